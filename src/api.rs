@@ -1,0 +1,2 @@
+//! Kubernetes objects: as people write them, as the API server checks them, as we hold them.
+pub mod validation;

@@ -1,0 +1,2 @@
+//! The API server's checks on an object, with its field paths and its words.
+pub mod field;

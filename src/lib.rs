@@ -1,0 +1,19 @@
+//! wavetank: a deterministic discrete-event simulator of Kubernetes.
+pub mod api;
+pub mod base;
+pub mod cli;
+pub mod cluster;
+pub mod compute;
+pub mod control_plane;
+pub mod faults;
+pub mod kernel;
+pub mod luck;
+pub mod messages;
+pub mod net;
+pub mod node;
+pub mod record;
+pub mod report;
+pub mod runs;
+pub mod scenario;
+pub mod store;
+pub mod time;
