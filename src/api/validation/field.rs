@@ -217,7 +217,8 @@ impl Errors {
 
     /// `path: Too long: may not be more than N bytes`.
     pub fn too_long(&mut self, path: &Path<'_>, bytes_max: usize) {
-        let detail = format!("may not be more than {bytes_max} bytes");
+        let noun = if bytes_max == 1 { "byte" } else { "bytes" };
+        let detail = format!("may not be more than {bytes_max} {noun}");
         self.push(path, Reason::TooLong, String::new(), detail);
     }
 
