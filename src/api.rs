@@ -1,3 +1,19 @@
 //! Kubernetes objects: as people write them, as the API server checks them, as we hold them.
+//!
+//! The official types (`k8s-openapi`) live at the edges only: documents are decoded into them,
+//! given the API server's defaults and checked in its words, then turned into the compact forms of
+//! [`object`], which is what a run works with.
+pub mod kind;
+pub mod meta;
+pub mod misc;
+pub mod name;
+pub mod node;
+pub mod object;
+pub mod pod;
 pub mod quantity;
+pub mod resources;
+pub mod rules;
+pub mod service;
+pub mod status;
 pub mod validation;
+pub mod workload;

@@ -1,1 +1,12 @@
-//! (being written)
+//! The one vocabulary components share: requests to the API server and its replies, facts, calls to
+//! a container engine, and the buffer their effects are gathered in. A component's own timers stay
+//! private to it.
+pub mod app;
+pub mod effects;
+pub mod engine;
+pub mod fact;
+pub mod request;
+
+pub use effects::{Effect, Effects};
+pub use fact::{Component, Fact, Verb};
+pub use request::{Call, ClientId, Done, Part, Reply, Request};

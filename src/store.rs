@@ -1,1 +1,191 @@
-//! (being written)
+//! The objects of a cluster at revisions: what etcd holds and what every watch reads.
+//!
+//! Owns: a [`table::Table`] a kind (rows, versions, one change log, one index by name), the
+//! revision counter they share, and the [`View`] of it all at a set of cursors, which is what
+//! components call their informer. It is a data structure, no component: it knows no clock but the
+//! instants handed to it, no latency, no client, and it decides nothing.
+//!
+//! * A write makes a new version and one log entry. Nothing is copied to watchers: a watch is a
+//!   cursor, and delivering a change means moving it.
+//! * A version is freed when it is neither current nor can any cursor still see it. Compaction
+//!   removes log entries, never versions: a cursor that lies behind it is *lost*, keeps its old
+//!   View, and must re-list ([`table::Table::relist`]).
+
+pub mod cursor;
+pub mod index;
+pub mod table;
+mod view;
+
+use crate::api::meta::Meta;
+use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
+use crate::api::node::Node;
+use crate::api::pod::Pod;
+use crate::api::service::{EndpointSlice, Service};
+use crate::api::workload::{Deployment, ReplicaSet};
+use crate::base::id::Id;
+use crate::time::SimTime;
+
+pub use cursor::{Cursors, TABLES, TableKind};
+pub use index::Indexes;
+pub use table::{Change, CursorId, Table};
+pub use view::View;
+
+/// A revision of the store: one counter for all kinds, one more with each write.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Rev(pub u64);
+
+impl Rev {
+    /// Before anything was written.
+    pub const ZERO: Rev = Rev(0);
+    /// After everything that will ever be.
+    pub const NEVER: Rev = Rev(u64::MAX);
+}
+
+/// A kind of object that has a table.
+pub trait Stored: Clone + PartialEq + Sized + 'static {
+    /// Which table is its.
+    const TABLE: TableKind;
+    /// Its metadata.
+    fn meta(&self) -> &Meta;
+    /// Its metadata, to be changed.
+    fn meta_mut(&mut self) -> &mut Meta;
+    /// Its table.
+    fn table(store: &Store) -> &Table<Self>;
+    /// Its table, to be changed.
+    fn table_mut(store: &mut Store) -> &mut Table<Self>;
+    /// Tells the indexes of a change of the current version.
+    fn index(_indexes: &mut Indexes, _id: Id<Self>, _old: Option<&Self>, _new: Option<&Self>) {}
+}
+
+/// All objects of one cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Store {
+    revision: Rev,
+    indexes: Indexes,
+    pods: Table<Pod>,
+    nodes: Table<Node>,
+    namespaces: Table<Namespace>,
+    replica_sets: Table<ReplicaSet>,
+    deployments: Table<Deployment>,
+    services: Table<Service>,
+    endpoint_slices: Table<EndpointSlice>,
+    leases: Table<Lease>,
+    priority_classes: Table<PriorityClass>,
+    others: Table<Other>,
+}
+
+impl Store {
+    /// The revision of the latest write.
+    pub fn revision(&self) -> Rev {
+        self.revision
+    }
+
+    /// Look-ups over current versions.
+    pub fn indexes(&self) -> &Indexes {
+        &self.indexes
+    }
+
+    /// The table of kind `T`.
+    pub fn table<T: Stored>(&self) -> &Table<T> {
+        T::table(self)
+    }
+
+    /// The table of kind `T`, for moving cursors.
+    pub fn table_mut<T: Stored>(&mut self) -> &mut Table<T> {
+        T::table_mut(self)
+    }
+
+    /// The current version of an object.
+    pub fn get<T: Stored>(&self, id: Id<T>) -> Option<&T> {
+        T::table(self).current(id)
+    }
+
+    /// The object now called `name`, if there is one.
+    pub fn find<T: Stored>(&self, namespace: &str, name: &str) -> Option<Id<T>> {
+        T::table(self).find(namespace, name, Rev(u64::MAX - 1))
+    }
+
+    /// Stores a new object.
+    pub fn create<T: Stored>(&mut self, now: SimTime, value: T) -> Id<T> {
+        let rev = self.next_revision();
+        let id = T::table_mut(self).create(rev, now, value);
+        let mut indexes = std::mem::take(&mut self.indexes);
+        T::index(&mut indexes, id, None, T::table(self).current(id));
+        self.indexes = indexes;
+        id
+    }
+
+    /// Replaces an object by its next version; returns whether it is there to be replaced.
+    pub fn update<T: Stored>(&mut self, now: SimTime, id: Id<T>, value: T) -> bool {
+        if T::table(self).current(id).is_none() {
+            return false;
+        }
+        let mut indexes = std::mem::take(&mut self.indexes);
+        T::index(&mut indexes, id, T::table(self).current(id), Some(&value));
+        self.indexes = indexes;
+        let rev = self.next_revision();
+        T::table_mut(self).update(rev, now, id, value);
+        true
+    }
+
+    /// Removes an object; returns its last version.
+    pub fn delete<T: Stored>(&mut self, now: SimTime, id: Id<T>) -> Option<T> {
+        let old = T::table(self).current(id)?.clone();
+        let rev = self.next_revision();
+        T::index(&mut self.indexes, id, Some(&old), None);
+        T::table_mut(self).delete(rev, now, id);
+        Some(old)
+    }
+
+    /// Takes the next child number of an object: how many children were generated from it before.
+    /// A counter beside the object, not a version of it.
+    pub fn next_child<T: Stored>(&mut self, id: Id<T>) -> u32 {
+        T::table_mut(self).next_child(id)
+    }
+
+    fn next_revision(&mut self) -> Rev {
+        self.revision.0 += 1;
+        self.revision
+    }
+}
+
+macro_rules! stored {
+    ($($kind:ident => $table:ident),* $(,)?) => {$(
+        stored!(@one $kind, $table, {});
+    )*};
+    (@one $kind:ident, $table:ident, {$($extra:item)*}) => {
+        impl Stored for $kind {
+            const TABLE: TableKind = TableKind::$kind;
+            fn meta(&self) -> &Meta {
+                &self.meta
+            }
+            fn meta_mut(&mut self) -> &mut Meta {
+                &mut self.meta
+            }
+            fn table(store: &Store) -> &Table<Self> {
+                &store.$table
+            }
+            fn table_mut(store: &mut Store) -> &mut Table<Self> {
+                &mut store.$table
+            }
+            $($extra)*
+        }
+    };
+}
+
+stored!(@one Pod, pods, {
+    fn index(indexes: &mut Indexes, id: Id<Pod>, old: Option<&Pod>, new: Option<&Pod>) {
+        indexes.pod_moved(id, old.and_then(|pod| pod.node), new.and_then(|pod| pod.node));
+    }
+});
+stored! {
+    Node => nodes,
+    Namespace => namespaces,
+    ReplicaSet => replica_sets,
+    Deployment => deployments,
+    Service => services,
+    EndpointSlice => endpoint_slices,
+    Lease => leases,
+    PriorityClass => priority_classes,
+    Other => others,
+}

@@ -1,0 +1,74 @@
+//! The kinds of objects a run works with. Every other kind is [`Kind::Other`]: stored and listed,
+//! not modelled.
+
+use std::fmt;
+
+/// A kind of object.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Kind {
+    /// `v1` Pod.
+    Pod,
+    /// `v1` Node.
+    Node,
+    /// `v1` Namespace.
+    Namespace,
+    /// `apps/v1` ReplicaSet.
+    ReplicaSet,
+    /// `v1` ReplicationController.
+    ReplicationController,
+    /// `apps/v1` Deployment.
+    Deployment,
+    /// `v1` Service.
+    Service,
+    /// `discovery.k8s.io/v1` EndpointSlice.
+    EndpointSlice,
+    /// `coordination.k8s.io/v1` Lease.
+    Lease,
+    /// `scheduling.k8s.io/v1` PriorityClass.
+    PriorityClass,
+    /// Anything else.
+    Other,
+}
+
+impl Kind {
+    /// The kind as written in a manifest; `Other` has no single one.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Pod => "Pod",
+            Kind::Node => "Node",
+            Kind::Namespace => "Namespace",
+            Kind::ReplicaSet => "ReplicaSet",
+            Kind::ReplicationController => "ReplicationController",
+            Kind::Deployment => "Deployment",
+            Kind::Service => "Service",
+            Kind::EndpointSlice => "EndpointSlice",
+            Kind::Lease => "Lease",
+            Kind::PriorityClass => "PriorityClass",
+            Kind::Other => "Other",
+        }
+    }
+
+    /// The resource as the API server names it in a status: `replicasets.apps`.
+    pub fn resource(self) -> &'static str {
+        match self {
+            Kind::Pod => "pods",
+            Kind::Node => "nodes",
+            Kind::Namespace => "namespaces",
+            Kind::ReplicaSet => "replicasets.apps",
+            Kind::ReplicationController => "replicationcontrollers",
+            Kind::Deployment => "deployments.apps",
+            Kind::Service => "services",
+            Kind::EndpointSlice => "endpointslices.discovery.k8s.io",
+            Kind::Lease => "leases.coordination.k8s.io",
+            Kind::PriorityClass => "priorityclasses.scheduling.k8s.io",
+            Kind::Other => "objects",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

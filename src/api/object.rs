@@ -1,0 +1,98 @@
+//! One object of any kind, for messages that carry one.
+
+use super::kind::Kind;
+use super::meta::{Meta, ObjectName};
+use super::misc::{Lease, Namespace, Other, PriorityClass};
+use super::node::Node;
+use super::pod::Pod;
+use super::service::{EndpointSlice, Service};
+use super::workload::{Deployment, ReplicaSet, SetKind};
+
+/// An object of some kind.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Object {
+    /// A Pod.
+    Pod(Box<Pod>),
+    /// A Node.
+    Node(Box<Node>),
+    /// A Namespace.
+    Namespace(Box<Namespace>),
+    /// A ReplicaSet or ReplicationController.
+    ReplicaSet(Box<ReplicaSet>),
+    /// A Deployment.
+    Deployment(Box<Deployment>),
+    /// A Service.
+    Service(Box<Service>),
+    /// An EndpointSlice.
+    EndpointSlice(Box<EndpointSlice>),
+    /// A Lease.
+    Lease(Box<Lease>),
+    /// A PriorityClass.
+    PriorityClass(Box<PriorityClass>),
+    /// Anything else.
+    Other(Box<Other>),
+}
+
+impl Object {
+    /// Its metadata.
+    pub fn meta(&self) -> &Meta {
+        match self {
+            Object::Pod(it) => &it.meta,
+            Object::Node(it) => &it.meta,
+            Object::Namespace(it) => &it.meta,
+            Object::ReplicaSet(it) => &it.meta,
+            Object::Deployment(it) => &it.meta,
+            Object::Service(it) => &it.meta,
+            Object::EndpointSlice(it) => &it.meta,
+            Object::Lease(it) => &it.meta,
+            Object::PriorityClass(it) => &it.meta,
+            Object::Other(it) => &it.meta,
+        }
+    }
+
+    /// Its metadata, to be changed.
+    pub fn meta_mut(&mut self) -> &mut Meta {
+        match self {
+            Object::Pod(it) => &mut it.meta,
+            Object::Node(it) => &mut it.meta,
+            Object::Namespace(it) => &mut it.meta,
+            Object::ReplicaSet(it) => &mut it.meta,
+            Object::Deployment(it) => &mut it.meta,
+            Object::Service(it) => &mut it.meta,
+            Object::EndpointSlice(it) => &mut it.meta,
+            Object::Lease(it) => &mut it.meta,
+            Object::PriorityClass(it) => &mut it.meta,
+            Object::Other(it) => &mut it.meta,
+        }
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Object::Pod(_) => Kind::Pod,
+            Object::Node(_) => Kind::Node,
+            Object::Namespace(_) => Kind::Namespace,
+            Object::ReplicaSet(it) => it.kind.into(),
+            Object::Deployment(_) => Kind::Deployment,
+            Object::Service(_) => Kind::Service,
+            Object::EndpointSlice(_) => Kind::EndpointSlice,
+            Object::Lease(_) => Kind::Lease,
+            Object::PriorityClass(_) => Kind::PriorityClass,
+            Object::Other(_) => Kind::Other,
+        }
+    }
+
+    /// How messages name it.
+    pub fn name(&self) -> ObjectName {
+        ObjectName::of(self.kind(), self.meta())
+    }
+}
+
+impl From<SetKind> for Kind {
+    fn from(kind: SetKind) -> Kind {
+        match kind {
+            SetKind::ReplicaSet => Kind::ReplicaSet,
+            SetKind::ReplicationController => Kind::ReplicationController,
+        }
+    }
+}

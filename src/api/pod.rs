@@ -1,0 +1,487 @@
+//! Pods as a run holds them: a small changing row, and a spec shared by all pods of one template.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::meta::{Labels, Meta};
+use super::name::Text;
+use super::node::Node;
+use super::resources::Resources;
+use super::rules::affinity::NodeAffinity;
+use super::rules::ports::HostPort;
+use super::rules::taints::Toleration;
+use crate::base::id::Id;
+use crate::time::{SimDuration, SimTime};
+
+/// A pod.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Pod {
+    /// Its metadata.
+    pub meta: Meta,
+    /// What it is made of, shared by its siblings.
+    pub spec: Arc<PodSpec>,
+    /// The node it is bound to (`spec.nodeName`).
+    pub node: Option<Id<Node>>,
+    /// What its kubelet says of it.
+    pub status: PodStatus,
+}
+
+/// The template of pods: what a workload makes them from.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PodTemplate {
+    /// Labels of each pod.
+    pub labels: Arc<Labels>,
+    /// Annotations of each pod.
+    pub annotations: Arc<Labels>,
+    /// The spec of each pod.
+    pub spec: Arc<PodSpec>,
+    /// A hash of the template as written, stable across runs: equal templates, equal hashes.
+    pub hash: u64,
+}
+
+/// What a pod is made of.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PodSpec {
+    /// Init containers in order, sidecars among them.
+    pub init_containers: Vec<Container>,
+    /// The containers.
+    pub containers: Vec<Container>,
+    /// What happens to a container that ended.
+    pub restart_policy: RestartPolicy,
+    /// `terminationGracePeriodSeconds`.
+    pub grace_seconds: u32,
+    /// `activeDeadlineSeconds`.
+    pub active_deadline_seconds: Option<u32>,
+    /// The scheduler that places it.
+    pub scheduler_name: Text,
+    /// `nodeName` as written in the manifest, for a pod that nobody need place.
+    pub node_name: Option<Text>,
+    /// `nodeSelector`.
+    pub node_selector: Labels,
+    /// Node affinity.
+    pub node_affinity: NodeAffinity,
+    /// Tolerations, those that admission adds included.
+    pub tolerations: Vec<Toleration>,
+    /// `priorityClassName`, empty if none.
+    pub priority_class: Text,
+    /// The priority that admission worked out.
+    pub priority: i32,
+    /// Whether it may preempt others (`preemptionPolicy`).
+    pub preemption: Preemption,
+    /// Whether it uses the node's network.
+    pub network: PodNetwork,
+    /// `schedulingGates`, by name.
+    pub scheduling_gates: Vec<Text>,
+    /// Condition types that must be true besides for the pod to be ready.
+    pub readiness_gates: Vec<Text>,
+    /// What the scheduler counts: containers, init containers, sidecars and overhead.
+    pub requests: Resources,
+    /// The same with the scheduler's defaults for what asks for nothing (100m CPU, 200Mi memory a
+    /// container), used in scores only.
+    pub nonzero_requests: Resources,
+    /// The quality-of-service class.
+    pub qos: Qos,
+    /// Ports of the host, of all containers.
+    pub host_ports: Vec<HostPort>,
+    /// Names of persistent volume claims it mounts.
+    pub claims: Vec<Text>,
+    /// Fields set here that this version does not model, as paths (`affinity.podAffinity`).
+    pub not_modelled: Vec<&'static str>,
+    /// The spec as written, as canonical JSON, the API server's defaults filled in.
+    pub written: Text,
+}
+
+/// A pod's `preemptionPolicy`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Preemption {
+    /// It may take the place of pods of lower priority.
+    #[default]
+    LowerPriority,
+    /// It waits.
+    Never,
+}
+
+/// A pod's network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum PodNetwork {
+    /// An address of its own out of the node's range.
+    #[default]
+    Own,
+    /// The node's address (`hostNetwork`).
+    Host,
+}
+
+/// What happens to a container that ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum RestartPolicy {
+    /// It is started again.
+    #[default]
+    Always,
+    /// It is started again if it failed.
+    OnFailure,
+    /// It stays ended.
+    Never,
+}
+
+/// Quality of service (`pkg/apis/core/v1/helper/qos`, 1.36).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Qos {
+    /// Requests equal limits for CPU and memory in every container.
+    Guaranteed,
+    /// Something is asked for.
+    Burstable,
+    /// Nothing is asked for.
+    #[default]
+    BestEffort,
+}
+
+/// Transport protocol of a port.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Protocol {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP.
+    Sctp,
+}
+
+/// One container of a spec.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Container {
+    /// Its name within the pod.
+    pub name: Text,
+    /// Its image as written.
+    pub image: Text,
+    /// When the image is fetched.
+    pub pull: PullPolicy,
+    /// Requests.
+    pub requests: Resources,
+    /// Limits; 0: none.
+    pub limits: Resources,
+    /// Ports it declares.
+    pub ports: Vec<ContainerPort>,
+    /// `startupProbe`.
+    pub startup: Option<Probe>,
+    /// `livenessProbe`.
+    pub liveness: Option<Probe>,
+    /// `readinessProbe`.
+    pub readiness: Option<Probe>,
+    /// An init container with `restartPolicy: Always`.
+    pub lifetime: Lifetime,
+    /// Whether it has a `lifecycle.preStop` hook that sleeps, and how long; other hooks take no
+    /// time.
+    pub pre_stop: Option<SimDuration>,
+}
+
+/// How long a container is meant to run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Lifetime {
+    /// Containers of a pod, and init containers that run to their end.
+    #[default]
+    Normal,
+    /// A sidecar: an init container that goes on running (`restartPolicy: Always`).
+    Sidecar,
+}
+
+/// When an image is fetched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum PullPolicy {
+    /// If the node has it not.
+    #[default]
+    IfNotPresent,
+    /// The registry is asked at each start.
+    Always,
+    /// Never: it must be there.
+    Never,
+}
+
+/// A port a container declares.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ContainerPort {
+    /// Its name, empty if none.
+    pub name: Text,
+    /// The port, 1 to 65535.
+    pub port: u16,
+    /// The protocol.
+    pub protocol: Protocol,
+}
+
+/// A probe (`pkg/kubelet/prober`, 1.36). Times are whole seconds in manifests.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Probe {
+    /// What it does.
+    pub handler: ProbeHandler,
+    /// From the container's start to the first probe that counts.
+    pub initial_delay: SimDuration,
+    /// From one probe to the next.
+    pub period: SimDuration,
+    /// After which a probe without an answer failed.
+    pub timeout: SimDuration,
+    /// How many good ones in a row make it good.
+    pub success_threshold: u32,
+    /// How many bad ones in a row make it bad.
+    pub failure_threshold: u32,
+    /// A grace period of its own for the container this probe ends.
+    pub grace_seconds: Option<u32>,
+}
+
+/// What a probe does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProbeHandler {
+    /// Runs a command in the container.
+    Exec,
+    /// Asks for a page of this port.
+    HttpGet(u16),
+    /// Opens this port.
+    TcpSocket(u16),
+    /// Calls gRPC health checking on this port.
+    Grpc(u16),
+}
+
+/// The phase of a pod. `CrashLoopBackOff` and `Terminating` are none.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Phase {
+    /// Accepted; not all containers ever ran.
+    #[default]
+    Pending,
+    /// Bound, its containers created, at least one runs or will again.
+    Running,
+    /// All containers ended well and none will start again.
+    Succeeded,
+    /// All ended, at least one badly, and none will start again.
+    Failed,
+}
+
+impl Phase {
+    /// Whether the pod is done for good.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Phase::Succeeded | Phase::Failed)
+    }
+
+    /// As the API prints it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Pending => "Pending",
+            Phase::Running => "Running",
+            Phase::Succeeded => "Succeeded",
+            Phase::Failed => "Failed",
+        }
+    }
+}
+
+/// The conditions of a pod that a run works with.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum PodCondition {
+    /// It has a node.
+    PodScheduled,
+    /// Its sandbox stands and has an address.
+    PodReadyToStartContainers,
+    /// All init containers are through.
+    Initialized,
+    /// Every container is ready.
+    ContainersReady,
+    /// It may be sent requests.
+    Ready,
+    /// It was picked to be evicted.
+    DisruptionTarget,
+}
+
+/// A condition's value and since when, cut to the second as the API writes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Condition {
+    /// The value; `None`: the condition is not there.
+    pub value: Option<bool>,
+    /// `lastTransitionTime`, in whole seconds from the start of the run.
+    pub since_seconds: u32,
+}
+
+/// How many conditions a pod can hold.
+pub const POD_CONDITIONS: usize = 6;
+
+/// What is known of a pod that runs, or does not.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct PodStatus {
+    /// The phase.
+    pub phase: Phase,
+    /// The conditions, by [`PodCondition`].
+    pub conditions: [Condition; POD_CONDITIONS],
+    /// Its address, once its sandbox stands.
+    pub ip: Option<Ipv4Addr>,
+    /// When its kubelet took it.
+    pub start_time: Option<SimTime>,
+    /// Why it is in this phase (`Evicted`, `Unschedulable`), with a message.
+    pub reason: Option<Arc<StatusReason>>,
+    /// Its containers, init containers first, in the order of the spec.
+    pub containers: Option<Arc<[ContainerStatus]>>,
+}
+
+/// A reason with its message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StatusReason {
+    /// One CamelCase word.
+    pub reason: Text,
+    /// A sentence.
+    pub message: Text,
+}
+
+impl PodStatus {
+    /// The condition `which`.
+    pub fn condition(&self, which: PodCondition) -> Condition {
+        self.conditions[which as usize]
+    }
+
+    /// Whether condition `which` is true.
+    pub fn is(&self, which: PodCondition) -> bool {
+        self.conditions[which as usize].value == Some(true)
+    }
+
+    /// Sets a condition; the transition time moves only when the value changes.
+    pub fn set(&mut self, which: PodCondition, value: bool, now: SimTime) {
+        let condition = &mut self.conditions[which as usize];
+        if condition.value != Some(value) {
+            *condition = Condition { value: Some(value), since_seconds: now.as_secs() as u32 };
+        }
+    }
+
+    /// Restarts of all containers together.
+    pub fn restarts(&self) -> u32 {
+        self.containers.iter().flat_map(|list| list.iter()).map(|one| one.restarts).sum()
+    }
+}
+
+impl Pod {
+    /// Whether the pod is ready.
+    pub fn is_ready(&self) -> bool {
+        self.status.is(PodCondition::Ready)
+    }
+
+    /// Whether it counts for its ReplicaSet: neither done nor being deleted
+    /// (`controller.IsPodActive`, 1.36).
+    pub fn is_active(&self) -> bool {
+        !self.status.phase.is_terminal() && !self.meta.is_terminating()
+    }
+
+    /// From when the pod has been ready for `min_ready_seconds`, counted as Kubernetes does from
+    /// the transition time cut to the second; `None` while it is not ready
+    /// (`podutil.IsPodAvailable`, 1.36).
+    pub fn available_from(&self, min_ready_seconds: u32) -> Option<SimTime> {
+        let ready = self.status.condition(PodCondition::Ready);
+        (ready.value == Some(true)).then(|| {
+            let since = u64::from(ready.since_seconds);
+            if min_ready_seconds == 0 {
+                SimTime::ZERO
+            } else {
+                SimTime::from_secs(since + u64::from(min_ready_seconds))
+            }
+        })
+    }
+
+    /// Whether the pod is available at `now`.
+    pub fn is_available(&self, min_ready_seconds: u32, now: SimTime) -> bool {
+        self.available_from(min_ready_seconds).is_some_and(|from| from <= now)
+    }
+}
+
+/// The state of a container as its kubelet reports it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ContainerState {
+    /// Not yet, or not now.
+    Waiting(WaitingReason),
+    /// Since when.
+    Running(SimTime),
+    /// How it ended.
+    Terminated(Termination),
+}
+
+/// Why a container waits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum WaitingReason {
+    /// The pod is being set up.
+    ContainerCreating,
+    /// Init containers are still at it.
+    PodInitializing,
+    /// It ended too often of late.
+    CrashLoopBackOff,
+    /// Its image could not be fetched.
+    ErrImagePull,
+    /// Its image could not be fetched, and the next try is later.
+    ImagePullBackOff,
+    /// Its image is not there and may not be fetched.
+    ErrImageNeverPull,
+    /// It could not be started.
+    RunContainerError,
+}
+
+impl WaitingReason {
+    /// As the API prints it.
+    pub fn name(self) -> &'static str {
+        match self {
+            WaitingReason::ContainerCreating => "ContainerCreating",
+            WaitingReason::PodInitializing => "PodInitializing",
+            WaitingReason::CrashLoopBackOff => "CrashLoopBackOff",
+            WaitingReason::ErrImagePull => "ErrImagePull",
+            WaitingReason::ImagePullBackOff => "ImagePullBackOff",
+            WaitingReason::ErrImageNeverPull => "ErrImageNeverPull",
+            WaitingReason::RunContainerError => "RunContainerError",
+        }
+    }
+}
+
+/// How a container ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Termination {
+    /// Exit code, 0 to 255.
+    pub exit_code: u8,
+    /// Why.
+    pub reason: TerminationReason,
+    /// When it had started.
+    pub started: SimTime,
+    /// When it ended.
+    pub finished: SimTime,
+}
+
+/// Why a container ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum TerminationReason {
+    /// Exit code 0.
+    Completed,
+    /// Another exit code.
+    Error,
+    /// The kernel killed one of its processes for memory.
+    OomKilled,
+    /// Its command could not be run.
+    StartError,
+    /// Its end was not seen.
+    ContainerStatusUnknown,
+}
+
+impl TerminationReason {
+    /// As the API prints it.
+    pub fn name(self) -> &'static str {
+        match self {
+            TerminationReason::Completed => "Completed",
+            TerminationReason::Error => "Error",
+            TerminationReason::OomKilled => "OOMKilled",
+            TerminationReason::StartError => "StartError",
+            TerminationReason::ContainerStatusUnknown => "ContainerStatusUnknown",
+        }
+    }
+}
+
+/// What is known of one container.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ContainerStatus {
+    /// Its state now.
+    pub state: ContainerState,
+    /// How it ended before.
+    pub last: Option<Termination>,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Whether it has started (its startup probe succeeded, or it has none).
+    pub started: bool,
+}

@@ -1,0 +1,6 @@
+//! Rules several components share: whom a selector selects, which taints a pod tolerates, what a
+//! pod asks for. Pure functions of objects.
+pub mod affinity;
+pub mod ports;
+pub mod selector;
+pub mod taints;

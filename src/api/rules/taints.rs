@@ -1,0 +1,88 @@
+//! Taints and tolerations, as `k8s.io/api/core/v1/toleration.go` and `taint.go` of 1.36 match them.
+
+use crate::api::name::Text;
+
+/// What a taint does to pods that do not tolerate it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Effect {
+    /// They are not placed there.
+    NoSchedule,
+    /// They are placed there only if nothing better is left.
+    PreferNoSchedule,
+    /// They are not placed there, and those that run there are evicted.
+    NoExecute,
+}
+
+impl Effect {
+    /// As written in a manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Effect::NoSchedule => "NoSchedule",
+            Effect::PreferNoSchedule => "PreferNoSchedule",
+            Effect::NoExecute => "NoExecute",
+        }
+    }
+}
+
+/// A taint of a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Taint {
+    /// Its key.
+    pub key: Text,
+    /// Its value, often empty.
+    pub value: Text,
+    /// Its effect.
+    pub effect: Effect,
+}
+
+/// How a toleration compares the taint's value.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Comparison {
+    /// The values are equal.
+    Equal,
+    /// Any value.
+    Exists,
+}
+
+/// A toleration of a pod.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Toleration {
+    /// The taint's key; empty with `Exists`: any key.
+    pub key: Text,
+    /// How values compare.
+    pub comparison: Comparison,
+    /// The value, with `Equal`.
+    pub value: Text,
+    /// The effect tolerated; none: every effect.
+    pub effect: Option<Effect>,
+    /// How long a NoExecute taint is tolerated, in seconds; none: for ever, below 1: not at all.
+    pub seconds: Option<i64>,
+}
+
+impl Toleration {
+    /// Whether this toleration covers `taint`.
+    pub fn covers(&self, taint: &Taint) -> bool {
+        if self.effect.is_some_and(|effect| effect != taint.effect) {
+            return false;
+        }
+        if !self.key.is_empty() && self.key != taint.key {
+            return false;
+        }
+        match self.comparison {
+            Comparison::Exists => true,
+            Comparison::Equal => self.value == taint.value,
+        }
+    }
+}
+
+/// The first of `taints` with an effect `matters` accepts that none of `tolerations` covers.
+pub fn first_untolerated<'t>(
+    taints: &'t [Taint],
+    tolerations: &[Toleration],
+    matters: impl Fn(Effect) -> bool,
+) -> Option<&'t Taint> {
+    taints
+        .iter()
+        .filter(|taint| matters(taint.effect))
+        .find(|taint| !tolerations.iter().any(|toleration| toleration.covers(taint)))
+}

@@ -1,0 +1,136 @@
+//! Services and their EndpointSlices as a run holds them.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::meta::{Labels, Meta, Uid};
+use super::name::Text;
+use super::node::Node;
+use super::pod::{Pod, Protocol};
+use crate::base::id::Id;
+
+/// A Service.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Service {
+    /// Its metadata.
+    pub meta: Meta,
+    /// What was asked for.
+    pub spec: Arc<ServiceSpec>,
+    /// Its address inside the cluster: allocated once, then fixed. `None` for headless ones and
+    /// external names.
+    pub cluster_ip: Option<Ipv4Addr>,
+}
+
+/// What a Service was asked to be.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ServiceSpec {
+    /// How it can be reached.
+    pub exposure: Exposure,
+    /// Which pods serve it; `None`: somebody else keeps its endpoints.
+    pub selector: Option<Labels>,
+    /// Its ports.
+    pub ports: Vec<ServicePort>,
+    /// Whether a client sticks to its endpoint.
+    pub affinity: SessionAffinity,
+    /// Whether pods that are not ready are offered too.
+    pub unready: UnreadyEndpoints,
+    /// A cluster address asked for by name.
+    pub wanted_ip: Option<Ipv4Addr>,
+    /// The spec as written, as canonical JSON, the API server's defaults filled in.
+    pub written: Text,
+}
+
+/// How a Service can be reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Exposure {
+    /// By its cluster address.
+    #[default]
+    ClusterIp,
+    /// By DNS only: names resolve to the pods' addresses (`clusterIP: None`).
+    Headless,
+    /// Also by a port of every node.
+    NodePort,
+    /// Also by a load balancer.
+    LoadBalancer,
+    /// It is another name for something outside.
+    ExternalName,
+}
+
+/// Session affinity.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SessionAffinity {
+    /// Each connection for itself.
+    #[default]
+    None,
+    /// By client address, for so many seconds.
+    ClientIp(u32),
+}
+
+/// What becomes of endpoints that are not ready.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum UnreadyEndpoints {
+    /// They are left out.
+    #[default]
+    Hidden,
+    /// They are offered (`publishNotReadyAddresses`).
+    Published,
+}
+
+/// A port of a Service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServicePort {
+    /// Its name, empty if it is the only one and has none.
+    pub name: Text,
+    /// The port clients use.
+    pub port: u16,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The port of the pod.
+    pub target: TargetPort,
+}
+
+/// The port of a pod that a Service's port leads to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TargetPort {
+    /// By number.
+    Number(u16),
+    /// By the name of a container's port.
+    Name(Text),
+}
+
+/// An EndpointSlice.
+#[derive(Clone, PartialEq, Debug)]
+pub struct EndpointSlice {
+    /// Its metadata; its owner is the Service.
+    pub meta: Meta,
+    /// The endpoints.
+    pub endpoints: Arc<[Endpoint]>,
+    /// The ports all its endpoints serve, as (name, port, protocol).
+    pub ports: Arc<[(Text, u16, Protocol)]>,
+}
+
+/// One endpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Endpoint {
+    /// The pod behind it.
+    pub pod: Id<Pod>,
+    /// The pod's uid.
+    pub uid: Uid,
+    /// Where it runs.
+    pub node: Id<Node>,
+    /// Its address.
+    pub ip: Ipv4Addr,
+    /// What it may be used for.
+    pub conditions: EndpointConditions,
+}
+
+/// Conditions of an endpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EndpointConditions {
+    /// It takes new connections.
+    pub ready: bool,
+    /// It answers, be it on its way out.
+    pub serving: bool,
+    /// It is on its way out.
+    pub terminating: bool,
+}

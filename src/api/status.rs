@@ -1,0 +1,77 @@
+//! What the API server answers when it says no: typed, with Kubernetes' reasons and words.
+
+use std::fmt;
+
+use super::meta::ObjectName;
+use super::name::Text;
+
+/// A refusal. `Display` gives the API server's message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Status {
+    /// 404.
+    NotFound(ObjectName),
+    /// 409: the name is taken.
+    AlreadyExists(ObjectName),
+    /// 409: the object changed since it was read, or a precondition does not hold.
+    Conflict(ObjectName),
+    /// 403.
+    Forbidden(ObjectName, Text),
+    /// 422.
+    Invalid(ObjectName, Text),
+    /// 410: the revision asked for is compacted.
+    Gone,
+    /// 429, with the seconds to wait.
+    TooManyRequests(u32),
+    /// No answer: the server is down, unreachable, or too slow. Whether a write took place is
+    /// unknown.
+    Unreachable,
+    /// 500 or 504 of a server that has lost its etcd.
+    Unavailable,
+}
+
+impl Status {
+    /// The HTTP code; 0 where no answer came.
+    pub fn code(&self) -> u16 {
+        match self {
+            Status::NotFound(_) => 404,
+            Status::AlreadyExists(_) | Status::Conflict(_) => 409,
+            Status::Forbidden(..) => 403,
+            Status::Invalid(..) => 422,
+            Status::Gone => 410,
+            Status::TooManyRequests(_) => 429,
+            Status::Unavailable => 500,
+            Status::Unreachable => 0,
+        }
+    }
+
+    /// Whether trying again later may help, the request being the same.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Status::TooManyRequests(_) | Status::Unreachable | Status::Unavailable)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quoted = |name: &ObjectName| format!("{} \"{}\"", name.kind.resource(), name.name);
+        match self {
+            Status::NotFound(name) => write!(f, "{} not found", quoted(name)),
+            Status::AlreadyExists(name) => write!(f, "{} already exists", quoted(name)),
+            Status::Conflict(name) => write!(
+                f,
+                "Operation cannot be fulfilled on {}: the object has been modified; please apply \
+                 your changes to the latest version and try again",
+                quoted(name)
+            ),
+            Status::Forbidden(name, why) => write!(f, "{} is forbidden: {why}", quoted(name)),
+            Status::Invalid(name, why) => {
+                write!(f, "{} \"{}\" is invalid: {why}", name.kind, name.name)
+            }
+            Status::Gone => f.write_str("too old resource version"),
+            Status::TooManyRequests(seconds) => {
+                write!(f, "Too many requests, please try again later (after {seconds} s)")
+            }
+            Status::Unavailable => f.write_str("etcdserver: request timed out"),
+            Status::Unreachable => f.write_str("connection refused"),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Facts: what happened, as a reader of the run sees it and as its digest counts it.
+
+use std::fmt;
+
+use smallvec::SmallVec;
+
+use crate::api::meta::ObjectName;
+use crate::api::name::{Name, Text};
+use crate::base::hash::{StableHasher, hash_text};
+
+/// Who brought a fact about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Component {
+    /// Whoever runs the cluster: applies manifests, changes them, breaks things.
+    User,
+    /// An API server.
+    ApiServer,
+    /// A scheduler.
+    Scheduler,
+    /// The Deployment controller.
+    DeploymentController,
+    /// The ReplicaSet controller.
+    ReplicaSetController,
+    /// The ReplicationController controller.
+    ReplicationController,
+    /// The EndpointSlice controller.
+    EndpointSliceController,
+    /// The node lifecycle controller.
+    NodeController,
+    /// The taint eviction controller.
+    TaintEvictionController,
+    /// The garbage collector.
+    GarbageCollector,
+    /// The pod garbage collector.
+    PodGarbageCollector,
+    /// The namespace controller.
+    NamespaceController,
+    /// A controller manager as a whole.
+    ControllerManager,
+    /// A kubelet.
+    Kubelet,
+    /// A kube-proxy.
+    KubeProxy,
+    /// The network between places.
+    Network,
+}
+
+impl Component {
+    /// Its name in a timeline.
+    pub fn name(self) -> &'static str {
+        match self {
+            Component::User => "user",
+            Component::ApiServer => "apiserver",
+            Component::Scheduler => "scheduler",
+            Component::DeploymentController => "deployment-controller",
+            Component::ReplicaSetController => "replicaset-controller",
+            Component::ReplicationController => "replication-controller",
+            Component::EndpointSliceController => "endpointslice-controller",
+            Component::NodeController => "node-controller",
+            Component::TaintEvictionController => "taint-eviction-controller",
+            Component::GarbageCollector => "garbage-collector-controller",
+            Component::PodGarbageCollector => "pod-garbage-collector",
+            Component::NamespaceController => "namespace-controller",
+            Component::ControllerManager => "controller-manager",
+            Component::Kubelet => "kubelet",
+            Component::KubeProxy => "kube-proxy",
+            Component::Network => "network",
+        }
+    }
+}
+
+macro_rules! verbs {
+    ($($verb:ident $name:literal $doc:literal),* $(,)?) => {
+        /// What happened to an object.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Verb {
+            $(#[doc = $doc] $verb,)*
+        }
+
+        impl Verb {
+            /// All verbs, with their meaning.
+            pub const ALL: &'static [(Verb, &'static str)] = &[$((Verb::$verb, $doc)),*];
+
+            /// As written in a timeline.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Verb::$verb => $name,)*
+                }
+            }
+
+            fn stable_hash(self) -> u64 {
+                match self {
+                    $(Verb::$verb => const { hash_text($name) },)*
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    Created "created" "The object was stored.",
+    Refused "refused" "The API server refused to store or change the object; the message says why.",
+    Changed "changed" "The object's spec was changed.",
+    Bound "bound" "The pod was bound to a node.",
+    Unschedulable "unschedulable" "No node fits the pod; the message is kube-scheduler's.",
+    Accepted "accepted" "The node's kubelet took the pod on.",
+    Pulling "pulling" "An image is being fetched.",
+    Pulled "pulled" "An image was fetched; values: bytes.",
+    PullFailed "pull-failed" "An image could not be fetched.",
+    Started "started" "A container was started; values: container, restarts.",
+    Exited "exited" "A container ended; values: container, exit_code.",
+    Killing "killing" "A container is being ended; the message says why.",
+    ProbeFailed "probe-failed" "A probe reached its failure threshold.",
+    BackOff "back-off" "A container waits before it is started again; values: seconds.",
+    Running "running" "The pod's phase became Running.",
+    Ready "ready" "The pod became ready.",
+    Unready "unready" "The pod is no longer ready.",
+    Finished "finished" "The pod's phase became Succeeded or Failed; values: failed 0 or 1.",
+    Deleting "deleting" "The object was marked for deletion; values: grace_seconds.",
+    Deleted "deleted" "The object is gone.",
+    Scaled "scaled" "A workload's replica count was set; values: replicas.",
+    Status "status" "A workload's status was written; values: its counts.",
+    Available "available" "A Deployment reached its desired state.",
+    Endpoints "endpoints" "An EndpointSlice was written; values: ready, total.",
+    NodeUnknown "node-unknown" "Nothing was heard from the node for the grace period.",
+    NodeReady "node-ready" "The node became ready.",
+    NodeNotReady "node-not-ready" "The node says it is not ready.",
+    Tainted "tainted" "The node got a taint.",
+    Untainted "untainted" "The node lost a taint.",
+    Evicted "evicted" "The pod was told to leave its node.",
+    Leader "leader" "An instance began to lead.",
+    LeaderLost "leader-lost" "An instance stopped leading.",
+    Down "down" "A component, node or link stopped working.",
+    Up "up" "A component, node or link works again.",
+    Converged "converged" "The cluster reached its desired state.",
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fact {
+    /// Who brought it about.
+    pub component: Component,
+    /// What happened.
+    pub verb: Verb,
+    /// To what.
+    pub object: ObjectName,
+    /// On which node, if that matters.
+    pub node: Option<Name>,
+    /// The integers that belong to it; the digest counts them, in this order.
+    pub values: SmallVec<[(&'static str, i64); 2]>,
+    /// A sentence for people; the digest does not count it.
+    pub message: Option<Text>,
+}
+
+impl Fact {
+    /// A fact about `object`.
+    pub fn new(component: Component, verb: Verb, object: ObjectName) -> Fact {
+        Fact { component, verb, object, node: None, values: SmallVec::new(), message: None }
+    }
+
+    /// The same, on `node`.
+    pub fn on(mut self, node: &Name) -> Fact {
+        self.node = Some(node.clone());
+        self
+    }
+
+    /// The same, with one more integer.
+    pub fn with(mut self, key: &'static str, value: i64) -> Fact {
+        self.values.push((key, value));
+        self
+    }
+
+    /// The same, with a sentence.
+    pub fn saying(mut self, message: impl Into<Text>) -> Fact {
+        self.message = Some(message.into());
+        self
+    }
+}
+
+impl Fact {
+    /// Folds what the digest counts: verb, object, node and integers (law 10).
+    pub fn fold(&self, hasher: StableHasher) -> StableHasher {
+        let hasher = hasher
+            .word(self.verb.stable_hash())
+            .text(self.object.kind.name())
+            .text(&self.object.namespace);
+        let hasher = self.object.name.fold(hasher);
+        let hasher = match &self.node {
+            Some(node) => node.fold(hasher),
+            None => hasher.word(0),
+        };
+        self.values.iter().fold(hasher, |hasher, (_, value)| hasher.signed(*value))
+    }
+}

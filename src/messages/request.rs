@@ -1,0 +1,128 @@
+//! Requests to the API server, and what comes back.
+
+use crate::api::kind::Kind;
+use crate::api::meta::{RawId, Uid};
+use crate::api::node::Node;
+use crate::api::object::Object;
+use crate::api::pod::{Pod, PodStatus};
+use crate::api::status::Status;
+use crate::base::id::Id;
+use crate::store::Rev;
+
+/// A client of the API server: one rate limit, one place, one owner.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ClientId(pub u32);
+
+/// A request on its way.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Request {
+    /// Whose it is.
+    pub client: ClientId,
+    /// What its owner knows it by; comes back with the reply.
+    pub tag: u64,
+    /// What is asked.
+    pub call: Call,
+}
+
+/// What a request asks for.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Call {
+    /// Store a new object. A name that ends in `-` is a `generateName`: the server adds the suffix.
+    Create(Object),
+    /// Replace an object's main or status part. With `base`, only if that is still its revision.
+    Update {
+        /// The object.
+        id: RawId,
+        /// Its next state; the part not asked for is ignored.
+        object: Object,
+        /// The revision the change was worked out from; `None`: last write wins.
+        base: Option<Rev>,
+        /// Which part.
+        part: Part,
+    },
+    /// A kubelet's patch of a pod's status.
+    PodStatus {
+        /// The pod.
+        pod: Id<Pod>,
+        /// Its uid, as a precondition.
+        uid: Uid,
+        /// The status.
+        status: Box<PodStatus>,
+    },
+    /// Bind a pod to a node.
+    Bind {
+        /// The pod.
+        pod: Id<Pod>,
+        /// The node.
+        node: Id<Node>,
+    },
+    /// Delete an object.
+    Delete {
+        /// Its kind.
+        kind: Kind,
+        /// The object.
+        id: RawId,
+        /// Only if it has this uid.
+        uid: Option<Uid>,
+        /// Seconds to end in; `None`: as the object says. Only pods end gracefully.
+        grace_seconds: Option<u32>,
+        /// What becomes of its dependents.
+        propagation: Propagation,
+    },
+    /// Record a core Event. Events are not stored yet; sending one costs what it costs its client.
+    Event,
+}
+
+/// Which part of an object a write is for: status is a resource of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// Everything but the status.
+    Main,
+    /// The status alone.
+    Status,
+}
+
+/// What becomes of the dependents of a deleted object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Propagation {
+    /// The garbage collector deletes them afterwards.
+    #[default]
+    Background,
+    /// They go first.
+    Foreground,
+    /// They stay, without owner.
+    Orphan,
+}
+
+/// What a request brought about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Done {
+    /// The object written.
+    pub id: RawId,
+    /// The revision it has now; [`Rev::ZERO`] if it is gone or was no object.
+    pub rev: Rev,
+}
+
+/// An answer.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Reply {
+    /// The client that asked.
+    pub client: ClientId,
+    /// The tag of the request.
+    pub tag: u64,
+    /// What was done, or why not.
+    pub result: Result<Done, Status>,
+}
+
+impl<T> From<Id<T>> for RawId {
+    fn from(id: Id<T>) -> RawId {
+        RawId { slot: id.slot() as u32, generation: id.generation() }
+    }
+}
+
+impl RawId {
+    /// The id in the table of `T`; the caller knows the kind.
+    pub fn typed<T>(self) -> Id<T> {
+        Id::from_parts(self.slot, self.generation)
+    }
+}

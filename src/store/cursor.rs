@@ -1,0 +1,66 @@
+//! The cursors of one component: at most one a kind, each with its own lag.
+
+use super::table::CursorId;
+
+/// Which table a cursor reads.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum TableKind {
+    /// Pods.
+    Pod,
+    /// Nodes.
+    Node,
+    /// Namespaces.
+    Namespace,
+    /// ReplicaSets and ReplicationControllers.
+    ReplicaSet,
+    /// Deployments.
+    Deployment,
+    /// Services.
+    Service,
+    /// EndpointSlices.
+    EndpointSlice,
+    /// Leases.
+    Lease,
+    /// PriorityClasses.
+    PriorityClass,
+    /// Everything else.
+    Other,
+}
+
+/// All tables, in order.
+pub const TABLES: [TableKind; 10] = [
+    TableKind::Pod,
+    TableKind::Node,
+    TableKind::Namespace,
+    TableKind::ReplicaSet,
+    TableKind::Deployment,
+    TableKind::Service,
+    TableKind::EndpointSlice,
+    TableKind::Lease,
+    TableKind::PriorityClass,
+    TableKind::Other,
+];
+
+/// The cursors one component holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Cursors {
+    of: [Option<CursorId>; TABLES.len()],
+}
+
+impl Cursors {
+    /// The cursor on `table`, if the component watches it.
+    pub fn get(&self, table: TableKind) -> Option<CursorId> {
+        self.of[table as usize]
+    }
+
+    /// Takes note of the cursor on `table`.
+    pub fn set(&mut self, table: TableKind, cursor: Option<CursorId>) {
+        self.of[table as usize] = cursor;
+    }
+
+    /// The cursors held, with their tables.
+    pub fn iter(&self) -> impl Iterator<Item = (TableKind, CursorId)> + '_ {
+        TABLES.into_iter().filter_map(|table| Some((table, self.of[table as usize]?)))
+    }
+}
