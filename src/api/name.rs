@@ -7,40 +7,13 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::base::hash::StableHasher;
+use crate::luck::Suffix;
 
 /// Shared immutable text.
 pub type Text = Arc<str>;
 
 /// Longest name of any object, in bytes (RFC 1123 subdomain).
 pub const NAME_MAX: usize = 253;
-
-/// The letters of generated names (`k8s.io/apimachinery/pkg/util/rand`, 1.36).
-const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
-
-/// Five generated letters at the end of a name.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Suffix(u32);
-
-impl Suffix {
-    /// How many suffixes there are.
-    pub const COUNT: u64 = 27 * 27 * 27 * 27 * 27;
-
-    /// The suffix number `at`, taken modulo [`Suffix::COUNT`].
-    pub fn nth(at: u64) -> Suffix {
-        Suffix((at % Suffix::COUNT) as u32)
-    }
-
-    /// Its letters, in writing order.
-    pub fn letters(self) -> [u8; 5] {
-        let mut rest = self.0;
-        let mut letters = [0; 5];
-        for letter in letters.iter_mut().rev() {
-            *letter = LETTERS[(rest % 27) as usize];
-            rest /= 27;
-        }
-        letters
-    }
-}
 
 /// The name of an object within its kind and namespace. Equality, order and hash are those of the
 /// written name, however it is held.
@@ -62,21 +35,19 @@ impl Name {
     }
 
     /// The written name in two parts; the second is empty for a plain name.
-    fn parts(&self) -> (&str, [u8; 5], usize) {
-        match self.suffix {
-            None => (&self.base, [0; 5], 0),
-            Some(suffix) => (&self.base, suffix.letters(), 5),
-        }
+    fn parts(&self) -> (&str, &str) {
+        (&self.base, self.suffix.as_ref().map_or("", Suffix::as_str))
     }
 
     fn bytes(&self) -> impl Iterator<Item = u8> + '_ {
-        let (base, letters, count) = self.parts();
-        base.bytes().chain(letters.into_iter().take(count))
+        let (base, suffix) = self.parts();
+        base.bytes().chain(suffix.bytes())
     }
 
     /// Length of the written name in bytes.
     pub fn len(&self) -> usize {
-        self.base.len() + if self.suffix.is_some() { 5 } else { 0 }
+        let (base, suffix) = self.parts();
+        base.len() + suffix.len()
     }
 
     /// Whether the written name is empty.
@@ -91,15 +62,15 @@ impl Name {
 
     /// Folds the written name into a hash.
     pub fn fold(&self, hasher: StableHasher) -> StableHasher {
-        let (base, letters, count) = self.parts();
-        if count == 0 {
+        let (base, suffix) = self.parts();
+        if suffix.is_empty() {
             return hasher.text(base);
         }
         let mut text = [0; NAME_MAX + 5];
         let used = base.len().min(NAME_MAX);
         text[..used].copy_from_slice(&base.as_bytes()[..used]);
-        text[used..used + count].copy_from_slice(&letters[..count]);
-        hasher.text(std::str::from_utf8(&text[..used + count]).unwrap_or(base))
+        text[used..used + suffix.len()].copy_from_slice(suffix.as_bytes());
+        hasher.bytes(&text[..used + suffix.len()])
     }
 
     /// The text all siblings share, for a generated name; the whole name otherwise.
@@ -110,11 +81,9 @@ impl Name {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.base)?;
-        match self.suffix {
-            None => Ok(()),
-            Some(suffix) => suffix.letters().iter().try_for_each(|&b| write!(f, "{}", b as char)),
-        }
+        let (base, suffix) = self.parts();
+        f.write_str(base)?;
+        f.write_str(suffix)
     }
 }
 
