@@ -3,7 +3,12 @@
 //! The official types (`k8s-openapi`) live at the edges only: documents are decoded into them,
 //! given the API server's defaults and checked in its words, then turned into the compact forms of
 //! [`object`], which is what a run works with.
+pub mod decode;
+pub mod diagnostic;
+pub mod documents;
+pub mod json;
 pub mod kind;
+pub mod kinds;
 pub mod meta;
 pub mod misc;
 pub mod name;
@@ -15,5 +20,7 @@ pub mod resources;
 pub mod rules;
 pub mod service;
 pub mod status;
+pub mod tree;
 pub mod validation;
 pub mod workload;
+pub mod yaml;
