@@ -1,0 +1,193 @@
+//! The run loop: engine and driver taken step by step until a budget, a goal or the user says stop.
+//!
+//! Owns the loop and the reasons for stopping; refuses to know the wall clock and the memory of the process
+//! (a [`Watch`] looks at them) and what an engine simulates. Whatever the reason, the engine is left between two
+//! steps: what was simulated so far is whole, and the run can be taken up again.
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Driver, FactSink, InputLog, LoggedInput, Next};
+use crate::time::SimTime;
+
+/// A call on its way out, with the number its outcome will name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing<C> {
+    /// The operation's number.
+    pub op: u64,
+    /// What is asked for.
+    pub call: C,
+}
+
+/// What the loop runs: a state machine with a clock of its own.
+pub trait Engine {
+    /// What it reports.
+    type Fact;
+    /// What it takes from outside.
+    type Input;
+    /// What it asks of the outside.
+    type Call;
+
+    /// The present instant.
+    fn now(&self) -> SimTime;
+
+    /// When the next step is due; `None` if nothing but an input can make anything happen. Never before now.
+    fn next_at(&self) -> Option<SimTime>;
+
+    /// Steps taken, as the event budget counts them.
+    fn events(&self) -> u64;
+
+    /// Takes the step due at [`Engine::next_at`]; only called when there is one.
+    fn step(&mut self, sink: &mut dyn FactSink<Self::Fact>, calls: &mut Vec<Outgoing<Self::Call>>);
+
+    /// Takes an input at its stamped instant, which lies before all that is due.
+    fn external(
+        &mut self,
+        input: &LoggedInput<Self::Input>,
+        sink: &mut dyn FactSink<Self::Fact>,
+        calls: &mut Vec<Outgoing<Self::Call>>,
+    );
+
+    /// Moves the clock to `at`, over an empty stretch.
+    fn advance_to(&mut self, at: SimTime);
+}
+
+/// How far a run may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budgets {
+    /// The last instant that is run; the clock ends there.
+    pub until: SimTime,
+    /// Steps, counted from the engine's beginning.
+    pub events: u64,
+}
+
+impl Budgets {
+    /// As long as anything happens.
+    pub const UNLIMITED: Self = Self { until: SimTime::MAX, events: u64::MAX };
+
+    /// Up to an instant, which is included.
+    pub const fn until(until: SimTime) -> Self {
+        Self { until, ..Self::UNLIMITED }
+    }
+}
+
+/// Why a run stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// Virtual time reached the budget.
+    Until,
+    /// Nothing is due and nothing can come in any more.
+    Idle,
+    /// The number of events reached the budget.
+    Events,
+    /// The watch saw what it waited for.
+    Goal,
+    /// The watch found the wall-clock budget used up.
+    WallClock,
+    /// The watch found the memory budget used up.
+    Memory,
+    /// The driver stopped although something is due.
+    Driver,
+    /// The user interrupted it.
+    Interrupted,
+}
+
+/// Looks at a run from outside and may stop it. What it sees must not depend on when it is asked, except for the
+/// limits of the machine.
+pub trait Watch<E> {
+    /// After every step and input: goals of the run.
+    #[inline]
+    fn after_step(&mut self, _engine: &E) -> ControlFlow<Halt> {
+        ControlFlow::Continue(())
+    }
+
+    /// Every [`PULSE`] steps, before the first, and before each wait of a driver that waits: wall clock, memory, progress.
+    #[inline]
+    fn pulse(&mut self, _engine: &E) -> ControlFlow<Halt> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// Steps between two looks at the machine.
+pub const PULSE: u64 = 4096;
+
+/// Lets a run go on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwatched;
+
+impl<E> Watch<E> for Unwatched {}
+
+/// What surrounds one stretch of a run.
+pub struct Run<'a, E: Engine, W> {
+    /// How far it may go.
+    pub budgets: Budgets,
+    /// Set from outside (a signal) to stop between two steps.
+    pub interrupt: &'a AtomicBool,
+    /// Who keeps the facts.
+    pub sink: &'a mut dyn FactSink<E::Fact>,
+    /// Who may stop it.
+    pub watch: &'a mut W,
+    /// Where inputs are numbered and kept.
+    pub log: &'a mut InputLog<E::Input>,
+}
+
+/// Runs `engine` under `driver` until something says stop; the engine is left between two steps.
+///
+/// # Panics
+/// If the driver stamps an input outside its window, a bug of the driver.
+pub fn run<E, D, W>(engine: &mut E, driver: &mut D, around: &mut Run<'_, E, W>) -> Halt
+where
+    E: Engine,
+    D: Driver<Input = E::Input, Call = E::Call>,
+    W: Watch<E>,
+{
+    let mut calls = Vec::new();
+    let mut until_pulse = 0;
+    loop {
+        if let Some(halt) = budget_spent(engine, around) {
+            return halt;
+        }
+        if until_pulse == 0 {
+            if let ControlFlow::Break(halt) = around.watch.pulse(engine) {
+                return halt;
+            }
+            until_pulse = PULSE;
+        }
+        until_pulse -= 1;
+
+        let due = engine.next_at().filter(|&at| at <= around.budgets.until);
+        let deadline = due.or(Some(around.budgets.until).filter(|&until| until != SimTime::MAX));
+        match driver.next(engine.now(), deadline) {
+            Next::EventDue if due.is_some() => engine.step(around.sink, &mut calls),
+            Next::EventDue => {
+                // Only the end of the run is due. `until` lies ahead of the clock, or nothing would be left to wait for.
+                engine.advance_to(around.budgets.until.max(engine.now()));
+                return Halt::Until;
+            }
+            Next::External { at, input } => {
+                assert!(at >= engine.now(), "an input is stamped before the present");
+                assert!(
+                    deadline.is_none_or(|due| at < due),
+                    "an input is stamped past what is due"
+                );
+                engine.external(around.log.note(at, input), around.sink, &mut calls);
+            }
+            Next::Stop => return if due.is_some() { Halt::Driver } else { Halt::Idle },
+        }
+        for Outgoing { op, call } in calls.drain(..) {
+            driver.send(op, call);
+        }
+        if let ControlFlow::Break(halt) = around.watch.after_step(engine) {
+            return halt;
+        }
+    }
+}
+
+fn budget_spent<E: Engine, W>(engine: &E, around: &Run<'_, E, W>) -> Option<Halt> {
+    if around.interrupt.load(Ordering::Relaxed) {
+        return Some(Halt::Interrupted);
+    }
+    (engine.events() >= around.budgets.events).then_some(Halt::Events)
+}
+
+#[cfg(test)]
+mod tests;
