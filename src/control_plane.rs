@@ -1,1 +1,2 @@
-//! (being written)
+//! The master: what decides. Its parts never see each other; they meet at the API server.
+pub mod api_server;

@@ -5,8 +5,10 @@ pub mod app;
 pub mod effects;
 pub mod engine;
 pub mod fact;
+pub mod profile;
 pub mod request;
 
 pub use effects::{Effect, Effects};
 pub use fact::{Component, Fact, Verb};
+pub use profile::Profile;
 pub use request::{Call, ClientId, Done, Part, Reply, Request};

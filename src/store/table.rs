@@ -6,6 +6,7 @@ use std::ops::Range;
 use hashbrown::HashTable;
 
 use super::{Rev, Stored};
+use crate::api::name::Name;
 use crate::base::arena::Arena;
 use crate::base::hash::StableHasher;
 use crate::base::id::Id;
@@ -177,6 +178,31 @@ impl<T: Stored> Table<T> {
             let meta = value.meta();
             (&*meta.namespace == namespace && meta.name == *name).then_some(id)
         })
+    }
+
+    /// The object now called `name`.
+    pub fn find_name(&self, namespace: &str, name: &Name) -> Option<Id<T>> {
+        self.all_named(namespace, name).next().map(|(id, _)| id)
+    }
+
+    /// The objects now called `name`: more than one only where a table holds several kinds.
+    pub fn all_named<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a Name,
+    ) -> impl Iterator<Item = (Id<T>, &'a T)> {
+        self.names.iter_hash(name_hash(namespace, name.stable_hash())).filter_map(move |&slot| {
+            let (id, _) = self.rows.at_slot(slot as usize)?;
+            let id = object_id(id);
+            let value = self.current(id)?;
+            let meta = value.meta();
+            (&*meta.namespace == namespace && meta.name == *name).then_some((id, value))
+        })
+    }
+
+    /// The revision of the latest write to this table.
+    pub fn newest(&self) -> Rev {
+        self.newest
     }
 
     /// All objects at `rev`, in the order of their slots.

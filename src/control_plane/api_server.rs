@@ -1,0 +1,115 @@
+//! The API server: the only way to write to the store.
+//!
+//! Owns admission, defaulting of what only it knows (uids, generated names, cluster addresses,
+//! priorities), conflict checks, graceful deletion, and the facts that follow from a change
+//! ([`facts`]). It refuses to know who asks or how long anything takes: latency, links and rate
+//! limits lie before it (`cluster/`), watches behind it (the store's cursors).
+//!
+//! API servers are stateless: every instance runs this one code on the same store. What all of
+//! them share besides the objects (allocated addresses, name incarnations) is [`Shared`], which
+//! lives as long as etcd does.
+//!
+//! ```text
+//! Create: namespace there and not terminating -> name and uid -> admission by kind -> stored
+//! Update: there -> base revision current -> part merged -> equal? nothing written -> stored
+//! Delete: there -> uid matches -> pods with grace: marked -> finalizers: marked -> gone
+//! ```
+
+mod admission;
+mod create;
+pub mod delete;
+mod facts;
+mod parts;
+mod update;
+
+use crate::api::kind::Kind;
+use crate::api::meta::{Meta, ObjectName, RawId};
+use crate::api::name::Text;
+use crate::api::status::Status;
+use crate::base::FastMap;
+use crate::base::id::Id;
+use crate::luck::{Label, Luck};
+use crate::messages::{Call, Done, Effects};
+use crate::net::address::ServiceRange;
+use crate::store::{Rev, Store, Stored};
+use crate::time::SimTime;
+
+const UID: Label = Label::new("uid");
+
+/// What all API servers of a cluster share besides the objects themselves.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Cluster addresses of Services.
+    pub service_range: ServiceRange,
+    /// How often an object of this (kind, namespace, name) was created, by hash of the three.
+    incarnations: FastMap<u64, u32>,
+    admitted: admission::Admitted,
+    luck: Luck,
+}
+
+impl Shared {
+    /// For a new cluster with this luck and this range of Service addresses.
+    pub fn new(luck: Luck, service_range: ServiceRange) -> Shared {
+        let admitted = admission::Admitted::default();
+        Shared { service_range, incarnations: FastMap::default(), admitted, luck }
+    }
+}
+
+/// One request being carried out: the store, what is shared, and the effects it has.
+pub struct Server<'a, T> {
+    /// The instant of the commit.
+    pub now: SimTime,
+    /// The store.
+    pub store: &'a mut Store,
+    /// What all API servers share.
+    pub shared: &'a mut Shared,
+    /// Where facts go.
+    pub effects: &'a mut Effects<T>,
+}
+
+impl<T> Server<'_, T> {
+    /// Carries out `call`.
+    ///
+    /// # Errors
+    /// The API server's refusal.
+    pub fn execute(&mut self, call: Call) -> Result<Done, Status> {
+        match call {
+            Call::Create(object) => self.create(object),
+            Call::Update { id, object, base, part } => self.update(id, object, base, part),
+            Call::PodStatus { pod, uid, status } => self.pod_status(pod, uid, *status),
+            Call::Bind { pod, node } => self.bind(pod, node),
+            Call::Delete { kind, id, uid, grace_seconds, propagation } => {
+                self.delete(kind, id, uid, grace_seconds, propagation)
+            }
+            Call::Event => Ok(Done { id: RawId { slot: 0, generation: 0 }, rev: Rev::ZERO }),
+        }
+    }
+
+    /// Writes the next version of an object and tells what changed.
+    fn write<S: Stored + facts::Told>(&mut self, id: Id<S>, next: S) -> Done {
+        if let Some(old) = self.store.get(id) {
+            if *old == next {
+                let rev = self.store.table::<S>().revision(id).unwrap_or(Rev::ZERO);
+                return Done { id: id.into(), rev };
+            }
+            facts::changed(old, &next, self.store, self.effects);
+        }
+        self.store.update(self.now, id, next);
+        Done { id: id.into(), rev: self.store.revision() }
+    }
+
+    /// Removes an object for good and tells so.
+    fn remove<S: Stored + facts::Told>(&mut self, id: Id<S>) -> Option<S> {
+        let gone = self.store.delete(self.now, id)?;
+        facts::removed(&gone, self.effects);
+        Some(gone)
+    }
+}
+
+fn not_found(kind: Kind, meta: Option<&Meta>) -> Status {
+    let name = meta.map_or_else(
+        || ObjectName { kind, namespace: Text::default(), name: "".into() },
+        |meta| ObjectName::of(kind, meta),
+    );
+    Status::NotFound(name)
+}

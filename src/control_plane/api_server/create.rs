@@ -1,0 +1,174 @@
+//! Creation: the namespace is there, the name is free, the object gets its uid and goes through the
+//! admission of its kind.
+
+use super::facts::{self, Told};
+use super::{Server, UID};
+use crate::api::kind::Kind;
+use crate::api::meta::{Meta, ObjectName, Owner, Uid};
+use crate::api::misc::Namespace;
+use crate::api::name::{NAME_MAX, Name};
+use crate::api::object::Object;
+use crate::api::status::Status;
+use crate::api::workload::{Deployment, ReplicaSet};
+use crate::base::hash::StableHasher;
+use crate::luck::Label;
+use crate::messages::Done;
+use crate::store::Stored;
+
+const NAME_SUFFIX: Label = Label::new("name-suffix");
+
+/// How often a generated name is drawn anew when it is taken (`generateName` retries, 1.36).
+const NAME_TRIES: u32 = 8;
+
+/// Longest base of a generated name, so that all of it fits a label (63 bytes).
+const GENERATED_BASE_MAX: usize = 58;
+
+impl<T> Server<'_, T> {
+    pub(super) fn create(&mut self, mut object: Object) -> Result<Done, Status> {
+        let kind = object.kind();
+        self.check_namespace(kind, object.meta())?;
+        self.name(kind, object.meta_mut(), &|server, meta| match kind {
+            Kind::Pod => server.is_taken::<crate::api::pod::Pod>(meta),
+            Kind::Node => server.is_taken::<crate::api::node::Node>(meta),
+            Kind::Namespace => server.is_taken::<Namespace>(meta),
+            Kind::ReplicaSet | Kind::ReplicationController => server.is_taken_by_set(kind, meta),
+            Kind::Deployment => server.is_taken::<Deployment>(meta),
+            Kind::Service => server.is_taken::<crate::api::service::Service>(meta),
+            Kind::EndpointSlice => server.is_taken::<crate::api::service::EndpointSlice>(meta),
+            Kind::Lease => server.is_taken::<crate::api::misc::Lease>(meta),
+            Kind::PriorityClass => server.is_taken::<crate::api::misc::PriorityClass>(meta),
+            // Others share one table; kinds are told apart by the caller's names.
+            Kind::Other => false,
+        })?;
+        match object {
+            Object::Pod(mut pod) => {
+                self.admit_pod(&mut pod)?;
+                Ok(self.store_new(*pod))
+            }
+            Object::Service(mut service) => {
+                self.admit_service(&mut service)?;
+                Ok(self.store_new(*service))
+            }
+            Object::Namespace(mut namespace) => {
+                self.admit_namespace(&mut namespace);
+                Ok(self.store_new(*namespace))
+            }
+            Object::Node(node) => Ok(self.store_new(*node)),
+            Object::ReplicaSet(set) => Ok(self.store_new(*set)),
+            Object::Deployment(deployment) => Ok(self.store_new(*deployment)),
+            Object::EndpointSlice(slice) => Ok(self.store_new(*slice)),
+            Object::Lease(lease) => Ok(self.store_new(*lease)),
+            Object::PriorityClass(class) => Ok(self.store_new(*class)),
+            Object::Other(other) => Ok(self.store_new(*other)),
+        }
+    }
+
+    fn store_new<S: Told>(&mut self, mut object: S) -> Done {
+        let meta = object.meta_mut();
+        meta.created = self.now;
+        meta.generation = meta.generation.max(1);
+        facts::created(&object, self.effects);
+        let id = self.store.create(self.now, object);
+        Done { id: id.into(), rev: self.store.revision() }
+    }
+
+    fn check_namespace(&self, kind: Kind, meta: &Meta) -> Result<(), Status> {
+        if meta.namespace.is_empty() {
+            return Ok(());
+        }
+        let found = self.store.find::<Namespace>("", &meta.namespace);
+        match found.and_then(|id| self.store.get(id)) {
+            None => Err(Status::NotFound(ObjectName {
+                kind: Kind::Namespace,
+                namespace: "".into(),
+                name: Name::new(meta.namespace.clone()),
+            })),
+            Some(namespace) if namespace.meta.is_terminating() => Err(Status::Forbidden(
+                ObjectName::of(kind, meta),
+                format!(
+                    "unable to create new content in namespace {} because it is being terminated",
+                    meta.namespace
+                )
+                .into(),
+            )),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Gives the object its name, if it is to be generated, and its uid.
+    fn name(
+        &mut self,
+        kind: Kind,
+        meta: &mut Meta,
+        is_taken: &dyn Fn(&Self, &Meta) -> bool,
+    ) -> Result<(), Status> {
+        let base = meta.name.base().clone();
+        if !base.ends_with('-') {
+            if is_taken(self, meta) {
+                return Err(Status::AlreadyExists(ObjectName::of(kind, meta)));
+            }
+            meta.uid = self.uid(kind, meta);
+            return Ok(());
+        }
+        let base = if base.len() > GENERATED_BASE_MAX.min(NAME_MAX) {
+            base[..GENERATED_BASE_MAX].into()
+        } else {
+            base
+        };
+        for _ in 0..NAME_TRIES {
+            let (parent, child) = match meta.owner {
+                Some(owner) => (owner.uid.0, self.next_child(owner)),
+                None => self.next_of_base(kind, meta),
+            };
+            let draw = self.shared.luck.draw(NAME_SUFFIX, parent, u64::from(child));
+            meta.name = Name::generated(base.clone(), draw.suffix());
+            if !is_taken(self, meta) {
+                meta.uid = Uid(self.shared.luck.draw(UID, parent, u64::from(child)).u64());
+                return Ok(());
+            }
+        }
+        Err(Status::AlreadyExists(ObjectName::of(kind, meta)))
+    }
+
+    fn uid(&mut self, kind: Kind, meta: &Meta) -> Uid {
+        let key = StableHasher::new().text(kind.name()).text(&meta.namespace);
+        let key = meta.name.fold(key).finish();
+        let incarnation = self.shared.incarnations.entry(key).or_insert(0);
+        *incarnation += 1;
+        Uid(self.shared.luck.draw(UID, key, u64::from(*incarnation)).u64())
+    }
+
+    fn next_child(&mut self, owner: Owner) -> u32 {
+        match owner.kind {
+            Kind::ReplicaSet | Kind::ReplicationController => {
+                self.store.next_child::<ReplicaSet>(owner.at.typed())
+            }
+            Kind::Deployment => self.store.next_child::<Deployment>(owner.at.typed()),
+            Kind::Service => {
+                self.store.next_child::<crate::api::service::Service>(owner.at.typed())
+            }
+            _ => self.store.next_child::<crate::api::misc::Other>(owner.at.typed()),
+        }
+    }
+
+    /// Parent and number for a generated name without an owner: counted per (kind, namespace,
+    /// base).
+    fn next_of_base(&mut self, kind: Kind, meta: &Meta) -> (u64, u32) {
+        let key = StableHasher::new().text("base").text(kind.name()).text(&meta.namespace);
+        let key = key.text(meta.name.base()).finish();
+        let count = self.shared.incarnations.entry(key).or_insert(0);
+        *count += 1;
+        (key, *count)
+    }
+
+    fn is_taken<S: Stored>(&self, meta: &Meta) -> bool {
+        self.store.table::<S>().find_name(&meta.namespace, &meta.name).is_some()
+    }
+
+    fn is_taken_by_set(&self, kind: Kind, meta: &Meta) -> bool {
+        self.store
+            .table::<ReplicaSet>()
+            .all_named(&meta.namespace, &meta.name)
+            .any(|(_, set)| Kind::from(set.kind) == kind)
+    }
+}

@@ -1,0 +1,209 @@
+//! The facts that follow from a committed change: told by comparing the object before and after, so
+//! that every writer's changes are told alike.
+
+use crate::api::kind::Kind;
+use crate::api::meta::{Meta, ObjectName};
+use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
+use crate::api::name::Name;
+use crate::api::node::{Node, Tristate};
+use crate::api::pod::{Phase, Pod};
+use crate::api::service::{EndpointSlice, Service};
+use crate::api::workload::{Deployment, ReplicaSet};
+use crate::messages::{Component, Effects, Fact, Verb};
+use crate::store::{Store, Stored};
+
+/// An object whose changes are told.
+pub(super) trait Told: Stored {
+    /// Its kind as facts name it.
+    fn kind(&self) -> Kind;
+    /// Tells what `self` -> `next` means.
+    fn tell<T>(&self, _next: &Self, _store: &Store, _effects: &mut Effects<T>) {}
+}
+
+fn fact(verb: Verb, kind: Kind, meta: &Meta) -> Fact {
+    Fact::new(Component::ApiServer, verb, ObjectName::of(kind, meta))
+}
+
+/// Tells that an object was stored.
+pub(super) fn created<S: Told, T>(object: &S, effects: &mut Effects<T>) {
+    effects.fact(fact(Verb::Created, object.kind(), object.meta()));
+}
+
+/// Tells that an object is gone.
+pub(super) fn removed<S: Told, T>(object: &S, effects: &mut Effects<T>) {
+    effects.fact(fact(Verb::Deleted, object.kind(), object.meta()));
+}
+
+/// Tells what a change means.
+pub(super) fn changed<S: Told, T>(old: &S, next: &S, store: &Store, effects: &mut Effects<T>) {
+    if old.meta().deletion.is_none()
+        && let Some(deletion) = next.meta().deletion
+    {
+        let grace = i64::from(deletion.grace_seconds);
+        let deleting = fact(Verb::Deleting, next.kind(), next.meta()).with("grace_seconds", grace);
+        effects.fact(deleting);
+    }
+    old.tell(next, store, effects);
+}
+
+impl Told for Pod {
+    fn kind(&self) -> Kind {
+        Kind::Pod
+    }
+
+    fn tell<T>(&self, next: &Pod, store: &Store, effects: &mut Effects<T>) {
+        let node = next.node.and_then(|id| store.get(id)).map(|node| node.meta.name.clone());
+        if self.node.is_none() && next.node.is_some() {
+            effects.fact(placed(fact(Verb::Bound, Kind::Pod, &next.meta), node.as_ref()));
+        }
+        if self.status.phase != next.status.phase {
+            let verb = match next.status.phase {
+                Phase::Pending => None,
+                Phase::Running => Some(fact(Verb::Running, Kind::Pod, &next.meta)),
+                Phase::Succeeded => {
+                    Some(fact(Verb::Finished, Kind::Pod, &next.meta).with("failed", 0))
+                }
+                Phase::Failed => {
+                    Some(fact(Verb::Finished, Kind::Pod, &next.meta).with("failed", 1))
+                }
+            };
+            if let Some(told) = verb {
+                effects.fact(placed(told, node.as_ref()));
+            }
+        }
+        if self.is_ready() != next.is_ready() {
+            let verb = if next.is_ready() { Verb::Ready } else { Verb::Unready };
+            effects.fact(placed(fact(verb, Kind::Pod, &next.meta), node.as_ref()));
+        }
+    }
+}
+
+fn placed(fact: Fact, node: Option<&Name>) -> Fact {
+    match node {
+        Some(node) => fact.on(node),
+        None => fact,
+    }
+}
+
+impl Told for Node {
+    fn kind(&self) -> Kind {
+        Kind::Node
+    }
+
+    fn tell<T>(&self, next: &Node, _store: &Store, effects: &mut Effects<T>) {
+        if self.conditions.ready != next.conditions.ready {
+            let verb = match next.conditions.ready {
+                Tristate::True => Verb::NodeReady,
+                Tristate::False => Verb::NodeNotReady,
+                Tristate::Unknown => Verb::NodeUnknown,
+            };
+            effects.fact(fact(verb, Kind::Node, &next.meta));
+        }
+        let said = |verb, taint: &crate::api::rules::taints::Taint| {
+            fact(verb, Kind::Node, &next.meta).saying(format!(
+                "{}:{}",
+                taint.key,
+                taint.effect.name()
+            ))
+        };
+        for taint in next.taints.iter().filter(|taint| !self.taints.contains(taint)) {
+            effects.fact(said(Verb::Tainted, taint));
+        }
+        for taint in self.taints.iter().filter(|taint| !next.taints.contains(taint)) {
+            effects.fact(said(Verb::Untainted, taint));
+        }
+    }
+}
+
+impl Told for ReplicaSet {
+    fn kind(&self) -> Kind {
+        self.kind.into()
+    }
+
+    fn tell<T>(&self, next: &ReplicaSet, _store: &Store, effects: &mut Effects<T>) {
+        if self.replicas != next.replicas {
+            let replicas = i64::from(next.replicas);
+            effects
+                .fact(fact(Verb::Scaled, next.kind.into(), &next.meta).with("replicas", replicas));
+        }
+        if self.status != next.status {
+            let status = &next.status;
+            effects.fact(
+                fact(Verb::Status, next.kind.into(), &next.meta)
+                    .with("replicas", status.replicas.into())
+                    .with("ready", status.ready.into())
+                    .with("available", status.available.into()),
+            );
+        }
+    }
+}
+
+impl Told for Deployment {
+    fn kind(&self) -> Kind {
+        Kind::Deployment
+    }
+
+    fn tell<T>(&self, next: &Deployment, _store: &Store, effects: &mut Effects<T>) {
+        if self.replicas != next.replicas {
+            let replicas = i64::from(next.replicas);
+            effects
+                .fact(fact(Verb::Scaled, Kind::Deployment, &next.meta).with("replicas", replicas));
+        }
+        if self.template.hash != next.template.hash {
+            effects.fact(fact(Verb::Changed, Kind::Deployment, &next.meta));
+        }
+        let counts = |status: &crate::api::workload::DeploymentStatus| {
+            [status.replicas, status.updated, status.ready, status.available]
+        };
+        if counts(&self.status) != counts(&next.status) {
+            let [replicas, updated, ready, available] = counts(&next.status);
+            effects.fact(
+                fact(Verb::Status, Kind::Deployment, &next.meta)
+                    .with("replicas", replicas.into())
+                    .with("updated", updated.into())
+                    .with("ready", ready.into())
+                    .with("available", available.into()),
+            );
+        }
+        if !is_complete(self) && is_complete(next) {
+            effects.fact(fact(Verb::Available, Kind::Deployment, &next.meta));
+        }
+    }
+}
+
+/// `deploymentutil.DeploymentComplete` of 1.36, the observed generation included.
+fn is_complete(deployment: &Deployment) -> bool {
+    let (wanted, status) = (deployment.replicas, &deployment.status);
+    status.updated == wanted
+        && status.replicas == wanted
+        && status.available == wanted
+        && status.observed_generation >= deployment.meta.generation
+}
+
+impl Told for EndpointSlice {
+    fn kind(&self) -> Kind {
+        Kind::EndpointSlice
+    }
+
+    fn tell<T>(&self, next: &EndpointSlice, _store: &Store, effects: &mut Effects<T>) {
+        if self.endpoints != next.endpoints {
+            let ready = next.endpoints.iter().filter(|one| one.conditions.ready).count();
+            effects.fact(
+                fact(Verb::Endpoints, Kind::EndpointSlice, &next.meta)
+                    .with("ready", ready as i64)
+                    .with("total", next.endpoints.len() as i64),
+            );
+        }
+    }
+}
+
+macro_rules! told_plainly {
+    ($($kind:ident),*) => {$(
+        impl Told for $kind {
+            fn kind(&self) -> Kind {
+                Kind::$kind
+            }
+        }
+    )*};
+}
+told_plainly!(Service, Namespace, Lease, PriorityClass, Other);

@@ -1,0 +1,83 @@
+//! The main part and the status part of an object: each is written on its own and leaves the other
+//! as it is.
+
+use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
+use crate::api::node::Node;
+use crate::api::pod::Pod;
+use crate::api::service::{EndpointSlice, Service};
+use crate::api::workload::{Deployment, ReplicaSet};
+
+/// An object of two parts.
+pub(super) trait Parted {
+    /// Takes over the status part of `other`.
+    fn take_status(&mut self, other: &Self);
+    /// Whether the specs differ: then the generation goes up.
+    fn spec_differs(&self, other: &Self) -> bool;
+}
+
+impl Parted for Pod {
+    fn take_status(&mut self, other: &Pod) {
+        self.status = other.status.clone();
+    }
+
+    fn spec_differs(&self, other: &Pod) -> bool {
+        self.spec != other.spec
+    }
+}
+
+impl Parted for Node {
+    fn take_status(&mut self, other: &Node) {
+        self.capacity = other.capacity.clone();
+        self.allocatable = other.allocatable.clone();
+        self.conditions = other.conditions;
+        self.images = other.images.clone();
+        self.address = other.address;
+    }
+
+    fn spec_differs(&self, _other: &Node) -> bool {
+        false
+    }
+}
+
+impl Parted for ReplicaSet {
+    fn take_status(&mut self, other: &ReplicaSet) {
+        self.status = other.status.clone();
+    }
+
+    fn spec_differs(&self, other: &ReplicaSet) -> bool {
+        self.replicas != other.replicas
+            || self.min_ready_seconds != other.min_ready_seconds
+            || self.selector != other.selector
+            || self.template != other.template
+    }
+}
+
+impl Parted for Deployment {
+    fn take_status(&mut self, other: &Deployment) {
+        self.status = other.status.clone();
+    }
+
+    fn spec_differs(&self, other: &Deployment) -> bool {
+        self.replicas != other.replicas
+            || self.selector != other.selector
+            || self.template != other.template
+            || self.strategy != other.strategy
+            || self.min_ready_seconds != other.min_ready_seconds
+            || self.revision_history_limit != other.revision_history_limit
+            || self.progress_deadline_seconds != other.progress_deadline_seconds
+            || self.rollout != other.rollout
+    }
+}
+
+macro_rules! one_part {
+    ($($kind:ident),*) => {$(
+        impl Parted for $kind {
+            fn take_status(&mut self, _other: &$kind) {}
+
+            fn spec_differs(&self, _other: &$kind) -> bool {
+                false
+            }
+        }
+    )*};
+}
+one_part!(Service, EndpointSlice, Namespace, Lease, PriorityClass, Other);

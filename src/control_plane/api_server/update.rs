@@ -1,0 +1,119 @@
+//! Updates: of one part of an object, of a pod's status, and the binding of a pod to a node.
+
+use super::facts::Told;
+use super::parts::Parted;
+use super::{Server, not_found};
+use crate::api::kind::Kind;
+use crate::api::meta::{ObjectName, RawId, Uid};
+use crate::api::node::Node;
+use crate::api::object::Object;
+use crate::api::pod::{Phase, Pod, PodCondition, PodStatus};
+use crate::api::status::Status;
+use crate::base::id::Id;
+use crate::messages::{Done, Part};
+use crate::store::Rev;
+
+impl<T> Server<'_, T> {
+    pub(super) fn update(
+        &mut self,
+        id: RawId,
+        object: Object,
+        base: Option<Rev>,
+        part: Part,
+    ) -> Result<Done, Status> {
+        match object {
+            Object::Pod(next) => self.update_as(id.typed(), *next, base, part),
+            Object::Node(next) => self.update_as(id.typed(), *next, base, part),
+            Object::Namespace(next) => self.update_as(id.typed(), *next, base, part),
+            Object::ReplicaSet(next) => self.update_as(id.typed(), *next, base, part),
+            Object::Deployment(next) => self.update_as(id.typed(), *next, base, part),
+            Object::Service(next) => self.update_as(id.typed(), *next, base, part),
+            Object::EndpointSlice(next) => self.update_as(id.typed(), *next, base, part),
+            Object::Lease(next) => self.update_as(id.typed(), *next, base, part),
+            Object::PriorityClass(next) => self.update_as(id.typed(), *next, base, part),
+            Object::Other(next) => self.update_as(id.typed(), *next, base, part),
+        }
+    }
+
+    fn update_as<S: Told + Parted>(
+        &mut self,
+        id: Id<S>,
+        mut next: S,
+        base: Option<Rev>,
+        part: Part,
+    ) -> Result<Done, Status> {
+        let Some(current) = self.store.get(id) else {
+            return Err(not_found(next.kind(), Some(next.meta())));
+        };
+        if current.meta().uid != next.meta().uid
+            || base.is_some_and(|base| self.store.table::<S>().revision(id) != Some(base))
+        {
+            return Err(Status::Conflict(ObjectName::of(next.kind(), next.meta())));
+        }
+        match part {
+            Part::Status => {
+                let mut whole = current.clone();
+                whole.take_status(&next);
+                next = whole;
+            }
+            Part::Main => {
+                next.take_status(current);
+                // What only the server writes stays as it is; a deletion cannot be taken back.
+                let held = current.meta();
+                let meta = next.meta_mut();
+                meta.created = held.created;
+                meta.generation = held.generation;
+                meta.deletion = held.deletion;
+                if next.spec_differs(current) {
+                    next.meta_mut().generation += 1;
+                }
+                if next.meta().is_terminating()
+                    && next.meta().finalizers.as_ref().is_none_or(|list| list.is_empty())
+                    && next.meta().deletion.is_some_and(|deletion| deletion.grace_seconds == 0)
+                {
+                    self.remove(id);
+                    return Ok(Done { id: id.into(), rev: Rev::ZERO });
+                }
+            }
+        }
+        Ok(self.write(id, next))
+    }
+
+    /// A kubelet's patch of a pod's status. What the scheduler wrote stays.
+    pub(super) fn pod_status(
+        &mut self,
+        id: Id<Pod>,
+        uid: Uid,
+        mut status: PodStatus,
+    ) -> Result<Done, Status> {
+        let Some(pod) = self.store.get(id).filter(|pod| pod.meta.uid == uid) else {
+            return Err(not_found(Kind::Pod, None));
+        };
+        let held = &pod.status;
+        for kept in [PodCondition::PodScheduled, PodCondition::DisruptionTarget] {
+            if status.condition(kept).value.is_none() {
+                status.conditions[kept as usize] = held.condition(kept);
+            }
+        }
+        if held.phase.is_terminal() {
+            // A pod that is done never runs again (validation of pod status updates).
+            status.phase = held.phase;
+        }
+        let next = Pod { status, ..pod.clone() };
+        Ok(self.write(id, next))
+    }
+
+    /// Binds a pod to a node (`pods/binding`): sets its node and the PodScheduled condition.
+    pub(super) fn bind(&mut self, id: Id<Pod>, node: Id<Node>) -> Result<Done, Status> {
+        let Some(pod) = self.store.get(id) else { return Err(not_found(Kind::Pod, None)) };
+        let name = || ObjectName::of(Kind::Pod, &pod.meta);
+        if pod.meta.is_terminating() || pod.node.is_some() || pod.status.phase != Phase::Pending {
+            return Err(Status::Conflict(name()));
+        }
+        let mut next = pod.clone();
+        next.node = Some(node);
+        next.status.set(PodCondition::PodScheduled, true, self.now);
+        next.status.reason = None;
+        Ok(self.write(id, next))
+    }
+}

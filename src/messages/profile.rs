@@ -1,0 +1,45 @@
+//! How long things take when nothing is wrong: the model's times, gathered in one place. Every
+//! field is a default that a calibration or a scenario may replace.
+
+use crate::luck::Distribution;
+use crate::time::SimDuration;
+
+/// The times of a cluster.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Profile {
+    /// One way between two places, in each direction.
+    pub link: Distribution,
+    /// What an API server needs for one write, without etcd: authentication, admission, encoding.
+    pub api_request: Distribution,
+    /// What etcd needs to commit one write.
+    pub etcd_commit: Distribution,
+    /// From a commit to the change's delivery to a watch, the link apart.
+    pub watch_lag: Distribution,
+    /// Changes reach a watcher in frames: delivery falls on the next whole multiple of this.
+    pub watch_frame: SimDuration,
+    /// After which a client gives up on a server that does not answer.
+    pub request_timeout: SimDuration,
+    /// How long a watcher waits before it reconnects (client-go reflector: 0.8 s, doubling to 30 s,
+    /// with jitter; here the first wait).
+    pub watch_reconnect: Distribution,
+    /// From the start of a controller manager or scheduler to caches that are filled.
+    pub informer_sync: Distribution,
+}
+
+impl Default for Profile {
+    /// Sizes that give back the recorded timelines of a control plane on one quiet machine: about
+    /// 10 ms a write, about 5 ms from a commit to a watcher.
+    fn default() -> Profile {
+        let millis = SimDuration::from_millis;
+        Profile {
+            link: Distribution::Constant(SimDuration::from_micros(250)),
+            api_request: Distribution::LogNormal { p50: millis(4), p99: millis(15) },
+            etcd_commit: Distribution::LogNormal { p50: millis(3), p99: millis(12) },
+            watch_lag: Distribution::Uniform { min: millis(2), max: millis(8) },
+            watch_frame: millis(1),
+            request_timeout: SimDuration::from_secs(10),
+            watch_reconnect: Distribution::Uniform { min: millis(800), max: millis(1600) },
+            informer_sync: Distribution::Uniform { min: millis(1300), max: millis(1700) },
+        }
+    }
+}
