@@ -3,9 +3,11 @@
 //! The official types (`k8s-openapi`) live at the edges only: documents are decoded into them,
 //! given the API server's defaults and checked in its words, then turned into the compact forms of
 //! [`object`], which is what a run works with.
+pub mod cron;
 pub mod decode;
 pub mod diagnostic;
 pub mod documents;
+pub mod int_or_percent;
 pub mod json;
 pub mod kind;
 pub mod kinds;

@@ -1,5 +1,20 @@
 //! The API server's checks on an object, with its field paths and its words.
+pub mod address;
+mod amounts;
+pub mod autoscaling;
+pub mod config;
+pub mod endpoints;
 pub mod field;
 pub mod labels;
+pub mod lease;
 pub mod meta;
 pub mod names;
+pub mod namespace;
+pub mod node;
+pub mod policy;
+pub mod priority_class;
+pub mod quota_limits;
+mod resource_names;
+mod scalar;
+pub mod service;
+pub mod storage;

@@ -210,6 +210,16 @@ impl Errors {
         self.push(path, Reason::Duplicate, value.shown(), String::new());
     }
 
+    /// `path: Duplicate value: value: detail`.
+    pub fn duplicate_because(
+        &mut self,
+        path: &Path<'_>,
+        value: impl Into<String>,
+        detail: impl Into<String>,
+    ) {
+        self.push(path, Reason::Duplicate, value.into(), detail.into());
+    }
+
     /// `path: Forbidden: detail`.
     pub fn forbidden(&mut self, path: &Path<'_>, detail: impl Into<String>) {
         self.push(path, Reason::Forbidden, String::new(), detail.into());

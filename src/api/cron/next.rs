@@ -1,0 +1,172 @@
+//! The walk from an instant to the next one that a calendar rule allows.
+//!
+//! ```text
+//! month --ok--> day --ok--> hour --ok--> minute --ok--> second --ok--> found
+//!   ^____________|___________|____________|______________|  a larger field turned over
+//! ```
+
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
+
+use super::fields::Calendar;
+
+/// How far ahead to look before giving up.
+const YEARS_MAX: i16 = 5;
+
+/// A reading of the clocks of one zone.
+struct Clock<'a> {
+    zone: &'a TimeZone,
+    /// Seconds since 1970, UTC.
+    second: i64,
+    /// Whether the fields below the one looked at were already set to their lowest.
+    lowered: bool,
+}
+
+pub(super) fn next_after(
+    calendar: &Calendar,
+    after: Timestamp,
+    zone: &TimeZone,
+) -> Option<Timestamp> {
+    if calendar.is_never() {
+        return None;
+    }
+    let start = after.as_second() - i64::from(after.subsec_nanosecond() < 0);
+    let mut clock = Clock { zone, second: start + 1, lowered: false };
+    let last_year = clock.read()?.year() + YEARS_MAX;
+    while clock.read()?.year() <= last_year {
+        match clock.step_to(calendar)? {
+            Walk::Found => return Timestamp::from_second(clock.second).ok(),
+            Walk::TurnedOver => {}
+        }
+    }
+    None
+}
+
+enum Walk {
+    Found,
+    TurnedOver,
+}
+
+impl Clock<'_> {
+    fn read(&self) -> Option<DateTime> {
+        let at = Timestamp::from_second(self.second).ok()?;
+        Some(self.zone.to_offset(at).to_datetime(at))
+    }
+
+    /// Sets the clock to a reading of the zone's clocks. A reading that never shows, or shows
+    /// twice, is resolved as Go's `time.Date` does: by the offset in force at the same reading
+    /// taken as UTC, and if that is not the offset of the result, by the result's.
+    fn set(&mut self, reading: DateTime) -> Option<()> {
+        let as_utc = TimeZone::UTC.to_timestamp(reading).ok()?;
+        let guess = self.zone.to_offset(as_utc);
+        let first = guess.to_timestamp(reading).ok()?;
+        let offset = self.zone.to_offset(first);
+        self.second = offset.to_timestamp(reading).ok()?.as_second();
+        Some(())
+    }
+
+    fn lower_to(&mut self, reading: DateTime) -> Option<()> {
+        if !self.lowered {
+            self.lowered = true;
+            self.set(reading)?;
+        }
+        Some(())
+    }
+
+    /// Moves to the first reading that fits, or to where a field turned over and larger ones must
+    /// be looked at again. `None` past the end of the calendar.
+    fn step_to(&mut self, calendar: &Calendar) -> Option<Walk> {
+        loop {
+            let now = self.read()?;
+            if calendar.months >> now.month() & 1 == 1 {
+                break;
+            }
+            self.lower_to(now.date().first_of_month().at(0, 0, 0, 0))?;
+            let now = self.read()?;
+            self.set(DateTime::from_parts(first_of_next_month(now.date())?, now.time()))?;
+            if self.read()?.month() == 1 {
+                return Some(Walk::TurnedOver);
+            }
+        }
+        loop {
+            let now = self.read()?;
+            let week_day = now.weekday().to_sunday_zero_offset();
+            if calendar.day_matches(now.day(), week_day) {
+                break;
+            }
+            self.lower_to(now.date().at(0, 0, 0, 0))?;
+            self.next_day()?;
+            if self.read()?.day() == 1 {
+                return Some(Walk::TurnedOver);
+            }
+        }
+        for (bits, unit) in [
+            (calendar.hours, Unit::Hour),
+            (calendar.minutes, Unit::Minute),
+            (calendar.seconds, Unit::Second),
+        ] {
+            loop {
+                let now = self.read()?;
+                if bits >> unit.of(now) & 1 == 1 {
+                    break;
+                }
+                self.lower_to(unit.floor(now))?;
+                self.second += unit.seconds();
+                if unit.of(self.read()?) == 0 {
+                    return Some(Walk::TurnedOver);
+                }
+            }
+        }
+        Some(Walk::Found)
+    }
+
+    fn next_day(&mut self) -> Option<()> {
+        let now = self.read()?;
+        self.set(DateTime::from_parts(now.date().tomorrow().ok()?, now.time()))?;
+        // A change of clocks at midnight leaves the reading an hour off.
+        let hour = i64::from(self.read()?.hour());
+        self.second += 3600 * if hour > 12 { 24 - hour } else { -hour };
+        Some(())
+    }
+}
+
+fn first_of_next_month(date: Date) -> Option<Date> {
+    date.last_of_month().tomorrow().ok()
+}
+
+#[derive(Clone, Copy)]
+enum Unit {
+    Hour,
+    Minute,
+    Second,
+}
+
+impl Unit {
+    fn of(self, reading: DateTime) -> i8 {
+        match self {
+            Unit::Hour => reading.hour(),
+            Unit::Minute => reading.minute(),
+            Unit::Second => reading.second(),
+        }
+    }
+
+    fn seconds(self) -> i64 {
+        match self {
+            Unit::Hour => 3600,
+            Unit::Minute => 60,
+            Unit::Second => 1,
+        }
+    }
+
+    fn floor(self, reading: DateTime) -> DateTime {
+        let (hour, minute, second) = (reading.hour(), reading.minute(), reading.second());
+        match self {
+            Unit::Hour => reading.date().at(hour, 0, 0, 0),
+            Unit::Minute => reading.date().at(hour, minute, 0, 0),
+            Unit::Second => reading.date().at(hour, minute, second, 0),
+        }
+    }
+}
