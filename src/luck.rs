@@ -82,3 +82,6 @@ impl Luck {
         StableHasher::new().word(self.seed).word(label.hash).word(id)
     }
 }
+
+#[cfg(test)]
+mod tests;

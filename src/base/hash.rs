@@ -108,6 +108,24 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
+    fn values_are_what_they_were() {
+        // Computed by a second implementation, written from the module doc in another language.
+        for (text, hash) in [
+            ("", 0x758d_1be1_93c9_7669),
+            ("a", 0x2a71_ac39_cfad_91f2),
+            ("web-0", 0xa70f_9f79_b4f1_3e3f),
+            ("12345678", 0xfb14_4d45_7b5c_c41e),
+            ("default/web-5d4f-x2x9p", 0x59eb_9495_2fcf_9196),
+            ("\u{b5}", 0x3474_ec0a_bbf1_74bb),
+        ] {
+            assert_eq!(hash_text(text), hash, "{text:?}");
+        }
+        assert_eq!(StableHasher::new().finish(), 0x9ca0_66f1_a4ab_2eea);
+        assert_eq!(StableHasher::new().word(1).word(2).finish(), 0x81d2_bc92_f0f7_0c5a);
+        assert_eq!(StableHasher::new().signed(-1), StableHasher::new().word(u64::MAX));
+    }
+
+    #[test]
     fn texts_do_not_run_together_and_padding_is_seen() {
         let pairs = |a, b| StableHasher::new().text(a).text(b).finish();
         assert_ne!(pairs("ab", "c"), pairs("a", "bc"));
