@@ -228,4 +228,6 @@ fn hint(node: &Node<'_>, misfit: &Misfit) -> Option<String> {
 }
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod tests;

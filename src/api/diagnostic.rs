@@ -2,7 +2,7 @@
 //!
 //! Owns the shape and the wording of that line; knows nothing of what is right or wrong.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// A place in a file. Lines and columns start at 1; zero means "unknown".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +107,24 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(&mut OneLine(f))
+    }
+}
+
+/// Writes control characters, which names and keys may hold, as escapes.
+struct OneLine<'f, 'g>(&'f mut fmt::Formatter<'g>);
+
+impl Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| match c {
+            c if c.is_control() => write!(self.0, "{}", c.escape_debug()),
+            c => self.0.write_char(c),
+        })
+    }
+}
+
+impl Diagnostic {
+    fn write(&self, f: &mut impl Write) -> fmt::Result {
         f.write_str(&self.file)?;
         if self.position.is_known() {
             write!(f, ":{}:{}", self.position.line, self.position.column)?;

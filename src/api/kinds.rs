@@ -140,9 +140,10 @@ pub fn no_match(kind: &GroupVersionKind) -> String {
 /// What the writer may have meant.
 pub fn hint(kind: &GroupVersionKind) -> Option<String> {
     let asked = (kind.group.as_str(), kind.version.as_str(), kind.kind.as_str());
-    if let Some((.., advice)) = REPLACED.iter().find(|(group, version, name, _)| {
-        *group == asked.0 && (version.is_empty() || *version == asked.1) && *name == asked.2
-    }) {
+    if let Some((.., advice)) = REPLACED
+        .iter()
+        .find(|(group, name, _)| *group == asked.0 && (name.is_empty() || *name == asked.2))
+    {
         return Some((*advice).to_owned());
     }
     if CONFIGURATION_GROUPS.contains(&asked.0) {
@@ -166,7 +167,7 @@ pub fn hint(kind: &GroupVersionKind) -> Option<String> {
     if is_preview(asked.1) {
         return Some("alpha and beta versions are off by default in 1.36".to_owned());
     }
-    Some("if a CRD defines it, add the CRD to the input".to_owned())
+    asked.0.contains('.').then(|| "if a CRD defines it, add the CRD to the input".to_owned())
 }
 
 fn is_preview(version: &str) -> bool {

@@ -9,7 +9,7 @@ mod build;
 mod scalars;
 
 pub(in crate::api) use build::duplicate;
-pub use build::parse;
+pub use build::{Parsed, parse, parse_first};
 
 use super::diagnostic::Position;
 

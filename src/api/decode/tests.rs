@@ -187,3 +187,44 @@ fn a_document_without_a_kind_is_refused() {
     );
     assert_eq!(read_text("apiVersion: v1\nkind: 5\n").lines.len(), 1);
 }
+
+/// A manifest with what makes reading hard: anchors, merges, blocks, several documents, a list.
+const HARD: &str = "apiVersion: v1\nkind: List\nitems:\n- &a\n  apiVersion: v1\n  kind: Pod\n  metadata: {name: p, \
+                    labels: {a: 'b', \"c\": d}}\n  spec:\n    containers:\n    - name: \"c\\x41\"\n      args: [yes, |x|]\n\
+                    - *a\n---\n{\"apiVersion\": \"v1\", \"kind\": \"Secret\", \"data\": {\"a\": \"aGk=\"}}\n---\n\
+                    apiVersion: v1\nkind: ConfigMap\ndata:\n  text: |\n    {{ x }}\n    # no comment\n  <<: {b: c}\n";
+
+proptest::proptest! {
+    /// Whatever bytes come: no panic, and each finding is one line that begins with the file's name.
+    #[test]
+    fn no_bytes_are_too_strange(
+        edits in proptest::collection::vec((0usize..600, proptest::prelude::any::<u8>(), 0u8..4), 0..12),
+        stream_from_bytes in 0usize..400,
+        noise in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64),
+    ) {
+        let mut bytes = HARD.as_bytes().to_vec();
+        for (at, byte, how) in edits {
+            let at = at % bytes.len();
+            let mark = b"{}[]:-\"'&*|>!%@`#,?\n \t~<"[usize::from(byte) % 24];
+            match how {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, mark),
+                2 => bytes[at] = mark,
+                _ => { bytes.remove(at); }
+            }
+        }
+        for bytes in [bytes, noise] {
+            let limits = Limits { stream_from_bytes, ..Limits::default() };
+            let mut decoder = Decoder::new(Strictness::Strict);
+            let mut findings = Vec::new();
+            let broken = documents::read("f", bytes.as_slice(), &limits, &mut |document| {
+                decoder.decode(&document, &mut findings);
+            });
+            findings.extend(broken);
+            findings.extend(decoder.finish());
+            for line in findings.iter().map(ToString::to_string) {
+                proptest::prop_assert!(line.starts_with('f') && !line.contains('\n'), "{}", line);
+            }
+        }
+    }
+}

@@ -134,9 +134,20 @@ impl<'n, 'c> Sink<'n, 'c> {
     }
 
     fn yaml_only(&mut self, piece: Piece<'_>) {
-        match yaml::parse(piece.text) {
-            Ok(node) => self.root(node, piece, Format::Yaml),
+        match yaml::parse_first(piece.text) {
+            Ok(parsed) => self.parsed(parsed, piece),
             Err(error) => self.no_value(piece, None, error.at, &error.message),
+        }
+    }
+
+    fn parsed(&mut self, parsed: yaml::Parsed<'_>, piece: Piece<'_>) {
+        self.root(parsed.node, piece, Format::Yaml);
+        if let Some(at) = parsed.ignored {
+            let message = "kubectl does not read what stands behind `...` up to the next `---`";
+            self.text_error(None, at.offset_by(piece.start), message);
+            if let Some(finding) = self.findings.last_mut() {
+                finding.severity = Severity::Warning;
+            }
         }
     }
 
@@ -144,9 +155,9 @@ impl<'n, 'c> Sink<'n, 'c> {
     pub(super) fn json_or_yaml(&mut self, piece: Piece<'_>) {
         match json::parse(piece.text) {
             Ok(node) => self.root(node, piece, Format::Json),
-            Err(error) => match yaml::parse(piece.text) {
-                Ok(node) if !error.message.contains("duplicate field") => {
-                    self.root(node, piece, Format::Yaml);
+            Err(error) => match yaml::parse_first(piece.text) {
+                Ok(parsed) if !error.message.contains("duplicate field") => {
+                    self.parsed(parsed, piece);
                 }
                 Err(other) if !looks_like_json(piece.text) => {
                     self.no_value(piece, None, other.at, &other.message);
@@ -181,7 +192,13 @@ impl<'n, 'c> Sink<'n, 'c> {
     fn no_value(&mut self, piece: Piece<'_>, item: Option<usize>, at: Position, message: &str) {
         match template_line(piece.text) {
             Some(place) => self.template(place.offset_by(piece.start)),
-            None => self.text_error(item, at.offset_by(piece.start), message),
+            None => {
+                self.text_error(item, at.offset_by(piece.start), message);
+                if let Some(finding) = self.findings.last_mut().filter(|_| is_templated(piece.text))
+                {
+                    finding.hint = Some("is this a template that was not filled in?".to_owned());
+                }
+            }
         }
     }
 

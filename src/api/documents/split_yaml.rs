@@ -15,9 +15,7 @@ use crate::api::yaml;
 enum Line {
     /// `---`, and whether the document begins on the same line.
     Begin { content: bool },
-    /// `...`
-    End,
-    /// Nothing, a comment or a directive.
+    /// Nothing, a comment, a directive, or `...`: kubectl cuts at `---` alone.
     Empty,
     /// Anything else.
     Content,
@@ -32,7 +30,7 @@ fn line_kind(line: &[u8]) -> Line {
         return Line::Begin { content: !(rest.is_empty() || rest.starts_with(b"#")) };
     }
     if mark(b"...").is_some() {
-        return Line::End;
+        return Line::Empty;
     }
     match line.trim_ascii().first() {
         None | Some(b'#') => Line::Empty,
@@ -72,7 +70,6 @@ pub(super) fn document(
                 }
                 continue_with(&mut begun, &mut content, on_line);
             }
-            Line::End => break end,
             Line::Empty => {}
             Line::Content => content = true,
         }
@@ -216,7 +213,6 @@ fn trailer(
         let Some(end) = line_end(source, at)? else { break at };
         match line_kind(&source.bytes()[at..end]) {
             Line::Begin { .. } => break at,
-            Line::End => break end,
             Line::Empty | Line::Content => at = end,
         }
         if at > limits.document_bytes_max {

@@ -15,13 +15,21 @@ fn plain(text: impl AsRef<[u8]>) -> (Vec<String>, Vec<String>) {
 }
 
 const TWO: &str = "# first\n---\napiVersion: v1\nkind: A\nmetadata:\n  name: a\n--- # next\n---\n\
-                   apiVersion: v1\nkind: B\nmetadata: {name: b}\n...\n---\n# nothing\n";
+                   apiVersion: v1\nkind: B\nmetadata: {name: b}\n...\n# x\n---\n# nothing\n";
 
 #[test]
 fn documents_come_one_by_one() {
     let (seen, findings) = plain(TWO);
     assert_eq!(seen, ["A/a@6:3", "B/b@11:12"]);
     assert_eq!(findings, [""; 0]);
+}
+
+#[test]
+fn what_kubectl_does_not_read_is_named() {
+    let (seen, findings) = plain("kind: A\n...\nkind: B\n---\nkind: C\n");
+    assert_eq!(seen, ["A@1:1", "C@5:1"]);
+    let words = "kubectl does not read what stands behind `...` up to the next `---`";
+    assert_eq!(findings, [format!("f:3:1 (document 1): warning: {words}")]);
 }
 
 #[test]

@@ -161,16 +161,11 @@ pub(super) const CONFIGURATION_GROUPS: &[&str] = &[
     "pod-security.admission.config.k8s.io",
 ];
 
-/// Kinds that went away under another name or for good: group, version (empty: any), kind, advice.
-pub(super) const REPLACED: &[(&str, &str, &str, &str)] = &[
-    ("policy", "", "PodSecurityPolicy", "removed in 1.25: use Pod Security Admission"),
-    ("extensions", "", "PodSecurityPolicy", "removed in 1.25: use Pod Security Admission"),
-    (
-        "kustomize.config.k8s.io",
-        "",
-        "Kustomization",
-        "run `kubectl kustomize` first and give its output",
-    ),
-    ("settings.k8s.io", "", "PodPreset", "removed in 1.20"),
-    ("extensions", "", "ThirdPartyResource", "removed in 1.8: use a CustomResourceDefinition"),
+/// Kinds that went away under another name or for good: group, kind (empty: any), advice.
+pub(super) const REPLACED: &[(&str, &str, &str)] = &[
+    ("policy", "PodSecurityPolicy", "removed in 1.25: use Pod Security Admission"),
+    ("extensions", "PodSecurityPolicy", "removed in 1.25: use Pod Security Admission"),
+    ("kustomize.config.k8s.io", "", "run `kubectl kustomize` and give its output"),
+    ("settings.k8s.io", "PodPreset", "removed in 1.20"),
+    ("extensions", "ThirdPartyResource", "removed in 1.8: use a CustomResourceDefinition"),
 ];

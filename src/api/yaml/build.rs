@@ -17,22 +17,116 @@ const ALIASED_NODES_MAX: usize = 200_000;
 /// Objects above this many keys are searched for duplicates by sorting.
 const FEW_KEYS: usize = 16;
 
-/// Reads one document. An empty text is `null`, as for kubectl; a second document is an error.
+/// Scalars whose escapes are mended in one document.
+const MENDED_MAX: usize = 64;
+
+/// What a text holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed<'a> {
+    /// Its first document; `null` if it is empty.
+    pub node: Node<'a>,
+    /// Where something stands behind the document's end mark (`...`), which kubectl never looks at.
+    pub ignored: Option<Position>,
+}
+
+/// The first document of a text, as [`parse_first`] reads it.
+///
+/// # Errors
+/// As for [`parse_first`].
+pub fn parse(text: &str) -> Result<Node<'_>, YamlError> {
+    parse_first(text).map(|parsed| parsed.node)
+}
+
+/// Reads the first document of a text. An empty text is `null`, as for kubectl.
 ///
 /// # Errors
 /// Whatever is no YAML, a duplicate key, an alias without its anchor, nesting deeper than
 /// [`DEPTH_MAX`], aliases that add too much, a key that is a list or an object.
-pub fn parse(text: &str) -> Result<Node<'_>, YamlError> {
+pub fn parse_first(text: &str) -> Result<Parsed<'_>, YamlError> {
+    let (mut error, mut escape) = match build(text) {
+        Ok(parsed) => return Ok(parsed),
+        Err(Fault { error, escape }) => (error, escape),
+    };
+    let mut mended = text.to_owned();
+    for _ in 0..MENDED_MAX {
+        let Some(at) = escape.filter(|&at| mend_escapes(&mut mended, at)) else { break };
+        match build(&mended) {
+            Ok(Parsed { node, ignored }) => {
+                return Ok(Parsed { node: node.into_owned(), ignored });
+            }
+            Err(fault) => (error, escape) = (fault.error, fault.escape.filter(|&next| next > at)),
+        }
+    }
+    Err(error)
+}
+
+/// An error, and the byte where a quoted scalar with an unknown escape begins.
+struct Fault {
+    error: YamlError,
+    escape: Option<usize>,
+}
+
+impl From<YamlError> for Fault {
+    fn from(error: YamlError) -> Fault {
+        Fault { error, escape: None }
+    }
+}
+
+fn build(text: &str) -> Result<Parsed<'_>, Fault> {
     let mut options = granit_parser::Options::default();
     options.set_emit_comments(false);
     options.flow_nesting_limit = DEPTH_MAX;
     options.block_nesting_limit = DEPTH_MAX;
     let mut builder = Builder::default();
+    let mut ignored = None;
     for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = event.map_err(|error| scan_error(&error))?;
+        let (event, span) = event.map_err(|error| Fault {
+            error: scan_error(&error),
+            escape: error
+                .info()
+                .contains("unknown escape character")
+                .then(|| error.marker().byte_offset())
+                .flatten(),
+        })?;
+        if matches!(event, Event::DocumentEnd) && builder.root.is_some() {
+            ignored = span.end.byte_offset().and_then(|end| content_behind(text, end));
+            break;
+        }
         builder.take(event, &span)?;
     }
-    Ok(builder.root.unwrap_or(Node { value: Value::Null, at: Position::START }))
+    let node = builder.root.unwrap_or(Node { value: Value::Null, at: Position::START });
+    Ok(Parsed { node, ignored })
+}
+
+/// The first line from `end` on that is neither blank nor a comment.
+fn content_behind(text: &str, end: usize) -> Option<Position> {
+    let rest = text.get(end..)?;
+    let before = text[..end].matches('\n').count();
+    let line = rest.lines().position(|line| {
+        let line = line.trim_start_matches("...").trim();
+        !line.is_empty() && !line.starts_with('#')
+    })?;
+    Some(Position { line: u32::try_from(before + line + 1).ok()?, column: 1 })
+}
+
+/// go-yaml knows the escape `\'`, the parser does not: within the scalar that begins at `start` it is
+/// written in the other way. (Columns behind it on its line move; nothing else does.)
+fn mend_escapes(text: &mut String, start: usize) -> bool {
+    let bytes = text.as_bytes();
+    let (mut at, mut found) = (start + 1, Vec::new());
+    while at < bytes.len() && bytes[at] != b'"' {
+        if bytes[at] == b'\\' {
+            if bytes.get(at + 1) == Some(&b'\'') {
+                found.push(at);
+            }
+            at += 1;
+        }
+        at += 1;
+    }
+    for &at in found.iter().rev() {
+        text.replace_range(at..at + 2, "\\x27");
+    }
+    !found.is_empty()
 }
 
 fn scan_error(error: &ScanError) -> YamlError {
@@ -95,9 +189,6 @@ impl<'a> Builder<'a> {
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(id) => self.alias(id, at),
-            Event::DocumentStart(..) if self.root.is_some() => {
-                Err(error(at, "a second document begins here without a line of its own"))
-            }
             _ => Ok(()),
         }
     }
@@ -324,6 +415,21 @@ mod tests {
         }
         assert_eq!(refusal(&bomb).2, "the document contains excessive aliasing");
         assert_eq!(refusal("a: &x [*x]").2, "an alias inside the value it stands for");
+    }
+
+    #[test]
+    fn go_yaml_knows_an_escape_more() {
+        let text = "a: \"it\\'s \\\\'\"\nb: 'it\\'\nc: [\"\\'\"]\n";
+        assert_eq!(json(text), r#"{"a":"it's \\'","b":"it\\","c":["'"]}"#);
+        assert_eq!((refusal("a: \"\\q \\'\"").0, refusal("a: \"\\'").0), (1, 1));
+    }
+
+    #[test]
+    fn what_stands_behind_the_end_mark_is_not_read() {
+        let parsed = parse_first("a: 1\n...\n# more\nb: [\n").expect("good YAML");
+        assert_eq!(canonical_json(&parsed.node), r#"{"a":1}"#);
+        assert_eq!(parsed.ignored, Some(Position { line: 4, column: 1 }));
+        assert_eq!(parse_first("a: 1\n...\n# end\n").map(|parsed| parsed.ignored), Ok(None));
     }
 
     #[test]
