@@ -107,6 +107,11 @@ impl Quantity {
         self.nanos == 0
     }
 
+    /// Whether the amount has no fraction.
+    pub fn is_whole(self) -> bool {
+        self.nanos % NANOS == 0
+    }
+
     /// -1, 0 or 1.
     pub fn signum(self) -> i32 {
         match self.nanos.cmp(&0) {

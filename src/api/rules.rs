@@ -2,5 +2,6 @@
 //! pod asks for. Pure functions of objects.
 pub mod affinity;
 pub mod ports;
+pub mod resources;
 pub mod selector;
 pub mod taints;

@@ -24,6 +24,11 @@ impl<'a> Path<'a> {
     /// The object itself.
     pub const ROOT: Path<'static> = Path { parent: None, segment: Segment::Root };
 
+    /// The place this one is in, none for the object itself.
+    pub fn parent(&self) -> Option<&'a Path<'a>> {
+        self.parent
+    }
+
     /// The field `name` below this place: `spec.name`.
     pub fn child<'b>(&'b self, name: &'b str) -> Path<'b> {
         Path { parent: Some(self), segment: Segment::Field(name) }
@@ -242,6 +247,16 @@ impl Errors {
     /// `path: Not found: value`.
     pub fn not_found(&mut self, path: &Path<'_>, value: &(impl Shown + ?Sized)) {
         self.push(path, Reason::NotFound, value.shown(), String::new());
+    }
+
+    /// `path: Not found: value: detail`.
+    pub fn not_found_as(
+        &mut self,
+        path: &Path<'_>,
+        value: impl Into<String>,
+        detail: impl Into<String>,
+    ) {
+        self.push(path, Reason::NotFound, value.into(), detail.into());
     }
 
     /// An error whose value is printed in a form of its own (Go structs and maps).

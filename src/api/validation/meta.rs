@@ -167,6 +167,13 @@ fn validate_finalizers(finalizers: &[String], path: &Path<'_>, errors: &mut Erro
             errors.invalid(path, finalizer, message);
         }
     }
+    for (at, finalizer) in finalizers.iter().enumerate() {
+        let standard = matches!(finalizer.as_str(), "kubernetes" | "orphan" | "foregroundDeletion");
+        if !standard && !finalizer.contains('/') {
+            let detail = "name is neither a standard finalizer name nor is it fully qualified";
+            errors.invalid(&path.index(at), finalizer, detail);
+        }
+    }
     let has = |name: &str| finalizers.iter().any(|finalizer| finalizer == name);
     if has("orphan") && has("foregroundDeletion") {
         let detail = "finalizer foregroundDeletion and orphan cannot be both set";

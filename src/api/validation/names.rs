@@ -103,6 +103,10 @@ fn label_key_shaped(text: &str) -> bool {
     shaped(text, alnum, |b| alnum(b) || matches!(b, b'-' | b'_' | b'.'), alnum)
 }
 
+fn max_bytes(limit: usize) -> String {
+    format!("must be no more than {limit} bytes")
+}
+
 fn complaint(wrong: bool, limit: usize, text: &str, rule: &str) -> Vec<String> {
     let mut found = Vec::new();
     if text.len() > limit {
@@ -165,13 +169,18 @@ pub fn is_qualified_name(text: &str) -> Vec<String> {
         if first.is_empty() {
             found.push("prefix part must be non-empty".to_owned());
         } else {
-            found.extend(is_dns1123_subdomain(first).iter().map(|m| format!("prefix part {m}")));
+            if first.len() > SUBDOMAIN_BYTES_MAX {
+                found.push(format!("prefix part {}", max_bytes(SUBDOMAIN_BYTES_MAX)));
+            }
+            if !subdomain_shaped(first) {
+                found.push(format!("prefix part {SUBDOMAIN_RULE}"));
+            }
         }
     }
     if name.is_empty() {
         found.push("name part must be non-empty".to_owned());
     } else if name.len() > LABEL_BYTES_MAX {
-        found.push(format!("name part {}", max_len(LABEL_BYTES_MAX)));
+        found.push(format!("name part {}", max_bytes(LABEL_BYTES_MAX)));
     }
     if !label_key_shaped(name) {
         found.push(format!("name part {LABEL_KEY_RULE}"));
@@ -181,8 +190,14 @@ pub fn is_qualified_name(text: &str) -> Vec<String> {
 
 /// The value of a label.
 pub fn is_valid_label_value(text: &str) -> Vec<String> {
-    let wrong = !text.is_empty() && !label_key_shaped(text);
-    complaint(wrong, LABEL_BYTES_MAX, text, LABEL_VALUE_RULE)
+    let mut found = Vec::new();
+    if text.len() > LABEL_BYTES_MAX {
+        found.push(max_bytes(LABEL_BYTES_MAX));
+    }
+    if !text.is_empty() && !label_key_shaped(text) {
+        found.push(LABEL_VALUE_RULE.to_owned());
+    }
+    found
 }
 
 /// A port number, 1 to 65535.
