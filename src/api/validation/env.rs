@@ -14,7 +14,7 @@ use super::names::{
     is_qualified_name, subdomain_name,
 };
 use super::paths::{validate_local_non_reserved, validate_no_backsteps};
-use super::resources::read_quantity;
+use super::resource_names::amount;
 use super::volumes::{require, validate_mode};
 
 const ENV_FIELDS: [&str; 9] = [
@@ -221,7 +221,7 @@ fn validate_resource(
     }
     let Some(written) = &resource.divisor else { return };
     let path = path.child("divisor");
-    let Some(divisor) = read_quantity(written, &path, errors).filter(|d| !d.is_zero()) else {
+    let Some(divisor) = amount(written, &path, errors).filter(|d| !d.is_zero()) else {
         return;
     };
     let divisor = divisor.to_string();

@@ -15,6 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Embedding;
 use super::absent::{items, text};
+use super::address::check_ip;
 use super::affinity::{validate_affinity, validate_spread_constraints, validate_tolerations};
 use super::containers::{
     Surroundings, as_container, validate_containers, validate_ephemeral_containers,
@@ -27,7 +28,6 @@ use super::names::{
     inclusive_range, is_dns1123_label, is_dns1123_subdomain, is_dns1123_subdomain_with_underscore,
     is_qualified_name, subdomain_name,
 };
-use super::paths::validate_legacy_ip;
 use super::pod_annotations::{MIRROR, validate_agreement, validate_pod_annotations};
 use super::resources::{Holder, validate_pod_level, validate_requirements};
 use super::security::{
@@ -356,7 +356,7 @@ fn validate_gates(gates: &[PodSchedulingGate], path: &Path<'_>, errors: &mut Err
 fn validate_host_aliases(aliases: &[HostAlias], path: &Path<'_>, errors: &mut Errors) {
     for (at, alias) in aliases.iter().enumerate() {
         let path = path.index(at);
-        validate_legacy_ip(&alias.ip, &path.child("ip"), errors);
+        check_ip(&path.child("ip"), &alias.ip, &[], errors);
         let names = path.child("hostnames");
         for (at, name) in items(&alias.hostnames).iter().enumerate() {
             for message in is_dns1123_subdomain(name) {
@@ -385,7 +385,7 @@ fn validate_dns(config: Option<&PodDNSConfig>, policy: &str, path: &Path<'_>, er
         errors.invalid_as(&servers_path, shown_strings(servers), detail);
     }
     for (at, server) in servers.iter().enumerate() {
-        validate_legacy_ip(server, &servers_path.index(at), errors);
+        check_ip(&servers_path.index(at), server, &[], errors);
     }
     let searches_path = path.child("searches");
     if searches.len() > SEARCHES_MAX {

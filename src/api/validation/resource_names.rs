@@ -128,7 +128,7 @@ pub(super) fn check_amount(name: &str, written: &Written, path: &Path<'_>, error
         errors.invalid(path, &shown, "must be greater than or equal to 0");
     }
     if (COUNTED.contains(&name) || is_extended(name)) && quantity.milli_value() % 1000 != 0 {
-        errors.invalid(path, &shown, "must be an integer");
+        errors.invalid_as(path, shown, "must be an integer");
     }
 }
 

@@ -9,10 +9,11 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 
 use super::absent::{items, text};
 use super::field::{Errors, Path, Shown};
-use super::names::{is_dns1123_label, is_qualified_name};
+use super::names::is_dns1123_label;
+use super::resource_names::{check_amount, check_container_name, check_name};
 use crate::api::quantity::Quantity;
 use crate::api::rules::resources::{
-    Amounts, SumRules, amounts, container_limits, container_requests, is_huge_pages, is_native,
+    Amounts, SumRules, amounts, container_limits, container_requests, is_huge_pages,
     is_overcommit_allowed, is_pod_level_resource,
 };
 
@@ -27,104 +28,9 @@ pub enum Holder {
     Pod,
 }
 
-/// Counted in whole units, and known without a domain.
-const COUNTED: [&str; 9] = [
-    "pods",
-    "resourcequotas",
-    "services",
-    "replicationcontrollers",
-    "secrets",
-    "configmaps",
-    "persistentvolumeclaims",
-    "services.nodeports",
-    "services.loadbalancers",
-];
-
-const MEASURED: [&str; 11] = [
-    "cpu",
-    "memory",
-    "ephemeral-storage",
-    "storage",
-    "requests.cpu",
-    "requests.memory",
-    "requests.ephemeral-storage",
-    "requests.storage",
-    "limits.cpu",
-    "limits.memory",
-    "limits.ephemeral-storage",
-];
-
-fn is_standard(name: &str) -> bool {
-    COUNTED.contains(&name)
-        || MEASURED.contains(&name)
-        || is_huge_pages(name)
-        || name.starts_with("requests.hugepages-")
-}
-
-/// Whether the name is an extended resource's: of a domain that is not Kubernetes' own.
-pub fn is_extended(name: &str) -> bool {
-    !is_native(name)
-        && !name.starts_with("requests.")
-        && is_qualified_name(&format!("requests.{name}")).is_empty()
-}
-
-/// Whether the resource comes in whole units only.
-pub fn is_counted(name: &str) -> bool {
-    COUNTED.contains(&name) || is_extended(name)
-}
-
-/// A resource name of any kind: `cpu`, `requests.memory`, `example.com/gpu`.
-pub fn validate_resource_name(name: &str, path: &Path<'_>, errors: &mut Errors) {
-    let messages = is_qualified_name(name);
-    if messages.is_empty() && !name.contains('/') && !is_standard(name) {
-        errors.invalid(path, name, "must be a standard resource type or fully qualified");
-    }
-    for message in messages {
-        errors.invalid(path, name, message);
-    }
-}
-
-/// A resource a container may ask for.
-pub fn validate_container_resource_name(name: &str, path: &Path<'_>, errors: &mut Errors) {
-    validate_resource_name(name, path, errors);
-    if !name.contains('/') {
-        let standard =
-            matches!(name, "cpu" | "memory" | "ephemeral-storage") || is_huge_pages(name);
-        if !standard {
-            errors.invalid(path, name, "must be a standard resource for containers");
-        }
-    } else if !is_native(name) && !is_extended(name) {
-        errors.invalid(path, name, "doesn't follow extended resource name standard");
-    }
-}
-
 fn validate_pod_resource_name(name: &str, path: &Path<'_>, errors: &mut Errors) {
-    let before = errors.list().len();
-    validate_resource_name(name, path, errors);
-    if errors.list().len() == before && !is_pod_level_resource(name) {
+    if check_name(name, path, errors) && !is_pod_level_resource(name) {
         errors.not_supported(path, name, &["cpu", "hugepages-", "memory"]);
-    }
-}
-
-/// An amount as such: not negative, and whole where the resource is counted.
-pub fn validate_quantity_value(name: &str, amount: Quantity, path: &Path<'_>, errors: &mut Errors) {
-    if amount.signum() < 0 {
-        let detail = "must be greater than or equal to 0";
-        errors.invalid(path, &amount.to_string(), detail);
-    }
-    if is_counted(name) && !amount.is_whole() {
-        errors.invalid_as(path, amount.to_string(), "must be an integer");
-    }
-}
-
-/// Reads an amount, or says why it is none.
-pub fn read_quantity(written: &Written, path: &Path<'_>, errors: &mut Errors) -> Option<Quantity> {
-    match Quantity::of(written) {
-        Ok(amount) => Some(amount),
-        Err(error) => {
-            errors.invalid(path, &written.0, error.to_string());
-            None
-        }
     }
 }
 
@@ -193,11 +99,11 @@ fn validate_list(
     for (name, written) in list {
         let path = path.key(name);
         match holder {
-            Holder::Container => validate_container_resource_name(name, &path, errors),
+            Holder::Container => check_container_name(name, &path, errors),
             Holder::Pod => validate_pod_resource_name(name, &path, errors),
         }
-        let Some(amount) = read_quantity(written, &path, errors) else { continue };
-        validate_quantity_value(name, amount, &path, errors);
+        check_amount(name, written, &path, errors);
+        let Ok(amount) = Quantity::of(written) else { continue };
         more(name, amount, errors);
         if is_huge_pages(name) {
             validate_huge_pages(name, amount, &path, errors);

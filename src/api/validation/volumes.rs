@@ -7,20 +7,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, DownwardAPIVolumeSource, EmptyDirVolumeSource, EphemeralVolumeSource,
-    HostPathVolumeSource, ImageVolumeSource, KeyToPath, NFSVolumeSource, PersistentVolumeClaimSpec,
-    SecretVolumeSource, Volume,
+    HostPathVolumeSource, ImageVolumeSource, KeyToPath, NFSVolumeSource, SecretVolumeSource,
+    Volume,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::absent::{items, text};
 use super::env::validate_downward_file;
 use super::field::{Errors, Path};
-use super::labels::{SelectorValues, validate_label_selector, validate_labels};
+use super::labels::validate_labels;
 use super::meta::validate_annotations;
-use super::names::{NameUse, is_dns1123_label, is_dns1123_subdomain, subdomain_name};
+use super::names::{NameUse, is_dns1123_label, subdomain_name};
 use super::paths::{validate_local_non_reserved, validate_no_backsteps};
 use super::projected::validate_projected;
-use super::resources::{read_quantity, validate_quantity_value};
+use super::resource_names::amount;
+use super::storage::validate_claim_spec;
 use super::volume_drivers as drivers;
 use super::{Embedding, validate_pull_policy};
 
@@ -170,7 +171,7 @@ pub(super) fn validate_mode(mode: Option<i32>, path: &Path<'_>, errors: &mut Err
 fn validate_empty_dir(source: &EmptyDirVolumeSource, path: &Path<'_>, errors: &mut Errors) {
     let path = path.child("sizeLimit");
     let Some(written) = &source.size_limit else { return };
-    let Some(limit) = read_quantity(written, &path, errors) else { return };
+    let Some(limit) = amount(written, &path, errors) else { return };
     if limit.signum() < 0 {
         errors.forbidden(&path, "SizeLimit field must be a valid resource quantity");
     }
@@ -270,7 +271,7 @@ fn validate_ephemeral(
                 let detail = "cannot be set for an ephemeral volume";
                 errors.forbidden(&meta_path.child(field), detail);
             }
-            validate_claim_spec(&template.spec, &template_path.child("spec"), errors);
+            validate_claim_spec(Some(&template.spec), &template_path.child("spec"), errors);
         }
     }
     // The claim will be called after pod and volume; without either there is an error already.
@@ -302,81 +303,4 @@ fn foreign_meta(meta: &ObjectMeta) -> impl Iterator<Item = &'static str> {
     ]
     .into_iter()
     .filter_map(|(field, set)| set.then_some(field))
-}
-
-/// The spec of a claim, in a template or of its own (`ValidatePersistentVolumeClaimSpec`).
-pub fn validate_claim_spec(spec: &PersistentVolumeClaimSpec, path: &Path<'_>, errors: &mut Errors) {
-    let modes_path = path.child("accessModes");
-    let modes = items(&spec.access_modes);
-    if modes.is_empty() {
-        errors.required(&modes_path, "at least 1 access mode is required");
-    }
-    if let Some(selector) = &spec.selector {
-        let path = path.child("selector");
-        validate_label_selector(selector, &path, SelectorValues::LabelValues, errors);
-    }
-    let known = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
-    for mode in modes.iter().filter(|mode| !known.contains(&mode.as_str())) {
-        errors.not_supported(&modes_path, mode, &known);
-    }
-    let single = |mode: &&String| mode.as_str() == "ReadWriteOncePod";
-    let others = modes.iter().filter(|mode| known.contains(&mode.as_str()) && !single(mode));
-    if modes.iter().any(|mode| single(&mode)) && others.count() > 0 {
-        let detail = "may not use ReadWriteOncePod with other access modes";
-        errors.forbidden(&modes_path, detail);
-    }
-    let storage_path = path.child("resources");
-    let storage_path = storage_path.key("storage");
-    let requests = spec.resources.as_ref().and_then(|r| r.requests.as_ref());
-    match requests.and_then(|requests| requests.get("storage")) {
-        None => errors.required(&storage_path, ""),
-        Some(written) => {
-            if let Some(amount) = read_quantity(written, &storage_path, errors) {
-                if amount.signum() <= 0 {
-                    let detail = "must be greater than zero";
-                    errors.invalid(&storage_path, &amount.to_string(), detail);
-                } else {
-                    validate_quantity_value("storage", amount, &storage_path, errors);
-                }
-            }
-        }
-    }
-    for (field, name) in [
-        ("storageClassName", text(&spec.storage_class_name)),
-        ("volumeAttributesClassName", text(&spec.volume_attributes_class_name)),
-    ] {
-        if !name.is_empty() {
-            for message in is_dns1123_subdomain(name) {
-                errors.invalid(&path.child(field), name, message);
-            }
-        }
-    }
-    let modes = ["Block", "Filesystem"];
-    if let Some(mode) = spec.volume_mode.as_deref().filter(|mode| !modes.contains(mode)) {
-        errors.not_supported(&path.child("volumeMode"), mode, &modes);
-    }
-    if let Some(source) = &spec.data_source {
-        let path = path.child("dataSource");
-        let group = text(&source.api_group);
-        validate_data_source(&source.name, &source.kind, group, &path, errors);
-    }
-    if let Some(source) = &spec.data_source_ref {
-        let path = path.child("dataSourceRef");
-        let group = text(&source.api_group);
-        validate_data_source(&source.name, &source.kind, group, &path, errors);
-    }
-}
-
-fn validate_data_source(name: &str, kind: &str, group: &str, path: &Path<'_>, errors: &mut Errors) {
-    require(name, &path.child("name"), errors);
-    require(kind, &path.child("kind"), errors);
-    if group.is_empty() && kind != "PersistentVolumeClaim" {
-        let detail = "must be 'PersistentVolumeClaim' when referencing the default apiGroup";
-        errors.invalid(path, kind, detail);
-    }
-    if !group.is_empty() {
-        for message in is_dns1123_subdomain(group) {
-            errors.invalid(&path.child("apiGroup"), group, message);
-        }
-    }
 }
