@@ -150,16 +150,16 @@ mod tests {
     fn a_partition_cuts_both_ways_and_heals() {
         let mut net = Net::new(SimDuration::from_millis(1).into());
         let (a, b, c) = (Place::Node(1), Place::Node(2), Place::Master(0));
-        let draw = Draw::from_bits(7);
+        let draw = || Draw::from_bits(7);
         let cut = net.install(Rule {
             from: Places::These(vec![a]),
             to: Places::These(vec![c]),
             effect: RuleEffect::Drop,
         });
-        assert_eq!(net.carry(c, a, draw), Verdict::Drop);
+        assert_eq!(net.carry(c, a, draw()), Verdict::Drop);
         assert!(!net.reaches(a, c) && net.reaches(a, b));
         net.remove(cut);
-        assert_eq!(net.carry(a, c, draw), Verdict::Deliver(SimDuration::from_millis(1)));
+        assert_eq!(net.carry(a, c, draw()), Verdict::Deliver(SimDuration::from_millis(1)));
     }
 
     #[test]
