@@ -137,6 +137,10 @@ impl<E: Copy, R: recurring::Key> Kernel<E, R> {
     }
 
     /// Moves time to what is due next and hands it out; `None` when nothing ever will be.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a kernel is no iterator: what is due depends on what is done"
+    )]
     #[inline]
     pub fn next(&mut self) -> Option<Due<E, R>> {
         let occurrence_at = self.recurring.peek_time().unwrap_or(SimTime::MAX);

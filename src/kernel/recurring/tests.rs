@@ -91,7 +91,7 @@ proptest! {
         let within = |from, to| all.iter().copied().filter(move |&k| (from..to).contains(&cadence.at(k).as_nanos()));
         prop_assert!(cadence.occurrences(at(a), at(b)).eq(within(a, b)));
         prop_assert_eq!(Some(cadence.first_from(at(a))), within(a, u64::MAX).next());
-        prop_assert_eq!(cadence.last_before(at(a)), within(0, a).last());
+        prop_assert_eq!(cadence.last_before(at(a)), within(0, a).next_back());
     }
 
     /// An owner that counts occurrences: asked for at random instants when elided, popped when explicit.
