@@ -20,6 +20,7 @@ mod split_yaml;
 
 use super::diagnostic::{Diagnostic, Position, Severity};
 use super::json;
+use super::kinds::{self, GroupVersionKind, Scope};
 use super::tree::{Node, Value};
 use super::validation::field::FieldError;
 use sink::Sink;
@@ -123,14 +124,17 @@ impl<'a> Document<'a> {
         self.node.get("metadata")?.get(field)?.text()
     }
 
-    /// `Deployment/default/web`, as much of it as is written.
+    /// `Deployment/default/web`, as much of it as is known.
     pub fn object(&self) -> Option<String> {
         let kind = Some(self.kind()).filter(|kind| !kind.is_empty())?;
         let Some(name) = self.metadata("name").or_else(|| self.metadata("generateName")) else {
             return Some(kind.to_owned());
         };
+        let named = GroupVersionKind::new(self.api_version(), kind);
+        let scope = kinds::served(&named).map(|kind| kind.scope);
         Some(match self.metadata("namespace") {
             Some(namespace) => format!("{kind}/{namespace}/{name}"),
+            None if scope == Some(Scope::Namespaced) => format!("{kind}/default/{name}"),
             None => format!("{kind}/{name}"),
         })
     }

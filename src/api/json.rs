@@ -134,18 +134,18 @@ struct Walk<'t> {
 
 impl Walk<'_> {
     fn value(&mut self, node: &mut Node<'_>) {
-        self.to_token();
+        self.skip_white();
         node.at = self.place;
         match &mut node.value {
             Value::Map(entries) => {
                 self.skip(1);
                 for entry in entries {
-                    self.to_token();
+                    self.skip_white();
                     entry.key_at = self.place;
                     self.string();
                     self.value(&mut entry.node);
                 }
-                self.to_token();
+                self.skip_white();
                 self.skip(1);
             }
             Value::List(items) => {
@@ -153,7 +153,7 @@ impl Walk<'_> {
                 for item in items {
                     self.value(item);
                 }
-                self.to_token();
+                self.skip_white();
                 self.skip(1);
             }
             Value::Text(_) => self.string(),
@@ -166,7 +166,7 @@ impl Walk<'_> {
     }
 
     /// To the next character that is neither white nor a comma nor a colon.
-    fn to_token(&mut self) {
+    fn skip_white(&mut self) {
         let rest = &self.text[self.at.min(self.text.len())..];
         let white = rest.len() - rest.trim_start_matches([' ', '\n', '\r', '\t', ',', ':']).len();
         self.skip(white);
@@ -212,6 +212,17 @@ pub struct EndFinder {
     escaped: bool,
 }
 
+/// The bytes that open and close something outside a string.
+const MARKS: [bool; 256] = {
+    let mut marks = [false; 256];
+    let mut at = 0;
+    while at < 5 {
+        marks[b"{}[]\""[at] as usize] = true;
+        at += 1;
+    }
+    marks
+};
+
 /// What the finder found in a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -237,7 +248,10 @@ impl EndFinder {
                 at = self.through_string(piece, at);
                 continue;
             }
-            match piece[at] {
+            // Most bytes mean nothing here: they are passed by one look into a table each.
+            at += piece[at..].iter().take_while(|&&byte| !MARKS[usize::from(byte)]).count();
+            let Some(&byte) = piece.get(at) else { break };
+            match byte {
                 b'"' => self.in_string = true,
                 b'{' | b'[' => {
                     self.depth += 1;

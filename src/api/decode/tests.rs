@@ -49,7 +49,7 @@ fn every_value_that_does_not_fit_is_named_with_its_place() {
                 spec:\n      containers:\n      - ports:\n        - containerPort: \"80\"\n";
     let read = read_text(text);
     assert!(read.objects.is_empty());
-    let head = "(document 1, Deployment/web):";
+    let head = "(document 1, Deployment/default/web):";
     let mut lines = read.lines.clone();
     lines.sort();
     let mut expected = vec![
@@ -146,9 +146,9 @@ fn unknown_fields_warn_and_are_errors_when_strict() {
     let words = "unknown field \"spec.containers[0].imgae\" (did you mean \"image\"?)";
     let warned = read_text(text);
     assert_eq!(warned.objects.len(), 1);
-    assert_eq!(warned.lines, [format!("f:7:5 (document 1, Pod/p): warning: {words}")]);
+    assert_eq!(warned.lines, [format!("f:7:5 (document 1, Pod/default/p): warning: {words}")]);
     let strict = read_with(text, Strictness::Strict);
-    assert_eq!(strict.lines, [format!("f:7:5 (document 1, Pod/p): {words}")]);
+    assert_eq!(strict.lines, [format!("f:7:5 (document 1, Pod/default/p): {words}")]);
 }
 
 #[test]

@@ -314,32 +314,28 @@ fn is_templated(text: &str) -> bool {
     text.contains("{{")
 }
 
-/// Where the first action of a Helm template stands, if the text is one: `{{ .Values.x }}`, `{{- if
-/// ..}}`, `{{ include ..}}`. Other tools' placeholders, and braces of other meaning, are none.
+/// Where the first action of a Helm template stands, if the text is one: `{{ .Values.x }}`, a line
+/// `{{- if ..}}`, `{{ include ..}}`. Placeholders and braces of other tools are none.
 fn template_line(text: &str) -> Option<Position> {
-    const WORDS: [&str; 15] = [
-        ".",
-        "$",
-        "if ",
-        "else",
-        "end",
-        "range ",
-        "with ",
-        "define ",
-        "include ",
-        "template ",
-        "toYaml ",
-        "default ",
-        "tpl ",
-        "block ",
-        "/*",
-    ];
     text.lines().enumerate().find_map(|(line, row)| {
+        let alone = row.trim_start().starts_with("{{");
         row.match_indices("{{").find_map(|(at, _)| {
             let action = row[at + 2..].trim_start_matches('-').trim_start();
-            let helm = WORDS.iter().any(|word| action.starts_with(word));
+            let action = action.split("}}").next().unwrap_or_default();
             let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX - 1) + 1;
-            helm.then(|| Position { line: count(line), column: count(row[..at].chars().count()) })
+            is_helm(action, alone)
+                .then(|| Position { line: count(line), column: count(row[..at].chars().count()) })
         })
     })
+}
+
+/// Whether an action is Helm's: what it names, what it calls, or a control word on a line of its own.
+fn is_helm(action: &str, alone: bool) -> bool {
+    const NAMES: [&str; 6] =
+        [".Values", ".Release", ".Chart", ".Files", ".Capabilities", ".Template"];
+    const CALLS: [&str; 6] = ["include ", "template ", "define ", "toYaml ", "tpl ", "/*"];
+    const CONTROL: [&str; 6] = ["if ", "else", "end", "range ", "with ", "$"];
+    NAMES.iter().any(|name| action.contains(name))
+        || CALLS.iter().any(|call| action.starts_with(call))
+        || (alone && CONTROL.iter().any(|word| action.starts_with(word)))
 }

@@ -163,8 +163,7 @@ fn items(
     }
     source.consume(list.first);
     let mut number = 0;
-    loop {
-        let Some(end) = item_end(source, list.indent, limits)? else { break };
+    while let Some(end) = item_end(source, list.indent, limits)? {
         let start = source.place();
         if let Some(text) = sink.utf8(&source.bytes()[..end], start) {
             sink.yaml_item(Piece { text, start }, number, &kind);

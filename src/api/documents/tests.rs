@@ -77,8 +77,8 @@ fn items_of_a_typed_list_are_of_its_kind() {
     for stream_from_bytes in [0, 1 << 20] {
         let limits = Limits { stream_from_bytes, ..Limits::default() };
         assert_eq!(read_text(text, &limits).0.len(), 1);
-        assert!(read_text(text, &limits).0[0].starts_with("Pod/a"));
-        assert!(read_text(yaml, &limits).0[0].starts_with("Pod/a"));
+        assert!(read_text(text, &limits).0[0].starts_with("Pod/default/a"));
+        assert!(read_text(yaml, &limits).0[0].starts_with("Pod/default/a"));
     }
 }
 
@@ -137,8 +137,14 @@ fn an_unrendered_template_is_one_message() {
         assert!(findings[0].contains("unrendered Helm template"), "{findings:?}");
         assert!(findings[0].contains("helm template"), "{findings:?}");
     }
-    let alert = "kind: A\nmetadata: {name: a}\ndata:\n  text: \"{{ $labels.pod }} is down\"\n";
+    let alert =
+        "kind: A\nmetadata: {name: a}\ndata:\n  text: \"{{ $labels.pod }} is {{ if eq .x }}\"\n";
     assert_eq!(plain(alert).1, [""; 0], "a template inside a value is the value's own business");
+    let slip = plain(format!("{alert}b: [\n")).1;
+    assert!(
+        slip.len() == 1 && slip[0].starts_with("f:5:4"),
+        "another error is named itself: {slip:?}"
+    );
 }
 
 #[test]
