@@ -1,0 +1,114 @@
+//! Containers, their ports and their probes.
+
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::intern::Interner;
+use super::unsigned;
+use crate::api::pod::{
+    Container, ContainerPort, Lifetime, Probe, ProbeHandler, Protocol, PullPolicy,
+};
+use crate::api::rules::resources::{amounts, counted};
+use crate::time::SimDuration;
+
+/// Whether a container stands among the init containers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Init,
+    Main,
+}
+
+pub(super) fn protocol(written: Option<&str>) -> Protocol {
+    match written {
+        Some("UDP") => Protocol::Udp,
+        Some("SCTP") => Protocol::Sctp,
+        _ => Protocol::Tcp,
+    }
+}
+
+/// A port number; 0 where it is none.
+pub(super) fn port(number: i32) -> u16 {
+    u16::try_from(number).unwrap_or(0)
+}
+
+pub(super) fn lifetime(written: &core::Container, place: Place) -> Lifetime {
+    match (place, written.restart_policy.as_deref()) {
+        (Place::Init, Some("Always")) => Lifetime::Sidecar,
+        _ => Lifetime::Normal,
+    }
+}
+
+fn seconds(number: Option<i32>, default: i32) -> SimDuration {
+    SimDuration::from_secs(u64::from(unsigned(i64::from(number.unwrap_or(default)))))
+}
+
+/// The number of a probe's port; 0 for a name the container does not declare.
+fn probe_port(written: &IntOrString, container: &core::Container) -> u16 {
+    match written {
+        IntOrString::Int(number) => port(*number),
+        IntOrString::String(name) => container
+            .ports
+            .iter()
+            .flatten()
+            .find(|it| it.name.as_ref() == Some(name))
+            .map_or(0, |it| port(it.container_port)),
+    }
+}
+
+fn probe(written: &core::Probe, container: &core::Container) -> Option<Probe> {
+    let handler = if let Some(http) = &written.http_get {
+        ProbeHandler::HttpGet(probe_port(&http.port, container))
+    } else if let Some(tcp) = &written.tcp_socket {
+        ProbeHandler::TcpSocket(probe_port(&tcp.port, container))
+    } else if let Some(grpc) = &written.grpc {
+        ProbeHandler::Grpc(port(grpc.port))
+    } else {
+        written.exec.as_ref()?;
+        ProbeHandler::Exec
+    };
+    let threshold = |number: Option<i32>, default| unsigned(i64::from(number.unwrap_or(default)));
+    Some(Probe {
+        handler,
+        initial_delay: seconds(written.initial_delay_seconds, 0),
+        period: seconds(written.period_seconds, 10),
+        timeout: seconds(written.timeout_seconds, 1),
+        success_threshold: threshold(written.success_threshold, 1),
+        failure_threshold: threshold(written.failure_threshold, 3),
+        grace_seconds: written.termination_grace_period_seconds.map(unsigned),
+    })
+}
+
+impl Interner {
+    pub(super) fn container(&mut self, written: &core::Container, place: Place) -> Container {
+        let resources = written.resources.as_ref();
+        let of = |it: &Option<core::Probe>| it.as_ref().and_then(|it| probe(it, written));
+        let pre_stop = written.lifecycle.as_ref().and_then(|it| it.pre_stop.as_ref());
+        Container {
+            name: self.text(&written.name),
+            image: self.optional(written.image.as_deref()),
+            pull: match written.image_pull_policy.as_deref() {
+                Some("Always") => PullPolicy::Always,
+                Some("Never") => PullPolicy::Never,
+                _ => PullPolicy::IfNotPresent,
+            },
+            requests: counted(&amounts(resources.and_then(|it| it.requests.as_ref()))),
+            limits: counted(&amounts(resources.and_then(|it| it.limits.as_ref()))),
+            ports: written.ports.iter().flatten().map(|it| self.container_port(it)).collect(),
+            startup: of(&written.startup_probe),
+            liveness: of(&written.liveness_probe),
+            readiness: of(&written.readiness_probe),
+            lifetime: lifetime(written, place),
+            pre_stop: pre_stop
+                .and_then(|it| it.sleep.as_ref())
+                .map(|it| SimDuration::from_secs(u64::from(unsigned(it.seconds)))),
+        }
+    }
+
+    fn container_port(&mut self, written: &core::ContainerPort) -> ContainerPort {
+        ContainerPort {
+            name: self.optional(written.name.as_deref()),
+            port: port(written.container_port),
+            protocol: protocol(written.protocol.as_deref()),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The status of pods that were in a cluster.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1 as core;
+
+use super::intern::Interner;
+use super::unsigned;
+use crate::api::pod::{
+    Condition, ContainerState, ContainerStatus, Phase, PodCondition, PodSpec, PodStatus,
+    StatusReason, Termination, TerminationReason, WaitingReason,
+};
+use crate::time::SimTime;
+
+fn condition(name: &str) -> Option<PodCondition> {
+    Some(match name {
+        "PodScheduled" => PodCondition::PodScheduled,
+        "PodReadyToStartContainers" => PodCondition::PodReadyToStartContainers,
+        "Initialized" => PodCondition::Initialized,
+        "ContainersReady" => PodCondition::ContainersReady,
+        "Ready" => PodCondition::Ready,
+        "DisruptionTarget" => PodCondition::DisruptionTarget,
+        _ => return None,
+    })
+}
+
+/// The value of a condition: `Unknown` is neither true nor false, so it is not there.
+pub(super) fn truth(written: &str) -> Option<bool> {
+    match written {
+        "True" => Some(true),
+        "False" => Some(false),
+        _ => None,
+    }
+}
+
+fn waiting(reason: Option<&str>) -> WaitingReason {
+    match reason {
+        Some("PodInitializing") => WaitingReason::PodInitializing,
+        Some("CrashLoopBackOff") => WaitingReason::CrashLoopBackOff,
+        Some("ErrImagePull") => WaitingReason::ErrImagePull,
+        Some("ImagePullBackOff") => WaitingReason::ImagePullBackOff,
+        Some("ErrImageNeverPull") => WaitingReason::ErrImageNeverPull,
+        Some("RunContainerError" | "CreateContainerError" | "CreateContainerConfigError") => {
+            WaitingReason::RunContainerError
+        }
+        _ => WaitingReason::ContainerCreating,
+    }
+}
+
+fn termination(written: &core::ContainerStateTerminated) -> Termination {
+    let reason = match written.reason.as_deref() {
+        Some("OOMKilled") => TerminationReason::OomKilled,
+        Some("StartError" | "ContainerCannotRun") => TerminationReason::StartError,
+        Some("ContainerStatusUnknown") => TerminationReason::ContainerStatusUnknown,
+        Some("Completed") => TerminationReason::Completed,
+        _ if written.exit_code == 0 => TerminationReason::Completed,
+        _ => TerminationReason::Error,
+    };
+    Termination {
+        exit_code: written.exit_code.clamp(0, 255) as u8,
+        reason,
+        started: SimTime::ZERO,
+        finished: SimTime::ZERO,
+    }
+}
+
+fn state(written: Option<&core::ContainerState>) -> ContainerState {
+    let written = written.cloned().unwrap_or_default();
+    match (written.running, written.terminated) {
+        (Some(_), _) => ContainerState::Running(SimTime::ZERO),
+        (None, Some(ended)) => ContainerState::Terminated(termination(&ended)),
+        (None, None) => {
+            ContainerState::Waiting(waiting(written.waiting.and_then(|it| it.reason).as_deref()))
+        }
+    }
+}
+
+fn container(written: Option<&core::ContainerStatus>) -> ContainerStatus {
+    let Some(written) = written else {
+        let state = ContainerState::Waiting(WaitingReason::ContainerCreating);
+        return ContainerStatus { state, last: None, restarts: 0, ready: false, started: false };
+    };
+    let last = written.last_state.as_ref().and_then(|it| it.terminated.as_ref());
+    ContainerStatus {
+        state: state(written.state.as_ref()),
+        last: last.map(termination),
+        restarts: unsigned(i64::from(written.restart_count)),
+        ready: written.ready,
+        started: written.started.unwrap_or(false),
+    }
+}
+
+impl Interner {
+    pub(super) fn pod_status(&mut self, written: &core::PodStatus, spec: &PodSpec) -> PodStatus {
+        let mut status = PodStatus {
+            phase: match written.phase.as_deref() {
+                Some("Running") => Phase::Running,
+                Some("Succeeded") => Phase::Succeeded,
+                Some("Failed") => Phase::Failed,
+                _ => Phase::Pending,
+            },
+            ip: written.pod_ip.as_deref().and_then(|ip| ip.parse().ok()),
+            start_time: written.start_time.as_ref().map(|_| SimTime::ZERO),
+            ..PodStatus::default()
+        };
+        for it in written.conditions.iter().flatten() {
+            if let Some(which) = condition(&it.type_) {
+                let value = truth(&it.status);
+                status.conditions[which as usize] = Condition { value, since_seconds: 0 };
+            }
+        }
+        if let Some(reason) = written.reason.as_deref().filter(|reason| !reason.is_empty()) {
+            let message = self.optional(written.message.as_deref());
+            status.reason = Some(Arc::new(StatusReason { reason: self.text(reason), message }));
+        }
+        let statuses = [&written.init_container_statuses, &written.container_statuses];
+        if statuses.iter().any(|list| list.as_ref().is_some_and(|list| !list.is_empty())) {
+            let [init, main] = statuses;
+            let of = |name: &str, list: &Option<Vec<core::ContainerStatus>>| {
+                container(list.iter().flatten().find(|it| it.name == name))
+            };
+            let init = spec.init_containers.iter().map(|it| of(&it.name, init));
+            let main = spec.containers.iter().map(|it| of(&it.name, main));
+            status.containers = Some(init.chain(main).collect());
+        }
+        status
+    }
+}
