@@ -12,6 +12,7 @@
 //!   View, and must re-list ([`table::Table::relist`]).
 
 pub mod cursor;
+mod erased;
 pub mod index;
 pub mod table;
 mod view;
@@ -26,6 +27,7 @@ use crate::base::id::Id;
 use crate::time::SimTime;
 
 pub use cursor::{Cursors, TABLES, TableKind};
+pub use erased::ChangeKey;
 pub use index::Indexes;
 pub use table::{Change, CursorId, Table};
 pub use view::View;
@@ -189,3 +191,6 @@ stored! {
     PriorityClass => priority_classes,
     Other => others,
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::kind::Kind;
 use super::name::{Name, Text};
+use crate::base::hash::StableHasher;
 use crate::time::SimTime;
 
 /// Labels or annotations, sorted by key.
@@ -141,6 +142,12 @@ pub struct ObjectName {
 }
 
 impl ObjectName {
+    /// A hash of kind, namespace and name: the same in every run.
+    pub fn stable_hash(&self) -> u64 {
+        let hasher = StableHasher::new().text(self.kind.name()).text(&self.namespace);
+        self.name.fold(hasher).finish()
+    }
+
     /// The name of an object of `kind` with this metadata.
     pub fn of(kind: Kind, meta: &Meta) -> ObjectName {
         ObjectName { kind, namespace: meta.namespace.clone(), name: meta.name.clone() }

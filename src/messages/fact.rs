@@ -183,18 +183,18 @@ impl Fact {
     }
 }
 
-impl Fact {
-    /// Folds what the digest counts: verb, object, node and integers (law 10).
-    pub fn fold(&self, hasher: StableHasher) -> StableHasher {
-        let hasher = hasher
+impl crate::kernel::Fact for Fact {
+    fn fold(&self, hasher: &mut StableHasher) {
+        let of_object = hasher
             .word(self.verb.stable_hash())
             .text(self.object.kind.name())
             .text(&self.object.namespace);
-        let hasher = self.object.name.fold(hasher);
-        let hasher = match &self.node {
-            Some(node) => node.fold(hasher),
-            None => hasher.word(0),
+        let of_name = self.object.name.fold(of_object);
+        let of_node = match &self.node {
+            Some(node) => node.fold(of_name),
+            None => of_name.word(0),
         };
-        self.values.iter().fold(hasher, |hasher, (_, value)| hasher.signed(*value))
+        let counted = of_node.word(self.values.len() as u64);
+        *hasher = self.values.iter().fold(counted, |hasher, (_, value)| hasher.signed(*value));
     }
 }

@@ -26,6 +26,16 @@ pub struct Profile {
     pub informer_sync: Distribution,
 }
 
+impl Profile {
+    /// The least a message needs from one place to another.
+    pub fn link_floor(&self) -> SimDuration {
+        match self.link {
+            Distribution::Constant(span) | Distribution::Uniform { min: span, .. } => span,
+            Distribution::Exponential { .. } | Distribution::LogNormal { .. } => SimDuration::ZERO,
+        }
+    }
+}
+
 impl Default for Profile {
     /// Sizes that give back the recorded timelines of a control plane on one quiet machine: about
     /// 10 ms a write, about 5 ms from a commit to a watcher.

@@ -1,6 +1,7 @@
 //! The cursors of one component: at most one a kind, each with its own lag.
 
 use super::table::CursorId;
+use crate::api::kind::Kind;
 
 /// Which table a cursor reads.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -26,6 +27,24 @@ pub enum TableKind {
     PriorityClass,
     /// Everything else.
     Other,
+}
+
+impl TableKind {
+    /// The table that holds objects of `kind`.
+    pub fn of(kind: Kind) -> TableKind {
+        match kind {
+            Kind::Pod => TableKind::Pod,
+            Kind::Node => TableKind::Node,
+            Kind::Namespace => TableKind::Namespace,
+            Kind::ReplicaSet | Kind::ReplicationController => TableKind::ReplicaSet,
+            Kind::Deployment => TableKind::Deployment,
+            Kind::Service => TableKind::Service,
+            Kind::EndpointSlice => TableKind::EndpointSlice,
+            Kind::Lease => TableKind::Lease,
+            Kind::PriorityClass => TableKind::PriorityClass,
+            Kind::Other => TableKind::Other,
+        }
+    }
 }
 
 /// All tables, in order.
