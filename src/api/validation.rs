@@ -4,6 +4,7 @@ pub mod address;
 pub mod affinity;
 mod amounts;
 pub mod autoscaling;
+pub mod batch;
 pub mod config;
 mod containers;
 pub mod endpoints;
@@ -29,10 +30,12 @@ mod resource_names;
 pub mod resources;
 mod scalar;
 mod security;
+mod selector;
 pub mod service;
 pub mod storage;
 mod volume_drivers;
 mod volumes;
+pub mod workloads;
 
 use field::{Errors, Path};
 

@@ -113,7 +113,7 @@ impl Clock<'_> {
                 if bits >> unit.of(now) & 1 == 1 {
                     break;
                 }
-                self.lower_to(unit.floor(now))?;
+                self.lower_below(unit, now)?;
                 self.second += unit.seconds();
                 if unit.of(self.read()?) == 0 {
                     return Some(Walk::TurnedOver);
@@ -121,6 +121,18 @@ impl Clock<'_> {
             }
         }
         Some(Walk::Found)
+    }
+
+    /// Sets the fields below `unit` to 0. An hour is looked up on the zone's clocks, smaller fields
+    /// are cut off the instant, as the library does: it tells when clocks go back.
+    fn lower_below(&mut self, unit: Unit, now: DateTime) -> Option<()> {
+        match unit {
+            Unit::Hour => self.lower_to(now.date().at(now.hour(), 0, 0, 0))?,
+            Unit::Minute if !self.lowered => self.second -= self.second.rem_euclid(60),
+            Unit::Minute | Unit::Second => {}
+        }
+        self.lowered = true;
+        Some(())
     }
 
     fn next_day(&mut self) -> Option<()> {
@@ -158,15 +170,6 @@ impl Unit {
             Unit::Hour => 3600,
             Unit::Minute => 60,
             Unit::Second => 1,
-        }
-    }
-
-    fn floor(self, reading: DateTime) -> DateTime {
-        let (hour, minute, second) = (reading.hour(), reading.minute(), reading.second());
-        match self {
-            Unit::Hour => reading.date().at(hour, 0, 0, 0),
-            Unit::Minute => reading.date().at(hour, minute, 0, 0),
-            Unit::Second => reading.date().at(hour, minute, second, 0),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The official type of every built-in kind, and the way from a kind's name to its type.
 
-use k8s_openapi::{api, apiextensions_apiserver, kube_aggregator};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::{Metadata, api, apiextensions_apiserver, kube_aggregator};
 
 use super::reader::{Misfit, UnknownField, read};
-use crate::api::kinds::Kind;
+use crate::api::kinds::{Kind, SERVED};
 use crate::api::tree::Node;
 
 macro_rules! typed {
@@ -15,6 +16,31 @@ macro_rules! typed {
                 #[doc = concat!("`", $kind, "` of `", $group, "/", $version, "`.")]
                 $variant(Box<$type>),
             )*
+        }
+
+        impl Typed {
+            /// What all objects have.
+            pub fn metadata(&self) -> &ObjectMeta {
+                match self {
+                    $(Typed::$variant(it) => Metadata::metadata(it.as_ref()),)*
+                }
+            }
+
+            /// What all objects have, to be changed.
+            pub fn metadata_mut(&mut self) -> &mut ObjectMeta {
+                match self {
+                    $(Typed::$variant(it) => Metadata::metadata_mut(it.as_mut()),)*
+                }
+            }
+
+            /// The object's kind in the table of kinds served.
+            pub fn kind(&self) -> Option<&'static Kind> {
+                let (group, version, kind) = match self {
+                    $(Typed::$variant(_) => ($group, $version, $kind),)*
+                };
+                let same = |it: &&Kind| (it.group, it.version, it.kind) == (group, version, kind);
+                SERVED.iter().find(same)
+            }
         }
 
         /// Reads `node` as the type of `kind`. Nothing if the kind has no type here, which the tests
@@ -112,7 +138,6 @@ typed! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::kinds::SERVED;
     use crate::api::tree::Value;
 
     #[test]

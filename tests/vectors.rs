@@ -1,0 +1,14 @@
+//! Kubernetes' own unit-test tables, as data under `tests/data/vectors/`, asked of our rules.
+//!
+//! Each table prints how many cases it has, how many answers were equal, and what was left out and
+//! why. The data names its source; the API objects in it have the names of the internal types.
+
+mod vectors {
+    pub mod cron_schedule;
+    pub mod int_or_percent;
+    pub mod table;
+    pub mod validation_batch;
+    pub mod validation_cluster;
+    pub mod validation_service;
+    pub mod validation_workloads;
+}
