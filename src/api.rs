@@ -6,6 +6,7 @@
 pub mod compact;
 pub mod cron;
 pub mod decode;
+pub mod defaults;
 pub mod diagnostic;
 pub mod documents;
 pub mod int_or_percent;
@@ -21,6 +22,7 @@ pub mod pod;
 pub mod quantity;
 pub mod resources;
 pub mod rules;
+pub mod selector_text;
 pub mod service;
 pub mod status;
 pub mod tree;
