@@ -139,12 +139,6 @@ impl Store {
         Some(old)
     }
 
-    /// Takes the next child number of an object: how many children were generated from it before.
-    /// A counter beside the object, not a version of it.
-    pub fn next_child<T: Stored>(&mut self, id: Id<T>) -> u32 {
-        T::table_mut(self).next_child(id)
-    }
-
     fn next_revision(&mut self) -> Rev {
         self.revision.0 += 1;
         self.revision

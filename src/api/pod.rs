@@ -40,7 +40,7 @@ pub struct PodTemplate {
 }
 
 /// What a pod is made of.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct PodSpec {
     /// Init containers in order, sidecars among them.
     pub init_containers: Vec<Container>,

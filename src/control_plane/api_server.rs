@@ -113,3 +113,6 @@ fn not_found(kind: Kind, meta: Option<&Meta>) -> Status {
     );
     Status::NotFound(name)
 }
+
+#[cfg(test)]
+mod tests;

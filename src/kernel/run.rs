@@ -100,7 +100,7 @@ pub trait Watch<E> {
         ControlFlow::Continue(())
     }
 
-    /// Every [`PULSE`] steps, before the first, and before each wait of a driver that waits: wall clock, memory, progress.
+    /// Every [`PULSE`] steps, before the first,: wall clock, memory, progress.
     #[inline]
     fn pulse(&mut self, _engine: &E) -> ControlFlow<Halt> {
         ControlFlow::Continue(())

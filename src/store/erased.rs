@@ -86,6 +86,12 @@ impl Store {
         on_table!(table, self, [&mut], it => next_request_of(it, id))
     }
 
+    /// Takes the next child number of an object: how many children were generated from it before.
+    /// A counter beside the object, not a version of it.
+    pub fn next_child(&mut self, table: TableKind, id: RawId) -> u32 {
+        on_table!(table, self, [&mut], it => it.next_child(Id::from_parts(id.slot, id.generation)))
+    }
+
     /// Opens a watch on `table` that has seen everything there is now.
     pub fn open(&mut self, table: TableKind) -> CursorId {
         on_table!(table, self, [&mut], it => it.open())

@@ -4,7 +4,7 @@
 use super::facts::{self, Told};
 use super::{Server, UID};
 use crate::api::kind::Kind;
-use crate::api::meta::{Meta, ObjectName, Owner, Uid};
+use crate::api::meta::{Meta, ObjectName, Uid};
 use crate::api::misc::Namespace;
 use crate::api::name::{NAME_MAX, Name};
 use crate::api::object::Object;
@@ -13,7 +13,7 @@ use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::hash::StableHasher;
 use crate::luck::Label;
 use crate::messages::Done;
-use crate::store::Stored;
+use crate::store::{Stored, TableKind};
 
 const NAME_SUFFIX: Label = Label::new("name-suffix");
 
@@ -117,7 +117,9 @@ impl<T> Server<'_, T> {
         };
         for _ in 0..NAME_TRIES {
             let (parent, child) = match meta.owner {
-                Some(owner) => (owner.uid.0, self.next_child(owner)),
+                Some(owner) => {
+                    (owner.uid.0, self.store.next_child(TableKind::of(owner.kind), owner.at))
+                }
                 None => self.next_of_base(kind, meta),
             };
             let draw = self.shared.luck.draw(NAME_SUFFIX, parent, u64::from(child));
@@ -136,19 +138,6 @@ impl<T> Server<'_, T> {
         let incarnation = self.shared.incarnations.entry(key).or_insert(0);
         *incarnation += 1;
         Uid(self.shared.luck.draw(UID, key, u64::from(*incarnation)).u64())
-    }
-
-    fn next_child(&mut self, owner: Owner) -> u32 {
-        match owner.kind {
-            Kind::ReplicaSet | Kind::ReplicationController => {
-                self.store.next_child::<ReplicaSet>(owner.at.typed())
-            }
-            Kind::Deployment => self.store.next_child::<Deployment>(owner.at.typed()),
-            Kind::Service => {
-                self.store.next_child::<crate::api::service::Service>(owner.at.typed())
-            }
-            _ => self.store.next_child::<crate::api::misc::Other>(owner.at.typed()),
-        }
     }
 
     /// Parent and number for a generated name without an owner: counted per (kind, namespace,

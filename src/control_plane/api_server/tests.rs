@@ -1,0 +1,261 @@
+//! The API server's rules, one by one, on a store of its own.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::{Server, Shared};
+use crate::api::kind::Kind;
+use crate::api::meta::{Meta, Owner, RawId};
+use crate::api::misc::{Lease, Namespace, PriorityClass};
+use crate::api::object::Object;
+use crate::api::pod::{Phase, Pod, PodStatus, Preemption};
+use crate::api::service::{Exposure, Service, ServiceSpec, SessionAffinity, UnreadyEndpoints};
+use crate::api::status::Status;
+use crate::luck::Luck;
+use crate::messages::request::Propagation;
+use crate::messages::{Call, Done, Effects, Part, Verb};
+use crate::net::address::ServiceRange;
+use crate::store::{Rev, Store};
+use crate::time::SimTime;
+
+struct Rig {
+    store: Store,
+    shared: Shared,
+    now: SimTime,
+    told: Vec<(Verb, String)>,
+}
+
+impl Rig {
+    fn new() -> Rig {
+        let range = ServiceRange::new(Ipv4Addr::new(10, 96, 0, 0), 24);
+        let shared = Shared::new(Luck::new(1), range);
+        let mut rig =
+            Rig { store: Store::default(), shared, now: SimTime::from_secs(1), told: Vec::new() };
+        let meta = Meta::new("".into(), "ns".into());
+        rig.call(Call::Create(Object::Namespace(Box::new(Namespace { meta })))).unwrap();
+        rig.told.clear();
+        rig
+    }
+
+    fn call(&mut self, call: Call) -> Result<Done, Status> {
+        let mut effects: Effects<()> = Effects::new();
+        effects.begin(self.now, 0, 1);
+        let server = &mut Server {
+            now: self.now,
+            store: &mut self.store,
+            shared: &mut self.shared,
+            effects: &mut effects,
+        };
+        let result = server.execute(call);
+        let told = effects.drain_facts().map(|(_, fact)| (fact.verb, fact.object.name.to_string()));
+        self.told.extend(told);
+        result
+    }
+
+    fn pod(&mut self, name: &str) -> Done {
+        self.call(Call::Create(pod(name))).unwrap()
+    }
+
+    fn delete(&mut self, kind: Kind, id: RawId, grace_seconds: Option<u32>) -> Done {
+        let propagation = Propagation::Background;
+        self.call(Call::Delete { kind, id, uid: None, grace_seconds, propagation }).unwrap()
+    }
+}
+
+fn pod(name: &str) -> Object {
+    let spec = crate::api::pod::PodSpec { grace_seconds: 30, ..Default::default() };
+    Object::Pod(Box::new(Pod {
+        meta: Meta::new("ns".into(), name.into()),
+        spec: Arc::new(spec),
+        node: None,
+        status: PodStatus::default(),
+    }))
+}
+
+fn lease(transitions: u32) -> Lease {
+    Lease {
+        meta: Meta::new("ns".into(), "l".into()),
+        holder: "".into(),
+        acquired: SimTime::ZERO,
+        renewed: SimTime::ZERO,
+        transitions,
+    }
+}
+
+fn service(name: &str, wanted_ip: Option<Ipv4Addr>) -> Object {
+    let spec = ServiceSpec {
+        exposure: Exposure::ClusterIp,
+        selector: None,
+        ports: Vec::new(),
+        affinity: SessionAffinity::None,
+        unready: UnreadyEndpoints::Hidden,
+        wanted_ip,
+        written: "".into(),
+    };
+    let meta = Meta::new("ns".into(), name.into());
+    Object::Service(Box::new(Service { meta, spec: Arc::new(spec), cluster_ip: None }))
+}
+
+#[test]
+fn a_stale_write_is_a_conflict_and_an_equal_one_is_none() {
+    let mut rig = Rig::new();
+    let done = rig.call(Call::Create(Object::Lease(Box::new(lease(0))))).unwrap();
+    let mut next = rig.store.get::<Lease>(done.id.typed()).unwrap().clone();
+    next.transitions = 1;
+    let update = |base, lease: &Lease| Call::Update {
+        id: done.id,
+        object: Object::Lease(Box::new(lease.clone())),
+        base: Some(base),
+        part: Part::Main,
+    };
+    let second = rig.call(update(done.rev, &next)).unwrap();
+    assert!(second.rev > done.rev);
+    let stale = rig.call(update(done.rev, &next)).unwrap_err();
+    assert_eq!(stale.code(), 409);
+    let same = rig.call(update(second.rev, &next)).unwrap();
+    assert_eq!((same.rev, rig.store.revision()), (second.rev, second.rev));
+}
+
+#[test]
+fn generated_names_come_from_the_owner_and_its_count() {
+    let names = |seed| {
+        let mut rig = Rig::new();
+        rig.shared = Shared::new(Luck::new(seed), rig.shared.service_range.clone());
+        let owner = rig.call(Call::Create(Object::Lease(Box::new(lease(0))))).unwrap();
+        let uid = rig.store.get::<Lease>(owner.id.typed()).unwrap().meta.uid;
+        let mut names = Vec::new();
+        for _ in 0..3 {
+            let mut child = pod("web-");
+            child.meta_mut().owner = Some(Owner { kind: Kind::Lease, uid, at: owner.id });
+            let done = rig.call(Call::Create(child)).unwrap();
+            names.push(rig.store.get::<Pod>(done.id.typed()).unwrap().meta.name.to_string());
+        }
+        names
+    };
+    let first = names(1);
+    assert_eq!(first, names(1));
+    assert_ne!(first, names(2));
+    assert!(first.iter().all(|name| name.len() == 9 && name.starts_with("web-")), "{first:?}");
+}
+
+#[test]
+fn pods_end_gracefully_once_they_have_a_node() {
+    let mut rig = Rig::new();
+    let unbound = rig.pod("a");
+    assert_eq!(rig.delete(Kind::Pod, unbound.id, None).rev, Rev::ZERO, "no node: at once");
+    let bound = rig.pod("b");
+    rig.call(Call::Bind { pod: bound.id.typed(), node: RawId { slot: 0, generation: 0 }.typed() })
+        .unwrap();
+    rig.delete(Kind::Pod, bound.id, None);
+    let deletion = rig.store.get::<Pod>(bound.id.typed()).unwrap().meta.deletion.unwrap();
+    assert_eq!((deletion.at, deletion.grace_seconds), (SimTime::from_secs(31), 30));
+    rig.delete(Kind::Pod, bound.id, Some(60));
+    let deletion = rig.store.get::<Pod>(bound.id.typed()).unwrap().meta.deletion.unwrap();
+    assert_eq!(deletion.grace_seconds, 30, "a second deletion may only shorten");
+    assert_eq!(rig.delete(Kind::Pod, bound.id, Some(0)).rev, Rev::ZERO);
+    let verbs: Vec<Verb> = rig.told.iter().map(|(verb, _)| *verb).collect();
+    use Verb::{Bound, Created, Deleted, Deleting};
+    assert_eq!(verbs, [Created, Deleted, Created, Bound, Deleting, Deleted]);
+}
+
+#[test]
+fn a_pod_is_bound_once() {
+    let mut rig = Rig::new();
+    let done = rig.pod("a");
+    let node = RawId { slot: 3, generation: 0 }.typed();
+    let bind = Call::Bind { pod: done.id.typed(), node };
+    rig.call(bind.clone()).unwrap();
+    assert_eq!(rig.call(bind).unwrap_err().code(), 409);
+}
+
+#[test]
+fn a_finished_pod_never_runs_again() {
+    let mut rig = Rig::new();
+    let done = rig.pod("a");
+    let pod = rig.store.get::<Pod>(done.id.typed()).unwrap();
+    let uid = pod.meta.uid;
+    for phase in [Phase::Succeeded, Phase::Running] {
+        let status = Box::new(PodStatus { phase, ..Default::default() });
+        rig.call(Call::PodStatus { pod: done.id.typed(), uid, status }).unwrap();
+    }
+    let phase = rig.store.get::<Pod>(done.id.typed()).unwrap().status.phase;
+    assert_eq!(phase, Phase::Succeeded);
+}
+
+#[test]
+fn namespaces_must_be_there() {
+    let mut rig = Rig::new();
+    let mut stray = pod("a");
+    stray.meta_mut().namespace = "nowhere".into();
+    let status = rig.call(Call::Create(stray)).unwrap_err();
+    assert_eq!(status.to_string(), "namespaces \"nowhere\" not found");
+    let namespace = rig.store.find::<Namespace>("", "ns").unwrap();
+    rig.delete(Kind::Namespace, namespace.into(), None);
+    let status = rig.call(Call::Create(pod("a"))).unwrap_err();
+    assert_eq!(
+        status.to_string(),
+        "pods \"a\" is forbidden: unable to create new content in namespace ns because it is being \
+         terminated"
+    );
+}
+
+#[test]
+fn a_name_is_taken_once() {
+    let mut rig = Rig::new();
+    rig.pod("a");
+    let status = rig.call(Call::Create(pod("a"))).unwrap_err();
+    assert_eq!(status.to_string(), "pods \"a\" already exists");
+}
+
+#[test]
+fn priority_comes_from_the_class_and_siblings_share_the_admitted_spec() {
+    let mut rig = Rig::new();
+    let class = PriorityClass {
+        meta: Meta::new("".into(), "high".into()),
+        value: 1000,
+        scope: crate::api::misc::ClassScope::Named,
+        preemption: Preemption::Never,
+    };
+    rig.call(Call::Create(Object::PriorityClass(Box::new(class)))).unwrap();
+    let Object::Pod(first) = pod("a") else { unreachable!() };
+    let spec = crate::api::pod::PodSpec { priority_class: "high".into(), ..(*first.spec).clone() };
+    let spec = Arc::new(spec);
+    let specs: Vec<_> = ["a", "b"]
+        .into_iter()
+        .map(|name| {
+            let mut one = first.clone();
+            (one.meta.name, one.spec) = (name.into(), spec.clone());
+            let done = rig.call(Call::Create(Object::Pod(one))).unwrap();
+            rig.store.get::<Pod>(done.id.typed()).unwrap().spec.clone()
+        })
+        .collect();
+    assert!(Arc::ptr_eq(&specs[0], &specs[1]));
+    assert_eq!((specs[0].priority, specs[0].preemption), (1000, Preemption::Never));
+    let seconds: Vec<_> = specs[0].tolerations.iter().map(|one| one.seconds).collect();
+    assert_eq!(seconds, [Some(300), Some(300)]);
+}
+
+#[test]
+fn an_unknown_priority_class_is_forbidden() {
+    let mut rig = Rig::new();
+    let Object::Pod(mut one) = pod("a") else { unreachable!() };
+    one.spec =
+        Arc::new(crate::api::pod::PodSpec { priority_class: "nope".into(), ..(*one.spec).clone() });
+    let status = rig.call(Call::Create(Object::Pod(one))).unwrap_err();
+    assert_eq!(
+        status.to_string(),
+        "pods \"a\" is forbidden: no PriorityClass with name nope was found"
+    );
+}
+
+#[test]
+fn cluster_addresses_are_given_once_and_come_back() {
+    let mut rig = Rig::new();
+    let wanted = Ipv4Addr::new(10, 96, 0, 10);
+    let done = rig.call(Call::Create(service("a", Some(wanted)))).unwrap();
+    let refused = rig.call(Call::Create(service("b", Some(wanted)))).unwrap_err();
+    assert_eq!(refused.code(), 422);
+    rig.delete(Kind::Service, done.id, None);
+    let done = rig.call(Call::Create(service("b", Some(wanted)))).unwrap();
+    assert_eq!(rig.store.get::<Service>(done.id.typed()).unwrap().cluster_ip, Some(wanted));
+}
