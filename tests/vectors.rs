@@ -6,6 +6,7 @@
 mod vectors {
     pub mod cron_schedule;
     pub mod int_or_percent;
+    pub mod object_defaults;
     pub mod table;
     pub mod validation_batch;
     pub mod validation_cluster;

@@ -17,6 +17,7 @@ mod mounts;
 pub mod names;
 pub mod namespace;
 pub mod node;
+pub mod object;
 mod paths;
 pub mod pod;
 pub mod pod_annotations;

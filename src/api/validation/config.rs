@@ -1,7 +1,7 @@
 //! ConfigMaps, Secrets and ServiceAccounts.
 //!
-//! A Secret whose values were dropped at the door still has its keys: nothing here looks at a
-//! value but its length and, for registry credentials, whether it is JSON.
+//! The values of a Secret are dropped at the door and its keys are kept: an empty value is taken as
+//! one that was dropped, and only a value that is there is looked into.
 
 use std::collections::BTreeMap;
 
@@ -94,10 +94,8 @@ pub fn validate_secret(secret: &Secret, errors: &mut Errors) {
             errors.required(&path.key("username"), "");
             errors.required(&path.key("password"), "");
         }
-        "kubernetes.io/ssh-auth" => {
-            if data.get("ssh-privatekey").is_none_or(|key| key.0.is_empty()) {
-                errors.required(&path.key("ssh-privatekey"), "");
-            }
+        "kubernetes.io/ssh-auth" if !has("ssh-privatekey") => {
+            errors.required(&path.key("ssh-privatekey"), "");
         }
         "kubernetes.io/tls" => {
             for key in ["tls.crt", "tls.key"].into_iter().filter(|key| !has(key)) {
@@ -117,6 +115,9 @@ fn check_json(
     let Some(value) = data.get(key) else {
         return errors.required(&path.key(key), "");
     };
+    if value.0.is_empty() {
+        return;
+    }
     let parsed: Result<serde_json::Map<String, serde_json::Value>, _> =
         serde_json::from_slice(&value.0);
     if let Err(error) = parsed {
