@@ -4,9 +4,18 @@
 //! why. The data names its source; the API objects in it have the names of the internal types.
 
 mod vectors {
+    pub mod admission_defaults;
+    pub mod containers;
     pub mod cron_schedule;
     pub mod int_or_percent;
+    pub mod labels_selector;
+    pub mod names;
     pub mod object_defaults;
+    pub mod objectmeta;
+    pub mod pod;
+    pub mod pod_resources;
+    pub mod quantity;
+    pub mod suite;
     pub mod table;
     pub mod validation_batch;
     pub mod validation_cluster;

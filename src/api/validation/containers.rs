@@ -326,7 +326,7 @@ fn validate_restart_policy(container: &Container, path: &Path<'_>, errors: &mut 
     }
     let path = path.child("restartPolicyRules");
     if rules.len() > RESTART_RULES_MAX {
-        errors.too_long(&path, RESTART_RULES_MAX);
+        errors.too_many(&path, rules.len(), RESTART_RULES_MAX);
     }
     for (at, rule) in rules.iter().enumerate() {
         validate_restart_rule(rule, &path.index(at), errors);
@@ -346,8 +346,9 @@ fn validate_restart_rule(rule: &ContainerRestartRule, path: &Path<'_>, errors: &
     if !matches!(codes.operator.as_str(), "In" | "NotIn") {
         errors.not_supported(&path.child("operator"), &codes.operator, &["In", "NotIn"]);
     }
-    if items(&codes.values).len() > EXIT_CODES_MAX {
-        errors.too_long(&path.child("values"), EXIT_CODES_MAX);
+    let count = items(&codes.values).len();
+    if count > EXIT_CODES_MAX {
+        errors.too_many(&path.child("values"), count, EXIT_CODES_MAX);
     }
 }
 

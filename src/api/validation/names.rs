@@ -210,9 +210,9 @@ pub fn is_in_range(number: i64, low: i64, high: i64) -> Vec<String> {
     if (low..=high).contains(&number) { Vec::new() } else { vec![inclusive_range(low, high)] }
 }
 
-/// A user or group id, 0 to 2^32-1.
+/// A user or group id, 0 to 2^31-1.
 pub fn is_valid_id(id: i64) -> Vec<String> {
-    is_in_range(id, 0, i64::from(u32::MAX))
+    is_in_range(id, 0, i64::from(i32::MAX))
 }
 
 /// The name of a port (RFC 6335, lower case only).
