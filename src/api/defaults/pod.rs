@@ -174,10 +174,10 @@ fn default_container(container: &mut Container) {
     if let Some(resources) = &mut container.resources {
         round_requirements(resources);
     }
-    if let Some(context) = &mut container.security_context {
-        if context.proc_mount.as_deref() == Some("") {
-            context.proc_mount = Some("Default".to_owned());
-        }
+    if let Some(context) = &mut container.security_context
+        && context.proc_mount.as_deref() == Some("")
+    {
+        context.proc_mount = Some("Default".to_owned());
     }
     default_hooks_and_probes(
         &mut container.lifecycle,
@@ -289,10 +289,10 @@ fn default_volume(volume: &mut Volume) {
     if let Some(source) = &mut volume.host_path {
         source.type_.get_or_insert_default();
     }
-    if let Some(source) = &mut volume.ephemeral {
-        if let Some(template) = &mut source.volume_claim_template {
-            template.spec.volume_mode.get_or_insert_with(|| "Filesystem".to_owned());
-        }
+    if let Some(source) = &mut volume.ephemeral
+        && let Some(template) = &mut source.volume_claim_template
+    {
+        template.spec.volume_mode.get_or_insert_with(|| "Filesystem".to_owned());
     }
     default_driver(volume);
 }
