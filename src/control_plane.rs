@@ -1,2 +1,3 @@
 //! The master: what decides. Its parts never see each other; they meet at the API server.
 pub mod api_server;
+pub mod scheduler;

@@ -1,0 +1,126 @@
+//! How kube-scheduler 1.36 chooses a node: a library, a pure function of a snapshot of nodes.
+//!
+//! Owns: what is known of nodes ([`Snapshot`]), what matters of a pod ([`PodShape`]), the plugins of
+//! the default profile, and the choice. Refuses to know clocks, requests, watches and the queue, so
+//! that whoever asks "would this pod fit there?" (a DaemonSet, a kubelet, an autoscaler, a planner)
+//! asks the same code.
+//!
+//! The framework's points, and where a plugin has its place:
+//!
+//! ```text
+//! PreEnqueue  scheduler/queue: scheduling gates
+//! PreFilter   framework::pre_filter       narrows nodes (NodeAffinity), refuses at once
+//! Filter      framework::filter           in the order of framework::Plugin, first rejection counts
+//! PostFilter  diagnosis                   preemption: its words where nothing can be preempted
+//! PreScore    each plugin's `pre_score`   whether it has anything to say
+//! Score       each plugin's `score`       raw
+//! Normalize   framework::normalized       0..=100, then the weight
+//! Reserve     scheduler/cache: assume     Bind: scheduler
+//! ```
+//!
+//! Two ways lead to one answer: [`explain`] runs the points one after the other and tells every
+//! score; [`Algorithm::schedule`] answers the same from columns that remember, for each kind of
+//! request, what did not change. A property test holds them side by side.
+//!
+//! Not here yet: PodTopologySpread (also the system's default spreading over host names and zones
+//! for pods of Services and ReplicaSets), InterPodAffinity, the volume plugins, and preemption
+//! itself. A pod that asks for one of them is reported as not modelled when it is read.
+pub mod diagnosis;
+pub mod fast;
+pub mod framework;
+pub mod images;
+pub mod memo;
+pub mod node_info;
+pub mod node_tree;
+pub mod plain;
+pub mod plugins;
+pub mod shape;
+pub mod snapshot;
+
+pub use diagnosis::Diagnosis;
+pub use fast::Algorithm;
+pub use framework::{Code, Plugin, PluginSet, Rejection};
+pub use node_info::NodeInfo;
+pub use plain::{Explanation, explain};
+pub use shape::PodShape;
+pub use snapshot::Snapshot;
+
+/// Nodes below this number are all looked at (`minFeasibleNodesToFind`, schedule_one.go 1.36).
+pub const MIN_FEASIBLE: usize = 100;
+
+/// How many feasible nodes are enough among `nodes`, with `percentage` of them to be scored; 0 is
+/// the adaptive default, 50 minus one per 125 nodes, at least 5 (`numFeasibleNodesToFind`, 1.36).
+pub fn feasible_to_find(percentage: u8, nodes: usize) -> usize {
+    if nodes < MIN_FEASIBLE || percentage >= 100 {
+        return nodes;
+    }
+    let percentage = match usize::from(percentage) {
+        0 => 50_usize.saturating_sub(nodes / 125).max(5),
+        given => given,
+    };
+    (nodes * percentage / 100).max(MIN_FEASIBLE)
+}
+
+/// Where a node stands in the order in which a heap built over `len` candidates prefers equal ones:
+/// the smallest rank wins. kube-scheduler 1.36 pops the top of a binary heap (Go's container/heap)
+/// made of the feasible nodes in visiting order; a parent keeps its place against equal children,
+/// and the left child is taken before the right, so among equals the first in a pre-order walk of
+/// the implicit tree wins.
+pub(crate) fn heap_rank(index: usize) -> (u64, u32) {
+    let path = index as u64 + 1;
+    let depth = 63 - path.leading_zeros();
+    (path << path.leading_zeros(), depth)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Go's container/heap, `Init` then `Pop`, over scores in visiting order.
+    fn popped(scores: &[i64]) -> usize {
+        let mut heap: Vec<usize> = (0..scores.len()).collect();
+        let less = |heap: &[usize], a: usize, b: usize| scores[heap[a]] > scores[heap[b]];
+        for start in (0..heap.len() / 2).rev() {
+            let mut at = start;
+            loop {
+                let left = 2 * at + 1;
+                if left >= heap.len() {
+                    break;
+                }
+                let right = left + 1;
+                let child =
+                    if right < heap.len() && less(&heap, right, left) { right } else { left };
+                if !less(&heap, child, at) {
+                    break;
+                }
+                heap.swap(at, child);
+                at = child;
+            }
+        }
+        heap[0]
+    }
+
+    #[test]
+    fn the_rank_picks_what_the_heap_pops() {
+        let mut bits = 1_u64;
+        for len in 1..200 {
+            let scores: Vec<i64> = (0..len)
+                .map(|_| {
+                    bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    (bits >> 62) as i64
+                })
+                .collect();
+            let best = (0..len)
+                .min_by_key(|&index| (-scores[index], heap_rank(index)))
+                .expect("not empty");
+            assert_eq!(best, popped(&scores), "{scores:?}");
+        }
+    }
+
+    #[test]
+    fn small_clusters_are_looked_at_whole() {
+        assert_eq!(feasible_to_find(0, 99), 99);
+        assert_eq!(feasible_to_find(0, 5000), 500);
+        assert_eq!(feasible_to_find(30, 200), 100);
+    }
+}

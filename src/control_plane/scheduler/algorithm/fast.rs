@@ -1,0 +1,165 @@
+//! The same decision as [`super::plain`], out of columns that remember what did not change.
+
+use super::diagnosis::Diagnosis;
+use super::framework::{Code, Order, Plugin, PreFilter, Rejection, filter, normalized, pre_filter};
+use super::memo::{Memo, placement, room};
+use super::plugins::{image_locality, node_ports};
+use super::shape::PodShape;
+use super::snapshot::Snapshot;
+use super::{feasible_to_find, heap_rank, plain};
+use crate::api::node::Node;
+use crate::base::id::Id;
+
+/// One scheduler's algorithm: what it carries from one decision to the next. To be used with one
+/// [`Snapshot`] all its life, for it remembers rows by their versions.
+#[derive(Clone, Debug)]
+pub struct Algorithm {
+    percentage: u8,
+    /// Where the next search starts.
+    start: usize,
+    memo: Memo,
+    feasible: Vec<Candidate>,
+}
+
+/// A node that passed all filters.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    slot: u32,
+    affinity: u32,
+    soft_taints: u16,
+    /// Scores that are not normalised, summed.
+    plain: u16,
+}
+
+impl Algorithm {
+    /// An algorithm that scores `percentage` of the nodes; 0 is the adaptive default.
+    pub fn new(percentage: u8) -> Algorithm {
+        Algorithm { percentage, start: 0, memo: Memo::default(), feasible: Vec::new() }
+    }
+
+    /// Where the next search starts (`nextStartNodeIndex`).
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
+    /// Chooses a node for a pod of this shape, or says why there is none. `snapshot` is settled.
+    pub fn schedule(&mut self, snapshot: &Snapshot, pod: &PodShape) -> Result<Id<Node>, Diagnosis> {
+        let asks_for_scalars = !pod.spec().requests.scalar.is_empty();
+        if asks_for_scalars || snapshot.is_empty() || pre_filter(pod) != PreFilter::All {
+            return self.step_by_step(snapshot, pod);
+        }
+        let diagnosis = self.find(snapshot, pod);
+        match self.feasible.as_slice() {
+            [] => Err(diagnosis),
+            [only] => Ok(snapshot.row(only.slot).id),
+            _ => Ok(snapshot.row(self.best(snapshot, pod)).id),
+        }
+    }
+
+    /// Pods that name their nodes or ask for extended resources: few nodes, or few pods.
+    fn step_by_step(&mut self, snapshot: &Snapshot, pod: &PodShape) -> Result<Id<Node>, Diagnosis> {
+        if let PreFilter::Only(names) = pre_filter(pod)
+            && let [name] = names.as_slice()
+        {
+            return self.named(snapshot, pod, name);
+        }
+        let answer = plain::explain(snapshot, pod, self.start, self.percentage);
+        self.start = answer.next_start;
+        answer.chosen.ok_or(answer.diagnosis)
+    }
+
+    /// A pod for one node, as DaemonSets make them.
+    fn named(
+        &mut self,
+        snapshot: &Snapshot,
+        pod: &PodShape,
+        name: &str,
+    ) -> Result<Id<Node>, Diagnosis> {
+        let mut diagnosis = Diagnosis { nodes: snapshot.len(), ..Diagnosis::default() };
+        diagnosis.narrowed_by.insert(Plugin::NodeAffinity);
+        let Some(node) = snapshot.named(name) else { return Err(diagnosis) };
+        self.start = (self.start + 1) % snapshot.len().max(1);
+        match filter(pod, node) {
+            None => Ok(node.id),
+            Some(rejection) => {
+                diagnosis.count(rejection);
+                Err(diagnosis)
+            }
+        }
+    }
+
+    /// Fills `feasible` and moves the start on.
+    fn find(&mut self, snapshot: &Snapshot, pod: &PodShape) -> Diagnosis {
+        let order = snapshot.order();
+        let wanted = feasible_to_find(self.percentage, order.len());
+        let ports = &pod.spec().host_ports;
+        let mut diagnosis = Diagnosis { nodes: order.len(), ..Diagnosis::default() };
+        let (placements, rooms) = self.memo.columns(pod, snapshot);
+        self.feasible.clear();
+        let mut rejected = 0;
+        let (before, from) = order.split_at(self.start.min(order.len()));
+        for &slot in from.iter().chain(before) {
+            let place = placement(&mut placements[slot as usize], pod, snapshot, slot);
+            if let Some(plugin) = place.rejected {
+                diagnosis.count(Rejection::of(plugin, Code::UnschedulableAndUnresolvable));
+                rejected += 1;
+                continue;
+            }
+            if !ports.is_empty() && node_ports::clash(ports, &snapshot.row(slot).ports) {
+                diagnosis.count(Rejection::of(Plugin::NodePorts, Code::Unschedulable));
+                rejected += 1;
+                continue;
+            }
+            let room = room(&mut rooms[slot as usize], pod, snapshot, slot);
+            if let Some(rejection) = room.rejection() {
+                diagnosis.count(rejection);
+                rejected += 1;
+                continue;
+            }
+            if self.feasible.len() == wanted {
+                break;
+            }
+            self.feasible.push(Candidate {
+                slot,
+                affinity: place.affinity,
+                soft_taints: place.soft_taints,
+                plain: u16::from(room.score),
+            });
+        }
+        self.start = (self.start + self.feasible.len() + rejected) % order.len();
+        diagnosis
+    }
+
+    /// The slot of the best of several candidates.
+    fn best(&mut self, snapshot: &Snapshot, pod: &PodShape) -> u32 {
+        if pod.images().iter().any(|image| snapshot.has_image(image)) {
+            for candidate in &mut self.feasible {
+                let node = snapshot.row(candidate.slot);
+                candidate.plain += image_locality::score(pod, node, snapshot.len()) as u16;
+            }
+        }
+        let soft_taints = self.feasible.iter().map(|one| one.soft_taints).max().unwrap_or(0);
+        let affinity = self.feasible.iter().map(|one| one.affinity).max().unwrap_or(0);
+        let total = |one: &Candidate| {
+            let mut total = i64::from(one.plain);
+            if soft_taints > 0 {
+                let (raw, max) = (i64::from(one.soft_taints), i64::from(soft_taints));
+                let score = normalized(raw, max, Order::Descending);
+                total += Plugin::TaintToleration.weight() * score;
+            }
+            if affinity > 0 {
+                let (raw, max) = (i64::from(one.affinity), i64::from(affinity));
+                total += Plugin::NodeAffinity.weight() * normalized(raw, max, Order::Ascending);
+            }
+            total
+        };
+        let mut best = (total(&self.feasible[0]), heap_rank(0), self.feasible[0].slot);
+        for (index, candidate) in self.feasible.iter().enumerate().skip(1) {
+            let score = total(candidate);
+            if score > best.0 || score == best.0 && heap_rank(index) < best.1 {
+                best = (score, heap_rank(index), candidate.slot);
+            }
+        }
+        best.2
+    }
+}

@@ -1,0 +1,9 @@
+//! One file a plugin: when it rejects a node, how it scores one.
+pub mod balanced;
+pub mod fit;
+pub mod image_locality;
+pub mod node_affinity;
+pub mod node_name;
+pub mod node_ports;
+pub mod node_unschedulable;
+pub mod taint_toleration;

@@ -1,0 +1,126 @@
+//! Which events could help a pod that some plugin rejected (`EventsToRegister` and the queueing
+//! hints of each plugin, `pkg/scheduler/framework/plugins`, 1.36).
+
+use crate::api::node::{Node, Schedulability};
+use crate::api::pod::PodSpec;
+use crate::api::rules::taints::first_untolerated;
+use crate::base::id::Id;
+use crate::control_plane::scheduler::algorithm::plugins::{
+    fit, node_affinity, node_ports, taint_toleration,
+};
+use crate::control_plane::scheduler::algorithm::{NodeInfo, Plugin, PluginSet, PodShape};
+
+/// Something that may make room.
+#[derive(Debug)]
+pub enum ClusterEvent<'e> {
+    /// A node came or changed.
+    Node(NodeEvent),
+    /// A pod that had a node is gone from it.
+    PodGone(&'e PodSpec),
+}
+
+/// A node came or changed in a way that matters.
+#[derive(Debug)]
+pub struct NodeEvent {
+    old: Option<NodeInfo>,
+    new: NodeInfo,
+    allocatable: bool,
+    labels: bool,
+    taints: bool,
+}
+
+impl NodeEvent {
+    /// The event of a node's change; `None` where nothing changed that matters for scheduling.
+    pub fn of(id: Id<Node>, old: Option<&Node>, new: &Node) -> Option<NodeEvent> {
+        let changed = |differs: fn(&Node, &Node) -> bool| old.is_some_and(|old| differs(old, new));
+        let event = NodeEvent {
+            old: old.map(|old| NodeInfo::of(id, old)),
+            new: NodeInfo::of(id, new),
+            allocatable: changed(|old, new| old.allocatable != new.allocatable),
+            labels: changed(|old, new| old.meta.labels != new.meta.labels),
+            taints: changed(|old, new| {
+                old.taints != new.taints || old.schedulability != new.schedulability
+            }),
+        };
+        let matters = old.is_none() || event.allocatable || event.labels || event.taints;
+        matters.then_some(event)
+    }
+
+    fn is_new(&self) -> bool {
+        self.old.is_none()
+    }
+}
+
+/// Whether the event could help a pod that `plugins` rejected.
+pub fn helps(event: &ClusterEvent<'_>, pod: &PodShape, plugins: PluginSet) -> bool {
+    plugins.iter().any(|plugin| match event {
+        ClusterEvent::Node(event) => node_helps(plugin, event, pod),
+        ClusterEvent::PodGone(gone) => match plugin {
+            Plugin::NodeResourcesFit => true,
+            Plugin::NodePorts => node_ports::clash(&pod.spec().host_ports, &gone.host_ports),
+            _ => false,
+        },
+    })
+}
+
+fn node_helps(plugin: Plugin, event: &NodeEvent, pod: &PodShape) -> bool {
+    let (old, new) = (event.old.as_ref(), &event.new);
+    match plugin {
+        Plugin::NodeUnschedulable => {
+            (event.is_new() || event.taints)
+                && new.schedulability == Schedulability::Open
+                && old.is_none_or(|old| old.schedulability == Schedulability::Cordoned)
+        }
+        Plugin::NodeName => event.is_new() || event.taints,
+        Plugin::TaintToleration => {
+            let tolerated = |node: &NodeInfo| {
+                let keeps_off = taint_toleration::keeps_off;
+                first_untolerated(&node.taints, &pod.spec().tolerations, keeps_off).is_none()
+            };
+            (event.is_new() || event.taints)
+                && tolerated(new)
+                && old.is_none_or(|old| !tolerated(old))
+        }
+        Plugin::NodeAffinity => {
+            (event.is_new() || event.labels)
+                && node_affinity::selects(pod, new)
+                && old.is_none_or(|old| !node_affinity::selects(pod, old))
+        }
+        Plugin::NodePorts => event.is_new(),
+        Plugin::NodeResourcesFit => {
+            (event.is_new() || event.allocatable)
+                && fit::filter(pod, new).is_none()
+                && old.is_none_or(|old| offers_more(pod, old, new))
+        }
+        Plugin::SchedulingGates
+        | Plugin::NodeResourcesBalancedAllocation
+        | Plugin::ImageLocality => false,
+    }
+}
+
+/// Whether the node offers more of anything the pod asks for.
+fn offers_more(pod: &PodShape, old: &NodeInfo, new: &NodeInfo) -> bool {
+    let (asked, old, new) = (&pod.spec().requests, &old.allocatable, &new.allocatable);
+    new.pods > old.pods
+        || asked.cpu_milli > 0 && new.cpu_milli > old.cpu_milli
+        || asked.memory > 0 && new.memory > old.memory
+        || asked.ephemeral_storage > 0 && new.ephemeral_storage > old.ephemeral_storage
+        || asked
+            .scalar
+            .iter()
+            .any(|(name, amount)| *amount != 0 && new.scalar(name) > old.scalar(name))
+}
+
+/// Whether a pod's own change of spec could help it.
+pub fn own_change_helps(old: &PodSpec, new: &PodSpec, plugins: PluginSet) -> bool {
+    let tolerates_more = old.tolerations != new.tolerations;
+    let (was, is) = (&old.requests, &new.requests);
+    let asks_less = is.cpu_milli < was.cpu_milli
+        || is.memory < was.memory
+        || is.ephemeral_storage < was.ephemeral_storage;
+    plugins.iter().any(|plugin| match plugin {
+        Plugin::NodeUnschedulable | Plugin::TaintToleration => tolerates_more,
+        Plugin::NodeResourcesFit => asks_less,
+        _ => false,
+    })
+}
