@@ -22,9 +22,6 @@ pub mod queue;
 pub mod recorded;
 mod shapes;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;

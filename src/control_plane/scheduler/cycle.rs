@@ -42,7 +42,6 @@ enum Outcome {
 #[derive(Clone, Debug)]
 struct Nowhere {
     shape: PodShape,
-    plugins: PluginSet,
     message: Text,
     nodes: usize,
     attempt: Attempt,
@@ -82,7 +81,7 @@ impl Scheduler {
         let nowhere = |shape, plugins: PluginSet, message, nodes| {
             let attempt =
                 if plugins.is_empty() { Attempt::Error } else { Attempt::Rejected(plugins) };
-            Outcome::Nowhere(Box::new(Nowhere { shape, plugins, message, nodes, attempt }))
+            Outcome::Nowhere(Box::new(Nowhere { shape, message, nodes, attempt }))
         };
         if let Decider::Recorded(bindings) = &self.settings.decider {
             let node = bindings.node_of(&pod.meta).and_then(|name| view.find::<Node>("", name));

@@ -43,21 +43,29 @@ impl Algorithm {
     }
 
     /// Chooses a node for a pod of this shape, or says why there is none. `snapshot` is settled.
-    pub fn schedule(&mut self, snapshot: &Snapshot, pod: &PodShape) -> Result<Id<Node>, Diagnosis> {
+    pub fn schedule(
+        &mut self,
+        snapshot: &Snapshot,
+        pod: &PodShape,
+    ) -> Result<Id<Node>, Box<Diagnosis>> {
         let asks_for_scalars = !pod.spec().requests.scalar.is_empty();
         if asks_for_scalars || snapshot.is_empty() || pre_filter(pod) != PreFilter::All {
             return self.step_by_step(snapshot, pod);
         }
         let diagnosis = self.find(snapshot, pod);
         match self.feasible.as_slice() {
-            [] => Err(diagnosis),
+            [] => Err(Box::new(diagnosis)),
             [only] => Ok(snapshot.row(only.slot).id),
             _ => Ok(snapshot.row(self.best(snapshot, pod)).id),
         }
     }
 
     /// Pods that name their nodes or ask for extended resources: few nodes, or few pods.
-    fn step_by_step(&mut self, snapshot: &Snapshot, pod: &PodShape) -> Result<Id<Node>, Diagnosis> {
+    fn step_by_step(
+        &mut self,
+        snapshot: &Snapshot,
+        pod: &PodShape,
+    ) -> Result<Id<Node>, Box<Diagnosis>> {
         if let PreFilter::Only(names) = pre_filter(pod)
             && let [name] = names.as_slice()
         {
@@ -65,7 +73,7 @@ impl Algorithm {
         }
         let answer = plain::explain(snapshot, pod, self.start, self.percentage);
         self.start = answer.next_start;
-        answer.chosen.ok_or(answer.diagnosis)
+        answer.chosen.ok_or_else(|| Box::new(answer.diagnosis))
     }
 
     /// A pod for one node, as DaemonSets make them.
@@ -74,16 +82,16 @@ impl Algorithm {
         snapshot: &Snapshot,
         pod: &PodShape,
         name: &str,
-    ) -> Result<Id<Node>, Diagnosis> {
+    ) -> Result<Id<Node>, Box<Diagnosis>> {
         let mut diagnosis = Diagnosis { nodes: snapshot.len(), ..Diagnosis::default() };
         diagnosis.narrowed_by.insert(Plugin::NodeAffinity);
-        let Some(node) = snapshot.named(name) else { return Err(diagnosis) };
+        let Some(node) = snapshot.named(name) else { return Err(Box::new(diagnosis)) };
         self.start = (self.start + 1) % snapshot.len().max(1);
         match filter(pod, node) {
             None => Ok(node.id),
             Some(rejection) => {
                 diagnosis.count(rejection);
-                Err(diagnosis)
+                Err(Box::new(diagnosis))
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::control_plane::scheduler::algorithm::{NodeInfo, Plugin, PluginSet, Po
 #[derive(Debug)]
 pub enum ClusterEvent<'e> {
     /// A node came or changed.
-    Node(NodeEvent),
+    Node(Box<NodeEvent>),
     /// A pod that had a node is gone from it.
     PodGone(&'e PodSpec),
 }
@@ -31,7 +31,7 @@ pub struct NodeEvent {
 
 impl NodeEvent {
     /// The event of a node's change; `None` where nothing changed that matters for scheduling.
-    pub fn of(id: Id<Node>, old: Option<&Node>, new: &Node) -> Option<NodeEvent> {
+    pub fn of(id: Id<Node>, old: Option<&Node>, new: &Node) -> Option<Box<NodeEvent>> {
         let changed = |differs: fn(&Node, &Node) -> bool| old.is_some_and(|old| differs(old, new));
         let event = NodeEvent {
             old: old.map(|old| NodeInfo::of(id, old)),
@@ -43,7 +43,7 @@ impl NodeEvent {
             }),
         };
         let matters = old.is_none() || event.allocatable || event.labels || event.taints;
-        matters.then_some(event)
+        matters.then(|| Box::new(event))
     }
 
     fn is_new(&self) -> bool {
