@@ -2,15 +2,31 @@
 
 use std::sync::Arc;
 
-use crate::luck::Distribution;
+use crate::luck::{Distribution, Draw};
+use crate::time::{SimDuration, SimTime};
 
 /// How long something takes.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Delay {
     /// A time of some distribution, drawn anew for each container and attempt.
     Takes(Distribution),
     /// It never comes about.
     Never,
+}
+
+impl Delay {
+    /// How long it takes this time; [`SimDuration::MAX`] for never.
+    pub fn sample(&self, draw: Draw) -> SimDuration {
+        match self {
+            Delay::Takes(law) => law.sample(draw),
+            Delay::Never => SimDuration::MAX,
+        }
+    }
+
+    /// When it is over, begun at `from`; [`SimTime::MAX`] for never.
+    pub fn after(&self, from: SimTime, draw: Draw) -> SimTime {
+        from + self.sample(draw)
+    }
 }
 
 /// The behaviour of one container's program.
@@ -22,10 +38,25 @@ pub struct App {
     /// From Running to ready: when readiness and startup probes begin to succeed, or, without a
     /// readiness probe, when the pod counts as ready. `None`: at once.
     pub ready: Option<Delay>,
+    /// From Running to when it hangs: from then on no probe of any kind succeeds, nor does the
+    /// program end by itself. `None`: never.
+    pub hang: Option<Delay>,
     /// From SIGTERM to its end; `Never`: it ignores SIGTERM. `None`: the profile's default.
     pub stop: Option<Delay>,
+    /// How it takes SIGTERM.
+    pub on_term: OnTerm,
     /// A program that ends by itself; `None`: it runs until it is stopped.
     pub run: Option<Run>,
+}
+
+/// How a program takes SIGTERM.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnTerm {
+    /// It catches it and ends well: exit code 0.
+    #[default]
+    EndsWell,
+    /// It does not catch it: exit code 143.
+    Dies,
 }
 
 /// How a program that ends by itself does so.
@@ -37,6 +68,16 @@ pub struct Run {
     pub exit_code: u8,
     /// Exit codes by completion index of an Indexed Job.
     pub exit_by_index: Vec<(u32, u8)>,
+}
+
+impl Run {
+    /// Its exit code in the pod of this completion index.
+    pub fn exit_code_of(&self, completion_index: Option<u32>) -> u8 {
+        self.exit_by_index
+            .iter()
+            .find(|(index, _)| Some(*index) == completion_index)
+            .map_or(self.exit_code, |(_, code)| *code)
+    }
 }
 
 /// The behaviours of all containers of one pod spec, in the order init containers, containers.

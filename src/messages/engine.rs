@@ -2,9 +2,12 @@
 //! and error kinds. Nothing waits: a call carries a number, its completion comes later as an event.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
+use super::app::Apps;
+use crate::api::meta::Uid;
 use crate::api::name::Text;
-use crate::api::pod::{Pod, TerminationReason};
+use crate::api::pod::{Pod, PodSpec, TerminationReason};
 use crate::base::id::Id;
 use crate::time::SimTime;
 
@@ -36,21 +39,38 @@ pub struct EngineCall {
 #[derive(Clone, PartialEq, Debug)]
 pub enum EngineAsk {
     /// `RunPodSandbox`.
-    RunPodSandbox(Id<Pod>),
+    RunPodSandbox(SandboxConfig),
     /// `StopPodSandbox`: its containers are killed, its address given back.
     StopPodSandbox(Id<Pod>),
     /// `RemovePodSandbox`.
     RemovePodSandbox(Id<Pod>),
+    /// `ImageStatus`: whether the image is there; answered at once.
+    ImageStatus(Text),
     /// `PullImage`.
     PullImage(Text),
-    /// `CreateContainer`.
-    CreateContainer(ContainerRef, Text),
+    /// `CreateContainer`: its config is in the sandbox's spec.
+    CreateContainer(ContainerRef),
     /// `StartContainer`.
     StartContainer(ContainerRef),
-    /// `StopContainer`: SIGTERM, and SIGKILL after so many seconds.
+    /// `StopContainer`: SIGTERM, and SIGKILL after so many seconds. Asked again, the shorter
+    /// time holds and only the later call is answered.
     StopContainer(ContainerRef, u32),
-    /// `RemoveContainer`.
-    RemoveContainer(ContainerRef),
+}
+
+/// What a sandbox is made for: the spec of its pod, and the programs of its containers (which a
+/// real engine does not look at: they are in the images).
+#[derive(Clone, PartialEq, Debug)]
+pub struct SandboxConfig {
+    /// The pod.
+    pub pod: Id<Pod>,
+    /// The pod's uid: the key of its luck.
+    pub uid: Uid,
+    /// Images, ports, network.
+    pub spec: Arc<PodSpec>,
+    /// The programs, init containers first.
+    pub apps: Apps,
+    /// The completion index of an Indexed Job's pod.
+    pub completion_index: Option<u32>,
 }
 
 /// A completion, or something that happened by itself.
@@ -58,7 +78,7 @@ pub enum EngineAsk {
 pub enum EngineEvent {
     /// A call is done.
     Done(OpId, Result<EngineAnswer, EngineError>),
-    /// A container ended. Kubelets do not see this when it happens but at their next relist.
+    /// A container ended; told when the engine shows it. Kubelets act on it at their next relist.
     Exited(ContainerRef, Exit),
 }
 
@@ -69,8 +89,13 @@ pub enum EngineAnswer {
     Ok,
     /// The sandbox's address.
     Sandbox(Ipv4Addr),
-    /// The image's size in bytes.
-    Image(i64),
+    /// The image's size in bytes, and how many of them had to be fetched.
+    Image {
+        /// Its size.
+        bytes: i64,
+        /// What was fetched; 0 if it was there.
+        fetched: i64,
+    },
     /// When the container's program began.
     Started(SimTime),
 }
@@ -96,8 +121,6 @@ pub enum EngineError {
     AlreadyExists,
     /// It took too long.
     DeadlineExceeded,
-    /// Two containers of the pod want the same port.
-    PortConflict(u16),
     /// Anything else.
     Unknown(Text),
 }

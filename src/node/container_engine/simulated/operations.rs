@@ -1,0 +1,286 @@
+//! The operations: from a call to its answer.
+
+use smallvec::SmallVec;
+
+use super::{
+    Bench, Cost, EngineTimer, Op, OpKind, Program, Sandbox, SandboxState, SimulatedEngines,
+    container_of, report,
+};
+use crate::api::name::Text;
+use crate::api::pod::{Pod, PodNetwork, TerminationReason};
+use crate::base::Id;
+use crate::messages::engine::{
+    ContainerRef, EngineAnswer, EngineAsk, EngineCall, EngineError, EngineEvent, Exit,
+    SandboxConfig,
+};
+use crate::node::NodeIndex;
+use crate::node::container_engine::ListedState;
+use crate::time::{SimDuration, SimTime};
+
+impl SimulatedEngines {
+    pub(super) fn take_on(&mut self, node: NodeIndex, call: EngineCall, bench: &mut Bench<'_>) {
+        let number = call.op;
+        let cause = bench.fx.cause();
+        let op = move |kind| Op { node, number, cause, kind, floor: SimDuration::ZERO };
+        let costs = self.settings.clone();
+        match call.ask {
+            EngineAsk::RunPodSandbox(config) => {
+                let staged =
+                    !config.apps.is_empty() && config.apps.iter().all(|app| app.start.is_some());
+                match self.new_sandbox(node, config, bench.fx.now()) {
+                    Ok(sandbox) => {
+                        let id = self.ops.insert(op(OpKind::RunSandbox(sandbox)));
+                        self.carry_out(id, costs.run_sandbox, staged, bench);
+                    }
+                    Err(error) => {
+                        let event = EngineEvent::Done(number, Err(error));
+                        report(node, bench.fx.cause(), event, bench);
+                    }
+                }
+            }
+            EngineAsk::StopPodSandbox(pod) => {
+                let staged = self.stop_sandbox(pod, bench);
+                let id = self.ops.insert(op(OpKind::StopSandbox(pod)));
+                self.carry_out(id, costs.stop_sandbox, staged, bench);
+            }
+            EngineAsk::RemovePodSandbox(pod) => {
+                let staged = self.stop_sandbox(pod, bench);
+                let id = self.ops.insert(op(OpKind::RemoveSandbox(pod)));
+                self.carry_out(id, costs.remove_sandbox, staged, bench);
+            }
+            EngineAsk::ImageStatus(name) => {
+                let found = self.images.find(&name).filter(|_| self.has_image(node, &name));
+                let answer = found.map(|image| EngineAnswer::Image {
+                    bytes: self.images.bytes(image),
+                    fetched: 0,
+                });
+                let result = answer.ok_or(EngineError::NotFound(name));
+                report(node, cause, EngineEvent::Done(number, result), bench);
+            }
+            EngineAsk::PullImage(image) => {
+                let image = self.images.number(&image);
+                let id = self.ops.insert(op(OpKind::Fetch(image)));
+                self.nodes[node.row()].pulls.push_back(id);
+                if self.nodes[node.row()].pulls.len() == 1 {
+                    self.begin_pull(id, bench);
+                }
+            }
+            EngineAsk::CreateContainer(container) => {
+                let staged = self.start_delay(container).is_some();
+                let id = self.ops.insert(op(OpKind::Create(container)));
+                self.carry_out(id, costs.create, staged, bench);
+            }
+            EngineAsk::StartContainer(container) => {
+                let id = self.ops.insert(op(OpKind::Start(container)));
+                match self.start_delay(container) {
+                    Some(at) if at <= bench.fx.now() => self.op_due(id, bench),
+                    Some(SimTime::MAX) => {}
+                    Some(at) => bench.fx.arm_at(at, EngineTimer::Op(id)),
+                    None => self.work(id, costs.start, bench),
+                }
+            }
+            EngineAsk::StopContainer(container, grace) => {
+                let id = self.ops.insert(op(OpKind::Stop(container)));
+                self.stop_container(id, container, SimDuration::from_secs(grace.into()), bench);
+            }
+        }
+    }
+
+    /// Lets an operation cost what it costs, or nothing.
+    fn carry_out(&mut self, id: Id<Op>, cost: Cost, staged: bool, bench: &mut Bench<'_>) {
+        if staged { self.op_due(id, bench) } else { self.work(id, cost, bench) }
+    }
+
+    fn new_sandbox(
+        &mut self,
+        at: NodeIndex,
+        config: SandboxConfig,
+        now: SimTime,
+    ) -> Result<Id<Sandbox>, EngineError> {
+        if self.sandbox_of(config.pod).is_some() {
+            return Err(EngineError::AlreadyExists);
+        }
+        let node = &mut self.nodes[at.row()];
+        let address = match config.spec.network {
+            PodNetwork::Host => node.address,
+            PodNetwork::Own => node.pool.take().ok_or_else(|| {
+                EngineError::Unknown("no IP addresses available in range set".into())
+            })?,
+        };
+        let slot = config.pod.slot();
+        let id = self.sandboxes.insert(Sandbox {
+            node: at,
+            config,
+            address: Some(address),
+            asked: now,
+            state: SandboxState::Ready,
+            containers: SmallVec::new(),
+        });
+        node.sandboxes.push(id);
+        while self.by_pod.len() <= slot {
+            self.by_pod.push(None);
+        }
+        self.by_pod[slot] = Some(id);
+        Ok(id)
+    }
+
+    /// Ends all programs of a sandbox at once; says whether it costs nothing.
+    fn stop_sandbox(&mut self, pod: Id<Pod>, bench: &mut Bench<'_>) -> bool {
+        let Some(id) = self.sandbox_of(pod) else { return false };
+        let now = bench.fx.now();
+        for index in 0..self.sandboxes[id].containers.len() {
+            if matches!(self.sandboxes[id].containers[index].state, ListedState::Running(_)) {
+                let end = Exit { code: 137, reason: TerminationReason::Error, finished: now };
+                self.end_program(id, index, end, bench);
+            }
+        }
+        let sandbox = &mut self.sandboxes[id];
+        sandbox.state = SandboxState::Stopped;
+        sandbox.config.apps.iter().all(|app| app.start.is_some())
+    }
+
+    /// The first pull of the queue begins.
+    fn begin_pull(&mut self, id: Id<Op>, bench: &mut Bench<'_>) {
+        let op = &self.ops[id];
+        let OpKind::Fetch(image) = op.kind else { unreachable!("only pulls are queued") };
+        bench.fx.because(op.cause);
+        if self.nodes[op.node.row()].images.binary_search(&image).is_ok() {
+            self.ops[id].kind = OpKind::Unpack(image, 0);
+            let cost = self.settings.pull_present;
+            self.work(id, cost, bench);
+        } else {
+            let took = over(self.images.bytes(image), self.settings.bandwidth);
+            bench.fx.arm(took, EngineTimer::Op(id));
+        }
+    }
+
+    /// An operation has had all its time.
+    pub(super) fn op_due(&mut self, id: Id<Op>, bench: &mut Bench<'_>) {
+        let Some(op) = self.ops.get(id) else { return };
+        bench.fx.because(op.cause);
+        if let OpKind::Fetch(image) = op.kind {
+            let bytes = self.images.bytes(image);
+            self.ops[id].kind = OpKind::Unpack(image, bytes);
+            let work = over(bytes, self.settings.unpacked_a_second);
+            let floor = self.settings.pull_present.floor;
+            return self.work(id, Cost { work, floor }, bench);
+        }
+        let Some(op) = self.ops.remove(id) else { return };
+        let result = self.finish(&op, bench);
+        report(op.node, op.cause, EngineEvent::Done(op.number, result), bench);
+        if let OpKind::Unpack(..) = op.kind {
+            let pulls = &mut self.nodes[op.node.row()].pulls;
+            pulls.pop_front();
+            if let Some(&next) = pulls.front() {
+                self.begin_pull(next, bench);
+            }
+        }
+    }
+
+    fn finish(&mut self, op: &Op, bench: &mut Bench<'_>) -> Result<EngineAnswer, EngineError> {
+        match op.kind {
+            OpKind::RunSandbox(id) => {
+                let sandbox = self.sandboxes.get(id).filter(|one| one.state == SandboxState::Ready);
+                let address = sandbox.and_then(|sandbox| sandbox.address);
+                address
+                    .map(EngineAnswer::Sandbox)
+                    .ok_or_else(|| EngineError::Unknown("sandbox is gone".into()))
+            }
+            OpKind::StopSandbox(pod) => {
+                self.release_address(pod);
+                Ok(EngineAnswer::Ok)
+            }
+            OpKind::RemoveSandbox(pod) => {
+                self.release_address(pod);
+                self.forget(pod);
+                Ok(EngineAnswer::Ok)
+            }
+            OpKind::Fetch(_) => unreachable!("a fetch is followed by its unpacking"),
+            OpKind::Unpack(image, fetched) => {
+                let images = &mut self.nodes[op.node.row()].images;
+                if let Err(at) = images.binary_search(&image) {
+                    images.insert(at, image);
+                }
+                Ok(EngineAnswer::Image { bytes: self.images.bytes(image), fetched })
+            }
+            OpKind::Create(container) => self.create(container),
+            OpKind::Start(container) => self.start(container, op.cause, bench),
+            OpKind::Stop(_) => Ok(EngineAnswer::Ok),
+        }
+    }
+
+    fn release_address(&mut self, pod: Id<Pod>) {
+        let Some(id) = self.sandbox_of(pod) else { return };
+        let sandbox = &mut self.sandboxes[id];
+        if let Some(address) = sandbox.address.take()
+            && sandbox.config.spec.network == PodNetwork::Own
+        {
+            self.nodes[sandbox.node.row()].pool.give_back(address);
+        }
+    }
+
+    fn forget(&mut self, pod: Id<Pod>) {
+        let Some(id) = self.sandbox_of(pod) else { return };
+        let node = &mut self.nodes[self.sandboxes[id].node.row()];
+        node.sandboxes.retain(|&one| one != id);
+        self.sandboxes.remove(id);
+        self.by_pod[pod.slot()] = None;
+    }
+
+    fn create(&mut self, container: ContainerRef) -> Result<EngineAnswer, EngineError> {
+        let id = self.ready_sandbox(container)?;
+        let sandbox = &self.sandboxes[id];
+        let spec = container_of(&sandbox.config.spec, container.index)
+            .ok_or_else(|| not_found(container))?;
+        let staged = self.start_delay(container).is_some();
+        if !staged && !self.has_image(sandbox.node, &spec.image) {
+            return Err(EngineError::NotFound(spec.image.clone()));
+        }
+        let new = Program {
+            index: container.index,
+            attempt: container.attempt,
+            state: ListedState::Created,
+            end: Exit { code: 0, reason: TerminationReason::Completed, finished: SimTime::MAX },
+            shown: SimTime::MAX,
+            stop: None,
+            cause: 0,
+        };
+        let programs = &mut self.sandboxes[id].containers;
+        match programs.iter_mut().find(|one| one.index == container.index) {
+            Some(old) if matches!(old.state, ListedState::Running(_)) => {
+                Err(EngineError::AlreadyExists)
+            }
+            Some(old) => {
+                *old = new;
+                Ok(EngineAnswer::Ok)
+            }
+            None => {
+                programs.push(new);
+                Ok(EngineAnswer::Ok)
+            }
+        }
+    }
+
+    pub(super) fn ready_sandbox(
+        &self,
+        container: ContainerRef,
+    ) -> Result<Id<Sandbox>, EngineError> {
+        let id = self.sandbox_of(container.pod).ok_or_else(|| not_found(container))?;
+        match self.sandboxes[id].state {
+            SandboxState::Ready => Ok(id),
+            SandboxState::Stopped => Err(EngineError::Unknown("sandbox is not running".into())),
+        }
+    }
+}
+
+/// CRI's answer for a container that is not there.
+pub(super) fn not_found(container: ContainerRef) -> EngineError {
+    let text: Text =
+        format!("container {} of attempt {}", container.index, container.attempt).into();
+    EngineError::NotFound(text)
+}
+
+/// How long so many bytes take at so many a second.
+fn over(bytes: i64, a_second: u64) -> SimDuration {
+    SimDuration::from_secs(1).scaled(bytes.max(0) as u64, a_second.max(1))
+}

@@ -1,0 +1,225 @@
+//! The programs in containers: how they run and end.
+
+use super::operations::not_found;
+use super::{Bench, EngineTimer, Op, Sandbox, SimulatedEngines, container_of, report};
+use crate::api::pod::{Lifetime, TerminationReason};
+use crate::base::Id;
+use crate::base::hash::StableHasher;
+use crate::luck::{Draw, Label};
+use crate::messages::app::{App, Delay, OnTerm};
+use crate::messages::engine::{ContainerRef, EngineAnswer, EngineError, EngineEvent, Exit};
+use crate::node::container_engine::ListedState;
+use crate::time::{SimDuration, SimTime};
+
+const START: Label = Label::new("app-start");
+const RUN: Label = Label::new("app-run");
+const STOP: Label = Label::new("app-stop");
+const HANG: Label = Label::new("app-hang");
+
+impl SimulatedEngines {
+    fn draw(&self, sandbox: &Sandbox, label: Label, index: u16, attempt: u32) -> Draw {
+        let key = StableHasher::new().word(sandbox.config.uid.0).word(index.into()).finish();
+        self.luck.draw(label, key, attempt.into())
+    }
+
+    fn app<'a>(sandbox: &'a Sandbox, index: u16) -> Option<&'a App> {
+        sandbox.config.apps.get(usize::from(index))
+    }
+
+    /// When the scenario lets the container run: counted from when its sandbox was asked for, a
+    /// restart at once. `None`: it says nothing of it.
+    pub(super) fn start_delay(&self, container: ContainerRef) -> Option<SimTime> {
+        let sandbox = &self.sandboxes[self.sandbox_of(container.pod)?];
+        let delay = Self::app(sandbox, container.index)?.start.as_ref()?;
+        let draw = self.draw(sandbox, START, container.index, 0);
+        match delay.after(sandbox.asked, draw) {
+            SimTime::MAX => Some(SimTime::MAX),
+            _ if container.attempt > 0 => Some(SimTime::ZERO),
+            at => Some(at),
+        }
+    }
+
+    /// The program begins, and it is settled how it would end if left alone.
+    pub(super) fn start(
+        &mut self,
+        container: ContainerRef,
+        cause: u64,
+        bench: &mut Bench<'_>,
+    ) -> Result<EngineAnswer, EngineError> {
+        let id = self.ready_sandbox(container)?;
+        let sandbox = &self.sandboxes[id];
+        let at = sandbox
+            .containers
+            .iter()
+            .position(|one| one.index == container.index && one.attempt == container.attempt)
+            .ok_or_else(|| not_found(container))?;
+        let now = bench.fx.now();
+        let end = if self.port_is_taken(sandbox, container.index) {
+            ended(1, now + self.settings.bind_failure)
+        } else {
+            self.own_end(sandbox, container, now)
+        };
+        let program = &mut self.sandboxes[id].containers[at];
+        program.state = ListedState::Running(now);
+        program.cause = cause;
+        self.plan_end(id, at, end, bench);
+        Ok(EngineAnswer::Started(now))
+    }
+
+    fn own_end(&self, sandbox: &Sandbox, container: ContainerRef, now: SimTime) -> Exit {
+        let app = Self::app(sandbox, container.index);
+        let draw = |label| self.draw(sandbox, label, container.index, container.attempt);
+        let Some(run) = app.and_then(|app| app.run.as_ref()) else {
+            let init = sandbox.config.spec.init_containers.get(usize::from(container.index));
+            let runs_out = init.is_some_and(|init| init.lifetime == Lifetime::Normal);
+            let lasts = if runs_out { self.settings.init_default } else { Delay::Never };
+            return ended(0, lasts.after(now, draw(RUN)));
+        };
+        let code = run.exit_code_of(sandbox.config.completion_index);
+        let at = run.lasts.after(now, draw(RUN));
+        let hangs = app.and_then(|app| app.hang.as_ref()).map(|hang| hang.after(now, draw(HANG)));
+        ended(code, if hangs.is_some_and(|hangs| hangs <= at) { SimTime::MAX } else { at })
+    }
+
+    /// Whether a running container of the pod has a port that this one declares too.
+    fn port_is_taken(&self, sandbox: &Sandbox, index: u16) -> bool {
+        let ports =
+            |index| container_of(&sandbox.config.spec, index).map_or(&[][..], |one| &one.ports);
+        let wanted = ports(index);
+        sandbox.containers.iter().any(|other| {
+            other.index != index
+                && matches!(other.state, ListedState::Running(_))
+                && ports(other.index).iter().any(|held| {
+                    wanted
+                        .iter()
+                        .any(|want| (want.port, want.protocol) == (held.port, held.protocol))
+                })
+        })
+    }
+
+    /// From now on the program ends so.
+    fn plan_end(&mut self, id: Id<Sandbox>, at: usize, end: Exit, bench: &mut Bench<'_>) {
+        let program = &mut self.sandboxes[id].containers[at];
+        (program.end, program.shown) = (end, SimTime::MAX);
+        if end.finished < SimTime::MAX {
+            bench.fx.arm_at(end.finished, EngineTimer::Exit(id, at as u16));
+        }
+    }
+
+    /// `StopContainer`: SIGTERM now, SIGKILL after `grace`; none at all is SIGKILL now.
+    pub(super) fn stop_container(
+        &mut self,
+        op: Id<Op>,
+        container: ContainerRef,
+        grace: SimDuration,
+        bench: &mut Bench<'_>,
+    ) {
+        let found = self.sandbox_of(container.pod).and_then(|id| {
+            let programs = &self.sandboxes[id].containers;
+            let at = programs.iter().position(|one| {
+                one.index == container.index && matches!(one.state, ListedState::Running(_))
+            })?;
+            Some((id, at))
+        });
+        let Some((id, at)) = found else {
+            let cost = self.settings.stop;
+            return if self.start_delay(container).is_some() {
+                self.op_due(op, bench);
+            } else {
+                self.work(op, cost, bench);
+            };
+        };
+        let now = bench.fx.now();
+        let sandbox = &self.sandboxes[id];
+        let program = &sandbox.containers[at];
+        let first = program.stop.is_none();
+        let mut end = program.end;
+        let killed = Exit { code: 137, reason: TerminationReason::Error, finished: now + grace };
+        if first && !grace.is_zero() {
+            let term = self.term_end(sandbox, container, now);
+            end = if term.finished < end.finished { term } else { end };
+        }
+        end = if killed.finished < end.finished { killed } else { end };
+        if let Some(former) = self.sandboxes[id].containers[at].stop.replace(op) {
+            self.ops.remove(former);
+        }
+        self.sandboxes[id].containers[at].cause = bench.fx.cause();
+        self.plan_end(id, at, end, bench);
+    }
+
+    /// How SIGTERM at `now` ends the program.
+    fn term_end(&self, sandbox: &Sandbox, container: ContainerRef, now: SimTime) -> Exit {
+        let app = Self::app(sandbox, container.index);
+        let delay = app.and_then(|app| app.stop.as_ref()).unwrap_or(&self.settings.stop_default);
+        let draw = self.draw(sandbox, STOP, container.index, container.attempt);
+        let code = match app.map_or(OnTerm::EndsWell, |app| app.on_term) {
+            OnTerm::EndsWell => 0,
+            OnTerm::Dies => 143,
+        };
+        ended(code, delay.after(now, draw))
+    }
+
+    /// A program's end, or when it is shown, has come.
+    pub(super) fn exit_due(&mut self, id: Id<Sandbox>, at: u16, bench: &mut Bench<'_>) {
+        let now = bench.fx.now();
+        let Some(sandbox) = self.sandboxes.get(id) else { return };
+        let Some(program) = sandbox.containers.get(usize::from(at)) else { return };
+        match program.state {
+            ListedState::Running(_) if program.end.finished == now => {
+                let end = program.end;
+                self.end_program(id, usize::from(at), end, bench);
+            }
+            ListedState::Exited(_, exit) if program.shown == now => {
+                let (node, cause) = (sandbox.node, program.cause);
+                let container = ContainerRef {
+                    pod: sandbox.config.pod,
+                    index: program.index,
+                    attempt: program.attempt,
+                };
+                self.sandboxes[id].containers[usize::from(at)].shown = SimTime::MAX;
+                bench.fx.because(cause);
+                report(node, cause, EngineEvent::Exited(container, exit), bench);
+            }
+            _ => {}
+        }
+    }
+
+    /// The program ends now; a stop that waits for it goes on.
+    pub(super) fn end_program(
+        &mut self,
+        id: Id<Sandbox>,
+        at: usize,
+        end: Exit,
+        bench: &mut Bench<'_>,
+    ) {
+        let now = bench.fx.now();
+        let shown_after = self.settings.exit_shown;
+        let sandbox = &mut self.sandboxes[id];
+        let index = sandbox.containers[at].index;
+        let staged = Self::app(sandbox, index).is_some_and(|app| app.start.is_some());
+        let program = &mut sandbox.containers[at];
+        let ListedState::Running(started) = program.state else { return };
+        program.state = ListedState::Exited(started, end);
+        let stop = program.stop.take();
+        bench.fx.because(program.cause);
+        if staged || stop.is_some() {
+            // Whoever stops a container looks at it when that is answered: no need to wait for the
+            // engine to show its end.
+            program.shown = now;
+            self.exit_due(id, at as u16, bench);
+        } else {
+            program.shown = now + shown_after;
+            bench.fx.arm_at(program.shown, EngineTimer::Exit(id, at as u16));
+        }
+        if let Some(op) = stop {
+            let cost = self.settings.stop;
+            if staged { self.op_due(op, bench) } else { self.work(op, cost, bench) }
+        }
+    }
+}
+
+/// An end with this exit code, its reason the plain one.
+fn ended(code: u8, finished: SimTime) -> Exit {
+    let reason = if code == 0 { TerminationReason::Completed } else { TerminationReason::Error };
+    Exit { code, reason, finished }
+}

@@ -1,0 +1,450 @@
+//! Kubelets: what each node makes of the pods bound to it.
+//!
+//! Owns pod workers: admission, the order of containers, probes, restarts, stopping, and the status that is
+//! written of it all. Refuses to know the control plane: the world tells it which pods are its own, and it
+//! answers with requests; and how containers come about: that is the engine's.
+//!
+//! ```text
+//!            refused by admission ----------------------------------------------------------.
+//! taken on --> Active --all through, deadline, deleted, object gone--> Stopping --> StoppingSandbox --> Ended
+//!                |  ^                                                     (containers)    (sandbox)       |
+//!   a sync:      v  |                                                              object gone --> forgotten
+//!   Sandbox, then for each container due: Image -> Pull -> Create -> Start;  or Kill, then the same
+//! ```
+//! A sync looks at what is there, writes the status, then starts what is missing; the next one needs a look at the
+//! engine that is younger, so it comes at the next relist at the earliest. Starts and ends of containers are seen
+//! at relists (each second, phase by node), results of probes at once. Containers whose scenario says when they
+//! start (`App.start`) are seen at once, so their Running is written that long after the pod was taken on.
+//!
+//! Departures from kubelet 1.36, all of them in time only: a sync takes no time of its own; a container whose
+//! back-off is over is started in that instant, not up to 1.5 times later; no resync each 60 to 90 s; a readiness
+//! probe first runs in the instant in which its container is first reported to run.
+mod admission;
+pub mod backoff;
+pub mod conditions;
+pub mod duties;
+mod ending;
+pub mod phase;
+pub mod probes;
+mod rebuild;
+mod status;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::sync::Arc;
+
+pub use worker::Worker;
+
+use self::admission::Held;
+use self::duties::{Duty, next_after, next_from};
+use self::worker::{Ending, Stage};
+use super::NodeIndex;
+use super::container_engine::ListedPod;
+use crate::api::meta::Meta;
+use crate::api::node::{Node, NodeImage, Tristate};
+use crate::api::object::Object;
+use crate::api::pod::Pod;
+use crate::api::resources::Resources;
+use crate::base::{Arena, Chunked, Id};
+use crate::kernel::recurring::Cadence;
+use crate::luck::Luck;
+use crate::messages::app::Apps;
+use crate::messages::engine::{EngineAsk, EngineCall, EngineEvent, OpId};
+use crate::messages::request::Part;
+use crate::messages::{Call, ClientId, Component, Effects, Fact, Reply, Verb};
+use crate::time::{SimDuration, SimTime};
+
+/// What wakes a kubelet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Timer {
+    /// Something of a pod may be due.
+    Pod(Id<Worker>),
+    /// The node's next relist that has something to see.
+    Relist(NodeIndex),
+    /// The node's images changed: its status is due. The world answers with [`Kubelets::node_status`].
+    Status(NodeIndex),
+    /// Containers a restarted kubelet found and nobody claimed are due to be removed.
+    Orphans(NodeIndex),
+}
+
+/// Times of a kubelet that are not laid down by the pod.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KubeletSettings {
+    /// After which a sync that failed is tried again (`backOffPeriod`).
+    pub error_retry: SimDuration,
+    /// From a kubelet's start to its first clean-up of pods nobody claims (`housekeepingPeriod`).
+    pub housekeeping: SimDuration,
+}
+
+impl Default for KubeletSettings {
+    fn default() -> KubeletSettings {
+        KubeletSettings {
+            error_retry: SimDuration::from_secs(10),
+            housekeeping: SimDuration::from_secs(2),
+        }
+    }
+}
+
+/// What a kubelet keeps of its node.
+#[derive(Clone, Debug)]
+struct KubeletNode {
+    id: Id<Node>,
+    meta: Meta,
+    client: ClientId,
+    allocatable: Arc<Resources>,
+    held: Held,
+    relist: Cadence,
+    /// The relist that is armed.
+    relist_at: SimTime,
+    /// Pods the next relist has news of.
+    news: Vec<Id<Worker>>,
+    status_at: SimTime,
+    /// What a kubelet that started anew found on its engine, until pods claim it.
+    found: Vec<ListedPod>,
+}
+
+/// The kubelets of all nodes.
+#[derive(Clone, Debug)]
+pub struct Kubelets {
+    settings: KubeletSettings,
+    luck: Luck,
+    nodes: Chunked<KubeletNode>,
+    workers: Arena<Worker>,
+    /// The worker of a pod, by the pod's slot.
+    by_pod: Chunked<Option<Id<Worker>>>,
+}
+
+/// What a worker works with while it handles one event.
+struct Desk<'a> {
+    id: Id<Worker>,
+    settings: &'a KubeletSettings,
+    luck: Luck,
+    at: NodeIndex,
+    node: &'a mut KubeletNode,
+    fx: &'a mut Effects<Timer>,
+}
+
+/// What a request was for, in its tag.
+const TAG_STATUS: u64 = 0;
+const TAG_DELETE: u64 = 1;
+
+impl Kubelets {
+    /// Kubelets of no node yet.
+    pub fn new(settings: KubeletSettings, luck: Luck) -> Kubelets {
+        Kubelets {
+            settings,
+            luck,
+            nodes: Chunked::new(),
+            workers: Arena::new(),
+            by_pod: Chunked::new(),
+        }
+    }
+
+    /// Adds the next node: its object as registered, and the client its kubelet asks the API server by.
+    pub fn add_node(&mut self, id: Id<Node>, node: &Node, client: ClientId) -> NodeIndex {
+        let at = NodeIndex(self.nodes.len() as u32);
+        self.nodes.push(KubeletNode {
+            id,
+            meta: node.meta.clone(),
+            client,
+            allocatable: node.allocatable.clone(),
+            held: Held::default(),
+            relist: Duty::Relist.cadence(self.luck, &node.meta.name),
+            relist_at: SimTime::MAX,
+            news: Vec::new(),
+            status_at: SimTime::MAX,
+            found: Vec::new(),
+        });
+        at
+    }
+
+    /// Pods that have a worker.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    fn worker_of(&self, pod: Id<Pod>) -> Option<Id<Worker>> {
+        let id = (*self.by_pod.get(pod.slot())?)?;
+        (self.workers.get(id)?.pod == pod).then_some(id)
+    }
+
+    /// Lets one worker do something, and forgets it if that was its last.
+    fn with(
+        &mut self,
+        id: Id<Worker>,
+        fx: &mut Effects<Timer>,
+        work: impl FnOnce(&mut Worker, &mut Desk<'_>),
+    ) {
+        let Some(worker) = self.workers.get_mut(id) else { return };
+        let (settings, luck, at) = (&self.settings, self.luck, worker.node);
+        let node = &mut self.nodes[at.row()];
+        let mut desk = Desk { id, settings, luck, at, node, fx };
+        work(worker, &mut desk);
+        worker.advance(&mut desk);
+        if worker.stage == Stage::Ended && worker.ending == Ending::Removed {
+            let slot = worker.pod.slot();
+            self.workers.remove(id);
+            self.by_pod[slot] = None;
+        }
+    }
+
+    /// A pod was bound to this node, or is found bound to it when its kubelet starts.
+    pub fn pod_assigned(
+        &mut self,
+        at: NodeIndex,
+        id: Id<Pod>,
+        pod: &Pod,
+        apps: Apps,
+        fx: &mut Effects<Timer>,
+    ) {
+        if self.worker_of(id).is_some() {
+            return;
+        }
+        let worker = self.workers.insert(rebuild::new_worker(at, id, pod, apps, fx));
+        while self.by_pod.len() <= id.slot() {
+            self.by_pod.push(None);
+        }
+        self.by_pod[id.slot()] = Some(worker);
+        self.with(worker, fx, |worker, desk| worker.take_on(pod, desk));
+    }
+
+    /// A pod of a kubelet is being deleted: within so many seconds.
+    pub fn pod_deleting(&mut self, id: Id<Pod>, grace_seconds: u32, fx: &mut Effects<Timer>) {
+        let Some(worker) = self.worker_of(id) else { return };
+        self.with(worker, fx, |worker, desk| worker.end(Ending::Deleted, grace_seconds, desk));
+    }
+
+    /// A pod's object is gone: what is left of it on the node is stopped, and nothing is written of it.
+    pub fn pod_removed(&mut self, id: Id<Pod>, fx: &mut Effects<Timer>) {
+        let Some(worker) = self.worker_of(id) else { return };
+        let grace = |worker: &Worker| match worker.stage {
+            Stage::Stopping => worker.stopping.1,
+            Stage::Active | Stage::StoppingSandbox | Stage::Ended => worker.spec.grace_seconds,
+        };
+        self.with(worker, fx, |worker, desk| worker.end(Ending::Removed, grace(worker), desk));
+    }
+
+    /// The engine of a node tells something.
+    pub fn engine(&mut self, at: NodeIndex, event: EngineEvent, fx: &mut Effects<Timer>) {
+        match event {
+            EngineEvent::Exited(container, exit) => {
+                let Some(worker) = self.worker_of(container.pod) else { return };
+                self.with(worker, fx, |worker, desk| {
+                    worker.container_exited(container, exit, desk)
+                });
+            }
+            EngineEvent::Done(OpId(op), result) => {
+                let Some((id, worker)) = self.workers.at_slot((op >> 32) as usize) else { return };
+                let number = op as u32;
+                if worker.node != at || number >> OP_BITS != id.generation() & OP_GENERATIONS {
+                    return;
+                }
+                let changes_images = matches!(worker.step, worker::Step::Pull(_));
+                self.with(id, fx, |worker, desk| {
+                    let awaited =
+                        worker.step != worker::Step::Idle && worker.step != worker::Step::Kill;
+                    if awaited && number == worker.step_op {
+                        worker.step_done(result, desk);
+                    } else {
+                        worker.stop_done(number, desk);
+                    }
+                    if changes_images {
+                        desk.images_changed();
+                    }
+                });
+            }
+        }
+    }
+
+    /// Something armed has come; [`Timer::Status`] is answered by [`Kubelets::node_status`] instead.
+    pub fn timer(&mut self, timer: Timer, fx: &mut Effects<Timer>) {
+        match timer {
+            Timer::Pod(id) => {
+                let Some(worker) = self.workers.get_mut(id) else { return };
+                if worker.armed == fx.now() {
+                    worker.armed = SimTime::MAX;
+                }
+                fx.because(worker.cause);
+                self.with(id, fx, |_, _| {});
+            }
+            Timer::Relist(at) => {
+                let node = &mut self.nodes[at.row()];
+                if node.relist_at != fx.now() {
+                    return;
+                }
+                node.relist_at = SimTime::MAX;
+                for id in std::mem::take(&mut node.news) {
+                    let Some(worker) = self.workers.get(id) else { continue };
+                    fx.because(worker.cause);
+                    self.with(id, fx, Worker::relisted);
+                }
+            }
+            Timer::Orphans(at) => self.remove_orphans(at, fx),
+            Timer::Status(_) => {}
+        }
+    }
+
+    /// Which node a timer is for; `None` if it is stale.
+    pub fn node_of(&self, timer: Timer) -> Option<NodeIndex> {
+        match timer {
+            Timer::Pod(id) => self.workers.get(id).map(|worker| worker.node),
+            Timer::Relist(at) | Timer::Status(at) | Timer::Orphans(at) => Some(at),
+        }
+    }
+
+    /// A node's status is due because its images changed: `node` is the object as it stands, `images`
+    /// what the node has.
+    pub fn node_status(
+        &mut self,
+        at: NodeIndex,
+        node: &Node,
+        images: Arc<[NodeImage]>,
+        fx: &mut Effects<Timer>,
+    ) {
+        let kept = &mut self.nodes[at.row()];
+        if kept.status_at != fx.now() {
+            return;
+        }
+        kept.status_at = SimTime::MAX;
+        if node.images == images {
+            return;
+        }
+        let mut next = Node { images, ..node.clone() };
+        if next.conditions.ready != Tristate::True {
+            next.conditions.ready = Tristate::True;
+            next.conditions.ready_since = fx.now();
+        }
+        let object = Object::Node(Box::new(next));
+        let call = Call::Update { id: kept.id.into(), object, base: None, part: Part::Status };
+        fx.send(kept.client, u64::MAX, call);
+    }
+
+    /// The API server answered: writes that did not reach it are tried again.
+    pub fn reply(&mut self, reply: &Reply, fx: &mut Effects<Timer>) {
+        let Err(status) = &reply.result else { return };
+        let Some((id, worker)) = self.workers.at_slot((reply.tag >> 32) as usize) else { return };
+        let fits = (reply.tag as u32) >> 1 == id.generation() & (u32::MAX >> 1);
+        if reply.tag == u64::MAX || !fits || !status.is_transient() {
+            return;
+        }
+        let name = &self.nodes[worker.node.row()].meta.name;
+        let again = next_after(Duty::Resend.cadence(self.luck, name), fx.now());
+        self.with(id, fx, |worker, _| worker.resend_at = worker.resend_at.min(again));
+    }
+
+    /// The kubelet of a node is gone, with all it remembers; its containers go on unless the engine
+    /// lost them too.
+    pub fn stop(&mut self, at: NodeIndex) {
+        let gone: Vec<_> =
+            self.workers.iter().filter(|(_, worker)| worker.node == at).map(|(id, _)| id).collect();
+        for id in gone {
+            if let Some(worker) = self.workers.remove(id) {
+                self.by_pod[worker.pod.slot()] = None;
+            }
+        }
+        let node = &mut self.nodes[at.row()];
+        node.held = Held::default();
+        node.news.clear();
+        node.found.clear();
+        (node.relist_at, node.status_at) = (SimTime::MAX, SimTime::MAX);
+    }
+
+    /// The kubelet of a node starts anew, and finds this on its engine; the world then tells it of
+    /// each pod bound to the node by [`Kubelets::pod_assigned`].
+    pub fn start(&mut self, at: NodeIndex, found: Vec<ListedPod>, fx: &mut Effects<Timer>) {
+        let node = &mut self.nodes[at.row()];
+        if !found.is_empty() {
+            fx.arm(self.settings.housekeeping, Timer::Orphans(at));
+        }
+        node.found = found;
+    }
+
+    fn remove_orphans(&mut self, at: NodeIndex, fx: &mut Effects<Timer>) {
+        for orphan in std::mem::take(&mut self.nodes[at.row()].found) {
+            for ask in
+                [EngineAsk::StopPodSandbox(orphan.pod), EngineAsk::RemovePodSandbox(orphan.pod)]
+            {
+                // No worker has this number: the answer concerns nobody.
+                fx.call(EngineCall { op: OpId(u64::MAX), ask });
+            }
+        }
+    }
+}
+
+/// Bits of an operation's number that count a worker's operations; above them, its slot's generation.
+const OP_BITS: u32 = 20;
+const OP_GENERATIONS: u32 = u32::MAX >> OP_BITS;
+
+impl Desk<'_> {
+    fn arm(&mut self, at: SimTime) {
+        self.fx.arm_at(at, Timer::Pod(self.id));
+    }
+
+    fn call(&mut self, number: u32, ask: EngineAsk) {
+        let op = OpId(((self.id.slot() as u64) << 32) | u64::from(number));
+        self.fx.call(EngineCall { op, ask });
+    }
+
+    fn send_status(&mut self, call: Call) {
+        self.send(TAG_STATUS, call);
+    }
+
+    fn send_delete(&mut self, call: Call) {
+        self.send(TAG_DELETE, call);
+    }
+
+    fn send(&mut self, what: u64, call: Call) {
+        let generation = u64::from(self.id.generation() & (u32::MAX >> 1));
+        let tag = ((self.id.slot() as u64) << 32) | (generation << 1) | what;
+        self.fx.send(self.node.client, tag, call);
+    }
+
+    /// When the engine is looked at next.
+    fn next_relist(&self) -> SimTime {
+        next_after(self.node.relist, self.fx.now())
+    }
+
+    /// The worker has something for the next relist to see.
+    fn has_news(&mut self) {
+        self.node.news.push(self.id);
+        if self.node.relist_at == SimTime::MAX {
+            self.node.relist_at = next_from(self.node.relist, self.fx.now());
+            self.fx.arm_at(self.node.relist_at, Timer::Relist(self.at));
+        }
+    }
+
+    /// The node's images may have changed: its next status shows it.
+    fn images_changed(&mut self) {
+        if self.node.status_at == SimTime::MAX {
+            let cadence = Duty::Status.cadence(self.luck, &self.node.meta.name);
+            self.node.status_at = next_from(cadence, self.fx.now());
+            self.fx.arm_at(self.node.status_at, Timer::Status(self.at));
+        }
+    }
+
+    /// A pod's share of the node is free again.
+    fn give_back(&mut self, worker: &Worker) {
+        self.node.held.give_back(&worker.spec, self.id);
+    }
+}
+
+impl Worker {
+    /// A fact about this pod.
+    fn fact(&self, verb: Verb, desk: &Desk<'_>) -> Fact {
+        Fact::new(Component::Kubelet, verb, self.name.clone()).on(&desk.node.meta.name)
+    }
+
+    fn tell(&mut self, fact: Fact, desk: &mut Desk<'_>) {
+        self.cause = desk.fx.fact(fact);
+    }
+
+    /// Asks the engine; gives the number of the operation.
+    fn ask(&mut self, ask: EngineAsk, desk: &mut Desk<'_>) -> u32 {
+        self.ops = (self.ops + 1) & ((1 << OP_BITS) - 1);
+        let number = ((desk.id.generation() & OP_GENERATIONS) << OP_BITS) | self.ops;
+        desk.call(number, ask);
+        number
+    }
+}

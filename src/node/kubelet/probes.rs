@@ -1,0 +1,192 @@
+//! When a probe's result changes, by arithmetic over its ticks: a program that answers as it did needs no look.
+//!
+//! A prober's ticks fall on base + k * period; an answer counts once the container is seen running and its
+//! initial delay is over; a result changes after so many equal answers in a row (kubelet 1.36 `pkg/kubelet/prober`,
+//! worker.go). The four kinds of handler differ in how they ask, not in when. A refused probe fails at its
+//! tick; one that hangs fails `timeout` later.
+
+use crate::api::pod::Probe;
+use crate::kernel::recurring::Cadence;
+use crate::time::SimTime;
+
+/// When a program answers probes: from `from`, up to but not at `until`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answers {
+    /// The first instant.
+    pub from: SimTime,
+    /// From here on it hangs.
+    pub until: SimTime,
+}
+
+impl Answers {
+    fn at(self, instant: SimTime) -> bool {
+        self.from <= instant && instant < self.until
+    }
+}
+
+/// How a startup probe ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Startup {
+    /// The container counts as started from then.
+    Started(SimTime),
+    /// It is to be killed then.
+    Failed(SimTime),
+}
+
+/// A probe at work on one container.
+#[derive(Clone, Copy, Debug)]
+pub struct Prober<'a> {
+    /// What was asked for.
+    pub probe: &'a Probe,
+    /// A tick it counts from.
+    pub base: SimTime,
+    /// No answer before counts.
+    pub counts_from: SimTime,
+}
+
+impl Prober<'_> {
+    fn ticks(&self) -> Option<(Cadence, u64)> {
+        let ticks = Cadence::new(self.base, self.probe.period)?;
+        Some((ticks, ticks.first_from(self.counts_from)))
+    }
+
+    /// When a result that is bad becomes good; `None`: never, as things stand.
+    pub fn turns_good(&self, answers: Answers) -> Option<SimTime> {
+        let (ticks, first) = self.ticks()?;
+        if answers.from == SimTime::MAX {
+            return None;
+        }
+        let first = first.max(ticks.first_from(answers.from));
+        let good = ticks.at(first + u64::from(self.probe.success_threshold.max(1)) - 1);
+        answers.at(good).then_some(good)
+    }
+
+    /// When a result that is good becomes bad, the program having answered or not been asked so far.
+    pub fn turns_bad(&self, answers: Answers) -> Option<SimTime> {
+        let (ticks, first) = self.ticks()?;
+        if answers.until == SimTime::MAX {
+            return None;
+        }
+        let first = first.max(ticks.first_from(answers.until));
+        Some(
+            ticks.at(first + u64::from(self.probe.failure_threshold.max(1)) - 1)
+                + self.probe.timeout,
+        )
+    }
+
+    /// How a startup probe ends: by its first good answer or by its last bad one.
+    pub fn starts(&self, answers: Answers) -> Option<Startup> {
+        let (ticks, first) = self.ticks()?;
+        let last_bad = ticks.at(first + u64::from(self.probe.failure_threshold.max(1)) - 1);
+        let good = ticks.at(first.max(ticks.first_from(answers.from)));
+        if good <= last_bad && answers.at(good) {
+            return Some(Startup::Started(good));
+        }
+        let hangs = last_bad >= answers.until;
+        Some(Startup::Failed(if hangs { last_bad + self.probe.timeout } else { last_bad }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::pod::ProbeHandler;
+    use crate::time::SimDuration;
+    use proptest::prelude::*;
+
+    fn secs(n: u64) -> SimTime {
+        SimTime::from_secs(n)
+    }
+
+    fn probe(period: u64, good: u32, bad: u32) -> Probe {
+        Probe {
+            handler: ProbeHandler::HttpGet(80),
+            initial_delay: SimDuration::ZERO,
+            period: SimDuration::from_secs(period),
+            timeout: SimDuration::from_secs(1),
+            success_threshold: good,
+            failure_threshold: bad,
+            grace_seconds: None,
+        }
+    }
+
+    #[test]
+    fn a_probe_turns_good_at_a_tick_and_bad_after_its_threshold() {
+        let probe = probe(10, 2, 3);
+        let prober = Prober { probe: &probe, base: secs(3), counts_from: secs(5) };
+        let answers = Answers { from: secs(14), until: secs(100) };
+        assert_eq!(prober.turns_good(answers), Some(secs(33)), "ticks 23 and 33");
+        assert_eq!(
+            prober.turns_bad(answers),
+            Some(secs(124)),
+            "ticks 103, 113, 123 and the timeout"
+        );
+        assert_eq!(prober.turns_good(Answers { until: secs(33), ..answers }), None);
+        assert_eq!(prober.turns_bad(Answers { until: SimTime::MAX, ..answers }), None);
+    }
+
+    #[test]
+    fn a_startup_probe_has_so_many_tries() {
+        let probe = probe(10, 1, 3);
+        let prober = Prober { probe: &probe, base: secs(0), counts_from: secs(1) };
+        let ends = |from| prober.starts(Answers { from: secs(from), until: SimTime::MAX });
+        assert_eq!(ends(5), Some(Startup::Started(secs(10))));
+        assert_eq!(ends(30), Some(Startup::Started(secs(30))), "the third try");
+        assert_eq!(ends(31), Some(Startup::Failed(secs(30))));
+    }
+
+    /// The kubelet's worker, tick by tick: the instant at which the result first differs from `initial`.
+    fn by_ticks(
+        prober: &Prober<'_>,
+        answers: Answers,
+        initial: Option<bool>,
+    ) -> Option<(SimTime, bool)> {
+        let (mut run, mut last) = (0u32, None);
+        for k in 0..10_000u64 {
+            let tick = prober.base + prober.probe.period * k;
+            if tick < prober.counts_from {
+                continue;
+            }
+            let good = answers.at(tick);
+            run = if last == Some(good) { run + 1 } else { 1 };
+            last = Some(good);
+            let threshold =
+                if good { prober.probe.success_threshold } else { prober.probe.failure_threshold };
+            if run >= threshold && initial != Some(good) {
+                let hangs = !good && tick >= answers.until;
+                let at = if hangs { tick + prober.probe.timeout } else { tick };
+                return Some((at, good));
+            }
+        }
+        None
+    }
+
+    proptest! {
+        #[test]
+        fn arithmetic_tells_what_ticks_tell(
+            period in 1u64..20, good in 1u32..4, bad in 1u32..4,
+            base in 0u64..50, counts in 0u64..60, from in 0u64..200, lasts in 0u64..300, hangs: bool,
+        ) {
+            let probe = probe(period, good, bad);
+            let prober = Prober { probe: &probe, base: secs(base), counts_from: secs(counts) };
+            let until = if hangs { secs(from + lasts) } else { SimTime::MAX };
+            let answers = Answers { from: secs(from), until };
+            prop_assert_eq!(
+                prober.turns_good(answers).map(|at| (at, true)),
+                by_ticks(&prober, answers, Some(false))
+            );
+            let alive = Answers { from: SimTime::ZERO, until };
+            prop_assert_eq!(
+                prober.turns_bad(alive).map(|at| (at, false)),
+                by_ticks(&prober, alive, Some(true))
+            );
+            let once = Probe { success_threshold: 1, ..probe.clone() };
+            let prober = Prober { probe: &once, ..prober };
+            let ends = prober.starts(answers).map(|end| match end {
+                Startup::Started(at) => (at, true),
+                Startup::Failed(at) => (at, false),
+            });
+            prop_assert_eq!(ends, by_ticks(&prober, answers, None));
+        }
+    }
+}

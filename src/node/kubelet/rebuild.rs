@@ -1,0 +1,162 @@
+//! A worker's beginning: of a new pod, or of one that a kubelet finds again when it starts.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::worker::{ContainerRun, Ending, Life, SandboxKnown, Stage, Step, Worker};
+use super::{Desk, Timer};
+use crate::api::kind::Kind;
+use crate::api::meta::ObjectName;
+use crate::api::pod::{
+    ContainerState, ContainerStatus, Phase, Pod, PodCondition, PodStatus, Termination,
+    TerminationReason,
+};
+use crate::base::Id;
+use crate::messages::app::Apps;
+use crate::messages::engine::Exit;
+use crate::messages::{Effects, Verb};
+use crate::node::NodeIndex;
+use crate::node::container_engine::{Listed, ListedPod, ListedState};
+use crate::time::SimTime;
+
+/// The annotation that carries the completion index of an Indexed Job's pod.
+const COMPLETION_INDEX: &str = "batch.kubernetes.io/job-completion-index";
+
+/// The worker of a pod that nothing was done for yet.
+pub(super) fn new_worker(
+    node: NodeIndex,
+    pod: Id<Pod>,
+    object: &Pod,
+    apps: Apps,
+    fx: &Effects<Timer>,
+) -> Worker {
+    let containers = object.spec.init_containers.len() + object.spec.containers.len();
+    let index = object.meta.annotation(COMPLETION_INDEX);
+    let mut status = object.status.clone();
+    // What the scheduler wrote is the scheduler's.
+    for other in [PodCondition::PodScheduled, PodCondition::DisruptionTarget] {
+        status.conditions[other as usize] = Default::default();
+    }
+    Worker {
+        pod,
+        uid: object.meta.uid,
+        node,
+        name: ObjectName::of(Kind::Pod, &object.meta),
+        spec: object.spec.clone(),
+        apps,
+        completion_index: index.and_then(|index| index.parse().ok()),
+        cause: fx.cause(),
+        stage: Stage::Active,
+        ending: Ending::Finished,
+        stopping: (SimTime::MAX, 0),
+        step: Step::Idle,
+        step_op: 0,
+        ops: 0,
+        cursor: 0,
+        wants_sync: true,
+        fresh_from: SimTime::ZERO,
+        has_news: false,
+        armed: SimTime::MAX,
+        taken: object.status.start_time.unwrap_or(fx.now()),
+        sandbox: SandboxKnown::None,
+        status,
+        resend_at: SimTime::MAX,
+        reason: None,
+        runs: std::iter::repeat_with(ContainerRun::new).take(containers).collect::<SmallVec<_>>(),
+    }
+}
+
+impl Worker {
+    /// The kubelet takes the pod on, or refuses it.
+    pub(super) fn take_on(&mut self, pod: &Pod, desk: &mut Desk<'_>) {
+        if pod.status.phase.is_terminal() {
+            self.stage = Stage::Ended;
+        } else if let Err(reason) = desk.node.held.admit(&desk.node.allocatable, pod) {
+            let fact = self.fact(Verb::Refused, desk).saying(reason.message.clone());
+            self.tell(fact, desk);
+            self.stage = Stage::Ended;
+            self.status = PodStatus {
+                phase: Phase::Failed,
+                start_time: Some(self.taken),
+                reason: Some(Arc::new(reason)),
+                ..self.status.clone()
+            };
+            self.send_status(desk);
+        } else {
+            desk.node.held.take(&self.spec, desk.id);
+            let fact = self.fact(Verb::Accepted, desk);
+            self.tell(fact, desk);
+            let at = desk.node.found.iter().position(|found| found.pod == self.pod);
+            let found = at.map(|at| desk.node.found.swap_remove(at));
+            if let Some(known) = pod.status.containers.clone() {
+                self.recall(&known, found.as_ref(), desk);
+            }
+        }
+        if let Some(deletion) = pod.meta.deletion {
+            self.end(Ending::Deleted, deletion.grace_seconds, desk);
+        }
+    }
+
+    /// A kubelet that starts anew puts together what the API says and what the engine has.
+    fn recall(&mut self, known: &[ContainerStatus], found: Option<&ListedPod>, desk: &Desk<'_>) {
+        if let Some(address) = found.and_then(|found| found.address) {
+            self.sandbox = SandboxKnown::Made(Some(address));
+        }
+        let inits = self.inits();
+        for (index, status) in known.iter().enumerate().take(self.runs.len()) {
+            let run = &mut self.runs[index];
+            (run.last, run.restarts, run.attempt) = (status.last, status.restarts, status.restarts);
+            let mut listed = found.iter().flat_map(|found| &found.containers);
+            match listed.find(|one| usize::from(one.container.index) == index) {
+                Some(listed) => self.recall_listed(index, listed, desk),
+                None => self.recall_lost(index, status, desk.fx.now()),
+            }
+        }
+        // In a new sandbox the init containers have their work before them again.
+        let any_new = self.runs[inits..].iter().any(|run| run.seen == Life::New);
+        if self.sandbox == SandboxKnown::None && any_new {
+            for run in &mut self.runs[..inits] {
+                run.seen = Life::New;
+            }
+        }
+    }
+
+    fn recall_listed(&mut self, index: usize, listed: &Listed, desk: &Desk<'_>) {
+        self.runs[index].attempt = listed.container.attempt;
+        let life = match listed.state {
+            ListedState::Created => return,
+            ListedState::Running(since) => {
+                self.runs[index].answers = self.answers(index, since, desk.luck);
+                Life::Running(since)
+            }
+            ListedState::Exited(since, exit) => Life::Ended(since, exit),
+        };
+        let container = super::worker::container_of(&self.spec, index);
+        self.runs[index].unseen = Some(life);
+        self.runs[index].look(container, desk.fx.now());
+    }
+
+    /// The engine knows nothing of a container: if it ran, nobody saw its end.
+    fn recall_lost(&mut self, index: usize, status: &ContainerStatus, now: SimTime) {
+        let end = match status.state {
+            ContainerState::Waiting(_) => status.last,
+            ContainerState::Running(started) => Some(Termination {
+                exit_code: 137,
+                reason: TerminationReason::ContainerStatusUnknown,
+                started,
+                finished: now,
+            }),
+            ContainerState::Terminated(end) => Some(end),
+        };
+        let Some(end) = end else { return };
+        let exit = Exit { code: end.exit_code, reason: end.reason, finished: end.finished };
+        if self.restarts(index, &exit) {
+            let run = &mut self.runs[index];
+            run.last = Some(end);
+            (run.restarts, run.attempt) = (status.restarts + 1, status.restarts + 1);
+        } else {
+            self.runs[index].seen = Life::Ended(end.started, exit);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The status a kubelet writes of a pod (kubelet 1.36 `generateAPIPodStatus`).
+
+use std::sync::Arc;
+
+use super::Desk;
+use super::conditions::{containers_ready, pod_initialized, pod_ready};
+use super::phase::{Finality, Initialized, pod_phase};
+use super::worker::{Ending, Life, SandboxKnown, Stage, Worker, shown_state, termination};
+use crate::api::pod::{
+    ContainerState, ContainerStatus, Lifetime, Phase, PodCondition, PodStatus, Termination,
+    TerminationReason, WaitingReason,
+};
+use crate::messages::Call;
+use crate::time::SimTime;
+
+impl Worker {
+    /// The statuses of its containers as of the latest relist.
+    pub(super) fn container_statuses(&self) -> Vec<ContainerStatus> {
+        let idle = if self.inits() == 0 {
+            WaitingReason::ContainerCreating
+        } else {
+            WaitingReason::PodInitializing
+        };
+        let status = |(index, run): (usize, &super::worker::ContainerRun)| {
+            let state = shown_state(run.seen, run.waiting, idle);
+            let held_back = matches!(state, ContainerState::Waiting(_));
+            let last = if held_back { termination(run.seen).or(run.last) } else { run.last };
+            let init = index < self.inits() && self.container(index).lifetime == Lifetime::Normal;
+            let done = matches!(run.seen, Life::Ended(_, exit) if exit.code == 0);
+            ContainerStatus {
+                state,
+                last,
+                restarts: run.restarts,
+                ready: if init { done } else { run.ready },
+                started: run.started,
+            }
+        };
+        self.runs.iter().enumerate().map(status).collect()
+    }
+
+    /// Writes the status if it is not what was written last; gives the phase.
+    pub(super) fn write_status(&mut self, desk: &mut Desk<'_>) -> Phase {
+        let now = desk.fx.now();
+        let status = self.next_status(now);
+        let phase = status.phase;
+        if status != self.status {
+            self.status = status;
+            self.send_status(desk);
+        }
+        phase
+    }
+
+    /// Sends the status as it stands.
+    pub(super) fn send_status(&mut self, desk: &mut Desk<'_>) {
+        self.resend_at = SimTime::MAX;
+        if self.ending == Ending::Removed && self.stage != Stage::Active {
+            return;
+        }
+        let status = Box::new(self.status.clone());
+        desk.send_status(Call::PodStatus { pod: self.pod, uid: self.uid, status });
+    }
+
+    fn next_status(&self, now: SimTime) -> PodStatus {
+        let mut containers = self.container_statuses();
+        let is_over = self.stage == Stage::Ended && self.ending != Ending::Finished;
+        if is_over {
+            for status in &mut containers {
+                end_for_good(status, now);
+            }
+        }
+        let finality = if is_over { Finality::Final } else { Finality::Open };
+        let once = if self.has_initialized() { Initialized::Once } else { Initialized::NotYet };
+        let held = self.status.phase;
+        let phase = match pod_phase(&self.spec, &containers, finality, once) {
+            _ if held.is_terminal() => held,
+            _ if is_over && self.reason.is_some() => Phase::Failed,
+            phase if is_over && !phase.is_terminal() => Phase::Failed,
+            phase => phase,
+        };
+        let mut status = PodStatus {
+            phase,
+            conditions: self.status.conditions,
+            ip: self.status.ip,
+            start_time: Some(self.taken),
+            reason: self.reason.clone(),
+            containers: None,
+        };
+        if let SandboxKnown::Made(Some(address)) = self.sandbox {
+            status.ip = Some(address);
+        }
+        let has_address = matches!(self.sandbox, SandboxKnown::Made(Some(_)));
+        status.set(PodCondition::PodReadyToStartContainers, has_address, now);
+        let initialized = pod_initialized(&self.spec, &containers, phase);
+        status.set(PodCondition::Initialized, initialized, now);
+        let ready = containers_ready(&self.spec, &containers, phase);
+        status.set(PodCondition::ContainersReady, ready, now);
+        status.set(PodCondition::Ready, pod_ready(&self.spec, &containers, phase), now);
+        status.containers = match &self.status.containers {
+            Some(held) if **held == *containers => Some(held.clone()),
+            _ => Some(Arc::from(containers)),
+        };
+        status
+    }
+}
+
+/// A container of a pod that is stopped for good is ended, whether its end was seen or not
+/// (kubelet 1.36 status manager, `TerminatePod`).
+fn end_for_good(status: &mut ContainerStatus, now: SimTime) {
+    (status.ready, status.started) = (false, false);
+    status.state = match status.state {
+        ContainerState::Terminated(_) => return,
+        ContainerState::Waiting(_) if status.last.is_some() => {
+            // It waited to be started again: how it ended is known.
+            let end = status.last.take();
+            end.map_or(status.state, ContainerState::Terminated)
+        }
+        ContainerState::Running(_) | ContainerState::Waiting(_) => {
+            let started =
+                if let ContainerState::Running(since) = status.state { since } else { now };
+            ContainerState::Terminated(Termination {
+                exit_code: 137,
+                reason: TerminationReason::ContainerStatusUnknown,
+                started,
+                finished: now,
+            })
+        }
+    };
+}

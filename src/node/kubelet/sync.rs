@@ -1,0 +1,442 @@
+//! Bringing a pod about: one sync looks at what is there and starts what is missing, in order (kubelet 1.36
+//! `kuberuntime_manager.go`, SyncPod and computePodActions).
+
+use super::Desk;
+use super::backoff::BackoffLaw;
+use super::probes::Answers;
+use super::worker::{Change, Ending, Kill, Life, SandboxKnown, Stage, Step, Worker};
+use crate::api::pod::{Lifetime, PullPolicy, WaitingReason};
+use crate::base::hash::StableHasher;
+use crate::luck::{Label, Luck};
+use crate::messages::Verb;
+use crate::messages::engine::{
+    ContainerRef, EngineAnswer, EngineAsk, EngineError, Exit, SandboxConfig,
+};
+use crate::time::{SimDuration, SimTime};
+
+const READY: Label = Label::new("app-ready");
+const HANG: Label = Label::new("app-hang");
+
+impl Worker {
+    /// Does whatever is due, and arms the next wake-up.
+    pub(super) fn advance(&mut self, desk: &mut Desk<'_>) {
+        let now = desk.fx.now();
+        loop {
+            if self.stage == Stage::Stopping {
+                self.drive(desk);
+            }
+            if self.stage != Stage::Active {
+                break;
+            }
+            if self.settle_probes(desk) {
+                continue;
+            }
+            if self.deadline().is_some_and(|at| at <= now) {
+                self.end_at_deadline(desk);
+                continue;
+            }
+            if self.step == Step::Kill {
+                self.drive_kills(desk);
+            }
+            if self.step != Step::Idle {
+                break;
+            }
+            self.wants_sync |= self.runs.iter().any(|run| run.retry_at <= now);
+            if !self.wants_sync || now < self.fresh_from {
+                break;
+            }
+            self.sync(desk);
+        }
+        if self.resend_at <= now {
+            self.send_status(desk);
+            if self.stage == Stage::Ended && self.ending == Ending::Deleted {
+                self.send_delete(desk);
+            }
+        }
+        let due = self.due(now);
+        if due < self.armed {
+            self.armed = due;
+            desk.arm(due);
+        }
+    }
+
+    /// When the pod is active for too long.
+    pub(super) fn deadline(&self) -> Option<SimTime> {
+        let seconds = self.spec.active_deadline_seconds?;
+        Some(self.taken + SimDuration::from_secs(seconds.into()))
+    }
+
+    /// The earliest instant at which something is due of itself.
+    fn due(&self, now: SimTime) -> SimTime {
+        let mut due = self.resend_at;
+        match self.stage {
+            Stage::Active => {
+                if self.step == Step::Idle {
+                    due = due.min(if self.wants_sync { self.fresh_from } else { SimTime::MAX });
+                    let retries = self.runs.iter().map(|run| run.retry_at.max(self.fresh_from));
+                    due = retries.fold(due, SimTime::min);
+                }
+                for (index, run) in self.runs.iter().enumerate() {
+                    if let Some((at, _)) = run.next_change(self.container(index), self.taken) {
+                        due = due.min(at);
+                    }
+                }
+                due = due.min(self.deadline().unwrap_or(SimTime::MAX));
+            }
+            Stage::Stopping => {
+                let (began, grace) = self.stopping;
+                let over = began + SimDuration::from_secs(grace.into());
+                if self.has_waiting_sidecar(now) {
+                    due = due.min(over);
+                }
+            }
+            Stage::StoppingSandbox | Stage::Ended => {}
+        }
+        let hooks = self.runs.iter().filter_map(|run| match run.kill {
+            Kill::PreStop(until, _) => Some(until).filter(|until| *until > now),
+            Kill::None | Kill::Wanted(_) | Kill::Asked(_) => None,
+        });
+        hooks.fold(due, SimTime::min)
+    }
+
+    /// Applies one change of a probe's result that is due; says whether there was one.
+    fn settle_probes(&mut self, desk: &mut Desk<'_>) -> bool {
+        let now = desk.fx.now();
+        let due = self.runs.iter().enumerate().find_map(|(index, run)| {
+            let (at, change) = run.next_change(self.container(index), self.taken)?;
+            (at <= now).then_some((index, change))
+        });
+        let Some((index, change)) = due else { return false };
+        match change {
+            Change::Started => {
+                self.runs[index].started = true;
+                self.wants_sync = true;
+                self.write_status(desk);
+            }
+            Change::Ready => {
+                self.runs[index].ready = true;
+                self.write_status(desk);
+            }
+            Change::Unready => {
+                self.runs[index].ready = false;
+                self.probe_failed(index, "Readiness probe failed", desk);
+                self.write_status(desk);
+            }
+            Change::Startup => self.kill_for(index, "Startup probe failed", desk),
+            Change::Liveness => self.kill_for(index, "Liveness probe failed", desk),
+        }
+        true
+    }
+
+    fn probe_failed(&mut self, index: usize, what: &'static str, desk: &mut Desk<'_>) {
+        let container = self.container(index).name.clone();
+        let fact = self.fact(Verb::ProbeFailed, desk).with("container", index as i64);
+        self.tell(fact.saying(format!("container {container}: {what}")), desk);
+    }
+
+    fn kill_for(&mut self, index: usize, what: &'static str, desk: &mut Desk<'_>) {
+        self.probe_failed(index, what, desk);
+        let container = self.container(index);
+        let probe = if self.runs[index].started { &container.liveness } else { &container.startup };
+        let own = probe.as_ref().and_then(|probe| probe.grace_seconds);
+        self.runs[index].kill = Kill::Wanted(own.unwrap_or(self.spec.grace_seconds));
+        self.wants_sync = true;
+    }
+
+    /// One sync: write what is, then begin with what is missing.
+    fn sync(&mut self, desk: &mut Desk<'_>) {
+        let now = desk.fx.now();
+        self.wants_sync = false;
+        self.cursor = 0;
+        self.mark_waiting(desk);
+        let phase = self.write_status(desk);
+        if phase.is_terminal() || self.is_through() {
+            return self.end(Ending::Finished, self.spec.grace_seconds, desk);
+        }
+        self.trigger_readiness(now);
+        if self.runs.iter().any(|run| matches!(run.kill, Kill::Wanted(_))) {
+            self.step = Step::Kill;
+            self.drive_kills(desk);
+        } else if self.sandbox == SandboxKnown::None {
+            self.step = Step::Sandbox;
+            self.sandbox = SandboxKnown::Made(None);
+            let config = SandboxConfig {
+                pod: self.pod,
+                uid: self.uid,
+                spec: self.spec.clone(),
+                apps: self.apps.clone(),
+                completion_index: self.completion_index,
+            };
+            self.step_op = self.ask(EngineAsk::RunPodSandbox(config), desk);
+        } else {
+            self.start_next(desk);
+        }
+    }
+
+    /// A sync that finds a container started and not ready has it probed at once, and its probe ticks
+    /// from then on (`UpdatePodStatus`).
+    fn trigger_readiness(&mut self, now: SimTime) {
+        for (index, run) in self.runs.iter_mut().enumerate() {
+            let has_probe = super::worker::container_of(&self.spec, index).readiness.is_some();
+            let runs = matches!(run.seen, Life::Running(_));
+            let helps = run.ready_base == SimTime::MAX || now < run.answers.from;
+            if has_probe && runs && run.started && !run.ready && helps {
+                run.ready_base = now;
+            }
+        }
+    }
+
+    /// Finds which ended containers must wait before they are started again.
+    fn mark_waiting(&mut self, desk: &mut Desk<'_>) {
+        let now = desk.fx.now();
+        for index in 0..self.runs.len() {
+            let run = &mut self.runs[index];
+            if run.retry_at <= now {
+                run.retry_at = SimTime::MAX;
+            }
+            let Life::Ended(_, exit) = run.known() else { continue };
+            let until = run.crashes.until(&BackoffLaw::KUBELET, exit.finished, now);
+            let Some(until) = until.filter(|_| !self.runs[index].killed) else { continue };
+            if !self.restarts(index, &exit) {
+                continue;
+            }
+            let run = &mut self.runs[index];
+            run.retry_at = until;
+            if run.waiting != Some(WaitingReason::CrashLoopBackOff) {
+                run.waiting = Some(WaitingReason::CrashLoopBackOff);
+                let seconds = run.crashes.wait().as_secs() as i64;
+                let fact = self.fact(Verb::BackOff, desk).with("seconds", seconds);
+                self.tell(fact.saying("back-off restarting failed container"), desk);
+            }
+        }
+    }
+
+    /// The container to start next in this sync, if any.
+    fn next_to_start(&self, now: SimTime) -> Option<usize> {
+        let once = self.has_initialized();
+        for (index, run) in self.runs.iter().enumerate() {
+            let done_with = index < usize::from(self.cursor)
+                || run.retry_at > now && run.retry_at < SimTime::MAX;
+            let wanted = match run.known() {
+                Life::New => true,
+                Life::Ended(_, exit) => self.restarts(index, &exit),
+                Life::Running(_) => false,
+            };
+            let is_init = index < self.inits();
+            let sidecar = is_init && self.container(index).lifetime == Lifetime::Sidecar;
+            if wanted && !done_with && !(once && is_init && !sidecar && run.known() != Life::New) {
+                return Some(index);
+            }
+            // An init container that is not through holds the rest back, unless they ran before.
+            let through = match (run.known(), sidecar) {
+                (Life::Running(_), true) => run.started,
+                (Life::Ended(_, exit), false) => exit.code == 0,
+                (Life::Running(_) | Life::New, false) | (Life::New | Life::Ended(..), true) => {
+                    false
+                }
+            };
+            if is_init && !through && !once {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Goes on with the sync under way: the next container, or its end.
+    pub(super) fn start_next(&mut self, desk: &mut Desk<'_>) {
+        let now = desk.fx.now();
+        let Some(index) = self.next_to_start(now) else {
+            self.step = Step::Idle;
+            self.cursor = 0;
+            self.fresh_from = if self.is_all_staged() { now } else { desk.next_relist() };
+            return;
+        };
+        self.cursor = index as u16 + 1;
+        if let Life::Ended(_, exit) = self.runs[index].known() {
+            let run = &mut self.runs[index];
+            let event =
+                if run.killed { run.last.map(|last| last.finished) } else { Some(exit.finished) };
+            if let Some(event) = event {
+                run.crashes.next(&BackoffLaw::KUBELET, event, now);
+            }
+        }
+        if self.is_staged(index) {
+            self.create(index, desk);
+        } else {
+            self.step = Step::Image(index as u16);
+            let image = self.container(index).image.clone();
+            self.step_op = self.ask(EngineAsk::ImageStatus(image), desk);
+        }
+    }
+
+    fn pull(&mut self, index: usize, desk: &mut Desk<'_>) {
+        let image = self.container(index).image.clone();
+        let fact = self.fact(Verb::Pulling, desk);
+        self.tell(fact.saying(format!("pulling image \"{image}\"")), desk);
+        self.step = Step::Pull(index as u16);
+        self.step_op = self.ask(EngineAsk::PullImage(image), desk);
+    }
+
+    fn create(&mut self, index: usize, desk: &mut Desk<'_>) {
+        let run = &mut self.runs[index];
+        if matches!(run.known(), Life::Ended(..)) {
+            run.attempt = run.restarts + 1;
+        }
+        let container = self.container_ref(index);
+        self.step = Step::Create(index as u16);
+        self.step_op = self.ask(EngineAsk::CreateContainer(container), desk);
+    }
+
+    pub(super) fn container_ref(&self, index: usize) -> ContainerRef {
+        ContainerRef { pod: self.pod, index: index as u16, attempt: self.runs[index].attempt }
+    }
+
+    /// The engine has answered what the sync under way waited for.
+    pub(super) fn step_done(
+        &mut self,
+        result: Result<EngineAnswer, EngineError>,
+        desk: &mut Desk<'_>,
+    ) {
+        let step = std::mem::replace(&mut self.step, Step::Idle);
+        match (step, result) {
+            (Step::Sandbox, Ok(EngineAnswer::Sandbox(address))) => {
+                self.sandbox = SandboxKnown::Made(Some(address));
+            }
+            (Step::Sandbox, _) => {
+                self.sandbox = SandboxKnown::None;
+                self.wants_sync = true;
+                self.fresh_from = desk.fx.now() + desk.settings.error_retry;
+                return;
+            }
+            (Step::Start(index), Ok(EngineAnswer::Started(at))) => {
+                self.container_started(usize::from(index), at, desk);
+            }
+            _ if self.stage != Stage::Active => {}
+            (Step::Image(index), Ok(_)) => {
+                return match self.container(index.into()).pull {
+                    PullPolicy::Always => self.pull(index.into(), desk),
+                    PullPolicy::IfNotPresent | PullPolicy::Never => self.create(index.into(), desk),
+                };
+            }
+            (Step::Image(index), Err(_)) => {
+                if self.container(index.into()).pull != PullPolicy::Never {
+                    return self.pull(index.into(), desk);
+                }
+                self.hold(index.into(), WaitingReason::ErrImageNeverPull, desk);
+            }
+            (Step::Pull(index), Ok(EngineAnswer::Image { fetched, .. })) => {
+                if fetched > 0 {
+                    let fact = self.fact(Verb::Pulled, desk).with("bytes", fetched);
+                    self.tell(fact, desk);
+                }
+                return self.create(index.into(), desk);
+            }
+            (Step::Pull(index), _) => {
+                let fact = self.fact(Verb::PullFailed, desk);
+                self.tell(fact, desk);
+                self.hold(index.into(), WaitingReason::ErrImagePull, desk);
+            }
+            (Step::Create(index), Ok(_)) => {
+                self.step = Step::Start(index);
+                let container = self.container_ref(index.into());
+                self.step_op = self.ask(EngineAsk::StartContainer(container), desk);
+                return;
+            }
+            (Step::Create(index) | Step::Start(index), _) => {
+                self.hold(index.into(), WaitingReason::RunContainerError, desk);
+            }
+            (Step::Idle | Step::Kill, _) => {}
+        }
+        if self.stage == Stage::Active {
+            self.start_next(desk);
+        }
+    }
+
+    /// A container that could not be started is tried again later.
+    fn hold(&mut self, index: usize, why: WaitingReason, desk: &mut Desk<'_>) {
+        let now = desk.fx.now();
+        let run = &mut self.runs[index];
+        run.waiting = Some(why);
+        run.retry_at = match why {
+            WaitingReason::ErrImagePull => {
+                run.pulls.next(&BackoffLaw::KUBELET, now, now);
+                now + run.pulls.wait()
+            }
+            _ => now + desk.settings.error_retry,
+        };
+        self.write_status(desk);
+    }
+
+    fn container_started(&mut self, index: usize, at: SimTime, desk: &mut Desk<'_>) {
+        let attempt = self.runs[index].attempt;
+        let answers = self.answers(index, at, desk.luck);
+        let run = &mut self.runs[index];
+        run.answers = answers;
+        run.unseen = Some(Life::Running(at));
+        run.waiting = None;
+        run.retry_at = SimTime::MAX;
+        let fact = self.fact(Verb::Started, desk).with("container", index as i64);
+        self.tell(fact.with("restarts", attempt.into()), desk);
+        self.noticed(index, desk);
+    }
+
+    /// When the program of a container that runs since `at` answers probes: the luck of its attempt.
+    pub(super) fn answers(&self, index: usize, at: SimTime, luck: Luck) -> Answers {
+        let key = StableHasher::new().word(self.uid.0).word(index as u64).finish();
+        let draw = |label| luck.draw(label, key, self.runs[index].attempt.into());
+        let app = self.app(index);
+        let ready = app.and_then(|app| app.ready.as_ref());
+        let hang = app.and_then(|app| app.hang.as_ref());
+        Answers {
+            from: ready.map_or(at, |ready| ready.after(at, draw(READY))),
+            until: hang.map_or(SimTime::MAX, |hang| hang.after(at, draw(HANG))),
+        }
+    }
+
+    /// A container ended.
+    pub(super) fn container_exited(&mut self, of: ContainerRef, exit: Exit, desk: &mut Desk<'_>) {
+        let index = usize::from(of.index);
+        let Some(run) = self.runs.get_mut(index).filter(|run| run.attempt == of.attempt) else {
+            return;
+        };
+        let Life::Running(since) = run.truth() else { return };
+        run.unseen = Some(Life::Ended(since, exit));
+        self.noticed(index, desk);
+    }
+
+    /// Something happened to a container: it is seen at the next relist, or at once where the scenario
+    /// sets the times or the kubelet stops it and looks itself.
+    fn noticed(&mut self, index: usize, desk: &mut Desk<'_>) {
+        if self.is_staged(index) || self.stage != Stage::Active {
+            self.look(index, desk);
+            self.wants_sync = true;
+            self.fresh_from = desk.fx.now();
+        } else if !self.has_news {
+            self.has_news = true;
+            desk.has_news();
+        }
+    }
+
+    /// A relist: what happened is seen.
+    pub(super) fn relisted(&mut self, desk: &mut Desk<'_>) {
+        self.has_news = false;
+        for index in 0..self.runs.len() {
+            self.look(index, desk);
+        }
+        self.wants_sync = true;
+        self.fresh_from = desk.fx.now();
+    }
+
+    /// Looks at one container.
+    pub(super) fn look(&mut self, index: usize, desk: &mut Desk<'_>) {
+        if self.runs[index].unseen.is_none() {
+            return;
+        }
+        let container = super::worker::container_of(&self.spec, index);
+        self.runs[index].look(container, desk.fx.now());
+        if let Life::Ended(_, exit) = self.runs[index].seen {
+            let fact = self.fact(Verb::Exited, desk).with("container", index as i64);
+            self.tell(fact.with("exit_code", exit.code.into()), desk);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Kubelet and simulated engine together, as scripts: what is told, and what is written when.
+mod life;
+mod rig;

@@ -1,0 +1,373 @@
+//! What a kubelet remembers of one pod.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::backoff::Backoff;
+use super::probes::{Answers, Prober, Startup};
+use crate::api::meta::{ObjectName, Uid};
+use crate::api::pod::{
+    Container, ContainerState, Lifetime, Pod, PodSpec, PodStatus, Probe, RestartPolicy,
+    StatusReason, Termination, WaitingReason,
+};
+use crate::base::Id;
+use crate::messages::app::{App, Apps};
+use crate::messages::engine::Exit;
+use crate::node::NodeIndex;
+use crate::time::SimTime;
+
+/// Where a pod is in its life on the node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    /// It is brought about and kept so.
+    Active,
+    /// Its containers are being stopped.
+    Stopping,
+    /// Its sandbox is being stopped.
+    StoppingSandbox,
+    /// Nothing of it is left on the node.
+    Ended,
+}
+
+/// Why a pod is stopped for good.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Ending {
+    /// All its containers are through.
+    Finished,
+    /// It was active longer than `activeDeadlineSeconds`.
+    Deadline,
+    /// It is being deleted.
+    Deleted,
+    /// Its object is gone already.
+    Removed,
+}
+
+/// What the sync under way waits for. A container is named by its index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Step {
+    /// No sync is under way.
+    Idle,
+    /// The sandbox.
+    Sandbox,
+    /// Whether the image is there.
+    Image(u16),
+    /// The image.
+    Pull(u16),
+    /// The container's creation.
+    Create(u16),
+    /// The container's start.
+    Start(u16),
+    /// Containers that failed a probe are being killed.
+    Kill,
+}
+
+/// The sandbox of a pod, as its kubelet knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum SandboxKnown {
+    /// There is none.
+    None,
+    /// It was asked for, or stands.
+    Made(Option<Ipv4Addr>),
+}
+
+/// One attempt of a container.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Life {
+    /// It was not started yet.
+    New,
+    /// It runs since.
+    Running(SimTime),
+    /// It ended; it had started at the first instant.
+    Ended(SimTime, Exit),
+}
+
+/// The stop of a container.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kill {
+    /// Nobody stops it.
+    None,
+    /// A failed probe asks for it; so many seconds of grace.
+    Wanted(u32),
+    /// Its preStop hook runs until then; so many seconds of grace are left after it.
+    PreStop(SimTime, u32),
+    /// The engine was asked, by the operation of this number.
+    Asked(u32),
+}
+
+/// What a kubelet remembers of one container.
+#[derive(Clone, Debug)]
+pub(super) struct ContainerRun {
+    /// As of the latest relist.
+    pub seen: Life,
+    /// What the next relist will show.
+    pub unseen: Option<Life>,
+    /// How often it was created before the attempt at hand.
+    pub attempt: u32,
+    /// The attempt that `seen` is.
+    pub restarts: u32,
+    /// How the attempt before the seen one ended.
+    pub last: Option<Termination>,
+    /// Why it waits, if it does.
+    pub waiting: Option<WaitingReason>,
+    /// When it may be tried again.
+    pub retry_at: SimTime,
+    /// Its crashes.
+    pub crashes: Backoff,
+    /// Its failed pulls.
+    pub pulls: Backoff,
+    pub kill: Kill,
+    /// Its seen end is a kill of ours in the sync under way: back-off goes by the end before.
+    pub killed: bool,
+    /// Its startup probe succeeded, or it has none and was seen to run.
+    pub started: bool,
+    /// Its readiness probe succeeded, or it has none and the program is ready.
+    pub ready: bool,
+    /// When it was first seen to run.
+    pub seen_at: SimTime,
+    /// A tick of its readiness probe.
+    pub ready_base: SimTime,
+    /// When its program answers.
+    pub answers: Answers,
+}
+
+impl ContainerRun {
+    pub(super) fn new() -> ContainerRun {
+        ContainerRun {
+            seen: Life::New,
+            unseen: None,
+            attempt: 0,
+            restarts: 0,
+            last: None,
+            waiting: None,
+            retry_at: SimTime::MAX,
+            crashes: Backoff::default(),
+            pulls: Backoff::default(),
+            kill: Kill::None,
+            killed: false,
+            started: false,
+            ready: false,
+            seen_at: SimTime::MAX,
+            ready_base: SimTime::MAX,
+            answers: Answers { from: SimTime::MAX, until: SimTime::MAX },
+        }
+    }
+
+    /// What the kubelet goes by: starts it knows of as it made them, ends only once seen.
+    pub(super) fn known(&self) -> Life {
+        match (self.seen, self.unseen) {
+            (Life::Running(_), Some(Life::Ended(..))) | (_, None) => self.seen,
+            (_, Some(Life::Ended(started, _))) => Life::Running(started),
+            (_, Some(life)) => life,
+        }
+    }
+
+    /// What is so, seen or not.
+    pub(super) fn truth(&self) -> Life {
+        self.unseen.unwrap_or(self.seen)
+    }
+
+    /// A relist at `now` shows what happened.
+    pub(super) fn look(&mut self, container: &Container, now: SimTime) {
+        let Some(life) = self.unseen.take() else { return };
+        if self.restarts != self.attempt {
+            self.last = termination(self.seen).or(self.last);
+            self.restarts = self.attempt;
+        }
+        self.seen = life;
+        match life {
+            Life::Running(_) => {
+                self.seen_at = now;
+                self.started = container.startup.is_none();
+                (self.ready, self.ready_base, self.killed) = (false, SimTime::MAX, false);
+            }
+            Life::Ended(..) | Life::New => (self.started, self.ready) = (false, false),
+        }
+    }
+
+    fn prober<'a>(&self, probe: &'a Probe, base: SimTime, started: SimTime) -> Prober<'a> {
+        let counts_from = self.seen_at.max(started + probe.initial_delay);
+        Prober { probe, base, counts_from }
+    }
+
+    /// What its probes will change next if nothing happens; `base` is a tick of those that tick
+    /// from the pod's arrival.
+    pub(super) fn next_change(
+        &self,
+        container: &Container,
+        base: SimTime,
+    ) -> Option<(SimTime, Change)> {
+        let Life::Running(since) = self.seen else { return None };
+        if self.kill != Kill::None {
+            return None;
+        }
+        if !self.started {
+            let probe = container.startup.as_ref()?;
+            return self.prober(probe, base, since).starts(self.answers).map(|end| match end {
+                Startup::Started(at) => (at, Change::Started),
+                Startup::Failed(at) => (at, Change::Startup),
+            });
+        }
+        let readiness = match (&container.readiness, self.ready) {
+            (None, false) => Some((self.answers.from.max(self.seen_at), Change::Ready)),
+            (None, true) => None,
+            (Some(_), false) if self.ready_base == SimTime::MAX => None,
+            (Some(probe), false) => {
+                let prober = self.prober(probe, self.ready_base, since);
+                prober.turns_good(self.answers).map(|at| (at, Change::Ready))
+            }
+            (Some(probe), true) => {
+                let prober = self.prober(probe, self.ready_base, since);
+                prober.turns_bad(self.answers).map(|at| (at, Change::Unready))
+            }
+        };
+        let liveness = container.liveness.as_ref().and_then(|probe| {
+            let prober = self.prober(probe, base, since);
+            prober.turns_bad(self.answers).map(|at| (at, Change::Liveness))
+        });
+        let next = match (readiness, liveness) {
+            (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
+            (a, b) => a.or(b),
+        };
+        next.filter(|(at, _)| *at < SimTime::MAX)
+    }
+}
+
+/// What a probe changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Change {
+    /// The startup probe succeeded.
+    Started,
+    /// The container is ready.
+    Ready,
+    /// The readiness probe failed.
+    Unready,
+    /// The startup probe failed for good.
+    Startup,
+    /// The liveness probe failed.
+    Liveness,
+}
+
+/// The record of an attempt that ended.
+pub(super) fn termination(life: Life) -> Option<Termination> {
+    let Life::Ended(started, exit) = life else { return None };
+    let Exit { code, reason, finished } = exit;
+    Some(Termination { exit_code: code, reason, started, finished })
+}
+
+/// What a kubelet remembers of one pod. About 450 bytes with one container.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    pub(super) pod: Id<Pod>,
+    pub(super) uid: Uid,
+    pub(super) node: NodeIndex,
+    pub(super) name: ObjectName,
+    pub(super) spec: Arc<PodSpec>,
+    pub(super) apps: Apps,
+    /// The completion index of an Indexed Job's pod.
+    pub(super) completion_index: Option<u32>,
+    /// The latest fact of this pod here: what timers' work comes from.
+    pub(super) cause: u64,
+    pub(super) stage: Stage,
+    /// Why it is stopped, once it is.
+    pub(super) ending: Ending,
+    /// When its stopping began, and how many seconds it may take.
+    pub(super) stopping: (SimTime, u32),
+    pub(super) step: Step,
+    /// The operation the step waits for.
+    pub(super) step_op: u32,
+    /// Operations asked for so far.
+    pub(super) ops: u32,
+    /// Containers below are done with in the sync under way.
+    pub(super) cursor: u16,
+    /// Something happened that a sync must look at.
+    pub(super) wants_sync: bool,
+    /// A sync needs a look at the engine that is younger than the last sync; there is one from here on.
+    pub(super) fresh_from: SimTime,
+    /// It is in its node's list for the next relist.
+    pub(super) has_news: bool,
+    /// The next wake-up that is armed.
+    pub(super) armed: SimTime,
+    /// When the kubelet took it on.
+    pub(super) taken: SimTime,
+    pub(super) sandbox: SandboxKnown,
+    /// The status as last written.
+    pub(super) status: PodStatus,
+    /// A write that failed is tried again then.
+    pub(super) resend_at: SimTime,
+    /// Reason and message of a pod that was stopped.
+    pub(super) reason: Option<Arc<StatusReason>>,
+    pub(super) runs: SmallVec<[ContainerRun; 1]>,
+}
+
+impl Worker {
+    pub(super) fn container(&self, index: usize) -> &Container {
+        container_of(&self.spec, index)
+    }
+
+    pub(super) fn app(&self, index: usize) -> Option<&App> {
+        self.apps.get(index)
+    }
+
+    /// Whether the scenario says when the container runs.
+    pub(super) fn is_staged(&self, index: usize) -> bool {
+        self.app(index).is_some_and(|app| app.start.is_some())
+    }
+
+    /// Whether it says so of all containers.
+    pub(super) fn is_all_staged(&self) -> bool {
+        !self.apps.is_empty() && (0..self.runs.len()).all(|index| self.is_staged(index))
+    }
+
+    pub(super) fn inits(&self) -> usize {
+        self.spec.init_containers.len()
+    }
+
+    /// Whether a container proper ever ran in this sandbox.
+    pub(super) fn has_initialized(&self) -> bool {
+        self.runs[self.inits()..].iter().any(|run| run.truth() != Life::New)
+    }
+
+    /// Whether a container that ended like this is started again.
+    pub(super) fn restarts(&self, index: usize, exit: &Exit) -> bool {
+        if index < self.inits() && self.container(index).lifetime == Lifetime::Sidecar {
+            return true;
+        }
+        match self.spec.restart_policy {
+            RestartPolicy::Always => index >= self.inits() || exit.code != 0,
+            RestartPolicy::OnFailure => exit.code != 0,
+            RestartPolicy::Never => false,
+        }
+    }
+
+    /// Whether all containers proper ended and none is started again.
+    pub(super) fn is_through(&self) -> bool {
+        (self.inits()..self.runs.len()).all(|index| match self.runs[index].known() {
+            Life::Ended(_, exit) => !self.restarts(index, &exit),
+            Life::New | Life::Running(_) => false,
+        })
+    }
+}
+
+/// The spec of a container by its index, init containers first.
+pub(super) fn container_of(spec: &PodSpec, index: usize) -> &Container {
+    let inits = spec.init_containers.len();
+    if index < inits { &spec.init_containers[index] } else { &spec.containers[index - inits] }
+}
+
+/// The state that the API shows of a container.
+pub(super) fn shown_state(
+    life: Life,
+    waiting: Option<WaitingReason>,
+    idle: WaitingReason,
+) -> ContainerState {
+    match (life, waiting) {
+        (Life::Running(since), _) => ContainerState::Running(since),
+        (_, Some(reason)) => ContainerState::Waiting(reason),
+        (Life::New, None) => ContainerState::Waiting(idle),
+        (Life::Ended(..), None) => {
+            termination(life).map_or(ContainerState::Waiting(idle), ContainerState::Terminated)
+        }
+    }
+}
