@@ -54,6 +54,11 @@ impl<T> Server<'_, T> {
             Part::Status => {
                 let mut whole = current.clone();
                 whole.take_status(&next);
+                if base.is_some() {
+                    // A status update carries metadata; only spec (and what it owns) is kept back
+                    // (apps/deployment strategy.go, 1.36: so a Deployment gets its revision).
+                    whole.meta_mut().annotations = next.meta().annotations.clone();
+                }
                 next = whole;
             }
             Part::Main => {

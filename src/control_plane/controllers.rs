@@ -1,0 +1,310 @@
+//! A controller manager: the controllers of one process, which share its watches and indexes.
+//!
+//! Owns which controller hears of which change, timer and reply. Each controller has a client of
+//! its own and keeps its reasons to itself. A manager that is killed loses everything; a new one
+//! rebuilds it from what is stored (`start`).
+//!
+//! A kube-controller-manager is kube-controller-manager 1.36 cmd/kube-controller-manager/app.
+
+pub mod deployment;
+pub mod endpoint_slice;
+pub mod events;
+pub mod expectations;
+pub mod index;
+pub mod replica_set;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+pub mod workqueue;
+
+use std::ops::Range;
+
+use crate::api::node::Node;
+use crate::api::pod::Pod;
+use crate::api::service::{EndpointSlice, Service};
+use crate::api::status::Status;
+use crate::api::workload::{Deployment, ReplicaSet, SetKind};
+use crate::base::id::Id;
+use crate::messages::{ClientId, Effects, Reply};
+use crate::store::{Change, Store, Stored, TableKind, View};
+
+use deployment::Deployments;
+use endpoint_slice::EndpointSlices;
+use index::Index;
+use replica_set::ReplicaSets;
+use workqueue::QueueSettings;
+
+/// One of the controllers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Which {
+    /// Deployments.
+    Deployments,
+    /// ReplicaSets.
+    ReplicaSets,
+    /// ReplicationControllers.
+    ReplicationControllers,
+    /// EndpointSlices.
+    EndpointSlices,
+}
+
+/// A controller's wish to be woken. Stale ones are told by what they carry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Timer {
+    /// A worker has computed for as long as a sync takes.
+    Sync {
+        /// Whose worker.
+        of: Which,
+        /// Which one.
+        worker: u8,
+        /// Which of the queue's syncs.
+        serial: u32,
+    },
+    /// A delayed key may be due.
+    Due {
+        /// Whose queue.
+        of: Which,
+        /// The key's slot.
+        slot: u32,
+        /// And generation.
+        generation: u32,
+    },
+    /// An Event that did not get through is tried again.
+    Event {
+        /// Whose.
+        of: Which,
+    },
+}
+
+const _: () = assert!(size_of::<Timer>() <= 12 && align_of::<Timer>() <= 4);
+
+/// The clients of a manager, one a controller. Upstream's limits are 20/s with a burst of 30 each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Clients {
+    /// Of the Deployment controller.
+    pub deployments: ClientId,
+    /// Of the ReplicaSet controller.
+    pub replica_sets: ClientId,
+    /// Of the ReplicationController controller.
+    pub replication_controllers: ClientId,
+    /// Of the EndpointSlice controller.
+    pub endpoint_slices: ClientId,
+}
+
+/// Times and sizes of a manager.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Settings {
+    /// Of the queues of all controllers.
+    pub queue: QueueSettings,
+}
+
+/// What a controller may look at: the process's view and the indexes over it.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// Objects as of the process's cursors.
+    pub view: &'a View<'a>,
+    /// What is counted over them.
+    pub index: &'a Index,
+}
+
+/// The tables a manager watches.
+pub const WATCHED: [TableKind; 6] = [
+    TableKind::Node,
+    TableKind::Service,
+    TableKind::Deployment,
+    TableKind::ReplicaSet,
+    TableKind::Pod,
+    TableKind::EndpointSlice,
+];
+
+/// One controller manager.
+#[derive(Clone, Debug)]
+pub struct ControllerManager {
+    clients: Clients,
+    index: Index,
+    deployments: Deployments,
+    replica_sets: ReplicaSets,
+    replication_controllers: ReplicaSets,
+    endpoint_slices: EndpointSlices,
+}
+
+impl ControllerManager {
+    /// A manager that knows nothing yet.
+    pub fn new(clients: Clients, settings: Settings) -> ControllerManager {
+        let Settings { queue } = settings;
+        let sets = |kind, client| ReplicaSets::new(kind, client, queue);
+        ControllerManager {
+            clients,
+            index: Index::default(),
+            deployments: Deployments::new(clients.deployments, queue),
+            replica_sets: sets(SetKind::ReplicaSet, clients.replica_sets),
+            replication_controllers: sets(
+                SetKind::ReplicationController,
+                clients.replication_controllers,
+            ),
+            endpoint_slices: EndpointSlices::new(clients.endpoint_slices, queue),
+        }
+    }
+
+    /// Its caches are filled: everything listed counts as added.
+    pub fn start(&mut self, view: &View<'_>, fx: &mut Effects<Timer>) {
+        for (id, node) in view.list::<Node>() {
+            self.node(&added(view, id, node), view, fx);
+        }
+        for (id, service) in view.list::<Service>() {
+            self.service(&added(view, id, service), view, fx);
+        }
+        for (id, deployment) in view.list::<Deployment>() {
+            self.deployment(&added(view, id, deployment), view, fx);
+        }
+        for (id, set) in view.list::<ReplicaSet>() {
+            self.set(&added(view, id, set), view, fx);
+        }
+        for (id, pod) in view.list::<Pod>() {
+            self.pod(&added(view, id, pod), view, fx);
+        }
+        for (id, slice) in view.list::<EndpointSlice>() {
+            self.slice(&added(view, id, slice), view, fx);
+        }
+    }
+
+    /// The cursor on `table` moved over `changes`; `view` shows them already.
+    pub fn deliver(
+        &mut self,
+        table: TableKind,
+        changes: Range<u64>,
+        store: &Store,
+        view: &View<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        match table {
+            TableKind::Node => self.each(store, changes, view, fx, Self::node),
+            TableKind::Service => self.each(store, changes, view, fx, Self::service),
+            TableKind::Deployment => self.each(store, changes, view, fx, Self::deployment),
+            TableKind::ReplicaSet => self.each(store, changes, view, fx, Self::set),
+            TableKind::Pod => self.each(store, changes, view, fx, Self::pod),
+            TableKind::EndpointSlice => self.each(store, changes, view, fx, Self::slice),
+            TableKind::Namespace
+            | TableKind::Lease
+            | TableKind::PriorityClass
+            | TableKind::Other => {}
+        }
+    }
+
+    fn each<T: Stored>(
+        &mut self,
+        store: &Store,
+        changes: Range<u64>,
+        view: &View<'_>,
+        fx: &mut Effects<Timer>,
+        tell: fn(&mut Self, &Change<'_, T>, &View<'_>, &mut Effects<Timer>),
+    ) {
+        for change in store.table::<T>().changes(changes) {
+            tell(self, &change, view, fx);
+        }
+    }
+
+    fn node(&mut self, _change: &Change<'_, Node>, _view: &View<'_>, _fx: &mut Effects<Timer>) {}
+
+    fn service(&mut self, change: &Change<'_, Service>, _view: &View<'_>, fx: &mut Effects<Timer>) {
+        self.index.groups.service(change.id, change.new);
+        self.endpoint_slices.service(change, fx);
+    }
+
+    fn deployment(
+        &mut self,
+        change: &Change<'_, Deployment>,
+        _view: &View<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        self.deployments.deployment(change, fx);
+    }
+
+    fn set(&mut self, change: &Change<'_, ReplicaSet>, view: &View<'_>, fx: &mut Effects<Timer>) {
+        self.index.set(change, view);
+        let known = Known { view, index: &self.index };
+        self.deployments.set(change, known, fx);
+        self.replica_sets.set(change, fx);
+        self.replication_controllers.set(change, fx);
+    }
+
+    fn pod(&mut self, change: &Change<'_, Pod>, view: &View<'_>, fx: &mut Effects<Timer>) {
+        let before = self.index.member(change.id);
+        let served = before.map(|(_, services)| services.to_vec()).unwrap_or_default();
+        let before = before.map(|(member, _)| member);
+        self.index.pod(change, view);
+        let known = Known { view, index: &self.index };
+        let after = change.new.and_then(|_| self.index.member(change.id));
+        self.endpoint_slices.pod(before.map(|member| (member, &*served)), after, fx);
+        self.replica_sets.pod(change, known, fx);
+        self.replication_controllers.pod(change, known, fx);
+        if let (Some(pod), None) = (change.old, change.new) {
+            self.deployments.pod_gone(pod, known, fx);
+        }
+    }
+
+    fn slice(
+        &mut self,
+        change: &Change<'_, EndpointSlice>,
+        view: &View<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        self.index.owners.slice(change);
+        self.endpoint_slices.slice(change, Known { view, index: &self.index }, fx);
+    }
+
+    /// A timer is due.
+    pub fn timer(&mut self, timer: Timer, view: &View<'_>, fx: &mut Effects<Timer>) {
+        let known = Known { view, index: &self.index };
+        match timer {
+            Timer::Sync { of, worker, serial } => match of {
+                Which::Deployments => self.deployments.sync(worker, serial, known, fx),
+                Which::ReplicaSets => self.replica_sets.sync(worker, serial, known, fx),
+                Which::ReplicationControllers => {
+                    self.replication_controllers.sync(worker, serial, known, fx);
+                }
+                Which::EndpointSlices => self.endpoint_slices.sync(worker, serial, known, fx),
+            },
+            Timer::Due { of, slot, generation } => match of {
+                Which::Deployments => self.deployments.queue.due(slot, generation, fx),
+                Which::ReplicaSets => self.replica_sets.queue.due(slot, generation, fx),
+                Which::ReplicationControllers => {
+                    self.replication_controllers.queue.due(slot, generation, fx);
+                }
+                Which::EndpointSlices => self.endpoint_slices.queue.due(slot, generation, fx),
+            },
+            Timer::Event { of } => match of {
+                Which::Deployments => self.deployments.events.retry(fx),
+                Which::ReplicaSets => self.replica_sets.events.retry(fx),
+                Which::ReplicationControllers => self.replication_controllers.events.retry(fx),
+                Which::EndpointSlices => self.endpoint_slices.events.retry(fx),
+            },
+        }
+    }
+
+    /// A reply to one of its clients.
+    pub fn reply(&mut self, reply: &Reply, view: &View<'_>, fx: &mut Effects<Timer>) {
+        let known = Known { view, index: &self.index };
+        let clients = self.clients;
+        match reply.client {
+            client if client == clients.deployments => self.deployments.reply(reply, known, fx),
+            client if client == clients.replica_sets => self.replica_sets.reply(reply, known, fx),
+            client if client == clients.replication_controllers => {
+                self.replication_controllers.reply(reply, known, fx);
+            }
+            client if client == clients.endpoint_slices => self.endpoint_slices.reply(reply, fx),
+            _ => {}
+        }
+    }
+}
+
+/// An object as a change that made it.
+fn added<'a, T>(view: &View<'_>, id: Id<T>, new: &'a T) -> Change<'a, T> {
+    Change { at: view.now, id, old: None, new: Some(new), nth: 1 }
+}
+
+/// Whether the API server refused because the namespace is being deleted.
+fn is_namespace_ending(status: &Status) -> bool {
+    matches!(status, Status::Forbidden(_, why) if why.contains("is being terminated"))
+}

@@ -1,0 +1,411 @@
+//! The EndpointSlice controller (kube-controller-manager 1.36 pkg/controller/endpointslice and
+//! staging/src/k8s.io/endpointslice).
+//!
+//! Owns which Services need a sync, what their slices should hold, and the writes that bring that
+//! about, one after another; refuses to know how pods came to be ready and who reads the slices.
+//! A sync that finds the cache older than its own last writes fails, to come back a second later.
+//!
+//! ```text
+//! begin ─┬─ cache behind own writes ─▶ failed (1 s, doubling)
+//!        └─▶ spread endpoints ─▶ create, update, delete one by one ─▶ done
+//!                                     └── refused ─▶ failed
+//! ```
+
+pub mod pack;
+pub mod ports;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::api::kind::Kind;
+use crate::api::meta::{Labels, Meta, Owner};
+use crate::api::name::{Name, Text};
+use crate::api::object::Object;
+use crate::api::pod::Pod;
+use crate::api::service::{
+    Endpoint, EndpointConditions, EndpointSlice, Exposure, Service, UnreadyEndpoints,
+};
+use crate::api::status::Status;
+use crate::base::FastMap;
+use crate::base::id::Id;
+use crate::messages::request::Propagation;
+use crate::messages::{Call, ClientId, Effects, Part, Reply};
+use crate::store::{Change, Rev};
+use crate::time::SimDuration;
+
+use super::events::Events;
+use super::index::Member;
+use super::workqueue::{Job, Outcome, Queue, QueueSettings, Tag};
+use super::{Known, Timer, Which, is_namespace_ending};
+use pack::{Existing, LabelState};
+use ports::Ports;
+
+/// Endpoints a slice holds at most (`--max-endpoints-per-slice`).
+pub const MAX_ENDPOINTS: usize = 100;
+/// From a slice changed by somebody else to the sync of its Service.
+const SLICE_DELAY: SimDuration = SimDuration::from_secs(1);
+/// Failed syncs after which a Service is left alone until something changes.
+const RETRIES: u32 = 15;
+/// Label of a slice that names its Service.
+pub const SERVICE_LABEL: &str = "kubernetes.io/service-name";
+/// Label of a slice that says who keeps it.
+pub const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+/// Its value for this controller.
+pub const MANAGER: &str = "endpointslice-controller.k8s.io";
+/// Label of a headless Service's slice.
+const HEADLESS: &str = "service.kubernetes.io/headless";
+
+/// What our own last write made of a slice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Expected {
+    At(Rev),
+    Gone,
+}
+
+#[derive(Clone, Debug)]
+enum Write {
+    Create(Box<EndpointSlice>),
+    Update(Id<EndpointSlice>, Rev, Box<EndpointSlice>),
+    Delete(Id<EndpointSlice>),
+}
+
+#[derive(Clone, Debug)]
+struct Task {
+    job: Job<Service>,
+    uid: crate::api::meta::Uid,
+    writes: VecDeque<Write>,
+    /// How the sync ends if every write succeeds.
+    outcome: Outcome,
+}
+
+/// The controller.
+#[derive(Clone, Debug)]
+pub struct EndpointSlices {
+    client: ClientId,
+    pub(super) queue: Queue<Service>,
+    pub(super) events: Events,
+    tasks: Vec<Option<Task>>,
+    expected: FastMap<Id<Service>, BTreeMap<Id<EndpointSlice>, Expected>>,
+    /// `generateName` of each Service's slices.
+    bases: FastMap<Id<Service>, Text>,
+}
+
+fn service_of(slice: &EndpointSlice) -> Option<Id<Service>> {
+    let owner = slice.meta.owner.filter(|owner| owner.kind == Kind::Service)?;
+    let ours = slice.meta.labels.get(MANAGED_BY).is_some_and(|by| &**by == MANAGER);
+    ours.then(|| owner.at.typed())
+}
+
+impl EndpointSlices {
+    /// The controller, sending by `client`.
+    pub fn new(client: ClientId, settings: QueueSettings) -> EndpointSlices {
+        let settings = QueueSettings {
+            backoff_base: SimDuration::from_secs(1),
+            retries: Some(RETRIES),
+            ..settings
+        };
+        EndpointSlices {
+            client,
+            queue: Queue::new(Which::EndpointSlices, settings),
+            events: Events::new(Which::EndpointSlices, client),
+            tasks: vec![None; usize::from(settings.workers.max(1))],
+            expected: FastMap::default(),
+            bases: FastMap::default(),
+        }
+    }
+
+    /// A Service changed.
+    pub fn service(&mut self, change: &Change<'_, Service>, fx: &mut Effects<Timer>) {
+        self.queue.add(change.id, fx);
+    }
+
+    /// A pod changed, and with it what endpoints show of it: `before` and `after` are its group's
+    /// member then and now, with the Services that select it.
+    pub fn pod(
+        &mut self,
+        before: Option<(Member, &[Id<Service>])>,
+        after: Option<(Member, &[Id<Service>])>,
+        fx: &mut Effects<Timer>,
+    ) {
+        let shown = |one: Option<(Member, &[Id<Service>])>| {
+            one.map(|(member, _)| Member { is_orphan: false, ..member })
+        };
+        let services = |one: Option<(Member, &[Id<Service>])>| {
+            one.map_or(Vec::new(), |(_, services)| services.to_vec())
+        };
+        let (old, new) = (services(before), services(after));
+        if old == new && shown(before) == shown(after) {
+            return;
+        }
+        for &service in &old {
+            self.queue.add(service, fx);
+        }
+        for &service in new.iter().filter(|service| !old.contains(service)) {
+            self.queue.add(service, fx);
+        }
+    }
+
+    /// A slice changed.
+    pub fn slice(
+        &mut self,
+        change: &Change<'_, EndpointSlice>,
+        known: Known<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        let Some(service) = change.new.or(change.old).and_then(service_of) else { return };
+        let expected = self.expected.get_mut(&service).and_then(|all| all.get_mut(&change.id));
+        let is_ours = match (expected, change.new) {
+            (Some(Expected::At(rev)), Some(_)) => {
+                known.view.version(change.id).is_none_or(|(seen, _)| seen <= *rev)
+            }
+            (Some(Expected::Gone), None) => {
+                if let Some(all) = self.expected.get_mut(&service) {
+                    all.remove(&change.id);
+                }
+                true
+            }
+            (None, None) => true,
+            _ => false,
+        };
+        if !is_ours {
+            self.queue.add_after(service, SLICE_DELAY, fx);
+        }
+    }
+
+    /// A worker begins to act on its key.
+    pub fn sync(&mut self, worker: u8, serial: u32, known: Known<'_>, fx: &mut Effects<Timer>) {
+        let Some(job) = self.queue.begin(worker, serial) else { return };
+        fx.because(job.cause);
+        let Some(service) = known.view.get(job.key) else {
+            self.expected.remove(&job.key);
+            self.bases.remove(&job.key);
+            return self.queue.finish(worker, Outcome::Done, fx);
+        };
+        if service.spec.exposure == Exposure::ExternalName || service.spec.selector.is_none() {
+            return self.queue.finish(worker, Outcome::Done, fx);
+        }
+        if self.is_cache_stale(job.key, known) {
+            return self.queue.finish(worker, Outcome::Failed, fx);
+        }
+        let base = self.bases.entry(job.key);
+        let base = base.or_insert_with(|| Text::from(format!("{}-", service.meta.name))).clone();
+        let (writes, outcome) = reconcile(job.key, service, base, known);
+        let task = Task { job, uid: service.meta.uid, writes, outcome };
+        self.step(task, fx);
+    }
+
+    /// Whether the cache lacks something this controller itself has written (`StaleSlices`).
+    fn is_cache_stale(&self, service: Id<Service>, known: Known<'_>) -> bool {
+        let expected = self.expected.get(&service).into_iter().flatten();
+        expected.into_iter().any(|(&slice, expected)| {
+            let seen = known.view.version(slice).map(|(rev, _)| rev);
+            match expected {
+                Expected::At(rev) => seen.is_none_or(|seen| seen < *rev),
+                Expected::Gone => seen.is_some(),
+            }
+        })
+    }
+
+    fn step(&mut self, task: Task, fx: &mut Effects<Timer>) {
+        let Some(write) = task.writes.front() else {
+            return self.queue.finish(task.job.worker, task.outcome, fx);
+        };
+        let call = match write {
+            Write::Create(slice) => Call::Create(Object::EndpointSlice(slice.clone())),
+            Write::Update(id, rev, slice) => Call::Update {
+                id: (*id).into(),
+                object: Object::EndpointSlice(slice.clone()),
+                base: Some(*rev),
+                part: Part::Main,
+            },
+            Write::Delete(id) => Call::Delete {
+                kind: Kind::EndpointSlice,
+                id: (*id).into(),
+                uid: None,
+                grace_seconds: None,
+                propagation: Propagation::Background,
+            },
+        };
+        fx.send(self.client, Tag::Sync(task.job.worker, task.job.serial, 0).pack(), call);
+        let worker = usize::from(task.job.worker);
+        self.tasks[worker] = Some(task);
+    }
+
+    /// A reply to a call of a sync.
+    pub fn reply(&mut self, reply: &Reply, fx: &mut Effects<Timer>) {
+        let Tag::Sync(worker, serial, _) = Tag::unpack(reply.tag) else {
+            return self.events.reply(reply.result.as_ref().map(drop), fx);
+        };
+        if !self.queue.is_at(worker, serial) {
+            return;
+        }
+        let Some(mut task) = self.tasks[usize::from(worker)].take() else { return };
+        fx.because(task.job.cause.max(fx.cause()));
+        let Some(write) = task.writes.pop_front() else { return };
+        let expected = self.expected.entry(task.job.key).or_default();
+        match (write, &reply.result) {
+            (Write::Create(_) | Write::Update(..), Ok(done)) => {
+                expected.insert(done.id.typed(), Expected::At(done.rev));
+            }
+            (Write::Delete(id), Ok(_)) => {
+                expected.insert(id, Expected::Gone);
+            }
+            (Write::Delete(_), Err(Status::NotFound(_))) => {}
+            (Write::Create(_), Err(status)) if is_namespace_ending(status) => {
+                return self.queue.finish(worker, Outcome::Done, fx);
+            }
+            (_, Err(_)) => {
+                self.events.record(task.uid, fx);
+                return self.queue.finish(worker, Outcome::Failed, fx);
+            }
+        }
+        self.step(task, fx);
+    }
+}
+
+/// What an endpoint shows of a pod (`podToEndpoint`).
+pub fn endpoint(member: &Member, unready: UnreadyEndpoints) -> Option<Endpoint> {
+    let (ip, node) = (member.ip?, member.node?);
+    let (serving, terminating) = (member.is_ready, member.is_terminating);
+    let ready = unready == UnreadyEndpoints::Published || (serving && !terminating);
+    let conditions = EndpointConditions { ready, serving, terminating };
+    Some(Endpoint { pod: member.pod, uid: member.uid, node, ip, conditions })
+}
+
+/// The labels a slice of `service` has.
+fn labels_of(service: &Service) -> Labels {
+    let reserved = [SERVICE_LABEL, MANAGED_BY, HEADLESS];
+    let copied = service.meta.labels.iter().filter(|(key, _)| !reserved.contains(&&***key));
+    let mut labels: Labels = copied.map(|(key, value)| (key.clone(), value.clone())).collect();
+    labels.insert(SERVICE_LABEL.into(), service.meta.name.to_string().into());
+    labels.insert(MANAGED_BY.into(), MANAGER.into());
+    if service.spec.exposure == Exposure::Headless {
+        labels.insert(HEADLESS.into(), "".into());
+    }
+    labels
+}
+
+/// Endpoints the Service should have, by the ports they serve, and how the sync ends: a pod whose
+/// node is not there is left out, and the sync comes back for it.
+fn desired(
+    id: Id<Service>,
+    service: &Service,
+    known: Known<'_>,
+) -> (BTreeMap<Ports, Vec<Endpoint>>, Outcome) {
+    let unready = service.spec.unready;
+    let fixed = ports::are_fixed(&service.spec).then(|| ports::of_pod(&service.spec, None));
+    let mut outcome = Outcome::Done;
+    let mut by_ports: BTreeMap<Ports, Vec<Endpoint>> = BTreeMap::new();
+    for group in known.index.groups.of_service(id) {
+        let Some(group) = known.index.groups.get(*group) else { continue };
+        for member in group.members.iter().filter(|member| member.has_endpoint()) {
+            let Some(endpoint) = endpoint(member, unready) else { continue };
+            let is_published = unready == UnreadyEndpoints::Published;
+            if known.view.get(endpoint.node).is_none() && !is_published {
+                outcome = Outcome::Failed;
+                continue;
+            }
+            let ports = match &fixed {
+                Some(ports) => ports.clone(),
+                None => {
+                    let spec = known.view.get(member.pod).map(|pod: &Pod| &*pod.spec);
+                    ports::of_pod(&service.spec, spec)
+                }
+            };
+            by_ports.entry(ports).or_default().push(endpoint);
+        }
+    }
+    (by_ports, outcome)
+}
+
+/// `reconcileByAddressType` and `finalize`: the writes that bring the slices about.
+fn reconcile(
+    id: Id<Service>,
+    service: &Service,
+    base: Text,
+    known: Known<'_>,
+) -> (VecDeque<Write>, Outcome) {
+    let (mut by_ports, outcome) = desired(id, service, known);
+    let labels = Arc::new(labels_of(service));
+    let slices: Vec<(Id<EndpointSlice>, Rev, &EndpointSlice)> = known
+        .index
+        .owners
+        .slices(service.meta.uid)
+        .iter()
+        .filter_map(|&id| known.view.version(id).map(|(rev, slice)| (id, rev, slice)))
+        .filter(|(_, _, slice)| service_of(slice) == Some(id) && !slice.meta.is_terminating())
+        .collect();
+    let mut kinds: BTreeMap<Ports, Vec<usize>> = BTreeMap::new();
+    for (at, (_, _, slice)) in slices.iter().enumerate() {
+        kinds.entry(slice.ports.clone()).or_default().push(at);
+    }
+    let (mut create, mut update, mut delete) = (Vec::new(), Vec::new(), Vec::new());
+    for ports in by_ports.keys() {
+        kinds.entry(ports.clone()).or_default();
+    }
+    for (ports, own) in kinds {
+        let Some(endpoints) = by_ports.remove(&ports) else {
+            delete.extend(own);
+            continue;
+        };
+        let existing: Vec<Existing<'_>> = own
+            .iter()
+            .map(|&at| Existing {
+                endpoints: &slices[at].2.endpoints,
+                labels: match slices[at].2.meta.labels == labels {
+                    true => LabelState::Right,
+                    false => LabelState::Stale,
+                },
+            })
+            .collect();
+        let changes = pack::spread(&existing, endpoints, MAX_ENDPOINTS);
+        create.extend(changes.create.into_iter().map(|list| (ports.clone(), list)));
+        update.extend(changes.update.into_iter().map(|(at, list)| (own[at], ports.clone(), list)));
+        delete.extend(changes.delete.into_iter().map(|at| own[at]));
+    }
+    placeholder(&slices, &mut create, &mut delete);
+    // What would be deleted is rather written anew.
+    while !create.is_empty() && !delete.is_empty() {
+        let (ports, list) = create.remove(0);
+        update.push((delete.remove(0), ports, list));
+    }
+    let mut writes = VecDeque::new();
+    if !service.meta.is_terminating() {
+        for (ports, list) in create {
+            let mut meta = Meta::new(service.meta.namespace.clone(), Name::new(base.clone()));
+            meta.labels = labels.clone();
+            meta.owner = Some(Owner { kind: Kind::Service, uid: service.meta.uid, at: id.into() });
+            let slice = EndpointSlice { meta, endpoints: list.into(), ports };
+            writes.push_back(Write::Create(Box::new(slice)));
+        }
+    }
+    for (at, ports, list) in update {
+        let (slice_id, rev, held) = slices[at];
+        let mut meta = held.meta.clone();
+        meta.labels = labels.clone();
+        let slice = EndpointSlice { meta, endpoints: list.into(), ports };
+        writes.push_back(Write::Update(slice_id, rev, Box::new(slice)));
+    }
+    writes.extend(delete.into_iter().map(|at| Write::Delete(slices[at].0)));
+    (writes, outcome)
+}
+
+/// A Service without endpoints keeps one slice without endpoints and ports.
+fn placeholder(
+    slices: &[(Id<EndpointSlice>, Rev, &EndpointSlice)],
+    create: &mut Vec<(Ports, Vec<Endpoint>)>,
+    delete: &mut Vec<usize>,
+) {
+    if slices.len() != delete.len() || !create.is_empty() {
+        return;
+    }
+    let is_placeholder = |at: usize| {
+        let slice = slices[at].2;
+        slice.endpoints.is_empty() && slice.ports.is_empty()
+    };
+    if delete.len() == 1 && is_placeholder(delete[0]) {
+        delete.clear();
+    } else {
+        create.push((Ports::from([]), Vec::new()));
+    }
+}
