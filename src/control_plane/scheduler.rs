@@ -22,6 +22,9 @@ pub mod queue;
 pub mod recorded;
 mod shapes;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Node selectors and node affinity, as `k8s.io/component-helpers/scheduling/corev1/nodeaffinity`
 //! of 1.36 matches them.
 
-use super::selector::Requirement;
+use super::selector::{Operator, Requirement};
 use crate::api::meta::Labels;
 
 /// One term: every requirement on labels and on fields must hold. A term with neither selects
@@ -10,7 +10,8 @@ use crate::api::meta::Labels;
 pub struct Term {
     /// Requirements on the node's labels.
     pub labels: Vec<Requirement>,
-    /// Requirements on the node's fields; only `metadata.name` is known.
+    /// Requirements on the node's fields; only `metadata.name` is known, with `In` or `NotIn` and
+    /// one value. Any other is broken, and its term selects nothing.
     pub fields: Vec<Requirement>,
 }
 
@@ -22,7 +23,10 @@ impl Term {
         }
         self.labels.iter().all(|requirement| requirement.matches(labels))
             && self.fields.iter().all(|requirement| {
-                &*requirement.key == "metadata.name" && requirement.holds(Some(name))
+                &*requirement.key == "metadata.name"
+                    && requirement.values.len() == 1
+                    && matches!(requirement.operator, Operator::In | Operator::NotIn)
+                    && requirement.holds(Some(name))
             })
     }
 }

@@ -37,6 +37,12 @@ impl Algorithm {
         Algorithm { percentage, start: 0, memo: Memo::default(), feasible: Vec::new() }
     }
 
+    /// The same, with its next search from this place on.
+    pub fn starting_at(mut self, start: usize) -> Algorithm {
+        self.start = start;
+        self
+    }
+
     /// Where the next search starts (`nextStartNodeIndex`).
     pub fn start(&self) -> usize {
         self.start

@@ -31,14 +31,19 @@ impl Backoff {
         (self.initial * factor).min(self.max)
     }
 
-    /// Until when a pod backs off, cut to the window; `None`: it need not. Errors in a row count
-    /// instead of rejections where there are any.
+    /// Until when a pod backs off, cut to the window; `None`: it need not.
     pub fn until(&self, waiting: &Waiting) -> Option<SimTime> {
-        let count = if waiting.errors > 0 { waiting.errors } else { waiting.unschedulable };
+        self.until_after(waiting.since, waiting.unschedulable, waiting.errors)
+    }
+
+    /// The same after so many attempts, the last at `since`. Errors in a row count instead of
+    /// rejections where there are any.
+    pub fn until_after(&self, since: SimTime, rejections: u32, errors: u32) -> Option<SimTime> {
+        let count = if errors > 0 { errors } else { rejections };
         if count == 0 || self.max.is_zero() {
             return None;
         }
-        Some(window(waiting.since + self.duration(count)))
+        Some(window(since + self.duration(count)))
     }
 
     /// Whether a backoff until `until` is over: not before its window is.

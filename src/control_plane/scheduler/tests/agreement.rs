@@ -1,0 +1,157 @@
+//! The decision out of columns is the plain one, whatever changes in between.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::super::algorithm::{Algorithm, PodShape, Snapshot, explain};
+use super::world::{node, pod};
+use crate::api::node::{Node, NodeImage, Schedulability, ZONE_LABEL};
+use crate::api::pod::{Container, Lifetime, Pod, Protocol, PullPolicy};
+use crate::api::resources::Resources;
+use crate::api::rules::affinity::Term;
+use crate::api::rules::ports::HostPort;
+use crate::api::rules::selector::{Operator, Requirement};
+use crate::api::rules::taints::{Comparison, Effect, Taint, Toleration};
+use crate::base::id::Id;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Node(u32, u8),
+    NoNode(u32),
+    Schedule(u8),
+    Free(u8),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        2 => (0..150_u32, any::<u8>()).prop_map(|(at, kind)| Step::Node(at, kind)),
+        1 => (0..150_u32).prop_map(Step::NoNode),
+        8 => any::<u8>().prop_map(Step::Schedule),
+        2 => any::<u8>().prop_map(Step::Free),
+    ];
+    prop::collection::vec(step, 1..300)
+}
+
+/// One of 256 kinds of nodes.
+fn some_node(at: u32, kind: u8) -> Node {
+    let mut node = node(&format!("n{at}"), 1000 + 500 * i64::from(kind & 3));
+    let zone = ["a", "b", "c", "c"][usize::from(kind >> 6)];
+    let labels = [(ZONE_LABEL.into(), zone.into())];
+    node.meta.labels = Arc::new(labels.into());
+    let taint = |effect| Taint { key: "t".into(), value: "".into(), effect };
+    node.taints = match (kind >> 2) & 3 {
+        0 => Arc::from([taint(Effect::NoSchedule)]),
+        1 => Arc::from([taint(Effect::PreferNoSchedule)]),
+        _ => Arc::from([]),
+    };
+    if kind & 0b11_0000 == 0 {
+        node.schedulability = Schedulability::Cordoned;
+    }
+    if kind & 0b11_0000 == 0b01_0000 {
+        node.images = Arc::from([NodeImage { name: "app:1".into(), bytes: 500 << 20 }]);
+    }
+    node
+}
+
+/// One of 256 kinds of pods.
+fn some_pod(kind: u8) -> Pod {
+    let mut pod = pod("p", 50 * i64::from(kind & 3));
+    let spec = Arc::make_mut(&mut pod.spec);
+    if kind & 4 != 0 {
+        spec.tolerations.push(Toleration {
+            key: "t".into(),
+            comparison: Comparison::Exists,
+            value: "".into(),
+            effect: None,
+            seconds: None,
+        });
+    }
+    let zone = |name: &str| Requirement {
+        key: ZONE_LABEL.into(),
+        operator: Operator::In,
+        values: vec![name.into()],
+    };
+    let term = |name: &str| Term { labels: vec![zone(name)], fields: Vec::new() };
+    match kind >> 6 {
+        1 => spec.node_affinity.preferred = vec![(30, term("a")), (7, term("b"))],
+        2 => spec.node_affinity.required = Some(vec![term("a"), term("c")]),
+        _ => {}
+    }
+    if kind & 8 != 0 {
+        let ip = std::net::Ipv4Addr::UNSPECIFIED;
+        spec.host_ports.push(HostPort { ip, protocol: Protocol::Tcp, port: 80 });
+    }
+    if kind & 16 != 0 {
+        spec.requests.set_scalar("example.com/gpu", i64::from(kind & 32 != 0));
+    }
+    spec.containers.push(container(if kind & 32 != 0 { "app:1" } else { "app" }));
+    if kind == 0b0100_0000 {
+        let named = Requirement {
+            key: "metadata.name".into(),
+            operator: Operator::In,
+            values: vec!["n3".into()],
+        };
+        spec.node_affinity.required = Some(vec![Term { labels: Vec::new(), fields: vec![named] }]);
+    }
+    pod
+}
+
+fn container(image: &str) -> Container {
+    Container {
+        name: "c".into(),
+        image: image.into(),
+        pull: PullPolicy::IfNotPresent,
+        requests: Resources::default(),
+        limits: Resources::default(),
+        ports: Vec::new(),
+        startup: None,
+        liveness: None,
+        readiness: None,
+        lifetime: Lifetime::Normal,
+        pre_stop: None,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn columns_and_plain_steps_agree(first in any::<[u8; 32]>(), steps in steps()) {
+        let mut snapshot = Snapshot::new();
+        let mut algorithm = Algorithm::new(0);
+        let mut placed: Vec<(Id<Node>, PodShape)> = Vec::new();
+        let id = |at: u32| Id::from_parts(at, 0);
+        for at in 0..120 {
+            let kind = first[at as usize % 32].wrapping_add(at as u8);
+            snapshot.set_node(id(at), &some_node(at, kind));
+        }
+        for step in steps {
+            match step {
+                Step::Node(at, kind) => snapshot.set_node(id(at), &some_node(at, kind)),
+                Step::NoNode(at) => snapshot.remove_node(id(at)),
+                Step::Free(which) if !placed.is_empty() => {
+                    let (node, shape) = placed.swap_remove(usize::from(which) % placed.len());
+                    snapshot.remove_pod(node, shape.spec());
+                }
+                Step::Free(_) => {}
+                Step::Schedule(kind) => {
+                    let shape = PodShape::of(&some_pod(kind).spec);
+                    snapshot.settle();
+                    let plain = explain(&snapshot, &shape, algorithm.start(), 0);
+                    let fast = algorithm.schedule(&snapshot, &shape);
+                    let wanted = plain.chosen.ok_or_else(|| Box::new(plain.diagnosis.clone()));
+                    prop_assert_eq!(&fast, &wanted);
+                    prop_assert_eq!(algorithm.start(), plain.next_start);
+                    if let Err(diagnosis) = &fast {
+                        prop_assert_eq!(diagnosis.message(&shape), plain.diagnosis.message(&shape));
+                    }
+                    if let Ok(node) = fast {
+                        snapshot.add_pod(node, shape.spec());
+                        placed.push((node, shape));
+                    }
+                }
+            }
+        }
+    }
+}
