@@ -1,1 +1,2 @@
-//! (being written)
+//! The cluster: the plan it is built from.
+pub mod plan;

@@ -1,1 +1,1 @@
-//! (being written)
+//! Renders a record: text for people.

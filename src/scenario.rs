@@ -1,1 +1,24 @@
-//! (being written)
+//! What people write becomes a plan: Kubernetes objects, and the Scenario that says what surrounds
+//! them.
+//!
+//! Owns the schema of a Scenario (`wavetank.dev/v1alpha1`), what the flags of the command line mean
+//! for a plan, the default cluster, namespaces nobody wrote. Reads documents through `api`; opens no
+//! file itself.
+mod assign;
+mod judge;
+mod load;
+mod nodes;
+mod objects;
+mod raw;
+mod resolve;
+pub mod schema;
+mod settings;
+mod steps;
+mod values;
+
+pub use assign::Assignment;
+pub use load::{API_VERSION, Loaded, Loader, Overrides};
+pub use nodes::{Group, NODES_MAX};
+
+#[cfg(test)]
+mod tests;

@@ -92,6 +92,17 @@ impl<'a> Document<'a> {
         found.offset_by(self.start)
     }
 
+    /// The text as written from the key of the field at `path` to the end of its line; YAML only.
+    pub fn line_from(&self, path: &str) -> &'a str {
+        let at = self.node.locate(path);
+        if self.format != Format::Yaml || !at.is_known() {
+            return "";
+        }
+        let line = self.text.lines().nth(at.line as usize - 1).unwrap_or_default();
+        let skipped = line.char_indices().nth(at.column as usize - 1);
+        skipped.map_or("", |(at, _)| &line[at..])
+    }
+
     /// The second walk: the tree again, with places.
     fn with_places(&self) -> Node<'a> {
         let Ok(mut root) = json::parse(self.text) else { return Node::new(Value::Null) };

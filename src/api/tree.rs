@@ -131,6 +131,15 @@ impl<'a> Node<'a> {
         found
     }
 
+    /// The node at `path`.
+    pub fn at_path(&self, path: &str) -> Option<&Node<'a>> {
+        let (mut node, mut rest) = (self, path);
+        while !rest.is_empty() {
+            (_, node, rest) = node.step(rest)?;
+        }
+        Some(node)
+    }
+
     /// The node at `path`, to change.
     pub fn at_path_mut(&mut self, path: &str) -> Option<&mut Node<'a>> {
         if path.is_empty() {

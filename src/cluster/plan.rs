@@ -1,0 +1,421 @@
+//! The plan of a run: everything a World is built from, and nothing else decides a run but this and
+//! external inputs.
+//!
+//! Owns the data; refuses to know files, formats and flags (`scenario/` fills it) and what becomes
+//! of it (`World` reads it).
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+use std::sync::Arc;
+
+use crate::api::compact::Arrival;
+use crate::api::kind::Kind;
+use crate::api::meta::Labels;
+use crate::api::name::Text;
+use crate::api::node::Node;
+use crate::api::object::Object;
+use crate::api::pod::{Container, PodSpec, PodTemplate};
+use crate::base::{FastMap, StableHasher};
+use crate::kernel::Fidelity;
+use crate::messages::app::{App, Apps};
+use crate::messages::profile::Profile;
+use crate::time::{SimDuration, SimTime};
+
+/// What is run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Plan {
+    /// The scenario's name; names the run's folder.
+    pub name: Text,
+    /// The one seed.
+    pub seed: u64,
+    /// The calendar instant of the start, in seconds since 1970.
+    pub epoch_seconds: i64,
+    /// When it ends.
+    pub end: End,
+    /// The worker nodes, in order.
+    pub nodes: Vec<PlannedNode>,
+    /// The master nodes and what runs on them.
+    pub control_plane: ControlPlane,
+    /// How fast clients may ask.
+    pub clients: ClientLimits,
+    /// Whether recurring occurrences are worked out or run.
+    pub fidelity: Fidelity,
+    /// Feature gates that differ from their defaults.
+    pub feature_gates: BTreeMap<Text, bool>,
+    /// How long things take.
+    pub profile: Profile,
+    /// How programs behave.
+    pub apps: AppRules,
+    /// Sizes of images in bytes, as nodes report them; others are the profile's business.
+    pub images: BTreeMap<Text, i64>,
+    /// What is there, or is applied, at the start: namespaces first, then the order of the input.
+    pub objects: Vec<PlannedObject>,
+    /// What happens later, by time; at one instant in the order written.
+    pub steps: Vec<Step>,
+}
+
+/// When a run ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// At an instant, whatever the state.
+    At(SimTime),
+    /// When the cluster was as desired for so long, or nothing can change any more, and at the
+    /// latest at the backstop.
+    Settled {
+        /// How long convergence must hold.
+        hold: SimDuration,
+        /// The last instant.
+        backstop: SimTime,
+    },
+}
+
+impl End {
+    /// The last instant that may be run.
+    pub fn until(self) -> SimTime {
+        match self {
+            End::At(at) => at,
+            End::Settled { backstop, .. } => backstop,
+        }
+    }
+}
+
+/// A node of the cluster. Its address may be unspecified: it is given one.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PlannedNode {
+    /// The node. Its conditions are those of an imported one, else unknown.
+    pub node: Node,
+    /// Where it comes from.
+    pub arrival: Arrival,
+}
+
+/// How many of each there are. Instances are spread over the masters in turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ControlPlane {
+    /// Master nodes, tainted so that workloads keep off.
+    pub masters: u16,
+    /// API servers.
+    pub api_servers: u16,
+    /// Members of etcd.
+    pub etcd: u16,
+    /// Schedulers, one of which leads.
+    pub schedulers: u16,
+    /// Controller managers, one of which leads.
+    pub controller_managers: u16,
+}
+
+impl Default for ControlPlane {
+    fn default() -> ControlPlane {
+        ControlPlane { masters: 1, api_servers: 1, etcd: 1, schedulers: 1, controller_managers: 1 }
+    }
+}
+
+/// A client's rate limit: a token bucket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ClientLimit {
+    /// Requests a second, at least 1.
+    pub qps: u32,
+    /// Requests at once after a pause, at least 1.
+    pub burst: u32,
+}
+
+/// How fast each kind of client may ask.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ClientLimits {
+    /// Each controller's own client.
+    pub controllers: ClientLimit,
+    /// A scheduler's client.
+    pub scheduler: ClientLimit,
+    /// A kubelet's client.
+    pub kubelets: ClientLimit,
+}
+
+impl Default for ClientLimits {
+    /// Defaults of 1.36: `kube-api-qps` and `kube-api-burst` of each component.
+    fn default() -> ClientLimits {
+        ClientLimits {
+            controllers: ClientLimit { qps: 20, burst: 30 },
+            scheduler: ClientLimit { qps: 50, burst: 100 },
+            kubelets: ClientLimit { qps: 50, burst: 100 },
+        }
+    }
+}
+
+/// An object that is there at the start, or is applied.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PlannedObject {
+    /// The object. A pod's `node` is not set: see `node` here.
+    pub object: Object,
+    /// Whether it was in the cluster before or is applied now.
+    pub arrival: Arrival,
+    /// The node a pod is bound to; always one of the plan's.
+    pub node: Option<Text>,
+    /// Where it was written.
+    pub source: Source,
+}
+
+/// Where something was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Source {
+    /// The file's display name; empty for what nobody wrote.
+    pub file: Text,
+    /// The document in it, from 1; 0 if none.
+    pub document: u32,
+    /// The item of a list, from 0.
+    pub item: Option<u32>,
+}
+
+impl Source {
+    /// Nobody wrote it.
+    pub fn nowhere() -> Source {
+        Source { file: "".into(), document: 0, item: None }
+    }
+}
+
+impl fmt::Display for Source {
+    /// `shop.yaml document 2`, `dump.json items[7]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if self.document > 1 || (self.document == 1 && self.item.is_none()) {
+            write!(f, " document {}", self.document)?;
+        }
+        match self.item {
+            Some(item) => write!(f, " items[{item}]"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Something that happens in the course of a run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Step {
+    /// When.
+    pub at: SimTime,
+    /// What it is called; steps without a name are called by their verb and number.
+    pub name: Text,
+    /// What.
+    pub act: Act,
+}
+
+/// What happens.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Act {
+    /// Objects are applied: created, or brought to this state.
+    Apply(Vec<PlannedObject>),
+    /// An object is deleted, as by `kubectl delete`.
+    Delete(Target),
+    /// A workload's replicas are set.
+    Scale {
+        /// The workload.
+        target: Target,
+        /// How many.
+        replicas: i32,
+    },
+    /// Images of a workload's template are set.
+    SetImage {
+        /// The workload.
+        target: Target,
+        /// Which container; none: all of them.
+        container: Option<Text>,
+        /// The image.
+        image: Text,
+    },
+    /// Something breaks.
+    Fault {
+        /// What.
+        fault: Fault,
+        /// For how long; none: for good.
+        lasts: Option<SimDuration>,
+    },
+}
+
+impl Act {
+    /// The verb as written in a scenario.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Act::Apply(_) => "apply",
+            Act::Delete(_) => "delete",
+            Act::Scale { .. } => "scale",
+            Act::SetImage { .. } => "setImage",
+            Act::Fault { .. } => "fault",
+        }
+    }
+}
+
+/// An object a step is about: `deployment/shop/web`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Target {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace, empty for what lives in none.
+    pub namespace: Text,
+    /// Its name.
+    pub name: Text,
+}
+
+/// What can break.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// A node, with all that runs on it.
+    NodeCrash(Text),
+    /// A node's kubelet; containers run on.
+    KubeletStop(Text),
+    /// An instance of the control plane.
+    Kill(Instance),
+    /// Nothing passes between two sets of places, in either direction.
+    Partition {
+        /// One side.
+        from: Vec<Spot>,
+        /// The other; empty: everything that is not on the first.
+        to: Vec<Spot>,
+    },
+}
+
+/// An instance of the control plane, by number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Instance {
+    /// An API server.
+    ApiServer(u16),
+    /// A scheduler.
+    Scheduler(u16),
+    /// A controller manager.
+    ControllerManager(u16),
+}
+
+/// A place as a scenario names it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Spot {
+    /// A node by name.
+    Node(Text),
+    /// All nodes of a zone.
+    Zone(Text),
+    /// A master by number.
+    Master(u16),
+}
+
+/// How programs behave: the first rule that matches a container counts.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct AppRules {
+    /// The rules in order.
+    pub rules: Vec<AppRule>,
+}
+
+/// One rule.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AppRule {
+    /// What the image must look like: `*` stands for any letters, `?` for one.
+    pub image: Option<Text>,
+    /// Labels the pod must have.
+    pub labels: Labels,
+    /// What the container must be called.
+    pub container: Option<Text>,
+    /// How it behaves.
+    pub app: App,
+}
+
+impl AppRules {
+    /// The behaviours of all containers of pods with this spec and these labels, init containers
+    /// first.
+    pub fn of(&self, spec: &PodSpec, labels: &Labels) -> Apps {
+        let containers = spec.init_containers.iter().chain(&spec.containers);
+        containers.map(|container| self.of_container(container, labels)).collect()
+    }
+
+    /// The behaviours of the pods of a template.
+    pub fn of_template(&self, template: &PodTemplate) -> Apps {
+        self.of(&template.spec, &template.labels)
+    }
+
+    fn of_container(&self, container: &Container, labels: &Labels) -> App {
+        let matches = |rule: &&AppRule| {
+            rule.image.as_ref().is_none_or(|pattern| is_like(&container.image, pattern))
+                && rule.container.as_ref().is_none_or(|name| *name == container.name)
+                && rule.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+        };
+        self.rules.iter().find(matches).map(|rule| rule.app.clone()).unwrap_or_default()
+    }
+}
+
+/// Whether `text` is like `pattern`, where `*` stands for any letters and `?` for one.
+pub fn is_like(text: &str, pattern: &str) -> bool {
+    let (text, pattern) = (text.as_bytes(), pattern.as_bytes());
+    let (mut t, mut p, mut star) = (0, 0, None);
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(letter) if *letter == b'?' || *letter == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => {
+                // The last star takes one letter more.
+                let Some((at, taken)) = star else { return false };
+                star = Some((at, taken + 1));
+                (p, t) = (at + 1, taken + 1);
+            }
+        }
+    }
+    pattern[p..].iter().all(|letter| *letter == b'*')
+}
+
+impl Plan {
+    /// A hash of all of it, the same for the same plan on every machine.
+    pub fn hash(&self) -> u64 {
+        let mut out = Folding(StableHasher::new());
+        let head = (&self.name, self.seed, self.epoch_seconds, self.end, self.fidelity);
+        let rest = (&self.control_plane, &self.clients, &self.feature_gates, &self.profile);
+        let app = (&self.apps, &self.images, &self.nodes);
+        // Writing into a hash cannot fail.
+        let _ = write!(out, "{head:?}{rest:?}{app:?}{:?}", self.steps);
+        let mut specs = FastMap::default();
+        for planned in &self.objects {
+            let _ = write!(out, "{:?}{:?}", planned.arrival, planned.node);
+            match &planned.object {
+                Object::Pod(pod) => {
+                    let _ = write!(out, "{:?}{:?}", pod.meta, pod.status);
+                    let hash = *specs
+                        .entry(Arc::as_ptr(&pod.spec))
+                        .or_insert_with(|| StableHasher::new().text(&pod.spec.written).finish());
+                    out.0 = out.0.word(hash);
+                }
+                other => {
+                    let _ = write!(out, "{other:?}");
+                }
+            }
+        }
+        out.0.finish()
+    }
+}
+
+/// Folds what is written into a hash.
+struct Folding(StableHasher);
+
+impl Write for Folding {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.text(text);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_and_question_marks_stand_for_letters() {
+        for (text, pattern) in [
+            ("app:1", "app:*"),
+            ("app:1", "*"),
+            ("a/b/app:v2", "*/app:v?"),
+            ("", "*"),
+            ("aab", "a*b"),
+        ] {
+            assert!(is_like(text, pattern), "{text} {pattern}");
+        }
+        for (text, pattern) in [("app:1", "app"), ("", "?"), ("abc", "a*d"), ("xapp:1", "app:*")] {
+            assert!(!is_like(text, pattern), "{text} {pattern}");
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! `summary.json`: how a run ended.
+
+use std::collections::BTreeMap;
+
+use super::counts::Counts;
+use super::json::Json;
+use crate::api::name::Text;
+use crate::api::node::Node;
+use crate::api::pod::{
+    ContainerState, ContainerStatus, Phase, Pod, PodCondition, TerminationReason,
+};
+use crate::api::service::{EndpointSlice, Exposure, Service};
+use crate::api::workload::{Deployment, ReplicaSet};
+use crate::cluster::plan::Plan;
+use crate::store::Store;
+use crate::time::SimTime;
+
+/// The version of the format.
+pub const SUMMARY_SCHEMA: &str = "wavetank.dev/summary/v1";
+
+/// The domain of a cluster's DNS names.
+const CLUSTER_DOMAIN: &str = "svc.cluster.local";
+
+/// A run that has ended, to be summed up.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome<'a> {
+    /// What was run.
+    pub plan: &'a Plan,
+    /// All objects at the end.
+    pub store: &'a Store,
+    /// What was counted on the way.
+    pub counts: &'a Counts,
+    /// When it ended.
+    pub now: SimTime,
+    /// Events handled.
+    pub events: u64,
+    /// Its identity.
+    pub digest: u64,
+    /// Since when the cluster was as desired, if it was at the end.
+    pub converged_at: Option<SimTime>,
+}
+
+/// How a run ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Summary {
+    /// The scenario's name.
+    pub scenario: Text,
+    /// The seed.
+    pub seed: u64,
+    /// The digest.
+    pub digest: u64,
+    /// When it ended.
+    pub now: SimTime,
+    /// Events handled.
+    pub events: u64,
+    /// Since when the cluster was as desired, if it was at the end.
+    pub converged_at: Option<SimTime>,
+    /// Pods by what became of them.
+    pub pods: PodCounts,
+    /// Nodes, masters among them.
+    pub nodes: NodeCounts,
+    /// Deployments, and the ReplicaSets and ReplicationControllers nobody owns.
+    pub workloads: Vec<WorkloadRow>,
+    /// Services.
+    pub services: Vec<ServiceRow>,
+    /// Pods that could not be placed: how many share a message, and one of them.
+    pub unplaced: Vec<(Text, u32, String)>,
+    /// What a reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// Pods by what became of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PodCounts {
+    /// Stored in the course of the run.
+    pub created: u64,
+    /// In phase Running at the end.
+    pub running: u64,
+    /// Ready at the end.
+    pub ready: u64,
+    /// In phase Pending at the end.
+    pub pending: u64,
+    /// Of those, the ones no node fits.
+    pub unschedulable: u64,
+    /// In phase Succeeded at the end.
+    pub succeeded: u64,
+    /// In phase Failed at the end.
+    pub failed: u64,
+    /// Told to leave their node.
+    pub evicted: u64,
+    /// With a container that was killed for memory.
+    pub oom_killed: u64,
+    /// Containers started again.
+    pub restarts: u64,
+}
+
+/// Nodes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct NodeCounts {
+    /// All of them.
+    pub total: u64,
+    /// Those that are ready.
+    pub ready: u64,
+}
+
+/// A workload.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct WorkloadRow {
+    /// Its namespace.
+    pub namespace: Text,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Pods wanted.
+    pub desired: i32,
+    /// Pods ready.
+    pub ready: i32,
+    /// Pods of the newest template.
+    pub updated: i32,
+    /// Pods available.
+    pub available: i32,
+}
+
+/// A Service.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ServiceRow {
+    /// Its namespace.
+    pub namespace: Text,
+    /// Its name.
+    pub name: String,
+    /// Its address; `None` as text for a headless one, nothing if it has none.
+    pub cluster_ip: Option<String>,
+    /// Ready endpoints.
+    pub endpoints: u64,
+}
+
+impl ServiceRow {
+    /// The name clients inside the cluster know it by.
+    pub fn dns_name(&self) -> String {
+        format!("{}.{}.{CLUSTER_DOMAIN}", self.name, self.namespace)
+    }
+}
+
+impl Summary {
+    /// Sums up a run.
+    pub fn of(outcome: Outcome<'_>) -> Summary {
+        let Outcome { plan, store, counts, now, events, digest, converged_at } = outcome;
+        let nodes = store.table::<Node>().iter();
+        let (total, ready) = nodes.fold((0, 0), |(total, ready), (_, node)| {
+            (total + 1, ready + u64::from(node.is_ready()))
+        });
+        Summary {
+            scenario: plan.name.clone(),
+            seed: plan.seed,
+            digest,
+            now,
+            events,
+            converged_at,
+            pods: pod_counts(store, counts),
+            nodes: NodeCounts { total, ready },
+            workloads: workloads(store),
+            services: services(store),
+            unplaced: unplaced(store),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// As written to `summary.json`.
+    pub fn to_json(&self) -> Json {
+        let list = |rows: Vec<Json>| Json::List(rows);
+        Json::map([
+            ("schema", Json::text(SUMMARY_SCHEMA)),
+            ("scenario", Json::text(&*self.scenario)),
+            ("seed", Json::count(self.seed)),
+            ("digest", Json::text(format!("{:016x}", self.digest))),
+            ("virtual_seconds", Json::Seconds(self.now)),
+            ("events", Json::count(self.events)),
+            ("converged", Json::Bool(self.converged_at.is_some())),
+            ("converged_at_seconds", Json::or_null(self.converged_at.map(Json::Seconds))),
+            ("pods", self.pods.to_json()),
+            (
+                "nodes",
+                Json::map([
+                    ("total", Json::count(self.nodes.total)),
+                    ("ready", Json::count(self.nodes.ready)),
+                ]),
+            ),
+            ("workloads", list(self.workloads.iter().map(WorkloadRow::to_json).collect())),
+            ("services", list(self.services.iter().map(ServiceRow::to_json).collect())),
+            ("expectations", list(Vec::new())),
+            ("warnings", list(self.warnings.iter().map(Json::text).collect())),
+        ])
+    }
+}
+
+impl PodCounts {
+    fn to_json(self) -> Json {
+        Json::map([
+            ("created", Json::count(self.created)),
+            ("running", Json::count(self.running)),
+            ("ready", Json::count(self.ready)),
+            ("pending", Json::count(self.pending)),
+            ("unschedulable", Json::count(self.unschedulable)),
+            ("succeeded", Json::count(self.succeeded)),
+            ("failed", Json::count(self.failed)),
+            ("evicted", Json::count(self.evicted)),
+            ("oom_killed", Json::count(self.oom_killed)),
+            ("restarts", Json::count(self.restarts)),
+        ])
+    }
+}
+
+impl WorkloadRow {
+    fn to_json(&self) -> Json {
+        Json::map([
+            ("kind", Json::text(self.kind)),
+            ("namespace", Json::text(&*self.namespace)),
+            ("name", Json::text(&self.name)),
+            ("desired", Json::Int(self.desired.into())),
+            ("ready", Json::Int(self.ready.into())),
+            ("updated", Json::Int(self.updated.into())),
+            ("available", Json::Int(self.available.into())),
+        ])
+    }
+}
+
+impl ServiceRow {
+    fn to_json(&self) -> Json {
+        Json::map([
+            ("namespace", Json::text(&*self.namespace)),
+            ("name", Json::text(&self.name)),
+            ("cluster_ip", Json::or_null(self.cluster_ip.clone().map(Json::Text))),
+            ("dns_name", Json::text(self.dns_name())),
+            ("endpoints", Json::count(self.endpoints)),
+            (
+                "requests",
+                Json::map([
+                    ("total", Json::Int(0)),
+                    ("ok", Json::Int(0)),
+                    ("errors", Json::Int(0)),
+                    ("p50_ms", Json::Null),
+                    ("p95_ms", Json::Null),
+                    ("p99_ms", Json::Null),
+                ]),
+            ),
+        ])
+    }
+}
+
+fn is_oom_killed(status: &ContainerStatus) -> bool {
+    let now = match status.state {
+        ContainerState::Terminated(end) => Some(end.reason),
+        _ => None,
+    };
+    [now, status.last.map(|end| end.reason)].contains(&Some(TerminationReason::OomKilled))
+}
+
+fn is_unschedulable(pod: &Pod) -> bool {
+    pod.status.phase == Phase::Pending
+        && pod.node.is_none()
+        && pod.status.condition(PodCondition::PodScheduled).value == Some(false)
+}
+
+fn pod_counts(store: &Store, counts: &Counts) -> PodCounts {
+    let mut pods = PodCounts {
+        created: counts.pods_created,
+        evicted: counts.pods_evicted,
+        restarts: counts.restarts,
+        ..PodCounts::default()
+    };
+    for (_, pod) in store.table::<Pod>().iter() {
+        let phase = match pod.status.phase {
+            Phase::Pending => &mut pods.pending,
+            Phase::Running => &mut pods.running,
+            Phase::Succeeded => &mut pods.succeeded,
+            Phase::Failed => &mut pods.failed,
+        };
+        *phase += 1;
+        pods.ready += u64::from(pod.is_ready());
+        pods.unschedulable += u64::from(is_unschedulable(pod));
+        let statuses = pod.status.containers.iter().flat_map(|list| list.iter());
+        pods.oom_killed += u64::from(statuses.into_iter().any(is_oom_killed));
+    }
+    pods
+}
+
+fn workloads(store: &Store) -> Vec<WorkloadRow> {
+    let deployments = store.table::<Deployment>().iter().map(|(_, it)| WorkloadRow {
+        namespace: it.meta.namespace.clone(),
+        kind: "Deployment",
+        name: it.meta.name.to_string(),
+        desired: it.replicas,
+        ready: it.status.ready,
+        updated: it.status.updated,
+        available: it.status.available,
+    });
+    let sets = store.table::<ReplicaSet>().iter().filter(|(_, it)| it.meta.owner.is_none());
+    let sets = sets.map(|(_, it)| WorkloadRow {
+        namespace: it.meta.namespace.clone(),
+        kind: crate::api::kind::Kind::from(it.kind).name(),
+        name: it.meta.name.to_string(),
+        desired: it.replicas,
+        ready: it.status.ready,
+        updated: it.status.replicas,
+        available: it.status.available,
+    });
+    let mut rows: Vec<_> = deployments.chain(sets).collect();
+    rows.sort_unstable();
+    rows
+}
+
+fn services(store: &Store) -> Vec<ServiceRow> {
+    let mut ready: BTreeMap<u64, u64> = BTreeMap::new();
+    for (_, slice) in store.table::<EndpointSlice>().iter() {
+        let Some(owner) = slice.meta.owner else { continue };
+        let count = slice.endpoints.iter().filter(|it| it.conditions.ready).count() as u64;
+        *ready.entry(owner.uid.0).or_default() += count;
+    }
+    let rows = store.table::<Service>().iter().map(|(_, it)| ServiceRow {
+        namespace: it.meta.namespace.clone(),
+        name: it.meta.name.to_string(),
+        cluster_ip: match it.spec.exposure {
+            Exposure::Headless => Some("None".to_owned()),
+            _ => it.cluster_ip.map(|ip| ip.to_string()),
+        },
+        endpoints: ready.get(&it.meta.uid.0).copied().unwrap_or(0),
+    });
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_unstable();
+    rows
+}
+
+fn unplaced(store: &Store) -> Vec<(Text, u32, String)> {
+    let mut by_message: BTreeMap<Text, (u32, String)> = BTreeMap::new();
+    for (_, pod) in store.table::<Pod>().iter().filter(|(_, pod)| is_unschedulable(pod)) {
+        let message =
+            pod.status.reason.as_ref().map_or_else(|| "".into(), |reason| reason.message.clone());
+        let name = format!("{}/{}", pod.meta.namespace, pod.meta.name);
+        let row = by_message.entry(message).or_insert_with(|| (0, name.clone()));
+        row.0 += 1;
+        if name < row.1 {
+            row.1 = name;
+        }
+    }
+    by_message.into_iter().map(|(message, (count, name))| (message, count, name)).collect()
+}

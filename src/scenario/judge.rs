@@ -1,0 +1,33 @@
+//! Collects what is wrong with one Scenario, each finding with its place.
+
+use crate::api::diagnostic::{Diagnostic, Severity};
+use crate::api::documents::Document;
+use crate::api::kinds::nearest;
+
+/// One Scenario under judgement.
+pub(super) struct Judge<'j, 'd> {
+    pub document: &'j Document<'d>,
+    pub findings: &'j mut Vec<Diagnostic>,
+}
+
+impl Judge<'_, '_> {
+    /// The field at `path` is wrong.
+    pub(super) fn error(&mut self, path: &str, message: impl Into<String>) {
+        self.findings.push(self.document.finding(Severity::Error, path, message));
+    }
+
+    /// The value at `path` is none of `names`.
+    pub(super) fn not_one_of(&mut self, path: &str, value: &str, names: &[&str]) {
+        let expected: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+        let message =
+            format!("Unsupported value: {value:?}: supported values: {}", expected.join(", "));
+        let mut finding = self.document.finding(Severity::Error, path, message);
+        finding.hint = nearest(value, names).map(|name| format!("did you mean {name:?}?"));
+        self.findings.push(finding);
+    }
+
+    /// Something that is right and plays no part.
+    pub(super) fn warn(&mut self, path: &str, message: impl Into<String>) {
+        self.findings.push(self.document.finding(Severity::Warning, path, message));
+    }
+}

@@ -1,0 +1,287 @@
+//! From inputs to a plan: the Scenario told from the objects, all findings of all files together.
+
+use std::io::Read;
+
+use super::assign::Assignment;
+use super::judge::Judge;
+use super::nodes::Group;
+use super::objects::Objects;
+use super::raw;
+use super::resolve;
+use super::settings::{Settings, settings};
+use crate::api::compact::Notes;
+use crate::api::decode::{Strictness, read};
+use crate::api::diagnostic::{Diagnostic, Severity};
+use crate::api::documents::{self, Document, Limits};
+use crate::api::tree::{Node, Value, canonical_json};
+use crate::cluster::plan::{Act, Plan, PlannedObject};
+use crate::kernel::Fidelity;
+use crate::time::SimDuration;
+
+/// The one `apiVersion` of a Scenario.
+pub const API_VERSION: &str = "wavetank.dev/v1alpha1";
+/// The group of all our kinds.
+const GROUP: &str = "wavetank.dev/";
+/// Wrong values named per Scenario; more are not looked for.
+const MISFITS_MAX: usize = 20;
+/// The Scenario of somebody who wrote none and sets some of its fields.
+const EMPTY: &str = r#"{"apiVersion":"wavetank.dev/v1alpha1","kind":"Scenario","spec":{}}"#;
+
+/// What the command line says of a run; it wins over the Scenario.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Overrides {
+    /// `--seed`.
+    pub seed: Option<u64>,
+    /// `--nodes`: these, in place of all others.
+    pub nodes: Option<Group>,
+    /// `--until`.
+    pub until: Option<SimDuration>,
+    /// `--settle`.
+    pub settle: Option<SimDuration>,
+    /// `--fidelity`.
+    pub fidelity: Option<Fidelity>,
+    /// `--set`, in order.
+    pub assignments: Vec<Assignment>,
+    /// `--strict`.
+    pub strictness: Strictness,
+    /// `--max-input`.
+    pub limits: Limits,
+}
+
+/// What came out of the inputs.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The plan; its objects are complete only if no finding is an error.
+    pub plan: Plan,
+    /// Errors and warnings, file by file.
+    pub findings: Vec<Diagnostic>,
+    /// What was set and plays no part.
+    pub notes: Notes,
+    /// Expectations nobody checks.
+    pub unchecked: usize,
+    /// Documents read, the Scenario among them.
+    pub documents: usize,
+}
+
+impl Loaded {
+    /// Whether any finding is an error.
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Reads inputs one after the other.
+#[derive(Debug)]
+pub struct Loader {
+    overrides: Overrides,
+    objects: Objects,
+    list: Vec<PlannedObject>,
+    settings: Option<Settings>,
+    first_file: Option<String>,
+    documents: usize,
+}
+
+impl Loader {
+    /// A loader that has read nothing.
+    pub fn new(overrides: Overrides) -> Loader {
+        let objects = Objects::new(overrides.strictness);
+        Loader {
+            overrides,
+            objects,
+            list: Vec::new(),
+            settings: None,
+            first_file: None,
+            documents: 0,
+        }
+    }
+
+    /// Reads all of `input`, shown as `file`. `each` sees every document as read, values of Secrets
+    /// blanked.
+    pub fn read(&mut self, file: &str, input: impl Read, each: &mut dyn FnMut(&Document<'_>)) {
+        self.first_file.get_or_insert_with(|| file.to_owned());
+        let limits = self.overrides.limits;
+        let findings = documents::read(file, input, &limits, &mut |document| {
+            each(&document);
+            self.document(document);
+        });
+        self.objects.findings.extend(findings);
+    }
+
+    /// An input that could not be opened.
+    pub fn unreadable(&mut self, file: &str, why: &str) {
+        self.objects.findings.push(Diagnostic::of_file(file, why));
+    }
+
+    fn document(&mut self, document: Document<'_>) {
+        self.documents += 1;
+        if document.api_version().starts_with(GROUP) {
+            self.scenario(document);
+        } else if let Some(planned) = self.objects.read(&document) {
+            self.list.push(planned);
+        }
+    }
+
+    fn scenario(&mut self, mut document: Document<'_>) {
+        let named = (document.api_version(), document.kind());
+        if named != (API_VERSION, "Scenario") {
+            let (version, kind) = named;
+            let message = format!("no matches for kind {kind:?} in version {version:?}");
+            let hint = format!("did you mean Scenario in {API_VERSION:?}?");
+            let finding = document.finding(Severity::Error, "kind", message).with_hint(hint);
+            self.objects.findings.push(finding);
+            return;
+        }
+        if self.settings.is_some() {
+            let message = "a second Scenario: there may be one among all inputs";
+            self.objects.findings.push(document.finding(Severity::Error, "", message));
+            return;
+        }
+        self.assign(&mut document);
+        let mut findings = Vec::new();
+        let written = read_scenario(&document, &mut findings);
+        let mut judge = Judge { document: &document, findings: &mut findings };
+        let mut settings = settings(written, &mut judge);
+        self.blame_assignments(&mut findings);
+        self.objects.findings.append(&mut findings);
+        for step in &mut settings.steps {
+            if let (Some(path), Act::Apply(list)) = (&step.apply, &mut step.step.act) {
+                *list = self.applied(&document, path);
+            }
+        }
+        self.settings = Some(settings);
+    }
+
+    /// Objects written inside the Scenario.
+    fn applied(&mut self, document: &Document<'_>, path: &str) -> Vec<PlannedObject> {
+        let Some(node) = document.node.at_path(path) else { return Vec::new() };
+        let items: Vec<(String, &Node<'_>)> = match &node.value {
+            Value::List(items) => {
+                items.iter().enumerate().map(|(at, it)| (format!("{path}[{at}]"), it)).collect()
+            }
+            Value::Map(_) => vec![(path.to_owned(), node)],
+            _ => {
+                let message = "expected an object or a list of objects, written out here";
+                self.objects.findings.push(document.finding(Severity::Error, path, message));
+                return Vec::new();
+            }
+        };
+        let mut found = Vec::new();
+        for (path, item) in items {
+            let text = canonical_json(item);
+            let before = self.objects.findings.len();
+            let limits = self.overrides.limits;
+            let findings = documents::read(document.file, text.as_bytes(), &limits, &mut |inner| {
+                found.extend(self.objects.read(&inner));
+            });
+            self.objects.findings.extend(findings);
+            for finding in &mut self.objects.findings[before..] {
+                let field = match &finding.field {
+                    Some(field) => format!("{path}.{field}"),
+                    None => path.clone(),
+                };
+                finding.position = document.locate(&field);
+                finding.document = document.number;
+                finding.field = Some(field);
+            }
+        }
+        found
+    }
+
+    fn assign(&mut self, document: &mut Document<'_>) {
+        if self.overrides.assignments.is_empty() {
+            return;
+        }
+        let mut root = document.node.clone().into_owned();
+        for assignment in &self.overrides.assignments {
+            if let Err(why) = assignment.put(&mut root) {
+                let flag = format!("--set {}={}", assignment.path, assignment.value);
+                self.objects.findings.push(Diagnostic::of_file(&flag, why));
+            }
+        }
+        document.node = root;
+    }
+
+    /// What is wrong with a value from the command line is said of the command line.
+    fn blame_assignments(&self, findings: &mut [Diagnostic]) {
+        for finding in findings {
+            let Some(field) = &finding.field else { continue };
+            let blamed = self
+                .overrides
+                .assignments
+                .iter()
+                .find(|it| field.starts_with(&it.path) || it.path.starts_with(field.as_str()));
+            if let Some(assignment) = blamed {
+                finding.file = format!("--set {}={}", assignment.path, assignment.value);
+                finding.document = 0;
+                finding.position = Default::default();
+            }
+        }
+    }
+
+    /// The plan of all that was read.
+    pub fn finish(mut self) -> Loaded {
+        if self.settings.is_none() && !self.overrides.assignments.is_empty() {
+            self.read("--set", EMPTY.as_bytes(), &mut |_| {});
+            self.documents -= 1;
+        }
+        let settings = self.settings.unwrap_or_default();
+        if self.documents == 0 && self.objects.findings.iter().all(|it| !it.is_error()) {
+            let file = self.first_file.as_deref().unwrap_or("input");
+            self.objects.findings.push(
+                Diagnostic::of_file(file, "nothing to run: no document in all of the input")
+                    .with_hint("give at least one Kubernetes manifest"),
+            );
+        }
+        let name = settings.name.clone().unwrap_or_else(|| name_of(self.first_file.as_deref()));
+        let unchecked = settings.expectations;
+        let (mut compactor, mut findings) = self.objects.finish();
+        let input = resolve::Input { name, settings, objects: self.list };
+        let plan = resolve::plan(input, &self.overrides, &mut compactor, &mut findings);
+        Loaded {
+            plan,
+            findings,
+            notes: compactor.notes().clone(),
+            unchecked,
+            documents: self.documents,
+        }
+    }
+}
+
+/// Reads a Scenario; every value that does not fit is named, and left out.
+fn read_scenario(document: &Document<'_>, findings: &mut Vec<Diagnostic>) -> raw::Scenario {
+    let mut node = document.node.clone();
+    for _ in 0..MISFITS_MAX {
+        let mut unknown = Vec::new();
+        let misfit = match read::<raw::Scenario>(&node, &mut unknown) {
+            Ok(scenario) => {
+                for field in unknown {
+                    let message = format!("unknown field {:?}", field.path);
+                    let mut finding = document.finding(Severity::Error, &field.path, message);
+                    finding.hint = field.nearest.map(|name| format!("did you mean {name:?}?"));
+                    findings.push(finding);
+                }
+                return scenario;
+            }
+            Err(misfit) => misfit,
+        };
+        findings.push(document.finding(Severity::Error, &misfit.path, misfit.message.clone()));
+        match node.at_path_mut(&misfit.path) {
+            Some(place) if !matches!(place.value, Value::Null) => place.value = Value::Null,
+            _ => break,
+        }
+    }
+    raw::Scenario::default()
+}
+
+/// A name out of the first file's: its last part without its endings.
+fn name_of(file: Option<&str>) -> String {
+    let last = file.unwrap_or_default().rsplit('/').next().unwrap_or_default();
+    let stem = last.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let name: String = stem
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect::<String>()
+        .trim_matches('-')
+        .to_owned();
+    if name.is_empty() { "run".to_owned() } else { name }
+}

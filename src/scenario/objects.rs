@@ -1,0 +1,79 @@
+//! Documents become compact objects: decoded, filled in, checked.
+
+use crate::api::compact::{AsRead, Compacted, Compactor};
+use crate::api::decode::{Decoded, Decoder, Strictness};
+use crate::api::diagnostic::Diagnostic;
+use crate::api::documents::Document;
+use crate::api::kinds::Scope;
+use crate::api::validation::object::prepare_create;
+use crate::cluster::plan::{PlannedObject, Source};
+
+/// Reads the objects of all inputs of one command.
+#[derive(Debug)]
+pub(super) struct Objects {
+    decoder: Decoder,
+    pub compactor: Compactor,
+    pub findings: Vec<Diagnostic>,
+    /// The latest file, so that its name is held once.
+    file: crate::api::name::Text,
+}
+
+impl Objects {
+    pub(super) fn new(strictness: Strictness) -> Objects {
+        Objects {
+            decoder: Decoder::new(strictness),
+            compactor: Compactor::new(),
+            findings: Vec::new(),
+            file: "".into(),
+        }
+    }
+
+    /// The object in `document`; nothing where there was an error.
+    pub(super) fn read(&mut self, document: &Document<'_>) -> Option<PlannedObject> {
+        let as_read = |scope| AsRead {
+            api_version: document.api_version(),
+            kind: document.kind(),
+            scope,
+            tree: &document.node,
+        };
+        let compacted = match self.decoder.decode(document, &mut self.findings)? {
+            Decoded::BuiltIn(kind, mut typed) => {
+                let errors = prepare_create(&mut typed);
+                if !errors.is_empty() {
+                    self.findings.extend(errors.list().iter().map(|it| document.invalid(it)));
+                    return None;
+                }
+                self.compactor.built_in(typed, as_read(kind.scope))
+            }
+            Decoded::Custom(named) => {
+                let written = match document.metadata("namespace") {
+                    Some(_) => Scope::Namespaced,
+                    None => Scope::Cluster,
+                };
+                let scope = self.decoder.kinds().defined_scope(&named).unwrap_or(written);
+                self.compactor.other(as_read(scope))
+            }
+        };
+        Some(self.planned(compacted, document))
+    }
+
+    fn planned(&mut self, compacted: Compacted, document: &Document<'_>) -> PlannedObject {
+        if *self.file != *document.file {
+            self.file = document.file.into();
+        }
+        let Compacted { object, arrival, node } = compacted;
+        let source = Source {
+            file: self.file.clone(),
+            document: document.number as u32,
+            item: document.item.map(|item| item as u32),
+        };
+        PlannedObject { object, arrival, node, source }
+    }
+
+    /// What can only be said when every input was read.
+    pub(super) fn finish(self) -> (Compactor, Vec<Diagnostic>) {
+        let mut findings = self.findings;
+        findings.extend(self.decoder.finish());
+        (self.compactor, findings)
+    }
+}

@@ -1,0 +1,197 @@
+//! A Scenario as written: every field of the schema, each optional, none judged.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Taint;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::values::{Span, Word, WrittenDelay};
+
+/// The document.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Scenario {
+    #[allow(dead_code, reason = "looked at before the document is read as a whole")]
+    pub api_version: Option<String>,
+    #[allow(dead_code, reason = "looked at before the document is read as a whole")]
+    pub kind: Option<String>,
+    pub metadata: Option<Metadata>,
+    pub spec: Option<Spec>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Metadata {
+    pub name: Option<String>,
+    #[allow(dead_code, reason = "kept in the inputs, plays no part")]
+    pub labels: Option<BTreeMap<String, String>>,
+    #[allow(dead_code, reason = "kept in the inputs, plays no part")]
+    pub annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Spec {
+    pub seed: Option<u64>,
+    pub epoch: Option<String>,
+    pub duration: Option<Span>,
+    pub cluster: Option<Cluster>,
+    pub apps: Option<Vec<App>>,
+    pub traffic: Option<Vec<Traffic>>,
+    pub timeline: Option<Vec<Step>>,
+    pub expect: Option<Vec<Expect>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Cluster {
+    pub nodes: Option<Vec<NodeGroup>>,
+    pub control_plane: Option<ControlPlane>,
+    pub clients: Option<Clients>,
+    pub fidelity: Option<String>,
+    pub feature_gates: Option<BTreeMap<String, bool>>,
+    pub profile: Option<String>,
+    pub from: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct NodeGroup {
+    pub name: Option<Word>,
+    pub count: Option<u32>,
+    pub zone: Option<Word>,
+    pub capacity: Option<BTreeMap<String, Quantity>>,
+    pub labels: Option<BTreeMap<String, String>>,
+    pub taints: Option<Vec<Taint>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ControlPlane {
+    pub masters: Option<u16>,
+    pub api_servers: Option<u16>,
+    pub etcd: Option<u16>,
+    pub schedulers: Option<u16>,
+    pub controller_managers: Option<u16>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Clients {
+    pub controllers: Option<Limit>,
+    pub scheduler: Option<Limit>,
+    pub kubelets: Option<Limit>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Limit {
+    pub qps: Option<u32>,
+    pub burst: Option<u32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct App {
+    #[serde(rename = "match")]
+    pub matches: Option<Match>,
+    pub start: Option<WrittenDelay>,
+    pub ready: Option<WrittenDelay>,
+    pub hang: Option<WrittenDelay>,
+    pub stop: Option<WrittenDelay>,
+    pub run: Option<Run>,
+    pub service: Option<AppService>,
+    pub usage: Option<BTreeMap<String, Quantity>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Match {
+    pub image: Option<String>,
+    pub labels: Option<BTreeMap<String, String>>,
+    pub container: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Run {
+    #[serde(rename = "for")]
+    pub lasts: Option<WrittenDelay>,
+    pub exit: Option<u8>,
+    pub exit_by_index: Option<BTreeMap<String, u8>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(dead_code, reason = "read so that slips in it are found; traffic is not modelled yet")]
+pub(super) struct AppService {
+    pub workers: Option<u32>,
+    pub time: Option<WrittenDelay>,
+    pub errors: Option<f64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(dead_code, reason = "read so that slips in it are found; traffic is not modelled yet")]
+pub(super) struct Traffic {
+    pub name: Option<String>,
+    pub from: Option<IgnoredAny>,
+    pub to: Option<String>,
+    pub rate: Option<String>,
+    pub arrivals: Option<String>,
+    pub timeout: Option<Span>,
+    pub start: Option<Span>,
+    pub until: Option<Span>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(dead_code, reason = "read so that slips in it are found; expectations are not checked yet")]
+pub(super) struct Expect {
+    pub name: Option<String>,
+    pub eventually: Option<String>,
+    pub always: Option<String>,
+    pub never: Option<String>,
+    pub at_end: Option<String>,
+    pub of: Option<String>,
+    pub after: Option<String>,
+    pub within: Option<Span>,
+    #[serde(rename = "for")]
+    pub lasts: Option<Span>,
+}
+
+/// A step: `at`, `name`, and exactly one verb with what belongs to it.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Step {
+    pub at: Option<Span>,
+    pub name: Option<String>,
+    #[serde(rename = "for")]
+    pub lasts: Option<Span>,
+    pub fault: Option<String>,
+    pub target: Option<IgnoredAny>,
+    pub from: Option<IgnoredAny>,
+    pub apply: Option<IgnoredAny>,
+    pub delete: Option<String>,
+    pub scale: Option<String>,
+    pub replicas: Option<i32>,
+    pub set_image: Option<String>,
+    pub container: Option<String>,
+    pub image: Option<String>,
+    pub patch: Option<IgnoredAny>,
+    pub undo: Option<IgnoredAny>,
+    pub pause: Option<IgnoredAny>,
+    pub resume: Option<IgnoredAny>,
+    pub restart: Option<IgnoredAny>,
+    pub cordon: Option<IgnoredAny>,
+    pub uncordon: Option<IgnoredAny>,
+    pub drain: Option<IgnoredAny>,
+    pub evict: Option<IgnoredAny>,
+    pub label: Option<IgnoredAny>,
+    pub annotate: Option<IgnoredAny>,
+    pub taint: Option<IgnoredAny>,
+    #[allow(dead_code, reason = "belongs to verbs that are not modelled yet")]
+    pub with: Option<IgnoredAny>,
+}

@@ -1,0 +1,356 @@
+//! The last step to a plan: flags over settings, the cluster's nodes, namespaces, owners, bound pods.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::load::Overrides;
+use super::nodes::{Group, default_capacity};
+use super::settings::Settings;
+use crate::api::compact::{Arrival, Compactor};
+use crate::api::diagnostic::{Diagnostic, Severity};
+use crate::api::kind::Kind;
+use crate::api::name::Text;
+use crate::api::object::Object;
+use crate::api::resources::Resources;
+use crate::api::rules::resources::{amounts, counted};
+use crate::base::{FastMap, FastSet, StableHasher};
+use crate::cluster::plan::{
+    Act, End, Fault, Instance, Plan, PlannedNode, PlannedObject, Source, Spot,
+};
+use crate::messages::profile::Profile;
+use crate::time::{SimDuration, SimTime};
+
+/// Namespaces every cluster has.
+const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+/// How long convergence must hold where nobody says otherwise.
+const SETTLE: SimDuration = SimDuration::from_secs(60);
+/// The last instant of a run that has no end of its own.
+const BACKSTOP: SimTime = SimTime::from_secs(30 * 60);
+
+/// What was read.
+pub(super) struct Input {
+    pub name: String,
+    pub settings: Settings,
+    pub objects: Vec<PlannedObject>,
+}
+
+pub(super) fn plan(
+    input: Input,
+    overrides: &Overrides,
+    compactor: &mut Compactor,
+    findings: &mut Vec<Diagnostic>,
+) -> Plan {
+    let Input { name, settings, objects } = input;
+    let (nodes, mut objects): (Vec<_>, Vec<_>) =
+        objects.into_iter().partition(|it| matches!(it.object, Object::Node(_)));
+    let nodes = cluster_nodes(nodes, &settings.groups, overrides, compactor, findings);
+    drop_doubles(&mut objects, findings);
+    let node_names: FastSet<Text> =
+        nodes.iter().map(|it| compactor.text(&it.node.meta.name.to_string())).collect();
+    unbind_strays(&mut objects, &node_names, findings);
+    release_orphans(&mut objects, findings);
+    let steps: Vec<_> = settings.steps.into_iter().map(|it| it.step).collect();
+    let objects = with_namespaces(objects, &steps, compactor, findings);
+    let mut plan = Plan {
+        name: name.into(),
+        seed: overrides.seed.unwrap_or(settings.seed),
+        epoch_seconds: settings.epoch_seconds,
+        end: end(settings.duration, overrides),
+        images: images(&nodes),
+        nodes,
+        control_plane: settings.control_plane,
+        clients: settings.clients,
+        fidelity: overrides.fidelity.unwrap_or(settings.fidelity),
+        feature_gates: settings
+            .feature_gates
+            .into_iter()
+            .map(|(name, value)| (name.into(), value))
+            .collect(),
+        profile: Profile::default(),
+        apps: settings.apps,
+        objects,
+        steps,
+    };
+    check_steps(&mut plan, &node_names, findings);
+    plan
+}
+
+fn end(duration: Option<SimDuration>, overrides: &Overrides) -> End {
+    let until = overrides.until.or(match overrides.settle {
+        Some(_) => None,
+        None => duration,
+    });
+    match until {
+        Some(span) => End::At(SimTime::ZERO + span),
+        None => End::Settled { hold: overrides.settle.unwrap_or(SETTLE), backstop: BACKSTOP },
+    }
+}
+
+fn warning(file: &str, message: String) -> Diagnostic {
+    Diagnostic { severity: Severity::Warning, ..Diagnostic::of_file(file, message) }
+}
+
+fn cluster_nodes(
+    written: Vec<PlannedObject>,
+    groups: &[Group],
+    overrides: &Overrides,
+    compactor: &mut Compactor,
+    findings: &mut Vec<Diagnostic>,
+) -> Vec<PlannedNode> {
+    let mut nodes = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut add = |object: Object, arrival, source: &Source, findings: &mut Vec<Diagnostic>| {
+        let Object::Node(node) = object else { return };
+        if seen.insert(node.meta.name.to_string()) {
+            nodes.push(PlannedNode { node: *node, arrival });
+        } else {
+            let message = format!("a second node named {:?}", node.meta.name.to_string());
+            findings.push(Diagnostic::of_file(&source.to_string(), message));
+        }
+    };
+    let default = [Group::default()];
+    let mut groups = groups;
+    let mut written = written;
+    if let Some(given) = &overrides.nodes {
+        let unused = written.len() + groups.len();
+        if unused > 0 {
+            let message =
+                format!("takes the place of the nodes in the input ({unused} Nodes and groups)");
+            findings.push(warning("--nodes", message));
+        }
+        written.clear();
+        groups = std::slice::from_ref(given);
+    } else if written.is_empty() && groups.is_empty() {
+        groups = &default;
+    }
+    for mut planned in written {
+        give_capacity(&mut planned, findings);
+        add(planned.object, planned.arrival, &planned.source, findings);
+    }
+    let nowhere = Source { file: "spec.cluster.nodes".into(), ..Source::nowhere() };
+    for group in groups {
+        for node in group.nodes() {
+            let compacted = compactor.node(node);
+            add(compacted.object, compacted.arrival, &nowhere, findings);
+        }
+    }
+    nodes
+}
+
+/// A Node that says nothing of its size gets the default one.
+fn give_capacity(planned: &mut PlannedObject, findings: &mut Vec<Diagnostic>) {
+    let Object::Node(node) = &mut planned.object else { return };
+    if *node.capacity != Resources::default() {
+        return;
+    }
+    let capacity = counted(&amounts(Some(&default_capacity())));
+    node.capacity = capacity.clone().into();
+    node.allocatable = capacity.into();
+    let message = format!(
+        "Node {} has no status.capacity: it is taken to have 4 CPU, 16Gi of memory and room for 110 pods",
+        node.meta.name
+    );
+    findings.push(warning(&planned.source.to_string(), message));
+}
+
+/// Sizes of images as nodes report them; the greatest where they differ.
+fn images(nodes: &[PlannedNode]) -> BTreeMap<Text, i64> {
+    let mut sizes: BTreeMap<Text, i64> = BTreeMap::new();
+    for image in nodes.iter().flat_map(|it| it.node.images.iter()) {
+        let size = sizes.entry(image.name.clone()).or_default();
+        *size = (*size).max(image.bytes);
+    }
+    sizes
+}
+
+fn identity(planned: &PlannedObject) -> u64 {
+    let meta = planned.object.meta();
+    let hasher = StableHasher::new().text(planned.object.kind().name()).text(&meta.namespace);
+    let hasher = match &planned.object {
+        Object::Other(other) => {
+            let group = other.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+            hasher.text(group).text(&other.kind)
+        }
+        _ => hasher,
+    };
+    meta.name.fold(hasher).finish()
+}
+
+/// An object applied twice is what it was last: the place is the first one's.
+fn drop_doubles(objects: &mut Vec<PlannedObject>, findings: &mut Vec<Diagnostic>) {
+    let mut seen: FastMap<u64, usize> = FastMap::default();
+    let mut kept: Vec<PlannedObject> = Vec::with_capacity(objects.len());
+    for planned in objects.drain(..) {
+        let is_generated = planned.object.meta().name.base().ends_with('-');
+        let first = if is_generated { None } else { seen.get(&identity(&planned)).copied() };
+        if let Some(first) = first {
+            let name = planned.object.name();
+            let message =
+                format!("{name} was given before in {}: the later one counts", kept[first].source);
+            findings.push(warning(&planned.source.to_string(), message));
+            kept[first] = planned;
+        } else {
+            seen.insert(identity(&planned), kept.len());
+            kept.push(planned);
+        }
+    }
+    *objects = kept;
+}
+
+/// Pods bound to nodes that are not there have to be placed anew.
+fn unbind_strays(
+    objects: &mut [PlannedObject],
+    nodes: &FastSet<Text>,
+    findings: &mut Vec<Diagnostic>,
+) {
+    let mut strays = 0_u32;
+    let mut example = None;
+    for planned in objects {
+        let Some(node) = planned.node.take_if(|node| !nodes.contains(node)) else { continue };
+        if let Object::Pod(pod) = &mut planned.object
+            && !pod.status.phase.is_terminal()
+        {
+            pod.status = Default::default();
+            strays += 1;
+            let name = pod.meta.name.clone();
+            example.get_or_insert_with(|| (name, node, planned.source.clone()));
+        }
+    }
+    if let Some((name, node, source)) = example {
+        let message = format!(
+            "{strays} pods are bound to nodes that are not in the cluster ({name} to {node}, for \
+             one): they are placed anew"
+        );
+        findings.push(warning(&source.to_string(), message));
+    }
+}
+
+/// Owners that are not in the input own nothing: the garbage collector would delete what is theirs.
+fn release_orphans(objects: &mut [PlannedObject], findings: &mut Vec<Diagnostic>) {
+    let known: FastSet<u64> = objects
+        .iter()
+        .filter(|it| it.arrival == Arrival::Imported)
+        .map(|it| it.object.meta().uid.0)
+        .collect();
+    let mut released = 0_u32;
+    let mut example = None;
+    for planned in objects {
+        let meta = planned.object.meta_mut();
+        if meta.owner.take_if(|owner| !known.contains(&owner.uid.0)).is_some() {
+            released += 1;
+            let name = meta.name.clone();
+            example.get_or_insert_with(|| (name, planned.source.clone()));
+        }
+    }
+    if let Some((name, source)) = example {
+        let message = format!(
+            "{released} objects belong to owners that are not in the input ({name}, for one): they \
+             are taken to have none"
+        );
+        findings.push(warning(&source.to_string(), message));
+    }
+}
+
+/// All namespaces first: those every cluster has, those of the input, and those it only refers to.
+fn with_namespaces(
+    objects: Vec<PlannedObject>,
+    steps: &[crate::cluster::plan::Step],
+    compactor: &mut Compactor,
+    findings: &mut Vec<Diagnostic>,
+) -> Vec<PlannedObject> {
+    let (written, others): (Vec<_>, Vec<_>) =
+        objects.into_iter().partition(|it| it.object.kind() == Kind::Namespace);
+    let mut known: BTreeSet<String> =
+        written.iter().map(|it| it.object.meta().name.to_string()).collect();
+    let mut made = Vec::new();
+    for name in NAMESPACES {
+        if known.insert(name.to_owned()) {
+            made.push(namespace(name, Arrival::Imported, compactor));
+        }
+    }
+    made.extend(written);
+    let created_later: BTreeSet<String> = steps
+        .iter()
+        .filter_map(|step| match &step.act {
+            Act::Apply(list) => Some(list),
+            _ => None,
+        })
+        .flatten()
+        .filter(|it| it.object.kind() == Kind::Namespace)
+        .map(|it| it.object.meta().name.to_string())
+        .collect();
+    let applied = steps.iter().filter_map(|step| match &step.act {
+        Act::Apply(list) => Some(list.iter()),
+        _ => None,
+    });
+    for (planned, may_wait) in
+        others.iter().map(|it| (it, false)).chain(applied.flatten().map(|it| (it, true)))
+    {
+        let wanted = &planned.object.meta().namespace;
+        if wanted.is_empty()
+            || known.contains(&**wanted)
+            || (may_wait && created_later.contains(&**wanted))
+        {
+            continue;
+        }
+        known.insert(wanted.to_string());
+        let message = format!(
+            "namespace {wanted:?} is used by {} and created nowhere in the input: it is created first",
+            planned.object.name()
+        );
+        findings.push(warning(&planned.source.to_string(), message));
+        made.push(namespace(wanted, Arrival::Applied, compactor));
+    }
+    made.extend(others);
+    made
+}
+
+fn namespace(name: &str, arrival: Arrival, compactor: &mut Compactor) -> PlannedObject {
+    let metadata = ObjectMeta {
+        name: Some(name.to_owned()),
+        labels: Some(BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), name.to_owned())])),
+        ..ObjectMeta::default()
+    };
+    let compacted = compactor.namespace(&Namespace { metadata, ..Namespace::default() });
+    PlannedObject { object: compacted.object, arrival, node: None, source: Source::nowhere() }
+}
+
+/// Steps may only break what is there.
+fn check_steps(plan: &mut Plan, nodes: &FastSet<Text>, findings: &mut Vec<Diagnostic>) {
+    let plane = plan.control_plane;
+    let zones: BTreeSet<&str> = plan.nodes.iter().map(|it| it.node.zone()).collect();
+    let spot_problem = |spot: &Spot| match spot {
+        Spot::Node(name) if !nodes.contains(name) => Some(format!("there is no node {name:?}")),
+        Spot::Zone(name) if !zones.contains(&**name) => Some(format!("there is no zone {name:?}")),
+        Spot::Master(number) if *number >= plane.masters => {
+            Some(format!("there is no master {number}: there are {}", plane.masters))
+        }
+        _ => None,
+    };
+    for step in &plan.steps {
+        let Act::Fault { fault, .. } = &step.act else { continue };
+        let problem = match fault {
+            Fault::NodeCrash(node) | Fault::KubeletStop(node) => {
+                spot_problem(&Spot::Node(node.clone()))
+            }
+            Fault::Kill(instance) => {
+                let (what, number, count) = match *instance {
+                    Instance::ApiServer(number) => ("API server", number, plane.api_servers),
+                    Instance::Scheduler(number) => ("scheduler", number, plane.schedulers),
+                    Instance::ControllerManager(number) => {
+                        ("controller manager", number, plane.controller_managers)
+                    }
+                };
+                (number >= count)
+                    .then(|| format!("there is no {what} {number}: there are {count}, from 0"))
+            }
+            Fault::Partition { from, to } => from.iter().chain(to).find_map(spot_problem),
+        };
+        if let Some(problem) = problem {
+            let place = format!("step {:?}", &*step.name);
+            findings.push(Diagnostic::of_file(&place, problem));
+        }
+    }
+}

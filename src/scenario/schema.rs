@@ -1,0 +1,138 @@
+//! JSON Schema of a Scenario, for editors and for whoever writes one by program.
+
+use serde_json::{Value, json};
+
+use super::load::API_VERSION;
+
+/// The dialect of our schemas.
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+fn object(properties: Value) -> Value {
+    json!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+fn list(items: Value) -> Value {
+    json!({"type": "array", "items": items})
+}
+
+fn text(meaning: &str) -> Value {
+    json!({"type": "string", "description": meaning})
+}
+
+fn duration() -> Value {
+    json!({"type": "string", "description": "A duration as in 300ms, 1.5s or 1h30m.",
+        "pattern": "^([0-9]+(\\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$|^0$"})
+}
+
+fn delay() -> Value {
+    json!({"description": "How long something takes.", "oneOf": [
+        duration(),
+        {"const": "never"},
+        object(json!({"uniform": {"type": "array", "items": duration(), "minItems": 2, "maxItems": 2}})),
+        object(json!({"exponential": duration()})),
+        object(json!({"lognormal": object(json!({"p50": duration(), "p99": duration()}))})),
+    ]})
+}
+
+fn labels() -> Value {
+    json!({"type": "object", "additionalProperties": {"type": "string"}})
+}
+
+fn amounts() -> Value {
+    json!({"type": "object", "additionalProperties": {"type": ["string", "number"]}})
+}
+
+fn instances() -> Value {
+    json!({"type": "integer", "minimum": 1, "maximum": 32})
+}
+
+fn cluster() -> Value {
+    let limit = object(json!({
+        "qps": {"type": "integer", "minimum": 1}, "burst": {"type": "integer", "minimum": 1}}));
+    let taint = object(json!({
+        "key": text("Its key."), "value": text("Its value."),
+        "effect": {"enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
+        "timeAdded": text("Ignored.")}));
+    object(json!({
+        "nodes": list(object(json!({
+            "name": text("Nodes are called this, a dash, and a number from 0."),
+            "count": {"type": "integer", "minimum": 1},
+            "zone": text("Their zone."),
+            "capacity": amounts(), "labels": labels(), "taints": list(taint)}))),
+        "controlPlane": object(json!({
+            "masters": instances(), "apiServers": instances(), "etcd": instances(),
+            "schedulers": instances(), "controllerManagers": instances()})),
+        "clients": object(json!({"controllers": limit, "scheduler": limit, "kubelets": limit})),
+        "fidelity": {"enum": ["elided", "explicit"]},
+        "featureGates": {"type": "object", "additionalProperties": {"type": "boolean"}},
+        "profile": text("The model's times: default."),
+        "from": text("A kubectl dump in place of nodes."),
+    }))
+}
+
+fn app() -> Value {
+    object(json!({
+        "match": object(json!({
+            "image": text("What the image looks like; * stands for any letters, ? for one."),
+            "labels": labels(), "container": text("What the container is called.")})),
+        "start": delay(), "ready": delay(), "hang": delay(), "stop": delay(),
+        "run": object(json!({
+            "for": delay(), "exit": {"type": "integer", "minimum": 0, "maximum": 255},
+            "exitByIndex": {"type": "object", "additionalProperties": {"type": "integer"}}})),
+        "service": object(json!({
+            "workers": {"type": "integer", "minimum": 1}, "time": delay(),
+            "errors": {"type": "number", "minimum": 0, "maximum": 1}})),
+        "usage": amounts(),
+    }))
+}
+
+fn step() -> Value {
+    let place = json!({"type": ["string", "array"], "items": {"type": "string"},
+        "description": "node/n-0, zone/a, master/0, api-server/0, scheduler/0, controller-manager/0"});
+    object(json!({
+        "at": duration(), "name": text("What expectations call it."), "for": duration(),
+        "fault": {"enum": ["node-crash", "kubelet-stop", "kill", "partition"]},
+        "target": place, "from": place,
+        "apply": {"type": ["object", "array"], "description": "An object, or a list of them."},
+        "delete": text("deployment/shop/web"),
+        "scale": text("deployment/shop/web"), "replicas": {"type": "integer", "minimum": 0},
+        "setImage": text("deployment/shop/web"), "container": text("Which container; all if none."),
+        "image": text("The image."),
+        "patch": {}, "undo": {}, "pause": {}, "resume": {}, "restart": {}, "cordon": {},
+        "uncordon": {}, "drain": {}, "evict": {}, "label": {}, "annotate": {}, "taint": {},
+        "with": {},
+    }))
+}
+
+/// The schema of a Scenario.
+pub fn scenario() -> Value {
+    let traffic = object(json!({
+        "name": text("Its name."), "from": {}, "to": text("shop/web:80"), "rate": text("200/s"),
+        "arrivals": text("poisson"), "timeout": duration(), "start": duration(),
+        "until": duration()}));
+    let expect = object(json!({
+        "name": text("Its name."), "eventually": text("A condition."), "always": text("A condition."),
+        "never": text("A condition."), "atEnd": text("A condition."), "of": text("A step."),
+        "after": text("A step."), "within": duration(), "for": duration()}));
+    let mut schema = object(json!({
+        "apiVersion": {"const": API_VERSION},
+        "kind": {"const": "Scenario"},
+        "metadata": object(json!({
+            "name": text("Its name."), "labels": labels(), "annotations": labels()})),
+        "spec": object(json!({
+            "seed": {"type": "integer", "minimum": 0, "description": "One seed for everything."},
+            "epoch": text("The calendar instant of the start, as in 2026-01-01T00:00:00Z."),
+            "duration": duration(),
+            "cluster": cluster(),
+            "apps": list(app()),
+            "traffic": list(traffic),
+            "timeline": list(step()),
+            "expect": list(expect),
+        })),
+    }));
+    schema["required"] = json!(["apiVersion", "kind", "spec"]);
+    schema["$schema"] = json!(DIALECT);
+    schema["$id"] = json!(API_VERSION);
+    schema["title"] = json!("What surrounds the manifests of a run");
+    schema
+}

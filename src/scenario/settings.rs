@@ -1,0 +1,318 @@
+//! From a Scenario as written to settings a plan can be made from: every value judged.
+
+use std::collections::BTreeMap;
+
+use super::judge::Judge;
+use super::nodes::{Group, NODES_MAX};
+use super::raw;
+use super::steps::{self, WrittenStep};
+use super::values::Word;
+use crate::api::quantity::Quantity;
+use crate::api::validation::names::is_dns1123_subdomain;
+use crate::cluster::plan::{AppRule, AppRules, ClientLimit, ClientLimits, ControlPlane};
+use crate::kernel::Fidelity;
+use crate::messages::app::{App, Delay, Run};
+use crate::time::SimDuration;
+
+/// 2026-01-01T00:00:00Z.
+const DEFAULT_EPOCH_SECONDS: i64 = 1_767_225_600;
+/// Most instances of anything in the control plane.
+const INSTANCES_MAX: u16 = 32;
+
+/// What a Scenario says, its own objects apart.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub name: Option<String>,
+    pub seed: u64,
+    pub epoch_seconds: i64,
+    pub duration: Option<SimDuration>,
+    pub groups: Vec<Group>,
+    pub control_plane: ControlPlane,
+    pub clients: ClientLimits,
+    pub fidelity: Fidelity,
+    pub feature_gates: BTreeMap<String, bool>,
+    pub apps: AppRules,
+    pub steps: Vec<WrittenStep>,
+    /// How many expectations nobody checks.
+    pub expectations: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            name: None,
+            seed: 1,
+            epoch_seconds: DEFAULT_EPOCH_SECONDS,
+            duration: None,
+            groups: Vec::new(),
+            control_plane: ControlPlane::default(),
+            clients: ClientLimits::default(),
+            fidelity: Fidelity::Elided,
+            feature_gates: BTreeMap::new(),
+            apps: AppRules::default(),
+            steps: Vec::new(),
+            expectations: 0,
+        }
+    }
+}
+
+/// Judges a Scenario; what is wrong is told to `judge`.
+pub(super) fn settings(written: raw::Scenario, judge: &mut Judge<'_, '_>) -> Settings {
+    let mut settings =
+        Settings { name: written.metadata.unwrap_or_default().name, ..Settings::default() };
+    if let Some(name) = &settings.name {
+        for problem in is_dns1123_subdomain(name) {
+            judge.error("metadata.name", format!("Invalid value: {name:?}: {problem}"));
+        }
+    }
+    let Some(spec) = written.spec else {
+        judge.error("spec", "Required value");
+        return settings;
+    };
+    settings.seed = spec.seed.unwrap_or(settings.seed);
+    if let Some(epoch) = &spec.epoch {
+        match epoch.parse::<jiff::Timestamp>() {
+            Ok(instant) => settings.epoch_seconds = instant.as_second(),
+            Err(_) => judge.error(
+                "spec.epoch",
+                format!("Invalid value: {epoch:?}: expected an instant as in 2026-01-01T00:00:00Z"),
+            ),
+        }
+    }
+    settings.duration = spec.duration.map(|span| span.0);
+    if let Some(cluster) = spec.cluster {
+        take_cluster(cluster, &mut settings, judge);
+    }
+    for (at, app) in spec.apps.into_iter().flatten().enumerate() {
+        let rule = app_rule(app, &format!("spec.apps[{at}]"), judge);
+        settings.apps.rules.push(rule);
+    }
+    settings.steps = steps::steps(spec.timeline.unwrap_or_default(), judge);
+    if let Some(traffic) = spec.traffic.filter(|list| !list.is_empty()) {
+        let clients = traffic.len();
+        judge.warn("spec.traffic", format!("accepted, not modelled yet ({clients} in all)"));
+    }
+    take_expectations(&spec.expect.unwrap_or_default(), &mut settings, judge);
+    settings
+}
+
+fn take_expectations(list: &[raw::Expect], settings: &mut Settings, judge: &mut Judge<'_, '_>) {
+    settings.expectations = list.len();
+    for (at, one) in list.iter().enumerate() {
+        let forms = [&one.eventually, &one.always, &one.never, &one.at_end];
+        let given = forms.iter().filter(|form| form.is_some()).count();
+        if given != 1 {
+            judge.error(
+                &format!("spec.expect[{at}]"),
+                format!("expected exactly one of eventually, always, never, atEnd; found {given}"),
+            );
+        }
+    }
+    if !list.is_empty() {
+        judge.warn(
+            "spec.expect",
+            format!(
+                "accepted, not checked yet: nothing is claimed about them ({} in all)",
+                list.len()
+            ),
+        );
+    }
+}
+
+fn take_cluster(written: raw::Cluster, settings: &mut Settings, judge: &mut Judge<'_, '_>) {
+    let mut total = 0_usize;
+    for (at, group) in written.nodes.into_iter().flatten().enumerate() {
+        let path = format!("spec.cluster.nodes[{at}]");
+        let group = node_group(group, &path, judge);
+        total = total.saturating_add(group.count as usize);
+        settings.groups.push(group);
+    }
+    if total > NODES_MAX {
+        judge.error("spec.cluster.nodes", format!("{total} nodes: there may be up to {NODES_MAX}"));
+        settings.groups.clear();
+    }
+    if let Some(written) = written.control_plane {
+        settings.control_plane = control_plane(&written, judge);
+    }
+    if let Some(written) = written.clients {
+        let limits = &mut settings.clients;
+        for (name, written, limit) in [
+            ("controllers", written.controllers, &mut limits.controllers),
+            ("scheduler", written.scheduler, &mut limits.scheduler),
+            ("kubelets", written.kubelets, &mut limits.kubelets),
+        ] {
+            take_limit(name, written.unwrap_or_default(), limit, judge);
+        }
+    }
+    match written.fidelity.as_deref() {
+        None | Some("elided") => {}
+        Some("explicit") => settings.fidelity = Fidelity::Explicit,
+        Some(other) => {
+            judge.not_one_of("spec.cluster.fidelity", other, &["elided", "explicit"]);
+        }
+    }
+    settings.feature_gates = written.feature_gates.unwrap_or_default();
+    if !settings.feature_gates.is_empty() {
+        judge.warn("spec.cluster.featureGates", "accepted, not modelled yet");
+    }
+    match written.profile.as_deref() {
+        None | Some("default") => {}
+        Some(other) => {
+            judge.error(
+                "spec.cluster.profile",
+                format!("Invalid value: {other:?}: only \"default\" is known; profiles in files are not read yet"),
+            );
+        }
+    }
+    if written.from.is_some() {
+        judge.error(
+            "spec.cluster.from",
+            "not read yet: give the file to the command beside the scenario",
+        );
+    }
+}
+
+fn take_limit(name: &str, written: raw::Limit, limit: &mut ClientLimit, judge: &mut Judge<'_, '_>) {
+    for (field, number, place) in
+        [("qps", written.qps, &mut limit.qps), ("burst", written.burst, &mut limit.burst)]
+    {
+        match number {
+            Some(0) => judge.error(
+                &format!("spec.cluster.clients.{name}.{field}"),
+                "Invalid value: 0: must be greater than or equal to 1",
+            ),
+            Some(number) => *place = number,
+            None => {}
+        }
+    }
+}
+
+fn control_plane(written: &raw::ControlPlane, judge: &mut Judge<'_, '_>) -> ControlPlane {
+    let mut plane = ControlPlane::default();
+    for (field, number, place) in [
+        ("masters", written.masters, &mut plane.masters),
+        ("apiServers", written.api_servers, &mut plane.api_servers),
+        ("etcd", written.etcd, &mut plane.etcd),
+        ("schedulers", written.schedulers, &mut plane.schedulers),
+        ("controllerManagers", written.controller_managers, &mut plane.controller_managers),
+    ] {
+        let Some(number) = number else { continue };
+        if (1..=INSTANCES_MAX).contains(&number) {
+            *place = number;
+        } else {
+            judge.error(
+                &format!("spec.cluster.controlPlane.{field}"),
+                format!("Invalid value: {number}: must be between 1 and {INSTANCES_MAX}"),
+            );
+        }
+    }
+    plane
+}
+
+fn node_group(written: raw::NodeGroup, path: &str, judge: &mut Judge<'_, '_>) -> Group {
+    let mut group = Group { count: written.count.unwrap_or(1), ..Group::default() };
+    if let Some(name) = word(written.name, &format!("{path}.name"), judge) {
+        for problem in is_dns1123_subdomain(&name) {
+            judge.error(&format!("{path}.name"), format!("Invalid value: {name:?}: {problem}"));
+        }
+        group.name = name;
+    }
+    if group.count == 0 {
+        let message = "Invalid value: 0: must be greater than or equal to 1";
+        judge.error(&format!("{path}.count"), message);
+    }
+    if let Some(zone) = word(written.zone, &format!("{path}.zone"), judge) {
+        group.zone = zone;
+    }
+    for (name, amount) in written.capacity.unwrap_or_default() {
+        match Quantity::of(&amount) {
+            Ok(quantity) if quantity.signum() >= 0 => {
+                group.capacity.insert(name, amount);
+            }
+            Ok(_) => judge.error(
+                &format!("{path}.capacity.{name}"),
+                format!("Invalid value: {:?}: must be greater than or equal to 0", amount.0),
+            ),
+            Err(error) => judge.error(
+                &format!("{path}.capacity.{name}"),
+                format!("Invalid value: {:?}: {error}", amount.0),
+            ),
+        }
+    }
+    group.labels = written.labels.unwrap_or_default();
+    group.taints = written.taints.unwrap_or_default();
+    for (at, taint) in group.taints.iter().enumerate() {
+        let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+        if taint.key.is_empty() {
+            judge.error(&format!("{path}.taints[{at}].key"), "Required value");
+        }
+        if !effects.contains(&taint.effect.as_str()) {
+            judge.not_one_of(&format!("{path}.taints[{at}].effect"), &taint.effect, &effects);
+        }
+    }
+    group
+}
+
+fn word(written: Option<Word>, path: &str, judge: &mut Judge<'_, '_>) -> Option<String> {
+    let found = written?.text(judge.document.line_from(path));
+    if found.is_none() {
+        judge.error(path, "expected a name, found a boolean: put it in quotes");
+    }
+    found
+}
+
+fn app_rule(written: raw::App, path: &str, judge: &mut Judge<'_, '_>) -> AppRule {
+    let matches = written.matches.unwrap_or_default();
+    if written.service.is_some() {
+        judge.warn(&format!("{path}.service"), "accepted, not modelled yet");
+    }
+    if let Some(usage) = &written.usage {
+        for (name, amount) in usage {
+            if let Err(error) = Quantity::of(amount) {
+                let message = format!("Invalid value: {:?}: {error}", amount.0);
+                judge.error(&format!("{path}.usage.{name}"), message);
+            }
+        }
+        judge.warn(&format!("{path}.usage"), "accepted, not modelled yet");
+    }
+    AppRule {
+        image: matches.image.map(Into::into),
+        labels: matches
+            .labels
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect(),
+        container: matches.container.map(Into::into),
+        app: App {
+            start: written.start.map(|delay| delay.0),
+            ready: written.ready.map(|delay| delay.0),
+            hang: written.hang.map(|delay| delay.0),
+            stop: written.stop.map(|delay| delay.0),
+            run: written.run.map(|run| app_run(run, &format!("{path}.run"), judge)),
+            ..App::default()
+        },
+    }
+}
+
+fn app_run(written: raw::Run, path: &str, judge: &mut Judge<'_, '_>) -> Run {
+    let mut exit_by_index = Vec::new();
+    for (index, code) in written.exit_by_index.unwrap_or_default() {
+        match index.parse() {
+            Ok(index) => exit_by_index.push((index, code)),
+            Err(_) => judge.error(
+                &format!("{path}.exitByIndex.{index}"),
+                format!("{index:?} is no completion index: expected a number from 0 on"),
+            ),
+        }
+    }
+    exit_by_index.sort_unstable();
+    if written.lasts.is_none() {
+        judge.error(&format!("{path}.for"), "Required value: how long it runs, as in 10s");
+    }
+    Run {
+        lasts: written.lasts.map_or(Delay::Never, |delay| delay.0),
+        exit_code: written.exit.unwrap_or(0),
+        exit_by_index,
+    }
+}

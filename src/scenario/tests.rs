@@ -1,0 +1,208 @@
+use super::*;
+use crate::api::compact::Arrival;
+use crate::api::object::Object;
+use crate::cluster::plan::{Act, End, Fault, Instance};
+use crate::time::{SimDuration, SimTime};
+
+fn load(text: &str, overrides: Overrides) -> Loaded {
+    let mut loader = Loader::new(overrides);
+    loader.read("in.yaml", text.as_bytes(), &mut |_| {});
+    loader.finish()
+}
+
+fn findings(text: &str) -> Vec<String> {
+    let loaded = load(text, Overrides::default());
+    loaded.findings.iter().map(ToString::to_string).collect()
+}
+
+const HEAD: &str = "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {name: s}\n";
+
+#[test]
+fn the_scenario_of_the_design_is_read_whole() {
+    let text = include_str!("tests/full.yaml");
+    let loaded = load(text, Overrides::default());
+    let errors: Vec<_> = loaded.findings.iter().filter(|it| it.is_error()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let plan = &loaded.plan;
+    assert_eq!((plan.seed, &*plan.name, plan.nodes.len()), (42, "node-loss", 3));
+    assert_eq!(plan.end, End::At(SimTime::from_secs(1200)));
+    assert_eq!(plan.clients.controllers.qps, 20);
+    assert_eq!(plan.apps.rules[0].app.run.as_ref().map(|run| run.exit_by_index.len()), Some(1));
+    let verbs: Vec<_> = plan.steps.iter().map(|step| step.act.verb()).collect();
+    assert_eq!(verbs, ["fault", "scale", "apply", "setImage", "delete", "fault"]);
+    let Act::Fault { fault, lasts } = &plan.steps[0].act else { panic!("a fault is first") };
+    assert_eq!(*fault, Fault::NodeCrash("n-0".into()));
+    assert_eq!(*lasts, Some(SimDuration::from_secs(300)));
+    let Act::Apply(objects) = &plan.steps[2].act else { panic!("an apply is third") };
+    assert!(matches!(&objects[0].object, Object::Deployment(_)));
+    let Act::Fault { fault, .. } = &plan.steps[5].act else { panic!("a fault is last") };
+    assert_eq!(*fault, Fault::Kill(Instance::Scheduler(0)));
+    assert_eq!(loaded.unchecked, 1);
+    let said: Vec<String> = loaded.findings.iter().map(ToString::to_string).collect();
+    assert!(said.iter().any(|line| line.contains("spec.traffic: accepted, not modelled yet")));
+    assert!(said.iter().any(|line| line.contains("spec.expect: accepted, not checked yet")));
+}
+
+#[test]
+fn slips_are_named_with_place_and_nearest_name() {
+    let text =
+        format!("{HEAD}spec:\n  sead: 1\n  duration: 5 minutes\n  cluster: {{fidelity: elidet}}\n");
+    let said = findings(&text);
+    assert_eq!(said.len(), 3, "{said:?}");
+    let line = |part: &str| {
+        said.iter().find(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}: {said:?}"))
+    };
+    assert!(line("sead").starts_with("in.yaml:5:3 ") && line("sead").contains("\"seed\""));
+    assert!(line("5 minutes").starts_with("in.yaml:6:") && line("5 minutes").contains("1h30m"));
+    assert!(line("elidet").contains("did you mean \"elided\"?"));
+}
+
+#[test]
+fn delays_have_five_forms_and_others_are_refused() {
+    for (delay, fine) in [
+        ("1s", true),
+        ("never", true),
+        ("{uniform: [1s, 2s]}", true),
+        ("{exponential: 10ms}", true),
+        ("{lognormal: {p50: 1s, p99: 3s}}", true),
+        ("{uniform: [2s, 1s]}", false),
+        ("{uniform: [1s]}", false),
+        ("{normal: 1s}", false),
+        ("{lognormal: {p50: 1s}}", false),
+        ("5", false),
+        ("sometimes", false),
+    ] {
+        let text = format!("{HEAD}spec:\n  apps: [{{ready: {delay}}}]\n");
+        assert_eq!(findings(&text).is_empty(), fine, "{delay}: {:?}", findings(&text));
+    }
+}
+
+#[test]
+fn a_step_has_exactly_one_verb_and_breaks_only_what_is_there() {
+    for (step, part) in [
+        ("{at: 1s}", "expected exactly one verb, found none"),
+        ("{at: 1s, scale: deployment/web, delete: pod/x, replicas: 1}", "found delete, scale"),
+        ("{scale: deployment/web, replicas: 1}", "spec.timeline[0].at: Required value"),
+        ("{at: 1s, scale: deployment/web}", "spec.timeline[0].replicas: Required value"),
+        ("{at: 1s, scale: deployment/web, replicas: -1}", "must be greater than or equal to 0"),
+        ("{at: 1s, scale: service/web, replicas: 1}", "a Service has no replicas"),
+        ("{at: 1s, scale: deploymant/web, replicas: 1}", "did you mean \"deployment\"?"),
+        ("{at: 1s, fault: node-crsh, target: node/n-0}", "did you mean \"node-crash\"?"),
+        ("{at: 1s, fault: node-crash, target: node/n-9}", "there is no node \"n-9\""),
+        ("{at: 1s, fault: kill, target: scheduler/1}", "there is no scheduler 1"),
+        ("{at: 1s, cordon: node/n-0}", "spec.timeline[0].cordon: accepted, not modelled yet"),
+    ] {
+        let said = findings(&format!("{HEAD}spec:\n  timeline:\n  - {step}\n"));
+        assert!(said.iter().any(|line| line.contains(part)), "{step}: {said:?}");
+    }
+}
+
+#[test]
+fn flags_win_over_the_scenario() {
+    let overrides = Overrides {
+        seed: Some(7),
+        nodes: Some(Group::parse("5").expect("a number")),
+        assignments: vec![
+            Assignment::parse("spec.duration=3m").expect("one"),
+            Assignment::parse("spec.cluster.fidelity=explicit").expect("one"),
+        ],
+        ..Overrides::default()
+    };
+    let text =
+        format!("{HEAD}spec: {{seed: 1, duration: 1m, cluster: {{nodes: [{{name: x}}]}}}}\n");
+    let plan = load(&text, overrides).plan;
+    assert_eq!((plan.seed, plan.nodes.len()), (7, 5));
+    assert_eq!(plan.end, End::At(SimTime::from_secs(180)));
+    assert_eq!(plan.fidelity, crate::kernel::Fidelity::Explicit);
+}
+
+#[test]
+fn a_wrong_value_of_a_flag_is_blamed_on_the_flag() {
+    let overrides = Overrides {
+        assignments: vec![Assignment::parse("spec.duration=soon").expect("one")],
+        ..Overrides::default()
+    };
+    for text in
+        ["apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n", &format!("{HEAD}spec: {{}}")]
+    {
+        let loaded = load(text, overrides.clone());
+        let said: Vec<String> = loaded.findings.iter().map(ToString::to_string).collect();
+        assert!(said.iter().any(|line| line.starts_with("--set spec.duration=soon: ")), "{said:?}");
+    }
+}
+
+#[test]
+fn namespaces_come_first_and_missing_ones_are_named() {
+    let text = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\n\
+                spec: {ports: [{port: 80}]}\n---\n\
+                apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: other}\n---\n\
+                apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
+    let loaded = load(text, Overrides::default());
+    let names: Vec<String> =
+        loaded.plan.objects.iter().map(|it| it.object.meta().name.to_string()).collect();
+    let default = ["default", "kube-node-lease", "kube-public", "kube-system"];
+    assert_eq!(names, [&default[..], &["shop", "other", "web", "c"]].concat());
+    let said: Vec<String> = loaded.findings.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("namespace \"other\" is used by Other/other/c"), "{said:?}");
+}
+
+#[test]
+fn bound_pods_of_a_dump_keep_their_node_if_it_is_there() {
+    let pod = |name: &str, node: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, uid: u-{name}}}\n\
+             spec: {{nodeName: {node}, containers: [{{name: c, image: a}}]}}\n\
+             status: {{phase: Running}}\n---\n"
+        )
+    };
+    let text = format!(
+        "apiVersion: v1\nkind: Node\nmetadata: {{name: n1}}\n---\n{}{}",
+        pod("a", "n1"),
+        pod("b", "gone")
+    );
+    let loaded = load(&text, Overrides::default());
+    assert!(!loaded.has_errors(), "{:?}", loaded.findings);
+    let bound: Vec<_> =
+        loaded.plan.objects[4..].iter().map(|it| (it.arrival, it.node.as_deref())).collect();
+    assert_eq!(bound, [(Arrival::Imported, Some("n1")), (Arrival::Imported, None)]);
+    let said: Vec<String> = loaded.findings.iter().map(ToString::to_string).collect();
+    assert!(said.iter().any(|it| it.contains("Node n1 has no status.capacity")), "{said:?}");
+    assert!(
+        said.iter().any(|it| it.contains("1 pods are bound to nodes that are not")),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn the_same_input_gives_the_same_hash_and_another_seed_another() {
+    let text =
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: a}]}";
+    let hash =
+        |seed| load(text, Overrides { seed: Some(seed), ..Overrides::default() }).plan.hash();
+    assert_eq!(hash(1), hash(1));
+    assert_ne!(hash(1), hash(2));
+}
+
+#[test]
+fn the_schema_names_the_fields_that_are_read() {
+    // Every field of a full scenario is in the schema.
+    fn walk(schema: &serde_json::Value, value: &serde_json::Value, path: &str) {
+        if let Some(properties) = schema.get("properties").and_then(|it| it.as_object()) {
+            for (key, inner) in value.as_object().into_iter().flatten() {
+                let known = properties.get(key);
+                walk(
+                    known.unwrap_or_else(|| panic!("{path}.{key}")),
+                    inner,
+                    &format!("{path}.{key}"),
+                );
+            }
+        }
+        for item in value.as_array().into_iter().flatten() {
+            walk(schema.get("items").unwrap_or(&serde_json::Value::Null), item, path);
+        }
+    }
+    let node = crate::api::yaml::parse(include_str!("tests/full.yaml")).expect("it parses");
+    let value = serde_json::from_str(&crate::api::tree::canonical_json(&node)).expect("JSON");
+    walk(&schema::scenario(), &value, "");
+}
