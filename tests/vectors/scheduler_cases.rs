@@ -340,6 +340,7 @@ fn replay_folder(folder: &Path) -> Tally {
     tally
 }
 
+#[expect(clippy::print_stdout, reason = "a table says what it left out")]
 fn conclude(what: &str, tally: &Tally) {
     println!(
         "{what}: {} steps, {} equal, {} whole messages, excluded {:?}",
@@ -357,6 +358,7 @@ fn small_cases_are_decided_alike() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn all_cases_are_decided_alike() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/scheduler-cases/cases");
     if !folder.exists() {
