@@ -8,7 +8,7 @@ use super::shape::PodShape;
 use super::snapshot::Snapshot;
 
 /// So many columns of each kind are kept; the one longest unused makes room.
-const COLUMNS: usize = 64;
+const COLUMNS: usize = 128;
 
 /// What follows from the node object alone.
 #[derive(Clone, Copy, Debug)]
