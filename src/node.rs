@@ -3,6 +3,7 @@
 //! Each of the first two is one struct for all nodes, its state in columns that clones of a run share; a
 //! handler works for one node. Owns how nodes bring pods about; refuses to know the control plane.
 pub mod container_engine;
+pub mod kube_proxy;
 pub mod kubelet;
 
 /// Which machine of the cluster: its kubelet, engine and processors share the number. It outlives the Node

@@ -8,6 +8,8 @@ mod vectors {
     pub mod containers;
     pub mod cron_schedule;
     pub mod int_or_percent;
+    pub mod kube_proxy;
+    pub mod kubelet;
     pub mod labels_selector;
     pub mod names;
     pub mod node_selector_match;

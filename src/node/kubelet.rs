@@ -35,6 +35,7 @@ mod worker;
 
 use std::sync::Arc;
 
+pub use ending::effective_grace;
 pub use worker::Worker;
 
 use self::admission::Held;
@@ -213,17 +214,19 @@ impl Kubelets {
     /// A pod of a kubelet is being deleted: within so many seconds.
     pub fn pod_deleting(&mut self, id: Id<Pod>, grace_seconds: u32, fx: &mut Effects<Timer>) {
         let Some(worker) = self.worker_of(id) else { return };
-        self.with(worker, fx, |worker, desk| worker.end(Ending::Deleted, grace_seconds, desk));
+        self.with(worker, fx, |worker, desk| {
+            let grace = effective_grace(worker.spec.grace_seconds, Some(grace_seconds), None);
+            worker.end(Ending::Deleted, grace, desk);
+        });
     }
 
     /// A pod's object is gone: what is left of it on the node is stopped, and nothing is written of it.
     pub fn pod_removed(&mut self, id: Id<Pod>, fx: &mut Effects<Timer>) {
         let Some(worker) = self.worker_of(id) else { return };
-        let grace = |worker: &Worker| match worker.stage {
-            Stage::Stopping => worker.stopping.1,
-            Stage::Active | Stage::StoppingSandbox | Stage::Ended => worker.spec.grace_seconds,
-        };
-        self.with(worker, fx, |worker, desk| worker.end(Ending::Removed, grace(worker), desk));
+        self.with(worker, fx, |worker, desk| {
+            let grace = effective_grace(worker.spec.grace_seconds, None, None);
+            worker.end(Ending::Removed, grace, desk);
+        });
     }
 
     /// The engine of a node tells something.

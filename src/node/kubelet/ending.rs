@@ -18,13 +18,17 @@ use crate::time::{SimDuration, SimTime};
 /// The least time between SIGTERM and SIGKILL, in seconds (`minimumGracePeriodInSeconds`).
 const MIN_GRACE: u32 = 2;
 
+/// How many seconds a pod has to end: what was asked for now, else what its deletion says, else its spec;
+/// at least one (kubelet 1.36 `calculateEffectiveGracePeriod`).
+pub fn effective_grace(spec: u32, deletion: Option<u32>, asked: Option<u32>) -> u32 {
+    asked.or(deletion).unwrap_or(spec).max(1)
+}
+
 impl Worker {
-    /// The pod is stopped for good, for `why`, within `grace` seconds (0 counts as 1).
+    /// The pod is stopped for good, for `why`, within `grace` seconds.
     pub(super) fn end(&mut self, why: Ending, grace: u32, desk: &mut Desk<'_>) {
         let now = desk.fx.now();
-        let grace = grace.max(1);
-        let former = self.ending;
-        if self.stage == Stage::Active || why > former {
+        if self.stage == Stage::Active || why > self.ending {
             self.ending = why;
         }
         match self.stage {
@@ -81,7 +85,7 @@ impl Worker {
             reason: "DeadlineExceeded".into(),
             message: "Pod was active on the node longer than the specified deadline".into(),
         }));
-        self.end(Ending::Deadline, self.spec.grace_seconds, desk);
+        self.end(Ending::Deadline, effective_grace(self.spec.grace_seconds, None, None), desk);
     }
 
     fn is_sidecar(&self, index: usize) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::worker::{ContainerRun, Ending, Life, SandboxKnown, Stage, Step, Worker};
-use super::{Desk, Timer};
+use super::{Desk, Timer, effective_grace};
 use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
 use crate::api::pod::{
@@ -94,7 +94,9 @@ impl Worker {
             }
         }
         if let Some(deletion) = pod.meta.deletion {
-            self.end(Ending::Deleted, deletion.grace_seconds, desk);
+            let grace =
+                effective_grace(self.spec.grace_seconds, Some(deletion.grace_seconds), None);
+            self.end(Ending::Deleted, grace, desk);
         }
     }
 

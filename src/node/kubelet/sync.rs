@@ -1,10 +1,10 @@
 //! Bringing a pod about: one sync looks at what is there and starts what is missing, in order (kubelet 1.36
 //! `kuberuntime_manager.go`, SyncPod and computePodActions).
 
-use super::Desk;
 use super::backoff::BackoffLaw;
 use super::probes::Answers;
 use super::worker::{Change, Ending, Kill, Life, SandboxKnown, Stage, Step, Worker};
+use super::{Desk, effective_grace};
 use crate::api::pod::{Lifetime, PullPolicy, WaitingReason};
 use crate::base::hash::StableHasher;
 use crate::luck::{Label, Luck};
@@ -151,7 +151,8 @@ impl Worker {
         self.mark_waiting(desk);
         let phase = self.write_status(desk);
         if phase.is_terminal() || self.is_through() {
-            return self.end(Ending::Finished, self.spec.grace_seconds, desk);
+            let grace = effective_grace(self.spec.grace_seconds, None, None);
+            return self.end(Ending::Finished, grace, desk);
         }
         self.trigger_readiness(now);
         if self.runs.iter().any(|run| matches!(run.kill, Kill::Wanted(_))) {
