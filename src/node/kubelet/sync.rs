@@ -118,7 +118,9 @@ impl Worker {
                 self.write_status(desk);
             }
             Change::Unready => {
-                self.runs[index].ready = false;
+                // Its ticks so far are spent; the next sync that finds it not ready has it probed anew.
+                (self.runs[index].ready, self.runs[index].ready_base) = (false, SimTime::MAX);
+                self.wants_sync = true;
                 self.probe_failed(index, "Readiness probe failed", desk);
                 self.write_status(desk);
             }

@@ -1,3 +1,4 @@
 //! Kubelet and simulated engine together, as scripts: what is told, and what is written when.
 mod life;
+mod restarts;
 mod rig;

@@ -1,0 +1,163 @@
+//! Containers that end, fail probes, are started again, and go in order.
+use super::rig::*;
+use crate::api::pod::*;
+use crate::messages::app::*;
+
+fn ends(code: u8) -> App {
+    let lasts = takes(1).expect("a delay");
+    App { run: Some(Run { lasts, exit_code: code, exit_by_index: vec![] }), ..App::default() }
+}
+
+#[test]
+fn a_crashing_container_waits_longer_each_time_from_its_end() {
+    let mut rig = Rig::new();
+    rig.assign(1, spec(vec![], vec![container("app")]), vec![ends(3)]);
+    rig.run_to(80);
+    let log = rig.take();
+    let waits: Vec<_> =
+        log.iter().filter_map(|line| line.split_once("back-off ")).map(|it| it.1).collect();
+    assert_eq!(waits, ["seconds=10", "seconds=20", "seconds=40", "seconds=80"]);
+    // Ended at 4.881, again at 15.968 and 37.055; an image check and a creation come before each start.
+    let starts: Vec<_> = log.iter().filter(|line| line.contains("fact started")).collect();
+    assert_eq!(
+        starts,
+        [
+            "1.835 fact started container=0 restarts=0",
+            "3.850 fact started container=0 restarts=1",
+            "14.937 fact started container=0 restarts=2",
+            "36.024 fact started container=0 restarts=3",
+            "77.111 fact started container=0 restarts=4",
+        ]
+    );
+    assert!(log.contains(&"5.763 write Running [CrashLoopBackOff x1]".to_owned()));
+}
+
+#[test]
+fn a_program_that_hangs_is_unready_and_then_killed_for_its_liveness_probe() {
+    let mut rig = Rig::new();
+    let app = Container {
+        liveness: Some(probe(10)),
+        startup: Some(Probe { failure_threshold: 2, ..probe(5) }),
+        readiness: Some(probe(3)),
+        ..container("app")
+    };
+    let program = App { hang: takes(40), ready: takes(6), ..App::default() };
+    rig.assign(1, spec(vec![], vec![app]), vec![program]);
+    rig.run_to(79);
+    let log = rig.take();
+    assert_eq!(
+        log[4..],
+        [
+            "1.835 fact started container=0 restarts=0",
+            "2.763 write Running [running]",
+            // The startup probe ticks each 5 s; the program answers from 7.835.
+            "10.000 write Running [running]",
+            "10.000 write Running ready [running ready]",
+            // It hangs from 41.835: three ticks of 3 s and a timeout, three of 10 s and a timeout.
+            "50.000 fact probe-failed container=0",
+            "50.000 write Running [running]",
+            "71.000 fact probe-failed container=0",
+            "71.000 fact killing container=0",
+            "71.012 ended 0 with 0",
+            "71.055 fact exited container=0 exit_code=0",
+            "71.142 fact started container=0 restarts=1",
+            "71.763 write Running [running x1]",
+        ]
+    );
+}
+
+#[test]
+fn a_startup_probe_that_never_succeeds_ends_the_container() {
+    let mut rig = Rig::new();
+    let app = Container { startup: Some(probe(5)), ..container("app") };
+    let program = App { ready: Some(Delay::Never), ..App::default() };
+    rig.assign(1, spec(vec![], vec![app]), vec![program]);
+    rig.run_to(16);
+    let log = rig.take();
+    assert!(log.contains(&"15.000 fact killing container=0".to_owned()), "{log:#?}");
+    assert!(!log.iter().any(|line| line.contains("ready [")), "{log:#?}");
+}
+
+#[test]
+fn sidecars_go_last_and_the_grace_period_counts_from_the_deletion() {
+    let mut rig = Rig::new();
+    let side =
+        Container { lifetime: Lifetime::Sidecar, pre_stop: Some(secs(1)), ..container("side") };
+    let hooked = Container { pre_stop: Some(secs(4)), ..container("a") };
+    let stubborn = App { stop: Some(Delay::Never), ..App::default() };
+    let apps = vec![App { stop: takes(3), ..App::default() }, App::default(), stubborn];
+    rig.assign(1, spec(vec![side], vec![hooked, container("b")]), apps);
+    rig.run_to(50).take();
+    rig.delete(1, 10).run_to(80);
+    let log = rig.take();
+    let ended: Vec<_> = log.iter().filter(|line| line.contains("ended")).collect();
+    assert_eq!(
+        ended,
+        ["54.012 ended 1 with 0", "60.000 ended 2 with 137", "63.000 ended 0 with 0"]
+            .map(str::to_owned)
+            .iter()
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(log.last().map(String::as_str), Some("63.143 delete within 0"));
+}
+
+#[test]
+fn a_pod_that_is_through_takes_its_sidecar_along() {
+    let mut rig = Rig::new();
+    let side = Container { lifetime: Lifetime::Sidecar, ..container("side") };
+    let job = PodSpec {
+        restart_policy: RestartPolicy::Never,
+        ..spec(vec![side], vec![container("job")])
+    };
+    rig.assign(1, job, vec![App::default(), ends(0)]);
+    rig.run_to(50);
+    let writes = rig.take_only("write");
+    assert_eq!(writes[3], "8.763 write Running [running ready, Completed 0]");
+    assert_eq!(writes[4], "8.918 write Succeeded [Completed 0, Completed 0]");
+}
+
+#[test]
+fn two_containers_with_one_port_both_start_and_the_second_fails() {
+    let mut rig = Rig::new();
+    let port = ContainerPort { name: "".into(), port: 80, protocol: Protocol::Tcp };
+    let with_port = |name| Container { ports: vec![port.clone()], ..container(name) };
+    rig.assign(1, spec(vec![], vec![with_port("a"), with_port("b")]), vec![]);
+    rig.run_to(12);
+    let log = rig.take();
+    assert!(log.iter().any(|line| line.ends_with("[running ready, Error 1]")), "{log:#?}");
+}
+
+#[test]
+fn a_kubelet_that_starts_anew_finds_its_pods_again() {
+    let mut rig = Rig::new();
+    rig.assign(1, spec(vec![], vec![container("app")]), vec![]);
+    rig.run_to(20).take();
+    rig.kubelets.stop(AT);
+    let found = rig.engines.list(AT);
+    let pod = rig.pods[&1].clone();
+    rig.tell(|kubelets, fx| kubelets.start(AT, found, fx));
+    rig.tell(|kubelets, fx| kubelets.pod_assigned(AT, pod_id(1), &pod, vec![].into(), fx));
+    rig.run_to(40);
+    let log = rig.take();
+    assert!(!log.iter().any(|line| line.contains("started")), "it still runs: {log:#?}");
+    assert!(rig.pods[&1].is_ready());
+}
+
+#[test]
+fn a_node_that_crashed_starts_its_pods_again() {
+    let mut rig = Rig::new();
+    rig.assign(1, spec(vec![], vec![container("app")]), vec![]);
+    rig.run_to(20).take();
+    rig.kubelets.stop(AT);
+    let now = rig.now;
+    rig.engines.crash(AT, &mut rig.machine, now);
+    let found = rig.engines.list(AT);
+    let pod = rig.pods[&1].clone();
+    rig.run_to(30);
+    rig.tell(|kubelets, fx| kubelets.start(AT, found, fx));
+    rig.tell(|kubelets, fx| kubelets.pod_assigned(AT, pod_id(1), &pod, vec![].into(), fx));
+    rig.run_to(50);
+    let writes = rig.take_only("write");
+    let last = writes.last().map_or("", String::as_str);
+    assert!(last.ends_with("write Running ready [running x1 ready]"), "{writes:#?}");
+}
