@@ -1,2 +1,339 @@
-//! The cluster: the plan it is built from.
+//! A whole cluster: the only place that names every component.
+//!
+//! Owns the [`World`]: the store, every component instance with its place, the network, the machines,
+//! and the one dispatch that takes an event to whom it concerns and carries out what they wish. It
+//! refuses to know what any component decides, files, reports, and the wall clock.
+//!
+//! ```text
+//! kernel --event--> dispatch --> component(event, view) --> effects
+//!    ^                                                         |  facts -> digest, sink
+//!    |                                                         |  timers -> kernel
+//!    +---- replies, wake-ups <-- store <-- API server <--------+  requests -> rate limit, net
+//! ```
+//! A World is `Clone + Send`: plain columns, big ones shared and copied on write. A clone goes on
+//! exactly as the original would.
+
+mod boot;
+pub mod clients;
+mod convergence;
+mod event;
+mod nodes;
+mod paths;
 pub mod plan;
+mod processes;
+mod requests;
+mod servers;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod watches;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::api::pod::Pod;
+use crate::base::arena::Arena;
+use crate::base::id::Id;
+use crate::control_plane::{api_server, controllers, scheduler};
+use crate::kernel::{Due, Engine, FactSink, Kernel, LoggedInput, Outgoing};
+use crate::luck::Luck;
+use crate::messages::engine::EngineCall;
+use crate::messages::{ClientId, Effects, Fact, Profile};
+use crate::net::{Net, RuleId};
+use crate::node::NodeIndex;
+use crate::node::container_engine::EngineReport;
+use crate::node::container_engine::simulated::EngineTimer;
+use crate::node::kube_proxy::Proxies;
+use crate::node::kubelet;
+use crate::store::{CursorId, Store, TABLES, TableKind};
+use crate::time::SimTime;
+
+use clients::Clients;
+use convergence::Convergence;
+pub use event::Event;
+use nodes::{Nodes, PodNews};
+use plan::{End, Plan};
+use processes::{ManagerProcess, SchedulerProcess};
+use requests::{Flight, Sink};
+use servers::{ApiServer, Etcd};
+use steps::Errands;
+pub use steps::Refusal;
+use watches::Watches;
+
+/// What recurs: kind and owner.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Duty {
+    /// A node's kubelet renews its Lease.
+    Lease(NodeIndex),
+    /// A controller manager's monitor of nodes.
+    NodeMonitor(u8),
+}
+
+/// Settings of components that start anew with each life.
+#[derive(Clone, Debug)]
+struct Settings {
+    scheduler: scheduler::Settings,
+    controllers: controllers::Settings,
+}
+
+/// Buffers of effects, reused from event to event.
+#[derive(Clone, Debug, Default)]
+struct Buffers {
+    server: Effects<()>,
+    scheduler: Effects<scheduler::Timer>,
+    manager: Effects<controllers::Timer>,
+    kubelet: Effects<kubelet::Timer>,
+    engine: Effects<EngineTimer>,
+    reports: Vec<EngineReport>,
+    calls: VecDeque<(NodeIndex, u64, EngineCall)>,
+}
+
+/// A cluster in virtual time.
+#[derive(Clone, Debug)]
+pub struct World {
+    plan: Arc<Plan>,
+    settings: Settings,
+    luck: Luck,
+    profile: Profile,
+    kernel: Kernel<Event, Duty>,
+    store: Store,
+    shared: api_server::Shared,
+    net: Net,
+    clients: Clients,
+    flights: Arena<Flight>,
+    watches: Watches,
+    servers: Vec<ApiServer>,
+    etcd: Etcd,
+    schedulers: Vec<SchedulerProcess>,
+    managers: Vec<ManagerProcess>,
+    nodes: Nodes,
+    proxies: Proxies,
+    user: ClientId,
+    errands: Errands,
+    partitions: BTreeMap<u32, RuleId>,
+    /// The instant of the latest step or end of a fault.
+    last_step: SimTime,
+    /// The world's own watches, which see every change at its commit.
+    observed: [CursorId; TABLES.len()],
+    convergence: Convergence,
+    /// Since when the cluster has been as desired.
+    converged_since: Option<SimTime>,
+    /// Whether something changed that convergence may depend on.
+    is_dirty: bool,
+    buffers: Buffers,
+}
+
+const _: () = {
+    const fn assert_clone_send<T: Clone + Send>() {}
+    assert_clone_send::<World>();
+};
+
+impl World {
+    /// The store, to be looked at.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The plan it was built from.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The run's identity up to now.
+    pub fn digest(&self) -> u64 {
+        self.kernel.digest()
+    }
+
+    /// Facts recorded so far.
+    pub fn facts(&self) -> u64 {
+        self.kernel.facts()
+    }
+
+    /// Since when the cluster has been as desired; `None`: it is not.
+    pub fn converged_since(&self) -> Option<SimTime> {
+        self.converged_since.filter(|_| self.errands.refused.is_empty())
+    }
+
+    /// Requests of the user that the API server refused.
+    pub fn refused(&self) -> &[Refusal] {
+        &self.errands.refused
+    }
+
+    /// The cluster address a Service's DNS name resolves to, and the machines, are the store's and the nodes' business;
+    /// this tells whether the machine of a node runs.
+    pub fn is_node_gone(&self, node: Id<crate::api::node::Node>) -> bool {
+        self.nodes.is_gone(node)
+    }
+
+    /// When the run may end if nothing changes until then: convergence has held for so long, counted
+    /// from the latest step, or the plan's last instant.
+    pub fn ends_at(&self) -> SimTime {
+        match self.plan.end {
+            End::At(at) => at,
+            End::Settled { hold, backstop } => match self.converged_since() {
+                Some(since) if self.steps_are_done() => {
+                    clients::after(since.max(self.last_step), hold).min(backstop)
+                }
+                _ => backstop,
+            },
+        }
+    }
+
+    fn steps_are_done(&self) -> bool {
+        let last = self.plan.steps.last().map_or(SimTime::ZERO, |step| step.at);
+        self.errands.is_done() && last <= self.kernel.now()
+    }
+
+    fn dispatch(&mut self, due: Due<Event, Duty>, sink: Sink<'_>) {
+        let (cause, event) = match due {
+            Due::Event { cause, event } => (cause, event),
+            Due::Occurrence { key, k } => return self.occurrence(key, k, sink),
+        };
+        match event {
+            Event::Depart(id) => self.depart(cause, id),
+            Event::Commit(id) => self.commit(cause, id, sink),
+            Event::Reply(id) => self.reply(cause, id, sink),
+            Event::Wake(watch) => self.wake(cause, watch, sink),
+            Event::Reconnect(watch) => self.reconnect(cause, watch, sink),
+            Event::News { pod, node, news } => self.news(cause, node, pod, news, sink),
+            Event::Scheduler(at, life, timer) => self.scheduler_timer(at, life, cause, timer, sink),
+            Event::Manager(at, life, timer) => self.manager_timer(at, life, cause, timer, sink),
+            Event::Kubelet(timer) => self.kubelet_timer(cause, timer, sink),
+            Event::Engine(timer) => self.engine_timer(cause, timer, sink),
+            Event::Step(at) => self.step_due(cause, at, sink),
+            Event::Heal(at) => self.heal(cause, at, sink),
+            Event::Synced(process, life) => self.synced(cause, process, life, sink),
+        }
+    }
+
+    /// Takes note of every change just committed: convergence, kubelets, watches.
+    fn observe(&mut self, cause: u64) {
+        for table in TABLES {
+            let cursor = self.observed[table as usize];
+            let end = self.store.log_end(table);
+            if self.store.next(table, cursor) == end {
+                continue;
+            }
+            let range = self.store.advance(table, cursor, end);
+            let mut news: smallvec::SmallVec<[PodNews; 2]> = smallvec::SmallVec::new();
+            let store = &self.store;
+            self.is_dirty |= follow(&mut self.convergence, store, table, range.clone(), &mut news);
+            for change in &news {
+                self.tell_kubelet(cause, change);
+            }
+            self.store.settle(table, range);
+            let (now, kernel) = (self.kernel.now(), &mut self.kernel);
+            self.watches.committed(&self.store, table, now, &mut |due, watch| {
+                kernel.schedule(due, cause, Event::Wake(watch));
+            });
+        }
+    }
+
+    /// Works out anew since when the cluster has been as desired.
+    fn judge(&mut self) {
+        if !std::mem::take(&mut self.is_dirty) {
+            return;
+        }
+        let (store, nodes) = (&self.store, &self.nodes);
+        let gone = |pod: Id<Pod>| {
+            let node = store.get(pod).and_then(|pod| pod.node);
+            node.is_some_and(|node| nodes.is_gone(node))
+        };
+        if !self.errands.is_done() || !self.convergence.is_settled(gone) {
+            self.converged_since = None;
+            return;
+        }
+        let living = || {
+            let alive = nodes.indexes().filter(|&at| nodes.row(at).power != nodes::Power::Off);
+            alive.map(|at| nodes.row(at).key)
+        };
+        let proxies = &self.proxies;
+        let programmed =
+            self.convergence.programmed_at(|change| proxies.all_programmed_at(living(), change));
+        let since = self.kernel.now().max(programmed);
+        self.converged_since.get_or_insert(since);
+    }
+}
+
+/// Tells convergence of the changes in `range`, and gathers what kubelets are to be told; returns
+/// whether convergence may have changed.
+fn follow(
+    convergence: &mut Convergence,
+    store: &Store,
+    table: TableKind,
+    range: std::ops::Range<u64>,
+    news: &mut smallvec::SmallVec<[PodNews; 2]>,
+) -> bool {
+    match table {
+        TableKind::Pod => {
+            for change in store.table::<Pod>().changes(range) {
+                news.extend(PodNews::of(&change));
+                convergence.pod(&change);
+            }
+        }
+        TableKind::ReplicaSet => {
+            store.table().changes(range).for_each(|change| convergence.replica_set(&change));
+        }
+        TableKind::Deployment => {
+            store.table().changes(range).for_each(|change| convergence.deployment(&change));
+        }
+        TableKind::Service => {
+            for change in store.table().changes(range) {
+                let pods = store.table::<Pod>().iter().map(|(_, pod)| pod);
+                convergence.service(&change, pods);
+            }
+        }
+        TableKind::EndpointSlice => {
+            store.table().changes(range).for_each(|change| convergence.slice(&change));
+        }
+        TableKind::Node
+        | TableKind::Namespace
+        | TableKind::Lease
+        | TableKind::PriorityClass
+        | TableKind::Other => return false,
+    }
+    true
+}
+
+impl Engine for World {
+    type Fact = Fact;
+    type Input = ();
+    type Call = ();
+
+    fn now(&self) -> SimTime {
+        self.kernel.now()
+    }
+
+    fn next_at(&self) -> Option<SimTime> {
+        self.kernel.next_at()
+    }
+
+    fn events(&self) -> u64 {
+        self.kernel.events()
+    }
+
+    fn step(&mut self, sink: &mut dyn FactSink<Fact>, _calls: &mut Vec<Outgoing<()>>) {
+        if let Some(due) = self.kernel.next() {
+            self.dispatch(due, sink);
+            self.judge();
+        }
+    }
+
+    fn external(
+        &mut self,
+        _input: &LoggedInput<()>,
+        _sink: &mut dyn FactSink<Fact>,
+        _calls: &mut Vec<Outgoing<()>>,
+    ) {
+    }
+
+    fn advance_to(&mut self, at: SimTime) {
+        self.kernel.advance_to(at);
+    }
+}
+
+impl World {
+    fn occurrence(&mut self, key: Duty, k: u64, sink: Sink<'_>) {
+        let _ = (key, k, sink);
+    }
+}

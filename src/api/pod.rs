@@ -10,6 +10,7 @@ use super::resources::Resources;
 use super::rules::affinity::NodeAffinity;
 use super::rules::ports::HostPort;
 use super::rules::taints::Toleration;
+use crate::base::hash::StableHasher;
 use crate::base::id::Id;
 use crate::time::{SimDuration, SimTime};
 
@@ -37,6 +38,32 @@ pub struct PodTemplate {
     pub spec: Arc<PodSpec>,
     /// A hash of the template as written, stable across runs: equal templates, equal hashes.
     pub hash: u64,
+}
+
+impl PodTemplate {
+    /// The same template with the image of `container` (`None`: of all containers) set to `image`.
+    pub fn with_image(&self, container: Option<&str>, image: &str) -> PodTemplate {
+        let mut spec = (*self.spec).clone();
+        let mut written: serde_json::Value =
+            serde_json::from_str(&spec.written).unwrap_or(serde_json::Value::Null);
+        let mut hasher = StableHasher::new().word(self.hash);
+        for (at, one) in spec.containers.iter_mut().enumerate() {
+            if container.is_none_or(|name| *one.name == *name) && *one.image != *image {
+                one.image = image.into();
+                hasher = hasher.word(at as u64).text(image);
+                if let Some(field) = written.pointer_mut(&format!("/containers/{at}/image")) {
+                    *field = image.into();
+                }
+            }
+        }
+        if spec == *self.spec {
+            return self.clone();
+        }
+        if !written.is_null() {
+            spec.written = written.to_string().into();
+        }
+        PodTemplate { spec: Arc::new(spec), hash: hasher.finish(), ..self.clone() }
+    }
 }
 
 /// What a pod is made of.

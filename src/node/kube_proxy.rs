@@ -11,7 +11,6 @@
 pub mod choose;
 
 use crate::api::meta::Uid;
-use crate::api::name::Name;
 use crate::base::hash::StableHasher;
 use crate::kernel::recurring::Cadence;
 use crate::luck::{Distribution, Label, Luck};
@@ -63,17 +62,17 @@ impl Proxies {
         Proxies { settings, luck }
     }
 
-    /// From when on the proxy of `node` goes by `change`, if nothing cuts it off before.
-    pub fn programmed_at(&self, node: &Name, change: SliceChange) -> SimTime {
-        let key = node.fold(StableHasher::new()).word(change.uid.0).finish();
+    /// From when on the proxy of the node whose name hashes to `node` goes by `change`, if nothing cuts it off before.
+    pub fn programmed_at(&self, node: u64, change: SliceChange) -> SimTime {
+        let key = StableHasher::new().word(node).word(change.uid.0).finish();
         let lag = self.settings.lag.sample(self.luck.draw(LAG, key, change.nth.into()));
         self.next_sync(node, change.at + lag)
     }
 
     /// From when on all proxies go by `change`; the start of the run if there is none.
-    pub fn all_programmed_at<'a>(
+    pub fn all_programmed_at(
         &self,
-        nodes: impl Iterator<Item = &'a Name>,
+        nodes: impl Iterator<Item = u64>,
         change: SliceChange,
     ) -> SimTime {
         let each = nodes.map(|node| self.programmed_at(node, change));
@@ -81,10 +80,10 @@ impl Proxies {
     }
 
     /// The first sync of a node's proxy at or after an instant.
-    pub fn next_sync(&self, node: &Name, instant: SimTime) -> SimTime {
+    pub fn next_sync(&self, node: u64, instant: SimTime) -> SimTime {
         let period = self.settings.min_sync.max(SimDuration::from_nanos(1));
         let last = period.saturating_sub(SimDuration::from_nanos(1));
-        let draw = self.luck.draw(PHASE, node.stable_hash(), 0);
+        let draw = self.luck.draw(PHASE, node, 0);
         let phase = SimTime::ZERO + draw.duration_between(SimDuration::ZERO, last);
         let syncs = Cadence::new(phase, period).expect("a period that is not zero");
         syncs.at(syncs.first_from(instant))
@@ -94,20 +93,21 @@ impl Proxies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::hash::hash_text;
 
     #[test]
     fn a_change_is_programmed_at_a_sync_within_lag_and_period() {
         let proxies = Proxies::new(ProxySettings::default(), Luck::new(3));
-        let names: Vec<_> = (0..50).map(|i| Name::from(&*format!("n-{i}"))).collect();
+        let names: Vec<u64> = (0..50).map(|i| hash_text(&format!("n-{i}"))).collect();
         let change = SliceChange { at: SimTime::from_secs(100), uid: Uid(5), nth: 2 };
         let mut latest = SimTime::ZERO;
-        for name in &names {
+        for &name in &names {
             let at = proxies.programmed_at(name, change);
             assert!(at >= SimTime::from_millis(100_002) && at < SimTime::from_millis(101_008));
             assert_eq!(proxies.next_sync(name, at), at, "it is a sync of that node");
             latest = latest.max(at);
         }
-        assert_eq!(proxies.all_programmed_at(names.iter(), change), latest);
-        assert_eq!(proxies.all_programmed_at([].iter(), change), SimTime::ZERO);
+        assert_eq!(proxies.all_programmed_at(names.iter().copied(), change), latest);
+        assert_eq!(proxies.all_programmed_at(std::iter::empty(), change), SimTime::ZERO);
     }
 }

@@ -166,6 +166,12 @@ impl Kubelets {
         self.workers.len()
     }
 
+    /// The pods a node's kubelet works on, in the order of its workers.
+    pub fn pods_of(&self, at: NodeIndex) -> Vec<Id<Pod>> {
+        let of_node = self.workers.iter().filter(|(_, worker)| worker.node == at);
+        of_node.map(|(_, worker)| worker.pod).collect()
+    }
+
     fn worker_of(&self, pod: Id<Pod>) -> Option<Id<Worker>> {
         let id = (*self.by_pod.get(pod.slot())?)?;
         (self.workers.get(id)?.pod == pod).then_some(id)

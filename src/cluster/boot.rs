@@ -1,0 +1,221 @@
+//! From a plan to a cluster that is up at time zero: nodes registered and ready, control plane
+//! running, imported objects in place, and the user about to apply the rest.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::clients::{Clients, Owner, RateLimit};
+use super::convergence::Convergence;
+use super::event::Event;
+use super::nodes::Nodes;
+use super::plan::{ClientLimit, Plan, PlannedObject};
+use super::processes::{ManagerProcess, ProcessId, Readiness, SchedulerProcess};
+use super::servers::{ApiServer, Etcd};
+use super::steps::Errands;
+use super::watches::Watches;
+use super::{Buffers, Settings, World};
+use crate::api::compact::Arrival;
+use crate::api::meta::{RawId, Uid};
+use crate::api::node::{Node, Tristate};
+use crate::api::object::Object;
+use crate::api::pod::Pod;
+use crate::base::arena::Arena;
+use crate::base::hash::hash_text;
+use crate::base::id::Id;
+use crate::control_plane::api_server::Shared;
+use crate::control_plane::controllers::{self, ControllerManager};
+use crate::control_plane::scheduler::{self, Scheduler};
+use crate::kernel::{FactSink, Kernel, NO_CAUSE, Order};
+use crate::luck::Luck;
+use crate::messages::{Call, Fact};
+use crate::net::address::ServiceRange;
+use crate::net::{Net, Place};
+use crate::node::container_engine::simulated::{ImageTable, SimulatedEngines};
+use crate::node::kube_proxy::Proxies;
+use crate::node::kubelet::Kubelets;
+use crate::store::{Store, Stored, TABLES};
+use crate::time::SimTime;
+
+/// The range of cluster addresses (kubeadm's default), and nodes' own addresses.
+const SERVICE_RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 96, 0, 0), 12);
+const NODE_RANGE: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 0);
+
+/// The user's own limit (kubectl 1.27 and later: 50 a second, 300 at once).
+const USER_LIMIT: RateLimit = RateLimit { qps: 50, burst: 300 };
+
+impl World {
+    /// A cluster as `plan` says, at time zero. What happens at once is told to `sink`.
+    pub fn new(plan: Arc<Plan>, order: Order, sink: &mut dyn FactSink<Fact>) -> World {
+        let luck = Luck::new(plan.seed);
+        let profile = plan.profile.clone();
+        let mut clients = Clients::default();
+        let user = clients.add(Owner::User, Place::Outside, hash_text("user"), USER_LIMIT);
+        let settings = Settings {
+            scheduler: scheduler::Settings::default(),
+            controllers: controllers::Settings::default(),
+        };
+        let mut store = Store::default();
+        let observed = TABLES.map(|table| store.open(table));
+        let range = ServiceRange::new(SERVICE_RANGE.0, SERVICE_RANGE.1);
+        let nodes = Nodes::new(
+            Kubelets::new(Default::default(), luck),
+            SimulatedEngines::new(Default::default(), ImageTable::new(plan.images.clone()), luck),
+        );
+        let masters = plan.control_plane.masters.max(1);
+        let place = |number: u16| Place::Master(number % masters);
+        let mut world = World {
+            settings,
+            luck,
+            kernel: Kernel::new(order, plan.fidelity),
+            store,
+            shared: Shared::new(luck, range),
+            net: Net::new(profile.link),
+            clients,
+            flights: Arena::new(),
+            watches: Watches::new(profile.clone(), luck),
+            servers: (0..plan.control_plane.api_servers.max(1))
+                .map(place)
+                .map(ApiServer::new)
+                .collect(),
+            etcd: Etcd::new(usize::from(plan.control_plane.etcd.max(1))),
+            schedulers: Vec::new(),
+            managers: Vec::new(),
+            nodes,
+            proxies: Proxies::new(Default::default(), luck),
+            user,
+            errands: Errands::default(),
+            partitions: Default::default(),
+            last_step: SimTime::ZERO,
+            observed,
+            convergence: Convergence::default(),
+            converged_since: None,
+            is_dirty: true,
+            buffers: Buffers::default(),
+            profile,
+            plan: plan.clone(),
+        };
+        world.register_nodes(sink);
+        world.import(&plan, sink);
+        world.add_processes(place);
+        for id in world.processes() {
+            world.start(NO_CAUSE, id, Readiness::AtOnce);
+        }
+        for (at, step) in (0u32..).zip(&plan.steps) {
+            world.kernel.schedule(step.at, NO_CAUSE, Event::Step(at));
+        }
+        let applied: Vec<PlannedObject> =
+            plan.objects.iter().filter(|one| one.arrival == Arrival::Applied).cloned().collect();
+        world.apply_all(&applied);
+        world.next_errand(NO_CAUSE);
+        world
+    }
+
+    fn register_nodes(&mut self, sink: &mut dyn FactSink<Fact>) {
+        let plan = self.plan.clone();
+        let limit = rate(plan.clients.kubelets);
+        for (number, planned) in (0u32..).zip(&plan.nodes) {
+            let mut node = planned.node.clone();
+            if node.address.is_unspecified() {
+                node.address = Ipv4Addr::from(u32::from(NODE_RANGE) + number + 1);
+            }
+            if planned.arrival == Arrival::Applied || node.conditions.ready == Tristate::Unknown {
+                let conditions = &mut node.conditions;
+                conditions.ready = Tristate::True;
+                conditions.memory_pressure = Tristate::False;
+                conditions.disk_pressure = Tristate::False;
+                conditions.pid_pressure = Tristate::False;
+            }
+            let Some(id) = self.put(Object::Node(Box::new(node)), sink) else { continue };
+            let id: Id<Node> = id.typed();
+            let Some(node) = self.store.get(id).cloned() else { continue };
+            let place = Place::Node(number);
+            let client =
+                self.clients.add(Owner::Kubelet(number), place, hash_text("kubelet"), limit);
+            self.nodes.add(id, &node, place, client);
+        }
+    }
+
+    /// Puts an object into the store as if it had always been there.
+    fn put(&mut self, object: Object, sink: &mut dyn FactSink<Fact>) -> Option<RawId> {
+        let (result, _) = self.execute(NO_CAUSE, Call::Create(object), sink);
+        result.ok().map(|done| done.id)
+    }
+
+    /// Objects that were in the cluster before are put into the store as they are: uid, status and
+    /// node included. Owners are found by uid once all are there.
+    fn import(&mut self, plan: &Plan, sink: &mut dyn FactSink<Fact>) {
+        let imported = plan.objects.iter().filter(|one| one.arrival == Arrival::Imported);
+        for planned in imported.clone() {
+            let object = self.with_node(planned);
+            let before = object.clone();
+            let Some(id) = self.put(object, sink) else { continue };
+            self.restore(id, before);
+        }
+    }
+
+    /// Gives an imported object back what creation replaced: its uid and its status.
+    fn restore(&mut self, id: RawId, object: Object) {
+        fn back<S: Stored>(store: &mut Store, id: RawId, mut object: S) {
+            let Some(stored) = store.get::<S>(id.typed()) else { return };
+            let held = stored.meta();
+            if object.meta().uid == Uid(0) {
+                object.meta_mut().uid = held.uid;
+            }
+            object.meta_mut().finalizers = held.finalizers.clone();
+            store.update(SimTime::ZERO, id.typed(), object);
+        }
+        let store = &mut self.store;
+        match object {
+            Object::Pod(mut pod) => {
+                if let Some(admitted) = store.get::<Pod>(id.typed()) {
+                    pod.spec = admitted.spec.clone();
+                }
+                back(store, id, *pod);
+            }
+            Object::ReplicaSet(set) => back(store, id, *set),
+            Object::Deployment(deployment) => back(store, id, *deployment),
+            Object::EndpointSlice(slice) => back(store, id, *slice),
+            Object::Node(_)
+            | Object::Namespace(_)
+            | Object::Service(_)
+            | Object::Lease(_)
+            | Object::PriorityClass(_)
+            | Object::Other(_) => {}
+        }
+        self.observe(NO_CAUSE);
+    }
+
+    fn add_processes(&mut self, place: impl Fn(u16) -> Place) {
+        let plan = self.plan.clone();
+        let limits = &plan.clients;
+        for number in 0..plan.control_plane.schedulers.max(1) {
+            let at = number as u8;
+            let owner = Owner::Scheduler(at);
+            let limit = rate(limits.scheduler);
+            let client = self.clients.add(owner, place(number), hash_text("scheduler"), limit);
+            let scheduler = Scheduler::new(self.settings.scheduler.clone(), client, self.luck);
+            let id = ProcessId::Scheduler(at);
+            self.schedulers.push(SchedulerProcess::new(id, place(number), client, scheduler));
+        }
+        for number in 0..plan.control_plane.controller_managers.max(1) {
+            let at = number as u8;
+            let mut client = |name: &str| {
+                let limit = rate(limits.controllers);
+                self.clients.add(Owner::Manager(at), place(number), hash_text(name), limit)
+            };
+            let clients = controllers::Clients {
+                deployments: client("deployment-controller"),
+                replica_sets: client("replicaset-controller"),
+                replication_controllers: client("replication-controller"),
+                endpoint_slices: client("endpointslice-controller"),
+            };
+            let manager = ControllerManager::new(clients, self.settings.controllers);
+            let id = ProcessId::Manager(at);
+            self.managers.push(ManagerProcess::new(id, place(number), clients, manager));
+        }
+    }
+}
+
+fn rate(limit: ClientLimit) -> RateLimit {
+    RateLimit { qps: limit.qps, burst: limit.burst }
+}

@@ -1,0 +1,392 @@
+//! The machines: each with a kubelet, an engine and processors, on or off, reached or not.
+//!
+//! Owns what a node is besides its object: power, whether its kubelet runs, its place in the network,
+//! and the delivery of news of its pods. What a kubelet and an engine make of it is theirs.
+
+use std::sync::Arc;
+
+use super::World;
+use super::clients::after;
+use super::event::{Event, News};
+use super::requests::Sink;
+use crate::api::meta::{Labels, Uid};
+use crate::api::node::Node;
+use crate::api::pod::{Pod, PodSpec};
+use crate::base::chunks::Chunked;
+use crate::base::id::Id;
+use crate::base::{FastMap, StableHasher};
+use crate::compute::Machine;
+use crate::luck::Label;
+use crate::messages::app::Apps;
+use crate::messages::{ClientId, Effect, Effects, Reply};
+use crate::net::Place;
+use crate::node::NodeIndex;
+use crate::node::container_engine::simulated::{Bench, EngineTimer, SimulatedEngines};
+use crate::node::container_engine::{ContainerEngine, EngineReport};
+use crate::node::kubelet::{self, Kubelets};
+use crate::store::Change;
+use crate::time::SimTime;
+
+const NEWS_LAG: Label = Label::new("kubelet-watch-lag");
+
+/// Specs whose apps are remembered at most before unused ones are let go.
+const APPS_MAX: usize = 8192;
+
+/// Whether a machine and its kubelet run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Power {
+    /// All of it runs.
+    On,
+    /// Its kubelet is stopped; containers run on.
+    KubeletStopped,
+    /// It has crashed.
+    Off,
+}
+
+/// One machine.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its object; a node deleted from the API keeps its machine.
+    pub id: Id<Node>,
+    /// A stable hash of its name.
+    pub key: u64,
+    /// Where it is.
+    pub place: Place,
+    /// What runs.
+    pub power: Power,
+    /// Whether its kubelet reaches an API server.
+    pub reached: bool,
+    /// News come in order: none before this.
+    news_floor: SimTime,
+}
+
+/// All machines.
+#[derive(Clone, Debug)]
+pub struct Nodes {
+    /// Their kubelets.
+    pub kubelets: Kubelets,
+    /// Their engines.
+    pub engines: SimulatedEngines,
+    machines: Chunked<Machine>,
+    rows: Chunked<Row>,
+    by_slot: Chunked<Option<NodeIndex>>,
+    apps: FastMap<(usize, usize), (Arc<PodSpec>, Arc<Labels>, Apps)>,
+}
+
+impl Nodes {
+    /// No machines yet.
+    pub fn new(kubelets: Kubelets, engines: SimulatedEngines) -> Nodes {
+        Nodes {
+            kubelets,
+            engines,
+            machines: Chunked::new(),
+            rows: Chunked::new(),
+            by_slot: Chunked::new(),
+            apps: FastMap::default(),
+        }
+    }
+
+    /// Adds the machine of a registered node.
+    pub fn add(&mut self, id: Id<Node>, node: &Node, place: Place, client: ClientId) -> NodeIndex {
+        let at = self.kubelets.add_node(id, node, client);
+        self.engines.add_node(node.address, &node.images);
+        self.machines
+            .push(Machine::new(node.capacity.cpu_milli.clamp(1, i64::from(u32::MAX)) as u32));
+        self.rows.push(Row {
+            id,
+            key: node.meta.name.stable_hash(),
+            place,
+            power: Power::On,
+            reached: true,
+            news_floor: SimTime::ZERO,
+        });
+        while self.by_slot.len() <= id.slot() {
+            self.by_slot.push(None);
+        }
+        self.by_slot[id.slot()] = Some(at);
+        at
+    }
+
+    /// The machine of a node object.
+    pub fn of(&self, id: Id<Node>) -> Option<NodeIndex> {
+        (*self.by_slot.get(id.slot())?).filter(|at| self.rows[at.row()].id == id)
+    }
+
+    /// What is known of machine `at`.
+    pub fn row(&self, at: NodeIndex) -> &Row {
+        &self.rows[at.row()]
+    }
+
+    /// What is known of machine `at`, to be changed.
+    pub fn row_mut(&mut self, at: NodeIndex) -> &mut Row {
+        &mut self.rows[at.row()]
+    }
+
+    /// All machines, in order.
+    pub fn indexes(&self) -> impl Iterator<Item = NodeIndex> + use<> {
+        (0..self.rows.len() as u32).map(NodeIndex)
+    }
+
+    /// Whether the machine of a node object is gone or dead, so that nobody can end its pods.
+    pub fn is_gone(&self, id: Id<Node>) -> bool {
+        self.of(id).is_none_or(|at| self.rows[at.row()].power == Power::Off)
+    }
+}
+
+impl World {
+    /// Tells kubelets of a change of a pod.
+    pub(super) fn tell_kubelet(&mut self, cause: u64, change: &PodNews) {
+        let Some(at) = self.nodes.of(change.node) else { return };
+        let now = self.kernel.now();
+        let row = self.nodes.row_mut(at);
+        let key = StableHasher::new().word(row.key).word(change.uid.0).finish();
+        let draw = self.luck.draw(NEWS_LAG, key, u64::from(change.nth));
+        let lag = self.profile.watch_lag.sample(draw) + self.profile.link_floor();
+        let due = after(now, lag).max(row.news_floor);
+        row.news_floor = due;
+        let event = Event::News { pod: change.pod, node: at, news: change.news };
+        self.kernel.schedule(due, cause, event);
+    }
+
+    /// News reach the kubelet of a node, unless nobody is there to hear them: then it learns them
+    /// when it reconnects.
+    pub(super) fn news(
+        &mut self,
+        cause: u64,
+        at: NodeIndex,
+        pod: Id<Pod>,
+        news: News,
+        sink: Sink<'_>,
+    ) {
+        let row = self.nodes.row(at);
+        if row.power != Power::On || !row.reached {
+            return;
+        }
+        match (news, self.store.get(pod)) {
+            (News::Assigned, Some(_)) => self.assign(cause, at, pod, sink),
+            (News::Deleting, Some(object)) => {
+                let grace = object.meta.deletion.map_or(0, |deletion| deletion.grace_seconds);
+                self.kubelet(at, cause, sink, |kubelets, fx| kubelets.pod_deleting(pod, grace, fx));
+            }
+            (News::Removed, _) | (_, None) => {
+                self.kubelet(at, cause, sink, |kubelets, fx| kubelets.pod_removed(pod, fx));
+            }
+        }
+    }
+
+    fn assign(&mut self, cause: u64, at: NodeIndex, id: Id<Pod>, sink: Sink<'_>) {
+        let Some(pod) = self.store.get(id).cloned() else { return };
+        let apps = self.apps_of(&pod);
+        self.kubelet(at, cause, sink, |kubelets, fx| kubelets.pod_assigned(at, id, &pod, apps, fx));
+    }
+
+    fn apps_of(&mut self, pod: &Pod) -> Apps {
+        let key = (Arc::as_ptr(&pod.spec) as usize, Arc::as_ptr(&pod.meta.labels) as usize);
+        if let Some((_, _, apps)) = self.nodes.apps.get(&key) {
+            return apps.clone();
+        }
+        let held = &mut self.nodes.apps;
+        if held.len() >= APPS_MAX {
+            held.retain(|_, (spec, _, _)| Arc::strong_count(spec) > 1);
+        }
+        let apps = self.plan.apps.of(&pod.spec, &pod.meta.labels);
+        held.insert(key, (pod.spec.clone(), pod.meta.labels.clone(), apps.clone()));
+        apps
+    }
+
+    /// Lets the kubelet of a machine do something, and carries out what it wishes.
+    pub(super) fn kubelet(
+        &mut self,
+        at: NodeIndex,
+        cause: u64,
+        sink: Sink<'_>,
+        work: impl FnOnce(&mut Kubelets, &mut Effects<kubelet::Timer>),
+    ) {
+        self.kubelet_once(at, cause, sink, work);
+        self.settle_nodes(sink);
+    }
+
+    /// Lets the engine of a machine do something; what it reports reaches the kubelet at once.
+    fn engine(
+        &mut self,
+        at: NodeIndex,
+        cause: u64,
+        sink: Sink<'_>,
+        work: impl FnOnce(&mut SimulatedEngines, Bench<'_>),
+    ) {
+        self.engine_once(at, cause, sink, work);
+        self.settle_nodes(sink);
+    }
+
+    fn kubelet_once(
+        &mut self,
+        at: NodeIndex,
+        cause: u64,
+        sink: Sink<'_>,
+        work: impl FnOnce(&mut Kubelets, &mut Effects<kubelet::Timer>),
+    ) {
+        let mut fx = std::mem::take(&mut self.buffers.kubelet);
+        fx.begin(self.kernel.now(), cause, self.kernel.facts() + 1);
+        work(&mut self.nodes.kubelets, &mut fx);
+        for (of, fact) in fx.drain_facts() {
+            self.kernel.record(of, &fact, sink);
+        }
+        for (cause, effect) in fx.drain() {
+            match effect {
+                Effect::Send(request) => self.send(cause, request),
+                Effect::Arm { at, timer } => {
+                    self.kernel.schedule(at, cause, Event::Kubelet(timer));
+                }
+                Effect::Engine(call) => self.buffers.calls.push_back((at, cause, call)),
+            }
+        }
+        self.buffers.kubelet = fx;
+    }
+
+    fn engine_once(
+        &mut self,
+        at: NodeIndex,
+        cause: u64,
+        sink: Sink<'_>,
+        work: impl FnOnce(&mut SimulatedEngines, Bench<'_>),
+    ) {
+        let mut fx = std::mem::take(&mut self.buffers.engine);
+        fx.begin(self.kernel.now(), cause, self.kernel.facts() + 1);
+        let machine = &mut self.nodes.machines[at.row()];
+        let reports = &mut self.buffers.reports;
+        work(&mut self.nodes.engines, Bench { machine, fx: &mut fx, reports });
+        for (of, fact) in fx.drain_facts() {
+            self.kernel.record(of, &fact, sink);
+        }
+        for (cause, effect) in fx.drain() {
+            if let Effect::Arm { at, timer } = effect {
+                self.kernel.schedule(at, cause, Event::Engine(timer));
+            }
+        }
+        self.buffers.engine = fx;
+    }
+
+    /// Carries calls to engines and reports to kubelets until both are silent: what an engine
+    /// reports comes before the next call.
+    fn settle_nodes(&mut self, sink: Sink<'_>) {
+        loop {
+            if !self.buffers.reports.is_empty() {
+                let reports = std::mem::take(&mut self.buffers.reports);
+                for EngineReport { node, cause, event } in reports {
+                    if self.nodes.row(node).power == Power::On {
+                        self.kubelet_once(node, cause, sink, |kubelets, fx| {
+                            kubelets.engine(node, event, fx);
+                        });
+                    }
+                }
+            } else if let Some((at, cause, call)) = self.buffers.calls.pop_front() {
+                self.engine_once(at, cause, sink, |engines, bench| engines.submit(at, call, bench));
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// A kubelet's timer.
+    pub(super) fn kubelet_timer(&mut self, cause: u64, timer: kubelet::Timer, sink: Sink<'_>) {
+        let Some(at) = self.nodes.kubelets.node_of(timer) else { return };
+        if self.nodes.row(at).power != Power::On {
+            return;
+        }
+        if let kubelet::Timer::Status(at) = timer {
+            let Some(node) = self.store.get(self.nodes.row(at).id).cloned() else { return };
+            let images = self.nodes.engines.images(at);
+            self.kubelet(at, cause, sink, |kubelets, fx| {
+                kubelets.node_status(at, &node, images, fx);
+            });
+            return;
+        }
+        self.kubelet(at, cause, sink, |kubelets, fx| kubelets.timer(timer, fx));
+    }
+
+    /// An engine's timer.
+    pub(super) fn engine_timer(&mut self, cause: u64, timer: EngineTimer, sink: Sink<'_>) {
+        let Some(at) = self.nodes.engines.node_of(timer) else { return };
+        if self.nodes.row(at).power == Power::Off {
+            return;
+        }
+        self.engine(at, cause, sink, |engines, mut bench| engines.timer(timer, &mut bench));
+    }
+
+    /// A reply for a kubelet.
+    pub(super) fn kubelet_reply(&mut self, at: u32, cause: u64, reply: &Reply, sink: Sink<'_>) {
+        let at = NodeIndex(at);
+        if self.nodes.row(at).power == Power::On {
+            self.kubelet(at, cause, sink, |kubelets, fx| kubelets.reply(reply, fx));
+        }
+    }
+
+    /// The power of a machine changes.
+    pub(super) fn set_power(&mut self, cause: u64, at: NodeIndex, power: Power, sink: Sink<'_>) {
+        let before = std::mem::replace(&mut self.nodes.row_mut(at).power, power);
+        if before == power {
+            return;
+        }
+        let now = self.kernel.now();
+        if power == Power::Off {
+            let machine = &mut self.nodes.machines[at.row()];
+            self.nodes.engines.crash(at, machine, now);
+        }
+        if power != Power::On && before == Power::On {
+            self.nodes.kubelets.stop(at);
+        }
+        if power == Power::On {
+            let found = self.nodes.engines.list(at);
+            self.kubelet(at, cause, sink, |kubelets, fx| kubelets.start(at, found, fx));
+            if self.nodes.row(at).reached {
+                self.resync(cause, at, sink);
+            }
+        }
+    }
+
+    /// A kubelet lists its pods anew: what it missed, it learns now.
+    pub(super) fn resync(&mut self, cause: u64, at: NodeIndex, sink: Sink<'_>) {
+        let bound: Vec<Id<Pod>> = self.store.indexes().pods_on(self.nodes.row(at).id).to_vec();
+        for pod in self.nodes.kubelets.pods_of(at) {
+            if self.store.get(pod).is_none() {
+                self.news(cause, at, pod, News::Removed, sink);
+            }
+        }
+        for pod in bound {
+            self.news(cause, at, pod, News::Assigned, sink);
+            if self.store.get(pod).is_some_and(|pod| pod.meta.is_terminating()) {
+                self.news(cause, at, pod, News::Deleting, sink);
+            }
+        }
+    }
+}
+
+/// What a kubelet is to be told of a pod.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PodNews {
+    pod: Id<Pod>,
+    uid: Uid,
+    nth: u32,
+    node: Id<Node>,
+    news: News,
+}
+
+impl PodNews {
+    /// What a change of a pod means to a kubelet, if anything.
+    pub(super) fn of(change: &Change<'_, Pod>) -> Option<PodNews> {
+        let (pod, nth) = (change.id, change.nth);
+        let told = |of: &Pod, node, news| Some(PodNews { pod, uid: of.meta.uid, nth, node, news });
+        match (change.old, change.new) {
+            (old, Some(new)) => {
+                let node = new.node?;
+                if old.is_none_or(|old| old.node.is_none()) {
+                    return told(new, node, News::Assigned);
+                }
+                let was = old.and_then(|old| old.meta.deletion);
+                (new.meta.deletion != was).then(|| told(new, node, News::Deleting)).flatten()
+            }
+            (Some(old), None) => told(old, old.node?, News::Removed),
+            (None, None) => None,
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! The control plane's processes: instances of schedulers and controller managers, their watches,
+//! their lives and deaths.
+//!
+//! ```text
+//! down --start: caches fill--> syncing --list delivered--> running --kill--> down
+//! ```
+//! A killed process loses everything it knew; its timers and replies find another life and are
+//! dropped.
+
+use std::ops::Range;
+
+use super::World;
+use super::clients::after;
+use super::event::Event;
+use super::requests::Sink;
+use super::watches::WatchState;
+use crate::base::hash::StableHasher;
+use crate::control_plane::controllers::{self, ControllerManager};
+use crate::control_plane::scheduler::{self, Leading, Scheduler};
+use crate::luck::Label;
+use crate::messages::{ClientId, Effect, Effects, Reply};
+use crate::net::Place;
+use crate::store::{Cursors, Store, TableKind, View};
+use crate::time::SimDuration;
+
+const SYNC: Label = Label::new("informer-sync");
+
+/// A process of the control plane that watches.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ProcessId {
+    /// A scheduler instance.
+    Scheduler(u8),
+    /// A controller manager instance.
+    Manager(u8),
+}
+
+impl ProcessId {
+    /// A stable number for keyed draws.
+    pub fn key(self) -> u64 {
+        let (name, at) = match self {
+            ProcessId::Scheduler(at) => ("kube-scheduler", at),
+            ProcessId::Manager(at) => ("kube-controller-manager", at),
+        };
+        StableHasher::new().text(name).word(u64::from(at)).finish()
+    }
+}
+
+/// Whether a process runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// It does not.
+    Down,
+    /// It fills its caches.
+    Syncing,
+    /// It works.
+    Running,
+}
+
+/// What all processes have in common.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// Which one it is.
+    pub id: ProcessId,
+    /// Where it runs.
+    pub place: Place,
+    /// Whether it runs.
+    pub state: State,
+    /// Which life it is in: events of earlier ones are stale.
+    pub life: u8,
+    /// Its watches.
+    pub cursors: Cursors,
+    tables: &'static [TableKind],
+}
+
+impl Process {
+    /// A process that is not started yet.
+    pub fn new(id: ProcessId, place: Place, tables: &'static [TableKind]) -> Process {
+        Process { id, place, state: State::Down, life: 0, cursors: Cursors::default(), tables }
+    }
+}
+
+/// What a scheduler follows.
+const SCHEDULER_TABLES: &[TableKind] = &[TableKind::Node, TableKind::Pod];
+
+/// A scheduler instance.
+#[derive(Clone, Debug)]
+pub struct SchedulerProcess {
+    /// Its life.
+    pub process: Process,
+    /// Its client.
+    pub client: ClientId,
+    /// What it knows and does; made anew with each life.
+    pub scheduler: Scheduler,
+}
+
+/// A controller manager instance.
+#[derive(Clone, Debug)]
+pub struct ManagerProcess {
+    /// Its life.
+    pub process: Process,
+    /// The clients of its controllers.
+    pub clients: controllers::Clients,
+    /// What it knows and does; made anew with each life.
+    pub manager: ControllerManager,
+}
+
+impl SchedulerProcess {
+    /// An instance that is not started yet.
+    pub fn new(id: ProcessId, place: Place, client: ClientId, scheduler: Scheduler) -> Self {
+        let process = Process::new(id, place, SCHEDULER_TABLES);
+        SchedulerProcess { process, client, scheduler }
+    }
+}
+
+impl ManagerProcess {
+    /// An instance that is not started yet.
+    pub fn new(
+        id: ProcessId,
+        place: Place,
+        clients: controllers::Clients,
+        manager: ControllerManager,
+    ) -> Self {
+        let process = Process::new(id, place, &controllers::WATCHED);
+        ManagerProcess { process, clients, manager }
+    }
+}
+
+impl World {
+    fn process(&self, id: ProcessId) -> &Process {
+        match id {
+            ProcessId::Scheduler(at) => &self.schedulers[usize::from(at)].process,
+            ProcessId::Manager(at) => &self.managers[usize::from(at)].process,
+        }
+    }
+
+    pub(super) fn process_mut(&mut self, id: ProcessId) -> &mut Process {
+        match id {
+            ProcessId::Scheduler(at) => &mut self.schedulers[usize::from(at)].process,
+            ProcessId::Manager(at) => &mut self.managers[usize::from(at)].process,
+        }
+    }
+
+    /// All processes.
+    pub(super) fn processes(&self) -> Vec<ProcessId> {
+        let schedulers = self.schedulers.iter().map(|one| one.process.id);
+        schedulers.chain(self.managers.iter().map(|one| one.process.id)).collect()
+    }
+
+    /// Lets a scheduler instance do something, and carries out what it wishes.
+    fn scheduler(
+        &mut self,
+        at: u8,
+        cause: u64,
+        sink: Sink<'_>,
+        work: impl FnOnce(&mut Scheduler, &Store, &View<'_>, &mut Effects<scheduler::Timer>),
+    ) {
+        let now = self.kernel.now();
+        let mut fx = std::mem::take(&mut self.buffers.scheduler);
+        fx.begin(now, cause, self.kernel.facts() + 1);
+        let row = &mut self.schedulers[usize::from(at)];
+        let life = row.process.life;
+        let view = View::new(now, &self.store, &row.process.cursors);
+        work(&mut row.scheduler, &self.store, &view, &mut fx);
+        self.carry_out(&mut fx, sink, |timer| Event::Scheduler(at, life, timer));
+        self.buffers.scheduler = fx;
+    }
+
+    /// Lets a controller manager instance do something, and carries out what it wishes.
+    fn manager(
+        &mut self,
+        at: u8,
+        cause: u64,
+        sink: Sink<'_>,
+        work: impl FnOnce(&mut ControllerManager, &Store, &View<'_>, &mut Effects<controllers::Timer>),
+    ) {
+        let now = self.kernel.now();
+        let mut fx = std::mem::take(&mut self.buffers.manager);
+        fx.begin(now, cause, self.kernel.facts() + 1);
+        let row = &mut self.managers[usize::from(at)];
+        let life = row.process.life;
+        let view = View::new(now, &self.store, &row.process.cursors);
+        work(&mut row.manager, &self.store, &view, &mut fx);
+        self.carry_out(&mut fx, sink, |timer| Event::Manager(at, life, timer));
+        self.buffers.manager = fx;
+    }
+
+    fn carry_out<T>(&mut self, fx: &mut Effects<T>, sink: Sink<'_>, event: impl Fn(T) -> Event) {
+        for (of, fact) in fx.drain_facts() {
+            self.kernel.record(of, &fact, sink);
+        }
+        for (cause, effect) in fx.drain() {
+            match effect {
+                Effect::Send(request) => self.send(cause, request),
+                Effect::Arm { at, timer } => self.kernel.schedule(at, cause, event(timer)),
+                Effect::Engine(_) => unreachable!("the control plane has no container engine"),
+            }
+        }
+    }
+
+    /// A scheduler's timer.
+    pub(super) fn scheduler_timer(
+        &mut self,
+        at: u8,
+        life: u8,
+        cause: u64,
+        timer: scheduler::Timer,
+        sink: Sink<'_>,
+    ) {
+        if self.is_running(ProcessId::Scheduler(at), life) {
+            self.scheduler(at, cause, sink, |it, _, view, fx| it.timer(timer, view, fx));
+        }
+    }
+
+    /// A controller manager's timer.
+    pub(super) fn manager_timer(
+        &mut self,
+        at: u8,
+        life: u8,
+        cause: u64,
+        timer: controllers::Timer,
+        sink: Sink<'_>,
+    ) {
+        if self.is_running(ProcessId::Manager(at), life) {
+            self.manager(at, cause, sink, |it, _, view, fx| it.timer(timer, view, fx));
+        }
+    }
+
+    fn is_running(&self, id: ProcessId, life: u8) -> bool {
+        let process = self.process(id);
+        process.state == State::Running && process.life == life
+    }
+
+    /// A reply for a scheduler.
+    pub(super) fn scheduler_reply(&mut self, at: u8, cause: u64, reply: &Reply, sink: Sink<'_>) {
+        if self.process(ProcessId::Scheduler(at)).state == State::Running {
+            self.scheduler(at, cause, sink, |it, _, view, fx| it.reply(reply, view, fx));
+        }
+    }
+
+    /// A reply for a controller manager.
+    pub(super) fn manager_reply(&mut self, at: u8, cause: u64, reply: &Reply, sink: Sink<'_>) {
+        if self.process(ProcessId::Manager(at)).state == State::Running {
+            self.manager(at, cause, sink, |it, _, view, fx| it.reply(reply, view, fx));
+        }
+    }
+
+    /// A watch is due: the changes that have reached it by now are delivered.
+    pub(super) fn wake(&mut self, cause: u64, at: u32, sink: Sink<'_>) {
+        let now = self.kernel.now();
+        let watch = self.watches.get(at);
+        if watch.state != WatchState::Waiting || watch.wake_at != now {
+            return;
+        }
+        let end = self.watches.batch_end(&self.store, at, now);
+        let (process, table, cursor) = {
+            let watch = self.watches.get(at);
+            (watch.process, watch.table, watch.cursor)
+        };
+        let changes = self.store.advance(table, cursor, end);
+        self.deliver(process, table, changes.clone(), cause, sink);
+        self.store.settle(table, changes);
+        let kernel = &mut self.kernel;
+        self.watches.await_next(&self.store, at, now, &mut |due, watch| {
+            kernel.schedule(due, cause, Event::Wake(watch));
+        });
+    }
+
+    fn deliver(
+        &mut self,
+        process: ProcessId,
+        table: TableKind,
+        changes: Range<u64>,
+        cause: u64,
+        sink: Sink<'_>,
+    ) {
+        if self.process(process).state != State::Running {
+            return;
+        }
+        match process {
+            ProcessId::Scheduler(at) => self.scheduler(at, cause, sink, |it, store, view, fx| {
+                it.deliver(table, changes, store, view, fx);
+            }),
+            ProcessId::Manager(at) => self.manager(at, cause, sink, |it, store, view, fx| {
+                it.deliver(table, changes, store, view, fx);
+            }),
+        }
+    }
+
+    /// A process is started: it connects, and works once its caches are filled.
+    pub(super) fn start(&mut self, cause: u64, id: ProcessId, ready: Readiness) {
+        let now = self.kernel.now();
+        let process = self.process_mut(id);
+        if process.state != State::Down {
+            return;
+        }
+        process.state = State::Syncing;
+        process.life = process.life.wrapping_add(1);
+        let life = process.life;
+        let wait = match ready {
+            Readiness::AtOnce => SimDuration::ZERO,
+            Readiness::AfterSync => {
+                let draw = self.luck.draw(SYNC, id.key(), u64::from(life));
+                self.profile.informer_sync.sample(draw)
+            }
+        };
+        self.kernel.schedule(after(now, wait), cause, Event::Synced(id, life));
+    }
+
+    /// The caches of a process are to be filled: it lists and watches, and begins to work, or tries
+    /// again while no API server answers.
+    pub(super) fn synced(&mut self, cause: u64, id: ProcessId, life: u8, sink: Sink<'_>) {
+        let process = self.process(id);
+        if process.state != State::Syncing || process.life != life {
+            return;
+        }
+        let Some(server) = self.server_for(process.place, id.key()) else {
+            let again = after(self.kernel.now(), self.profile.request_timeout);
+            self.kernel.schedule(again, cause, Event::Synced(id, life));
+            return;
+        };
+        let mut cursors = Cursors::default();
+        for &table in process.tables {
+            cursors.set(table, Some(self.watches.open(&mut self.store, id, table, server)));
+        }
+        let process = self.process_mut(id);
+        process.cursors = cursors;
+        process.state = State::Running;
+        match id {
+            ProcessId::Scheduler(at) => {
+                self.scheduler(at, cause, sink, |it, _, view, fx| {
+                    it.start(view, fx);
+                    it.lead(Leading::Yes, view, fx);
+                });
+            }
+            ProcessId::Manager(at) => {
+                self.manager(at, cause, sink, |it, _, view, fx| it.start(view, fx));
+            }
+        }
+    }
+
+    /// A process is killed: all it knew is lost.
+    pub(super) fn kill(&mut self, id: ProcessId) {
+        let process = self.process_mut(id);
+        if process.state == State::Down {
+            return;
+        }
+        process.state = State::Down;
+        process.cursors = Cursors::default();
+        self.watches.close(&mut self.store, id);
+        match id {
+            ProcessId::Scheduler(at) => {
+                let client = self.schedulers[usize::from(at)].client;
+                self.schedulers[usize::from(at)].scheduler =
+                    Scheduler::new(self.settings.scheduler.clone(), client, self.luck);
+            }
+            ProcessId::Manager(at) => {
+                let clients = self.managers[usize::from(at)].clients;
+                self.managers[usize::from(at)].manager =
+                    ControllerManager::new(clients, self.settings.controllers);
+            }
+        }
+    }
+
+    /// A watch whose server or link failed tries to connect again.
+    pub(super) fn reconnect(&mut self, cause: u64, at: u32, sink: Sink<'_>) {
+        let watch = self.watches.get(at);
+        if watch.state != WatchState::Cut {
+            return;
+        }
+        let now = self.kernel.now();
+        let (id, table, cursor) = (watch.process, watch.table, watch.cursor);
+        let place = self.process(id).place;
+        let Some(server) = self.server_for(place, id.key()) else {
+            let again = self.watches.cut(at, now);
+            self.kernel.schedule(again, cause, Event::Reconnect(at));
+            return;
+        };
+        self.watches.connect(at, server, now);
+        if self.store.is_lost(table, cursor) {
+            // 410: what it knew is void; it lists everything anew.
+            self.kill(id);
+            self.start(cause, id, Readiness::AtOnce);
+            let life = self.process(id).life;
+            self.synced(cause, id, life, sink);
+            return;
+        }
+        let kernel = &mut self.kernel;
+        self.watches.await_next(&self.store, at, now, &mut |due, watch| {
+            kernel.schedule(due, cause, Event::Wake(watch));
+        });
+    }
+
+    /// Cuts the watches that their server or their link no longer carries.
+    pub(super) fn cut_watches(&mut self, cause: u64) {
+        let now = self.kernel.now();
+        let lost: Vec<u32> = self
+            .watches
+            .iter()
+            .filter(|(_, watch)| matches!(watch.state, WatchState::Idle | WatchState::Waiting))
+            .filter(|(_, watch)| {
+                let server = &self.servers[usize::from(watch.server)];
+                !server.is_up()
+                    || !self.net.reaches(self.process(watch.process).place, server.place)
+            })
+            .map(|(at, _)| at)
+            .collect();
+        for at in lost {
+            let again = self.watches.cut(at, now);
+            self.kernel.schedule(again, cause, Event::Reconnect(at));
+        }
+    }
+}
+
+/// How soon a started process works.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Readiness {
+    /// At once: a run begins with a cluster that is up.
+    AtOnce,
+    /// When its caches are filled.
+    AfterSync,
+}

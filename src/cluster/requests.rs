@@ -1,0 +1,203 @@
+//! Requests on their way: from a component through its client's rate limit and the network to an API
+//! server and etcd, and the reply back.
+//!
+//! ```text
+//! sent --token--> departed --link, server, etcd--> committed --link--> replied
+//!                     |  no server up or reachable        | server died meanwhile
+//!                     `------------ Unreachable ----------+------> replied
+//! ```
+//! Successes that nobody waits for (a kubelet's status patch) end at the commit.
+
+use super::World;
+use super::clients::{Owner, after};
+use super::event::Event;
+use crate::api::meta::RawId;
+use crate::api::status::Status;
+use crate::base::hash::StableHasher;
+use crate::base::id::Id;
+use crate::control_plane::api_server::Server;
+use crate::kernel::FactSink;
+use crate::luck::Label;
+use crate::messages::{Call, Done, Fact, Reply, Request};
+use crate::net::{Place, Verdict};
+use crate::store::{Store, TableKind};
+
+const REQUEST: Label = Label::new("api-request");
+const COMMIT: Label = Label::new("etcd-commit");
+const LINK: Label = Label::new("request-link");
+
+/// A request on its way.
+#[derive(Clone, Debug)]
+pub struct Flight {
+    request: Option<Request>,
+    client: crate::messages::ClientId,
+    tag: u64,
+    server: u8,
+    /// Which life of the server it was sent to.
+    life: u32,
+    result: Option<Result<Done, Status>>,
+}
+
+/// Sink of facts, as World's handlers pass it on.
+pub(super) type Sink<'a> = &'a mut dyn FactSink<Fact>;
+
+impl World {
+    /// Takes a request from a component.
+    pub(super) fn send(&mut self, cause: u64, request: Request) {
+        let now = self.kernel.now();
+        let (client, tag) = (request.client, request.tag);
+        let token_at = self.clients.reserve(client, now);
+        let flight =
+            Flight { request: Some(request), client, tag, server: 0, life: 0, result: None };
+        let id = self.flights.insert(flight);
+        if token_at > now {
+            self.kernel.schedule(token_at, cause, Event::Depart(id));
+        } else {
+            self.depart(cause, id);
+        }
+    }
+
+    /// The request leaves its client.
+    pub(super) fn depart(&mut self, cause: u64, id: Id<Flight>) {
+        let now = self.kernel.now();
+        let Some(flight) = self.flights.get(id) else { return };
+        let Some(request) = &flight.request else { return };
+        let (place, kind_key) = {
+            let client = self.clients.get(flight.client);
+            (client.place, client.kind_key)
+        };
+        let (object, count) = luck_key(&mut self.store, &request.call);
+        let key = StableHasher::new().word(kind_key).word(object).finish();
+        let Some(server) = self.server_for(place, key) else {
+            self.fail(cause, id, Status::Unreachable);
+            return;
+        };
+        let link = self.link(place, self.servers[usize::from(server)].place, key, count);
+        let work = self.profile.api_request.sample(self.luck.draw(REQUEST, key, count));
+        let commit = self.profile.etcd_commit.sample(self.luck.draw(COMMIT, key, count));
+        let life = self.servers[usize::from(server)].life;
+        let Some(flight) = self.flights.get_mut(id) else { return };
+        (flight.server, flight.life) = (server, life);
+        let at = self.clients.in_order(flight.client, after(now, link + work + commit));
+        self.kernel.schedule(at, cause, Event::Commit(id));
+    }
+
+    /// The request reaches etcd.
+    pub(super) fn commit(&mut self, cause: u64, id: Id<Flight>, sink: Sink<'_>) {
+        let Some(flight) = self.flights.get_mut(id) else { return };
+        let server = &self.servers[usize::from(flight.server)];
+        if !server.is_up() || server.life != flight.life {
+            self.fail(cause, id, Status::Unreachable);
+            return;
+        }
+        if !self.etcd.has_quorum() {
+            self.fail(cause, id, Status::Unavailable);
+            return;
+        }
+        let Some(request) = flight.request.take() else { return };
+        let is_awaited = !matches!(request.call, Call::PodStatus { .. });
+        let (client, server) = (flight.client, flight.server);
+        let (result, cause) = self.execute(cause, request.call, sink);
+        if result.is_ok() && !is_awaited {
+            self.flights.remove(id);
+            return;
+        }
+        let now = self.kernel.now();
+        let place = self.clients.get(client).place;
+        let back =
+            self.link(self.servers[usize::from(server)].place, place, u64::from(client.0), 0);
+        if let Some(flight) = self.flights.get_mut(id) {
+            flight.result = Some(result);
+        }
+        self.kernel.schedule(after(now, back), cause, Event::Reply(id));
+    }
+
+    /// Carries a call out at this instant; returns what came of it and the latest fact.
+    pub(super) fn execute(
+        &mut self,
+        cause: u64,
+        call: Call,
+        sink: Sink<'_>,
+    ) -> (Result<Done, Status>, u64) {
+        let now = self.kernel.now();
+        let mut effects = std::mem::take(&mut self.buffers.server);
+        effects.begin(now, cause, self.kernel.facts() + 1);
+        let result =
+            Server { now, store: &mut self.store, shared: &mut self.shared, effects: &mut effects }
+                .execute(call);
+        let cause = effects.cause();
+        for (of, fact) in effects.drain_facts() {
+            self.kernel.record(of, &fact, sink);
+        }
+        self.buffers.server = effects;
+        self.observe(cause);
+        (result, cause)
+    }
+
+    /// The reply reaches its client.
+    pub(super) fn reply(&mut self, cause: u64, id: Id<Flight>, sink: Sink<'_>) {
+        let Some(flight) = self.flights.remove(id) else { return };
+        let Some(result) = flight.result else { return };
+        let reply = Reply { client: flight.client, tag: flight.tag, result };
+        match self.clients.get(flight.client).owner {
+            Owner::Scheduler(at) => self.scheduler_reply(at, cause, &reply, sink),
+            Owner::Manager(at) => self.manager_reply(at, cause, &reply, sink),
+            Owner::Kubelet(slot) => self.kubelet_reply(slot, cause, &reply, sink),
+            Owner::User => self.user_reply(cause, &reply, sink),
+        }
+    }
+
+    /// No answer will come: the client learns it when it gives up, or at once if nobody listens.
+    fn fail(&mut self, cause: u64, id: Id<Flight>, status: Status) {
+        let now = self.kernel.now();
+        let wait = match status {
+            Status::Unreachable if self.servers.iter().all(|server| !server.is_up()) => {
+                self.profile.link_floor()
+            }
+            _ => self.profile.request_timeout,
+        };
+        if let Some(flight) = self.flights.get_mut(id) {
+            flight.request = None;
+            flight.result = Some(Err(status));
+        }
+        self.kernel.schedule(after(now, wait), cause, Event::Reply(id));
+    }
+
+    /// Which API server a client at `place` uses: the one beside it if it is up, else one picked by
+    /// `key` among those up and reachable.
+    pub(super) fn server_for(&self, place: Place, key: u64) -> Option<u8> {
+        let usable = |at: &usize| {
+            let server = &self.servers[*at];
+            server.is_up() && self.net.reaches(place, server.place)
+        };
+        let count = self.servers.len();
+        if let Some(beside) = (0..count).find(|at| self.servers[*at].place == place && usable(at)) {
+            return Some(beside as u8);
+        }
+        let first = (key % count.max(1) as u64) as usize;
+        (0..count).map(|step| (first + step) % count).find(usable).map(|at| at as u8)
+    }
+
+    fn link(&self, from: Place, to: Place, key: u64, count: u64) -> crate::time::SimDuration {
+        match self.net.carry(from, to, self.luck.draw(LINK, key, count)) {
+            Verdict::Deliver(delay) => delay,
+            Verdict::Drop => self.profile.request_timeout,
+        }
+    }
+}
+
+/// The key of a request's luck: the object it is about and that object's own request count.
+fn luck_key(store: &mut Store, call: &Call) -> (u64, u64) {
+    let (table, id) = match call {
+        Call::Create(object) => match object.meta().owner {
+            Some(owner) => (TableKind::of(owner.kind), owner.at),
+            None => return (object.name().stable_hash(), 0),
+        },
+        Call::Update { id, object, .. } => (TableKind::of(object.kind()), *id),
+        Call::PodStatus { pod, .. } | Call::Bind { pod, .. } => (TableKind::Pod, RawId::from(*pod)),
+        Call::Delete { kind, id, .. } => (TableKind::of(*kind), *id),
+        Call::Event => return (0, 0),
+    };
+    let (uid, count) = store.next_request(table, id);
+    (uid.0, u64::from(count))
+}

@@ -1,0 +1,194 @@
+//! Watches: which process follows which table, and when the next batch of changes reaches it.
+//!
+//! A watch is a cursor of the store. The delivery time of a change is its commit plus a lag keyed by
+//! (watch, object, version), never before that of the change ahead of it, on the next frame. So one
+//! wake-up brings all changes of a frame, and nothing is copied.
+//!
+//! ```text
+//! idle --change committed--> waiting(due) --due--> delivered --more in the log--> waiting
+//!   \------------------- the server or the link fails: cut --reconnect--> idle or waiting
+//! ```
+
+use crate::luck::{Label, Luck};
+use crate::messages::Profile;
+use crate::store::{CursorId, Store, TableKind};
+use crate::time::SimTime;
+
+use super::processes::ProcessId;
+
+const LAG: Label = Label::new("watch-lag");
+
+/// One watch.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Who follows.
+    pub process: ProcessId,
+    /// What.
+    pub table: TableKind,
+    /// Up to where.
+    pub cursor: CursorId,
+    /// The API server it is connected to.
+    pub server: u8,
+    /// Its state.
+    pub state: WatchState,
+    key: u64,
+    /// When its wake-up is queued for; earlier ones are stale.
+    pub wake_at: SimTime,
+    /// Changes come in order: nothing is delivered before this.
+    floor: SimTime,
+    reconnects: u64,
+}
+
+/// Where a watch stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WatchState {
+    /// It has seen everything.
+    Idle,
+    /// A wake-up is queued.
+    Waiting,
+    /// Its connection is gone; it tries again later.
+    Cut,
+    /// Its process is gone.
+    Closed,
+}
+
+/// All watches of a run. Numbers are never reused, so that a wake-up finds its own watch or none.
+#[derive(Clone, Debug)]
+pub struct Watches {
+    rows: Vec<Watch>,
+    profile: Profile,
+    luck: Luck,
+}
+
+impl Watches {
+    /// No watches yet.
+    pub fn new(profile: Profile, luck: Luck) -> Watches {
+        Watches { rows: Vec::new(), profile, luck }
+    }
+
+    /// Opens a watch that has seen everything there is now.
+    pub fn open(
+        &mut self,
+        store: &mut Store,
+        process: ProcessId,
+        table: TableKind,
+        server: u8,
+    ) -> CursorId {
+        let cursor = store.open(table);
+        let key = (process.key() << 8) | table as u64;
+        self.rows.push(Watch {
+            process,
+            table,
+            cursor,
+            server,
+            state: WatchState::Idle,
+            key,
+            wake_at: SimTime::ZERO,
+            floor: SimTime::ZERO,
+            reconnects: 0,
+        });
+        cursor
+    }
+
+    /// Closes all watches of a process.
+    pub fn close(&mut self, store: &mut Store, process: ProcessId) {
+        for watch in &mut self.rows {
+            if watch.process == process && watch.state != WatchState::Closed {
+                watch.state = WatchState::Closed;
+                store.close(watch.table, watch.cursor);
+            }
+        }
+    }
+
+    /// The watch number `at`.
+    pub fn get(&self, at: u32) -> &Watch {
+        &self.rows[at as usize]
+    }
+
+    /// All watches with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Watch)> {
+        (0u32..).zip(&self.rows)
+    }
+
+    /// When the first undelivered change of watch `at` reaches it.
+    fn due(&self, store: &Store, at: u32, entry: u64) -> Option<SimTime> {
+        let watch = &self.rows[at as usize];
+        let change = store.change_key(watch.table, entry)?;
+        let draw = self.luck.draw(LAG, watch.key ^ change.uid.0, u64::from(change.nth));
+        let lag = self.profile.watch_lag.sample(draw) + self.profile.link_floor();
+        let frame = self.profile.watch_frame.as_nanos().max(1);
+        let at = change.at.as_nanos().saturating_add(lag.as_nanos());
+        Some(SimTime::from_nanos(at.div_ceil(frame).saturating_mul(frame)).max(watch.floor))
+    }
+
+    /// Tells all idle watches of `table` of a new change: `wake(when, watch)` for each that must
+    /// be woken.
+    pub fn committed(
+        &mut self,
+        store: &Store,
+        table: TableKind,
+        now: SimTime,
+        wake: &mut dyn FnMut(SimTime, u32),
+    ) {
+        for at in 0..self.rows.len() as u32 {
+            let watch = &self.rows[at as usize];
+            if watch.table == table && watch.state == WatchState::Idle {
+                self.await_next(store, at, now, wake);
+            }
+        }
+    }
+
+    /// Queues the next wake-up of watch `at` if anything is undelivered.
+    pub fn await_next(
+        &mut self,
+        store: &Store,
+        at: u32,
+        now: SimTime,
+        wake: &mut dyn FnMut(SimTime, u32),
+    ) {
+        let watch = &self.rows[at as usize];
+        let entry = store.next(watch.table, watch.cursor);
+        let due = self.due(store, at, entry).map(|due| due.max(now));
+        let watch = &mut self.rows[at as usize];
+        watch.state = match due {
+            Some(due) => {
+                watch.wake_at = due;
+                wake(due, at);
+                WatchState::Waiting
+            }
+            None => WatchState::Idle,
+        };
+    }
+
+    /// The end of the batch that has reached watch `at` by `now`.
+    pub fn batch_end(&mut self, store: &Store, at: u32, now: SimTime) -> u64 {
+        let watch = &self.rows[at as usize];
+        let mut end = store.next(watch.table, watch.cursor);
+        while let Some(due) = self.due(store, at, end)
+            && due <= now
+        {
+            self.rows[at as usize].floor = due;
+            end += 1;
+        }
+        end
+    }
+
+    /// Cuts watch `at`; returns when it will try to connect again.
+    pub fn cut(&mut self, at: u32, now: SimTime) -> SimTime {
+        let watch = &mut self.rows[at as usize];
+        watch.state = WatchState::Cut;
+        watch.reconnects += 1;
+        let draw = self.luck.draw(RECONNECT, watch.key, watch.reconnects);
+        now + self.profile.watch_reconnect.sample(draw)
+    }
+
+    /// Connects watch `at` to `server`; from now on nothing reaches it before `now`.
+    pub fn connect(&mut self, at: u32, server: u8, now: SimTime) {
+        let watch = &mut self.rows[at as usize];
+        watch.server = server;
+        watch.state = WatchState::Idle;
+        watch.floor = watch.floor.max(now);
+    }
+}
+
+const RECONNECT: Label = Label::new("watch-reconnect");
