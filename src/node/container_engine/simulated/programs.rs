@@ -22,7 +22,7 @@ impl SimulatedEngines {
         self.luck.draw(label, key, attempt.into())
     }
 
-    fn app<'a>(sandbox: &'a Sandbox, index: u16) -> Option<&'a App> {
+    fn app(sandbox: &Sandbox, index: u16) -> Option<&App> {
         sandbox.config.apps.get(usize::from(index))
     }
 
