@@ -1,1 +1,102 @@
-//! (being written)
+//! The command line: the only place that opens files and prints.
+//!
+//! Owns the commands, the exit codes, the run folder, what goes to stdout (results) and what to
+//! stderr (the rest). Refuses to decide anything about a run.
+//!
+//! Exit codes: 0 fine; 1 the cluster did not converge; 2 the input or the usage is wrong; 3 a bug of
+//! ours; 4 the machine failed us; 130 interrupted.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where things are printed")]
+
+mod args;
+mod check;
+mod folder;
+mod inputs;
+mod progress;
+mod run;
+mod schema;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::api::diagnostic::Diagnostic;
+use args::{Cli, Command};
+
+/// Warnings shown one by one; more are counted.
+const WARNINGS_MAX: usize = 50;
+
+/// How a command ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Code {
+    Fine = 0,
+    NotConverged = 1,
+    Input = 2,
+    Bug = 3,
+    Machine = 4,
+    Interrupted = 130,
+}
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+struct Failure {
+    code: Code,
+    /// What to say; nothing if it has been said.
+    message: Option<String>,
+}
+
+impl Failure {
+    /// The command line is wrong.
+    fn usage(message: impl Into<String>) -> Failure {
+        Failure { code: Code::Input, message: Some(message.into()) }
+    }
+
+    /// The machine does not do what is asked of it.
+    fn machine(message: impl Into<String>) -> Failure {
+        Failure { code: Code::Machine, message: Some(message.into()) }
+    }
+
+    /// What is wrong has been said.
+    fn said(code: Code) -> Failure {
+        Failure { code, message: None }
+    }
+}
+
+/// Runs the command that the process was called with.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Test(args) => test::test(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Schema(args) => schema::schema(&args),
+    };
+    let code = result.unwrap_or_else(|failure| {
+        if let Some(message) = &failure.message {
+            eprintln!("error: {message}");
+        }
+        failure.code
+    });
+    ExitCode::from(code as u8)
+}
+
+/// Prints what was found: every error, and the first warnings.
+fn print_findings(findings: &[Diagnostic]) {
+    let (errors, warnings): (Vec<_>, Vec<_>) = findings.iter().partition(|it| it.is_error());
+    for finding in &errors {
+        eprintln!("error: {finding}");
+    }
+    for finding in warnings.iter().take(WARNINGS_MAX) {
+        eprintln!("{finding}");
+    }
+    if warnings.len() > WARNINGS_MAX {
+        eprintln!("and {} more warnings", warnings.len() - WARNINGS_MAX);
+    }
+    if errors.len() > 1 {
+        eprintln!("{} errors", errors.len());
+    }
+}
+
+/// `1 warning`, `2 warnings`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

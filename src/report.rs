@@ -1,1 +1,4 @@
-//! Renders a record: text for people.
+//! Renders a record: for now as text for a person at a terminal.
+mod text;
+
+pub use text::{Stop, Story, story};

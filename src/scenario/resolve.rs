@@ -220,8 +220,8 @@ fn unbind_strays(
     }
     if let Some((name, node, source)) = example {
         let message = format!(
-            "{strays} pods are bound to nodes that are not in the cluster ({name} to {node}, for \
-             one): they are placed anew"
+            "pods bound to nodes that are not in the cluster are placed anew: {strays} ({name} on \
+             {node}, for one)"
         );
         findings.push(warning(&source.to_string(), message));
     }
@@ -246,8 +246,8 @@ fn release_orphans(objects: &mut [PlannedObject], findings: &mut Vec<Diagnostic>
     }
     if let Some((name, source)) = example {
         let message = format!(
-            "{released} objects belong to owners that are not in the input ({name}, for one): they \
-             are taken to have none"
+            "objects whose owners are not in the input are taken to have none: {released} ({name}, \
+             for one)"
         );
         findings.push(warning(&source.to_string(), message));
     }

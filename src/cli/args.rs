@@ -1,0 +1,193 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::Failure;
+use crate::api::decode::Strictness;
+use crate::api::documents::Limits;
+use crate::api::quantity::Quantity;
+use crate::kernel::Fidelity;
+use crate::scenario::{Assignment, Group, Overrides};
+use crate::time::SimDuration;
+
+/// A deterministic discrete-event simulator of Kubernetes: the whole cluster, on a virtual clock.
+#[derive(Parser, Debug)]
+#[command(name = "wavetank", version, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Run once: manifests in, a converged cluster (or the reason why not) out
+    Run(RunArgs),
+    /// Run under many seeds: does it converge every time?
+    Test(TestArgs),
+    /// Read and check the input, run nothing
+    Check(CheckArgs),
+    /// Print the JSON Schema of a format
+    Schema(SchemaArgs),
+}
+
+/// What is read.
+#[derive(Args, Debug)]
+pub(super) struct InputArgs {
+    /// Kubernetes manifests and at most one Scenario: files, folders, or - for stdin
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub files: Vec<PathBuf>,
+    /// Unknown fields of Kubernetes objects are errors
+    #[arg(long)]
+    pub strict: bool,
+    /// Refuse inputs of more bytes than this, unpacked
+    #[arg(long, value_name = "SIZE", default_value = "4Gi")]
+    pub max_input: String,
+    /// Set one value of the Scenario, as in spec.duration=10m
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// The cluster, in place of all nodes in the input: 5, or 5x4,16Gi for 4 CPU and 16Gi each
+    #[arg(long, value_name = "NODES")]
+    pub nodes: Option<String>,
+    /// Say less
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// How results are printed
+    #[arg(long, short, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub output: Format,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// When a run ends, and how it is worked out.
+#[derive(Args, Debug)]
+pub(super) struct EndArgs {
+    /// Run to this instant, as in 10m
+    #[arg(long, value_name = "DURATION", conflicts_with = "settle")]
+    pub until: Option<String>,
+    /// End when the cluster has been as desired for so long [default: 60s]
+    #[arg(long, value_name = "DURATION")]
+    pub settle: Option<String>,
+    /// Whether recurring duties are worked out (elided) or run one by one (explicit)
+    #[arg(long, value_name = "FIDELITY")]
+    pub fidelity: Option<FidelityArg>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum FidelityArg {
+    /// Worked out: quiet time costs nothing
+    Elided,
+    /// Run one by one: slower, the same result
+    Explicit,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub end: EndArgs,
+    /// The seed
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Where the run is written [default: reports/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct TestArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub end: EndArgs,
+    /// One seed [default: the Scenario's]
+    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    pub seed: Option<u64>,
+    /// Seeds from A to B, both included
+    #[arg(long, value_name = "A..B")]
+    pub seeds: Option<String>,
+    /// Runs side by side [default: one a processor]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SchemaArgs {
+    /// Which one; all of them, if none
+    pub name: Option<SchemaName>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum SchemaName {
+    /// What surrounds the manifests of a run
+    Scenario,
+    /// summary.json
+    Summary,
+    /// A line of timeline.jsonl
+    Timeline,
+}
+
+fn duration(flag: &str, text: Option<&String>) -> Result<Option<SimDuration>, Failure> {
+    text.map(|text| SimDuration::parse(text))
+        .transpose()
+        .map_err(|error| Failure::usage(format!("{flag}: {error}")))
+}
+
+impl InputArgs {
+    /// What the flags say of a plan.
+    pub(super) fn overrides(&self) -> Result<Overrides, Failure> {
+        let bytes = match Quantity::parse(&self.max_input) {
+            Ok(quantity) if quantity.signum() > 0 => quantity.value() as u64,
+            _ => {
+                let text = &self.max_input;
+                return Err(Failure::usage(format!(
+                    "--max-input {text}: expected a size, as in 4Gi or 500M"
+                )));
+            }
+        };
+        let assignments = self.set.iter().map(|text| Assignment::parse(text));
+        let nodes = self.nodes.as_deref().map(Group::parse).transpose();
+        Ok(Overrides {
+            nodes: nodes.map_err(Failure::usage)?,
+            assignments: assignments.collect::<Result<_, _>>().map_err(Failure::usage)?,
+            strictness: if self.strict { Strictness::Strict } else { Strictness::Warn },
+            limits: Limits { input_bytes_max: bytes, ..Limits::default() },
+            ..Overrides::default()
+        })
+    }
+}
+
+impl EndArgs {
+    /// The same with these.
+    pub(super) fn over(
+        &self,
+        overrides: Overrides,
+        seed: Option<u64>,
+    ) -> Result<Overrides, Failure> {
+        Ok(Overrides {
+            seed,
+            until: duration("--until", self.until.as_ref())?,
+            settle: duration("--settle", self.settle.as_ref())?,
+            fidelity: self.fidelity.map(|it| match it {
+                FidelityArg::Elided => Fidelity::Elided,
+                FidelityArg::Explicit => Fidelity::Explicit,
+            }),
+            ..overrides
+        })
+    }
+}

@@ -1,0 +1,38 @@
+//! `wavetank check`.
+
+use super::args::{CheckArgs, Format};
+use super::inputs::{self, KeepNothing};
+use super::{Code, Failure, counted, print_findings};
+use crate::record::Json;
+
+pub(super) fn check(args: &CheckArgs) -> Result<Code, Failure> {
+    let overrides = args.input.overrides()?;
+    let loaded = inputs::load(&args.input, overrides, &mut KeepNothing)?;
+    let (errors, warnings): (Vec<_>, Vec<_>) = loaded.findings.iter().partition(|it| it.is_error());
+    match args.input.output {
+        Format::Json => {
+            let lines = |list: &[&crate::api::diagnostic::Diagnostic]| {
+                Json::List(list.iter().map(|it| Json::text(it.to_string())).collect())
+            };
+            let result = Json::map([
+                ("documents", Json::count(loaded.documents as u64)),
+                ("errors", lines(&errors)),
+                ("warnings", lines(&warnings)),
+            ]);
+            print!("{}", result.pretty());
+        }
+        Format::Text => {
+            print_findings(&loaded.findings);
+            if errors.is_empty() && !args.input.quiet {
+                let notes: Vec<String> =
+                    loaded.notes.iter().map(|(note, _)| note.to_string()).collect();
+                let documents = counted(loaded.documents, "document");
+                println!("{documents}, {}: fine", counted(warnings.len(), "warning"));
+                if !notes.is_empty() {
+                    println!("accepted, not modelled: {}", notes.join(", "));
+                }
+            }
+        }
+    }
+    Ok(if errors.is_empty() { Code::Fine } else { Code::Input })
+}

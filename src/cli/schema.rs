@@ -1,0 +1,22 @@
+//! `wavetank schema`.
+
+use serde_json::json;
+
+use super::args::{SchemaArgs, SchemaName};
+use super::{Code, Failure};
+use crate::{record, scenario};
+
+pub(super) fn schema(args: &SchemaArgs) -> Result<Code, Failure> {
+    let schema = match args.name {
+        Some(SchemaName::Scenario) => scenario::schema::scenario(),
+        Some(SchemaName::Summary) => record::schema::summary(),
+        Some(SchemaName::Timeline) => record::schema::timeline(),
+        None => json!({
+            "scenario": scenario::schema::scenario(),
+            "summary": record::schema::summary(),
+            "timeline": record::schema::timeline(),
+        }),
+    };
+    println!("{schema:#}");
+    Ok(Code::Fine)
+}

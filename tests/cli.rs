@@ -1,0 +1,233 @@
+//! The command line from outside: exit codes, messages, and what is written.
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// What a command said and how it ended.
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn wavetank(folder: &Path, args: &[&str]) -> Said {
+    let output = Command::cargo_bin("wavetank")
+        .expect("the program is built")
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Said {
+        code: output.status.code().expect("it ends by itself"),
+        out: text(&output.stdout),
+        err: text(&output.stderr),
+    }
+}
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).expect("a file");
+    }
+    folder
+}
+
+/// A Deployment with holes for what is wrong with it.
+fn deployment(replicas: &str, selects: &str, more: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  \
+         replicas: {replicas}\n  selector: {{matchLabels: {{app: {selects}}}}}\n  template:\n    \
+         metadata: {{labels: {{app: web}}}}\n    spec:\n      containers:\n      - name: c\n        \
+         image: a:1\n        {more}\n"
+    )
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Alias upon alias: nine to the ninth values.
+fn bomb() -> String {
+    let mut text = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for (before, name) in ('a'..='i').zip('b'..='j') {
+        let list = vec![format!("*{before}"); 9].join(", ");
+        text += &format!("{name}: &{name} [{list}]\n");
+    }
+    text
+}
+
+#[test]
+fn bad_input_is_one_clear_line_and_exit_2_and_nothing_is_written() {
+    let nested = "[".repeat(100_000) + &"]".repeat(100_000);
+    let duration =
+        "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nspec: {duration: 5 minutes}\n";
+    let cases: Vec<(String, &str)> = vec![
+        ("a: [1, 2\nb: {".into(), "in.yaml:2:2 (document 1): not valid YAML"),
+        (bomb(), "excessive aliasing"),
+        (nested, "in.yaml:1:201 (document 1): not valid YAML: nested deeper than 200 levels"),
+        ("kind: Pod\nmetadata:\n  name: {{ .Values.name }}\n".into(), "unrendered Helm template"),
+        (String::new(), "in.yaml: the file is empty"),
+        ("\u{0}\u{1}\u{2}\u{0}\u{0}".into(), "in.yaml: a binary file"),
+        (
+            "apiVersion: apps/v1\nkind: Deploymant\nmetadata: {name: a}\n".into(),
+            "in.yaml:2:1 (document 1, Deploymant/a): no matches for kind \"Deploymant\" in version \
+             \"apps/v1\" (did you mean Deployment in \"apps/v1\"?)",
+        ),
+        (
+            deployment("two", "web", ""),
+            "in.yaml:5:3 (document 1, Deployment/default/web): spec.replicas: expected an integer",
+        ),
+        (
+            deployment("-1", "web", ""),
+            "spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+        ),
+        (deployment("1", "other", ""), "`selector` does not match template `labels`"),
+        (
+            deployment("1", "web", "resources: {requests: {memory: 1.5.0Gi}}"),
+            "spec.template.spec.containers[0].resources.requests[memory]: Invalid value: \"1.5.0Gi\"",
+        ),
+        (
+            duration.into(),
+            "in.yaml:3:8 (document 1, Scenario): spec.duration: invalid duration \"5 minutes\"",
+        ),
+    ];
+    for (text, message) in cases {
+        let folder = folder(&[("in.yaml", &text)]);
+        for command in ["check", "run", "test"] {
+            let said = wavetank(folder.path(), &[command, "in.yaml"]);
+            assert_eq!(said.code, 2, "{command}: {message}: {}", said.err);
+            assert!(said.err.contains(message), "{command}: {message}: {}", said.err);
+            assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+            assert!(said.out.is_empty(), "{}", said.out);
+        }
+        assert_eq!(names_in(folder.path()), ["in.yaml"], "{message}");
+    }
+}
+
+#[test]
+fn all_errors_of_all_files_come_at_once() {
+    let folder = folder(&[
+        ("a.yaml", &deployment("-1", "other", "")),
+        ("b.yaml", "apiVersion: v1\nkind: Pood\n"),
+    ]);
+    let said = wavetank(folder.path(), &["check", "a.yaml", "b.yaml", "none.yaml"]);
+    assert_eq!(said.code, 2);
+    for part in
+        ["spec.replicas", "spec.template.metadata.labels", "Pood", "none.yaml: cannot be read"]
+    {
+        assert!(said.err.contains(part), "{part}: {}", said.err);
+    }
+    assert!(said.err.ends_with("4 errors\n"), "{}", said.err);
+}
+
+#[test]
+fn an_unknown_field_is_a_warning_unless_strict() {
+    let folder = folder(&[("in.yaml", &deployment("1", "web", "imagPullPolicy: Always"))]);
+    let said = wavetank(folder.path(), &["check", "in.yaml"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.starts_with("in.yaml:13:9 "), "{}", said.err);
+    assert!(said.err.contains("(did you mean \"imagePullPolicy\"?)"), "{}", said.err);
+    assert!(said.out.starts_with("1 document, 1 warning: fine\n"), "{}", said.out);
+    assert_eq!(wavetank(folder.path(), &["check", "in.yaml", "--strict"]).code, 2);
+}
+
+#[test]
+fn flags_that_make_no_sense_are_exit_2_and_name_the_flag() {
+    let folder = folder(&[("in.yaml", &deployment("1", "web", ""))]);
+    for (args, part) in [
+        (&["run", "in.yaml", "--until", "1m", "--settle", "2s"][..], "--settle"),
+        (&["run", "in.yaml", "--until", "5 minutes"], "--until: invalid duration"),
+        (&["run", "in.yaml", "--nodes", "5y"], "--nodes 5y"),
+        (&["run", "in.yaml", "--set", "seed=1"], "--set seed=1"),
+        (&["run", "in.yaml", "--set", "spec.seed=x"], "--set spec.seed=x"),
+        (&["run", "in.yaml", "--max-input", "0"], "--max-input 0"),
+        (&["run", "in.yaml", "--max-input", "10"], "--max-input"),
+        (&["test", "in.yaml", "--seeds", "5..1"], "--seeds 5..1"),
+        (&["test", "in.yaml", "--seeds", "1..2", "--seed", "3"], "--seed"),
+        (&["test", "in.yaml", "--jobs", "0"], "--jobs 0"),
+        (&["run"], "FILE"),
+        (&["schema", "nope"], "nope"),
+    ] {
+        let said = wavetank(folder.path(), args);
+        assert_eq!(said.code, 2, "{args:?}: {}", said.err);
+        assert!(said.err.contains(part), "{args:?}: {}", said.err);
+    }
+    assert_eq!(names_in(folder.path()), ["in.yaml"]);
+}
+
+#[test]
+fn what_cannot_be_written_is_exit_4_and_what_is_not_ours_is_left_alone() {
+    let folder = folder(&[("in.yaml", &deployment("1", "web", "")), ("file", "")]);
+    let said = wavetank(folder.path(), &["run", "in.yaml", "--out", "file/out"]);
+    assert_eq!(said.code, 4, "{}", said.err);
+    assert!(said.err.contains("file/out: cannot be written"), "{}", said.err);
+    let foreign = folder.path().join("foreign");
+    fs::create_dir(&foreign).expect("a folder");
+    fs::write(foreign.join("letter.txt"), "dear").expect("a file");
+    let said = wavetank(folder.path(), &["run", "in.yaml", "--out", "foreign"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert_eq!(names_in(&foreign), ["letter.txt"]);
+}
+
+#[test]
+fn schemas_are_json_with_a_name() {
+    let folder = folder(&[]);
+    for name in ["scenario", "summary", "timeline"] {
+        let said = wavetank(folder.path(), &["schema", name]);
+        let schema: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+        assert!(schema["$id"].as_str().is_some_and(|id| id.starts_with("wavetank.dev/")), "{name}");
+    }
+}
+
+#[test]
+fn a_run_leaves_a_folder_from_which_it_can_be_run_again() {
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/first-light.yaml");
+    let folder = folder(&[]);
+    let first = wavetank(folder.path(), &["run", scenario]);
+    assert_eq!(first.code, 0, "{}{}", first.out, first.err);
+    assert!(first.out.contains("converged at "), "{}", first.out);
+    let place = folder.path().join("reports/first-light");
+    assert_eq!(names_in(&place), ["inputs", "run.json", "summary.json", "timeline.jsonl"]);
+    assert_eq!(names_in(&folder.path().join("reports")), ["first-light"]);
+    let summary: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(place.join("summary.json")).expect("a summary"))
+            .expect("JSON");
+    assert_eq!(summary["pods"]["ready"], 8);
+    assert_eq!(summary["converged"], true);
+
+    let again = wavetank(folder.path(), &["run", "reports/first-light/inputs", "--out", "again"]);
+    assert_eq!(again.code, 0, "{}", again.err);
+    let facts = |place: &Path| fs::read(place.join("timeline.jsonl")).expect("a timeline");
+    assert_eq!(facts(&place), facts(&folder.path().join("again")));
+}
+
+#[test]
+fn a_pod_that_fits_nowhere_is_no_input_error() {
+    let pod = deployment("1", "web", "resources: {requests: {cpu: \"64\"}}");
+    let folder = folder(&[("in.yaml", &pod)]);
+    let said = wavetank(folder.path(), &["run", "in.yaml", "--until", "2m"]);
+    assert_eq!(said.code, 1, "{}", said.err);
+    assert!(said.out.contains("0/3 nodes are available: 3 Insufficient cpu."), "{}", said.out);
+    assert!(said.out.contains("1 pending"), "{}", said.out);
+}
+
+#[test]
+fn seeds_give_the_same_verdicts_whatever_the_jobs() {
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/first-light.yaml");
+    let folder = folder(&[]);
+    let with =
+        |jobs| wavetank(folder.path(), &["test", scenario, "--seeds", "1..4", "--jobs", jobs]);
+    let (one, four) = (with("1"), with("4"));
+    assert_eq!(one.code, 0, "{}{}", one.out, one.err);
+    assert_eq!(one.out, four.out);
+    assert!(one.out.ends_with("4 of 4 converged\n"), "{}", one.out);
+}
