@@ -5,10 +5,12 @@ pub mod app;
 pub mod effects;
 pub mod engine;
 pub mod fact;
+pub mod heartbeat;
 pub mod profile;
 pub mod request;
 
 pub use effects::{Effect, Effects};
 pub use fact::{Component, Fact, Verb};
+pub use heartbeat::Heartbeats;
 pub use profile::Profile;
 pub use request::{Call, ClientId, Done, Part, Reply, Request};

@@ -10,8 +10,12 @@ pub mod deployment;
 pub mod endpoint_slice;
 pub mod events;
 pub mod expectations;
+pub mod garbage_collector;
 pub mod index;
+pub mod node_lifecycle;
+pub mod pod_gc;
 pub mod replica_set;
+pub mod taint_eviction;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -20,19 +24,26 @@ pub mod workqueue;
 
 use std::ops::Range;
 
+use crate::api::kind::Kind;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::service::{EndpointSlice, Service};
 use crate::api::status::Status;
 use crate::api::workload::{Deployment, ReplicaSet, SetKind};
 use crate::base::id::Id;
-use crate::messages::{ClientId, Effects, Reply};
+use crate::kernel::recurring::Cadence;
+use crate::messages::{ClientId, Effects, Heartbeats, Reply};
 use crate::store::{Change, Store, Stored, TableKind, View};
+use crate::time::SimTime;
 
 use deployment::Deployments;
 use endpoint_slice::EndpointSlices;
+use garbage_collector::GarbageCollector;
 use index::Index;
+use node_lifecycle::NodeLifecycle;
+use pod_gc::PodGc;
 use replica_set::ReplicaSets;
+use taint_eviction::TaintEviction;
 use workqueue::QueueSettings;
 
 /// One of the controllers.
@@ -47,6 +58,10 @@ pub enum Which {
     ReplicationControllers,
     /// EndpointSlices.
     EndpointSlices,
+    /// Nodes.
+    Nodes,
+    /// Evictions by taint.
+    Taints,
 }
 
 /// A controller's wish to be woken. Stale ones are told by what they carry.
@@ -70,6 +85,22 @@ pub enum Timer {
         /// And generation.
         generation: u32,
     },
+    /// A zone's line of silent nodes may move.
+    Zone {
+        /// Which zone, in the order they were met.
+        zone: u32,
+    },
+    /// A pod on a tainted node may have to go.
+    Evict {
+        /// The pod's slot.
+        slot: u32,
+        /// And generation.
+        generation: u32,
+    },
+    /// A round of the pod garbage collector.
+    PodGc,
+    /// What was refused to the garbage collector is tried again.
+    Garbage,
     /// An Event that did not get through is tried again.
     Event {
         /// Whose.
@@ -90,6 +121,14 @@ pub struct Clients {
     pub replication_controllers: ClientId,
     /// Of the EndpointSlice controller.
     pub endpoint_slices: ClientId,
+    /// Of the node lifecycle controller.
+    pub nodes: ClientId,
+    /// Of the taint eviction controller.
+    pub taints: ClientId,
+    /// Of the garbage collector.
+    pub garbage: ClientId,
+    /// Of the pod garbage collector.
+    pub pod_garbage: ClientId,
 }
 
 /// Times and sizes of a manager.
@@ -97,6 +136,8 @@ pub struct Clients {
 pub struct Settings {
     /// Of the queues of all controllers.
     pub queue: QueueSettings,
+    /// Of the node lifecycle controller.
+    pub nodes: node_lifecycle::Settings,
 }
 
 /// What a controller may look at: the process's view and the indexes over it.
@@ -127,12 +168,16 @@ pub struct ControllerManager {
     replica_sets: ReplicaSets,
     replication_controllers: ReplicaSets,
     endpoint_slices: EndpointSlices,
+    nodes: NodeLifecycle,
+    taints: TaintEviction,
+    garbage: GarbageCollector,
+    pod_gc: PodGc,
 }
 
 impl ControllerManager {
-    /// A manager that knows nothing yet.
-    pub fn new(clients: Clients, settings: Settings) -> ControllerManager {
-        let Settings { queue } = settings;
+    /// A manager that begins at `now` and knows nothing yet.
+    pub fn new(clients: Clients, settings: Settings, now: SimTime) -> ControllerManager {
+        let Settings { queue, nodes } = settings;
         let sets = |kind, client| ReplicaSets::new(kind, client, queue);
         ControllerManager {
             clients,
@@ -144,6 +189,10 @@ impl ControllerManager {
                 clients.replication_controllers,
             ),
             endpoint_slices: EndpointSlices::new(clients.endpoint_slices, queue),
+            nodes: NodeLifecycle::new(clients.nodes, nodes, queue, now),
+            taints: TaintEviction::new(clients.taints),
+            garbage: GarbageCollector::new(clients.garbage),
+            pod_gc: PodGc::new(clients.pod_garbage, pod_gc::TERMINATED_MAX, now),
         }
     }
 
@@ -167,6 +216,7 @@ impl ControllerManager {
         for (id, slice) in view.list::<EndpointSlice>() {
             self.slice(&added(view, id, slice), view, fx);
         }
+        self.garbage.listed();
     }
 
     /// The cursor on `table` moved over `changes`; `view` shows them already.
@@ -205,7 +255,12 @@ impl ControllerManager {
         }
     }
 
-    fn node(&mut self, _change: &Change<'_, Node>, _view: &View<'_>, _fx: &mut Effects<Timer>) {}
+    fn node(&mut self, change: &Change<'_, Node>, view: &View<'_>, fx: &mut Effects<Timer>) {
+        let known = Known { view, index: &self.index };
+        self.nodes.node(change, fx);
+        self.taints.node(change, known, fx);
+        self.pod_gc.node(change, fx);
+    }
 
     fn service(&mut self, change: &Change<'_, Service>, _view: &View<'_>, fx: &mut Effects<Timer>) {
         self.index.groups.service(change.id, change.new);
@@ -215,10 +270,12 @@ impl ControllerManager {
     fn deployment(
         &mut self,
         change: &Change<'_, Deployment>,
-        _view: &View<'_>,
+        view: &View<'_>,
         fx: &mut Effects<Timer>,
     ) {
         self.deployments.deployment(change, fx);
+        let known = Known { view, index: &self.index };
+        self.garbage.changed(Kind::Deployment, change, known, fx);
     }
 
     fn set(&mut self, change: &Change<'_, ReplicaSet>, view: &View<'_>, fx: &mut Effects<Timer>) {
@@ -227,6 +284,8 @@ impl ControllerManager {
         self.deployments.set(change, known, fx);
         self.replica_sets.set(change, fx);
         self.replication_controllers.set(change, fx);
+        let kind = change.new.or(change.old).map_or(Kind::ReplicaSet, |set| set.kind.into());
+        self.garbage.changed(kind, change, known, fx);
     }
 
     fn pod(&mut self, change: &Change<'_, Pod>, view: &View<'_>, fx: &mut Effects<Timer>) {
@@ -242,6 +301,9 @@ impl ControllerManager {
         if let (Some(pod), None) = (change.old, change.new) {
             self.deployments.pod_gone(pod, known, fx);
         }
+        self.taints.pod(change, known, fx);
+        self.garbage.changed(Kind::Pod, change, known, fx);
+        self.pod_gc.pod(change, known, fx);
     }
 
     fn slice(
@@ -251,7 +313,9 @@ impl ControllerManager {
         fx: &mut Effects<Timer>,
     ) {
         self.index.owners.slice(change);
-        self.endpoint_slices.slice(change, Known { view, index: &self.index }, fx);
+        let known = Known { view, index: &self.index };
+        self.endpoint_slices.slice(change, known, fx);
+        self.garbage.changed(Kind::EndpointSlice, change, known, fx);
     }
 
     /// A timer is due.
@@ -265,6 +329,8 @@ impl ControllerManager {
                     self.replication_controllers.sync(worker, serial, known, fx);
                 }
                 Which::EndpointSlices => self.endpoint_slices.sync(worker, serial, known, fx),
+                Which::Nodes => self.nodes.sync(worker, serial, known, fx),
+                Which::Taints => {}
             },
             Timer::Due { of, slot, generation } => match of {
                 Which::Deployments => self.deployments.queue.due(slot, generation, fx),
@@ -273,14 +339,49 @@ impl ControllerManager {
                     self.replication_controllers.queue.due(slot, generation, fx);
                 }
                 Which::EndpointSlices => self.endpoint_slices.queue.due(slot, generation, fx),
+                Which::Nodes => self.nodes.queue.due(slot, generation, fx),
+                Which::Taints => {}
             },
+            Timer::Zone { zone } => self.nodes.line(zone, known, fx),
+            Timer::Evict { slot, generation } => self.taints.due(slot, generation, known, fx),
+            Timer::PodGc => self.pod_gc.round(known, fx),
+            Timer::Garbage => self.garbage.retry(known, fx),
             Timer::Event { of } => match of {
                 Which::Deployments => self.deployments.events.retry(fx),
                 Which::ReplicaSets => self.replica_sets.events.retry(fx),
                 Which::ReplicationControllers => self.replication_controllers.events.retry(fx),
                 Which::EndpointSlices => self.endpoint_slices.events.retry(fx),
+                Which::Nodes => self.nodes.events.retry(fx),
+                Which::Taints => self.taints.events.retry(fx),
             },
         }
+    }
+
+    /// When the passes of its node controller fall.
+    pub fn node_passes(&self) -> Cadence {
+        self.nodes.cadence()
+    }
+
+    /// Pass `k` of its node controller, at its time.
+    pub fn node_pass(
+        &mut self,
+        k: u64,
+        heartbeats: &dyn Heartbeats,
+        view: &View<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        self.nodes.pass(k, heartbeats, Known { view, index: &self.index }, fx);
+    }
+
+    /// The first pass after `after` in which something could change, as things stand. To be asked
+    /// again after each event of the manager and whenever a node or its path breaks or heals.
+    pub fn next_node_pass(
+        &self,
+        after: SimTime,
+        heartbeats: &dyn Heartbeats,
+        view: &View<'_>,
+    ) -> Option<u64> {
+        self.nodes.next_pass(after, heartbeats, view)
     }
 
     /// A reply to one of its clients.
@@ -294,6 +395,10 @@ impl ControllerManager {
                 self.replication_controllers.reply(reply, known, fx);
             }
             client if client == clients.endpoint_slices => self.endpoint_slices.reply(reply, fx),
+            client if client == clients.nodes => self.nodes.reply(reply, known, fx),
+            client if client == clients.taints => self.taints.reply(reply, fx),
+            client if client == clients.garbage => self.garbage.reply(reply, known, fx),
+            client if client == clients.pod_garbage => self.pod_gc.reply(reply, known, fx),
             _ => {}
         }
     }

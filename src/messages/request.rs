@@ -70,6 +70,7 @@ pub enum Call {
         propagation: Propagation,
     },
     /// Record a core Event. Events are not stored yet; sending one costs what it costs its client.
+    /// Like any other request it is answered: the sender has one on its way at a time.
     Event,
 }
 

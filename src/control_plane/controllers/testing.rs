@@ -27,7 +27,7 @@ use crate::api::workload::{
 use crate::base::id::Id;
 use crate::control_plane::api_server::{Server, Shared};
 use crate::luck::Luck;
-use crate::messages::{Call, ClientId, Done, Effect, Effects, Reply, Request};
+use crate::messages::{Call, ClientId, Done, Effect, Effects, Heartbeats, Reply, Request};
 use crate::net::address::ServiceRange;
 use crate::store::{Cursors, Store, Stored, View};
 use crate::time::{SimDuration, SimTime};
@@ -187,6 +187,10 @@ pub fn clients() -> Clients {
         replica_sets: ClientId(1),
         replication_controllers: ClientId(2),
         endpoint_slices: ClientId(3),
+        nodes: ClientId(4),
+        taints: ClientId(5),
+        garbage: ClientId(6),
+        pod_garbage: ClientId(7),
     }
 }
 
@@ -229,7 +233,7 @@ impl Cluster {
         let range = ServiceRange::new(Ipv4Addr::new(10, 96, 0, 0), 16);
         let mut cluster = Cluster {
             store,
-            manager: ControllerManager::new(clients(), Settings::default()),
+            manager: ControllerManager::new(clients(), Settings::default(), SimTime::ZERO),
             log: Vec::new(),
             refuse_pods: None,
             cursors,
@@ -243,6 +247,8 @@ impl Cluster {
         };
         let namespace = Namespace { meta: Meta::new("".into(), Name::new("default")) };
         cluster.commit(Call::Create(Object::Namespace(Box::new(namespace)))).expect("a namespace");
+        let view = View::new(SimTime::ZERO, &cluster.store, &cluster.cursors);
+        cluster.manager.start(&view, &mut cluster.fx);
         cluster
     }
 
@@ -316,7 +322,7 @@ impl Cluster {
         });
         self.due.clear();
         self.watched = false;
-        self.manager = ControllerManager::new(clients(), Settings::default());
+        self.manager = ControllerManager::new(clients(), Settings::default(), self.now);
         self.fx.begin(self.now, 0, 1);
         let view = View::new(self.now, &self.store, &self.cursors);
         self.manager.start(&view, &mut self.fx);
@@ -326,6 +332,20 @@ impl Cluster {
     /// All objects of a kind.
     pub fn all<T: Stored>(&self) -> Vec<(Id<T>, T)> {
         self.store.table::<T>().iter().map(|(id, value)| (id, value.clone())).collect()
+    }
+
+    /// Runs pass `k` of the node controller, whose time must have come.
+    pub fn node_pass(&mut self, k: u64, heartbeats: &dyn Heartbeats) {
+        self.fx.begin(self.now, 0, 1);
+        let view = View::new(self.now, &self.store, &self.cursors);
+        self.manager.node_pass(k, heartbeats, &view, &mut self.fx);
+        self.drain();
+    }
+
+    /// The next pass of the node controller that matters.
+    pub fn next_node_pass(&self, heartbeats: &dyn Heartbeats) -> Option<u64> {
+        let view = View::new(self.now, &self.store, &self.cursors);
+        self.manager.next_node_pass(self.now, heartbeats, &view)
     }
 
     /// Lets `span` go by.

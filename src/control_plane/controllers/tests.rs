@@ -284,3 +284,54 @@ fn a_manager_that_starts_anew_goes_on_from_what_is_stored() {
     assert_eq!(cluster.all::<Pod>().len(), 60);
     assert_eq!(cluster.all::<ReplicaSet>().len(), 1);
 }
+
+/// golden-timelines, fact 9.
+#[test]
+fn dependents_go_after_before_or_without_their_owner() {
+    use crate::api::kind::Kind;
+    use crate::messages::Call;
+    use crate::messages::request::Propagation;
+    for propagation in [Propagation::Background, Propagation::Foreground, Propagation::Orphan] {
+        let mut cluster = Cluster::new();
+        let id = deploy(&mut cluster, testing::deployment("web", 3));
+        cluster.run(secs(1));
+        settle_pods(&mut cluster);
+        cluster.run(secs(1));
+        let (kind, uid, grace_seconds) = (Kind::Deployment, None, None);
+        let call = Call::Delete { kind, id: id.into(), uid, grace_seconds, propagation };
+        cluster.commit(call).expect("a deletion");
+        cluster.run(secs(1));
+        let is_there = cluster.store.get(id).is_some();
+        let ending =
+            cluster.all::<Pod>().iter().filter(|(_, pod)| pod.meta.is_terminating()).count();
+        match propagation {
+            Propagation::Background => assert_eq!((is_there, ending), (false, 3)),
+            Propagation::Foreground => assert_eq!((is_there, ending), (true, 3)),
+            Propagation::Orphan => assert_eq!((is_there, ending), (false, 0)),
+        }
+        settle_pods(&mut cluster);
+        cluster.run(secs(1));
+        assert!(cluster.store.get(id).is_none());
+        let left = if propagation == Propagation::Orphan { (1, 3) } else { (0, 0) };
+        assert_eq!((cluster.all::<ReplicaSet>().len(), cluster.all::<Pod>().len()), left);
+    }
+}
+
+/// golden-timelines, fact 12: 40 s of quarantine on a grid of 20 s.
+#[test]
+fn pods_of_a_vanished_node_are_taken_away() {
+    let mut cluster = Cluster::new();
+    let set = testing::replica_set("web", 2);
+    cluster.create(Object::ReplicaSet(Box::new(set)));
+    cluster.run(secs(1));
+    settle_pods(&mut cluster);
+    cluster.run(secs(6));
+    let node = cluster.store.find::<crate::api::node::Node>("", "n-0").expect("the node");
+    let old: Vec<Id<Pod>> = cluster.all::<Pod>().into_iter().map(|(id, _)| id).collect();
+    cluster.remove(node);
+    cluster.run(secs(50));
+    assert!(old.iter().all(|&id| cluster.store.get(id).is_some()));
+    cluster.run(secs(5));
+    assert!(old.iter().all(|&id| cluster.store.get(id).is_none()));
+    assert_eq!(cluster.all::<Pod>().len(), 2, "they were replaced");
+}

@@ -1,0 +1,252 @@
+//! The node lifecycle controller (kube-controller-manager 1.36 pkg/controller/nodelifecycle).
+//!
+//! Owns who was heard of when, the conditions and taints of silent nodes, and how fast nodes are
+//! given up a zone; refuses to know why a node is silent and what becomes of its pods, but for
+//! their Ready condition. Every 5 s, counted from the end of the last one, a pass looks at all
+//! nodes:
+//!
+//! ```text
+//! pass k ─▶ each node: heard of since? ─ silent for the grace ─▶ Ready=Unknown ─▶ pods not ready
+//!                │                                                   └▶ zone's line for NoExecute
+//!                └─ all looked at ─▶ zones judged: normal, partial, full disruption ─▶ rates
+//! node changed ─▶ NoSchedule taints made to match its conditions, at once
+//! zone's line ── a token each 10 s (100 s, never) ─▶ NoExecute taint
+//! ```
+//!
+//! Where nothing can change, a pass need not run: [`NodeLifecycle::next_pass`] names the first one
+//! that matters, and a pass that does run then finds what every pass in between would have noted.
+
+mod pass;
+pub mod taints;
+#[cfg(test)]
+mod tests;
+pub mod zones;
+
+use std::collections::BTreeMap;
+
+use crate::api::node::Node;
+use crate::base::id::Id;
+use crate::kernel::recurring::Cadence;
+use crate::messages::{ClientId, Effects, Heartbeats, Reply};
+use crate::store::{Change, View};
+use crate::time::{SimDuration, SimTime};
+
+use super::events::Events;
+use super::workqueue::{Outcome, Queue, QueueSettings, Tag};
+use super::{Known, Timer, Which};
+use pass::Pass;
+use zones::Zones;
+
+/// Times of the controller.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// From one pass to the next: `--node-monitor-period` (5 s), counted from the end of a pass,
+    /// hence with the time a pass takes.
+    pub period: SimDuration,
+    /// `--node-monitor-grace-period`.
+    pub grace: SimDuration,
+    /// `--node-startup-grace-period`: for nodes never heard of.
+    pub startup_grace: SimDuration,
+    /// Rates of giving nodes up.
+    pub zones: zones::Settings,
+}
+
+impl Default for Settings {
+    /// 5 s and 10 ms for the pass itself, 50 s, 60 s.
+    fn default() -> Settings {
+        Settings {
+            period: SimDuration::from_millis(5_010),
+            grace: SimDuration::from_secs(50),
+            startup_grace: SimDuration::from_secs(60),
+            zones: zones::Settings::default(),
+        }
+    }
+}
+
+/// What the controller remembers of a node.
+#[derive(Clone, Copy, Debug)]
+struct Health {
+    /// The latest renewal it noted.
+    noted: Option<SimTime>,
+    /// The pass in which it noted it; the grace counts from here.
+    stamp: SimTime,
+    /// Whether the node's pods have still to be marked not ready.
+    retry: Retry,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Retry {
+    Needed,
+    No,
+}
+
+/// Whether the next pass must run whatever the heartbeats say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Look {
+    Needed,
+    No,
+}
+
+/// Tags of calls that belong to a pass, and to the lines of zones, above those of the queue.
+const PASS_LANE: u8 = 0x40;
+const ZONE_LINE: u8 = 0x80;
+
+/// The controller.
+#[derive(Clone, Debug)]
+pub struct NodeLifecycle {
+    client: ClientId,
+    settings: Settings,
+    cadence: Cadence,
+    health: BTreeMap<Id<Node>, Health>,
+    zones: Zones,
+    /// Nodes whose NoSchedule taints may not match their conditions.
+    pub(super) queue: Queue<Node>,
+    pub(super) events: Events,
+    pass: Option<Pass>,
+    passes: u32,
+    look: Look,
+}
+
+impl NodeLifecycle {
+    /// The controller of a manager that starts at `now`: its first pass is one period later.
+    pub fn new(
+        client: ClientId,
+        settings: Settings,
+        queue: QueueSettings,
+        now: SimTime,
+    ) -> NodeLifecycle {
+        let workers = 8;
+        let period = settings.period.max(SimDuration::from_nanos(1));
+        NodeLifecycle {
+            client,
+            settings,
+            cadence: Cadence::new(now + period, period).expect("a period that is not zero"),
+            health: BTreeMap::new(),
+            zones: Zones::new(settings.zones, now),
+            queue: Queue::new(Which::Nodes, QueueSettings { workers, ..queue }),
+            events: Events::new(Which::Nodes, client),
+            pass: None,
+            passes: 0,
+            look: Look::Needed,
+        }
+    }
+
+    /// When passes fall.
+    pub fn cadence(&self) -> Cadence {
+        self.cadence
+    }
+
+    /// A node changed.
+    pub fn node(&mut self, change: &Change<'_, Node>, fx: &mut Effects<Timer>) {
+        match (change.old, change.new) {
+            (Some(old), Some(new)) => {
+                if old.conditions == new.conditions
+                    && old.taints == new.taints
+                    && old.schedulability == new.schedulability
+                    && old.zone() == new.zone()
+                {
+                    return;
+                }
+                self.look = Look::Needed;
+                self.queue.add(change.id, fx);
+            }
+            (None, Some(_)) => {
+                self.look = Look::Needed;
+                self.queue.add(change.id, fx);
+            }
+            (_, None) => {
+                self.look = Look::Needed;
+                self.health.remove(&change.id);
+                self.zones.forget(change.id);
+            }
+        }
+    }
+
+    /// The first pass after `after` in which something could change, as things stand. `None`: as
+    /// things stand, none.
+    pub fn next_pass(
+        &self,
+        after: SimTime,
+        heartbeats: &dyn Heartbeats,
+        view: &View<'_>,
+    ) -> Option<u64> {
+        let next = self.cadence.first_from(after + SimDuration::from_nanos(1));
+        if self.look == Look::Needed {
+            return Some(next);
+        }
+        let silent = heartbeats.silent().iter();
+        let due = silent.filter_map(|&id| {
+            let node = view.get(id)?;
+            let held = self.health.get(&id)?;
+            if node.conditions.ready == crate::api::node::Tristate::Unknown {
+                return None;
+            }
+            let (_, until) = self.heard(id, node, held, after, heartbeats);
+            Some(self.cadence.first_from(until + SimDuration::from_nanos(1)))
+        });
+        due.min().map(|due| due.max(next))
+    }
+
+    /// What a pass at `at` notes of a node, and until when that counts as a sign of life.
+    fn heard(
+        &self,
+        id: Id<Node>,
+        node: &Node,
+        held: &Health,
+        at: SimTime,
+        heartbeats: &dyn Heartbeats,
+    ) -> (Health, SimTime) {
+        let Some(heard) = heartbeats.last_heard(id, at) else {
+            return (*held, node.meta.created + self.settings.startup_grace);
+        };
+        let mut next = *held;
+        if next.noted.is_none_or(|noted| heard > noted) {
+            // The first pass from then on stamps it with its own time, whether it is run or not.
+            let first = self.cadence.at(self.cadence.first_from(heard));
+            next.stamp = next.stamp.max(first);
+            next.noted = Some(heard);
+        }
+        (next, next.stamp + self.settings.grace)
+    }
+
+    /// A worker begins to act on its node.
+    pub fn sync(&mut self, worker: u8, serial: u32, known: Known<'_>, fx: &mut Effects<Timer>) {
+        let Some(job) = self.queue.begin(worker, serial) else { return };
+        fx.because(job.cause);
+        let writing = known.view.version(job.key).and_then(|(rev, node)| {
+            let (add, remove) = taints::no_schedule(node);
+            taints::Writing::new(job.key, node, rev, &add, &remove)
+        });
+        let Some(writing) = writing else {
+            return self.queue.finish(worker, Outcome::Done, fx);
+        };
+        let tag = Tag::Sync(worker, serial, 0).pack();
+        fx.send(self.client, tag, writing.call());
+    }
+
+    /// A reply to a call.
+    pub fn reply(&mut self, reply: &Reply, known: Known<'_>, fx: &mut Effects<Timer>) {
+        let Tag::Sync(worker, serial, _) = Tag::unpack(reply.tag) else {
+            return self.events.reply(reply.result.as_ref().map(drop), fx);
+        };
+        if worker & ZONE_LINE != 0 {
+            return self.zones.reply(serial, reply.result.is_ok(), fx);
+        }
+        if worker & PASS_LANE != 0 {
+            return self.pass_reply(worker & !PASS_LANE, serial, reply, known, fx);
+        }
+        if !self.queue.is_at(worker, serial) {
+            return;
+        }
+        let outcome = match &reply.result {
+            Ok(_) | Err(crate::api::status::Status::NotFound(_)) => Outcome::Done,
+            Err(_) => Outcome::Failed,
+        };
+        self.queue.finish(worker, outcome, fx);
+    }
+
+    /// A zone's line may move.
+    pub fn line(&mut self, zone: u32, known: Known<'_>, fx: &mut Effects<Timer>) {
+        self.zones.advance(zone, self.client, known, fx);
+    }
+}

@@ -1,0 +1,97 @@
+//! Which taints a node should have, and one write of them.
+
+use std::sync::Arc;
+
+use crate::api::node::{
+    Node, Schedulability, TAINT_NOT_READY, TAINT_UNREACHABLE, TAINT_UNSCHEDULABLE, Tristate,
+};
+use crate::api::object::Object;
+use crate::api::rules::taints::{Effect, Taint};
+use crate::base::id::Id;
+use crate::messages::{Call, Part};
+use crate::store::Rev;
+
+/// Taint of a node short of memory.
+pub const TAINT_MEMORY_PRESSURE: &str = "node.kubernetes.io/memory-pressure";
+/// Taint of a node short of disk.
+pub const TAINT_DISK_PRESSURE: &str = "node.kubernetes.io/disk-pressure";
+/// Taint of a node short of process ids.
+pub const TAINT_PID_PRESSURE: &str = "node.kubernetes.io/pid-pressure";
+
+/// A taint without value.
+pub fn taint(key: &str, effect: Effect) -> Taint {
+    Taint { key: key.into(), value: "".into(), effect }
+}
+
+/// Whether the node has a taint of this key and effect.
+pub fn has(node: &Node, key: &str, effect: Effect) -> bool {
+    node.taints.iter().any(|one| &*one.key == key && one.effect == effect)
+}
+
+/// The NoSchedule taints that follow from a node's conditions and cordon, and those it has of the
+/// same keys: (to add, to remove) (`doNoScheduleTaintingPass`).
+pub fn no_schedule(node: &Node) -> (Vec<Taint>, Vec<Taint>) {
+    let conditions = &node.conditions;
+    let wanted = [
+        (TAINT_NOT_READY, conditions.ready == Tristate::False),
+        (TAINT_UNREACHABLE, conditions.ready == Tristate::Unknown),
+        (TAINT_MEMORY_PRESSURE, conditions.memory_pressure == Tristate::True),
+        (TAINT_DISK_PRESSURE, conditions.disk_pressure == Tristate::True),
+        (TAINT_PID_PRESSURE, conditions.pid_pressure == Tristate::True),
+        (TAINT_UNSCHEDULABLE, node.schedulability == Schedulability::Cordoned),
+    ];
+    let (mut add, mut remove) = (Vec::new(), Vec::new());
+    for (key, is_wanted) in wanted {
+        match (is_wanted, has(node, key, Effect::NoSchedule)) {
+            (true, false) => add.push(taint(key, Effect::NoSchedule)),
+            (false, true) => remove.push(taint(key, Effect::NoSchedule)),
+            _ => {}
+        }
+    }
+    (add, remove)
+}
+
+/// A write of a node's taints.
+#[derive(Clone, Debug)]
+pub struct Writing {
+    id: Id<Node>,
+    base: Rev,
+    next: Box<Node>,
+}
+
+impl Writing {
+    /// The write that adds and removes taints; `None` where the node has them so already.
+    pub fn new(
+        id: Id<Node>,
+        node: &Node,
+        base: Rev,
+        add: &[Taint],
+        remove: &[Taint],
+    ) -> Option<Writing> {
+        let same = |a: &Taint, b: &Taint| a.key == b.key && a.effect == b.effect;
+        let added: Vec<Taint> = add
+            .iter()
+            .filter(|new| !node.taints.iter().any(|held| same(held, new)))
+            .cloned()
+            .collect();
+        let gone = |held: &Taint| remove.iter().any(|one| same(held, one));
+        let removed = node.taints.iter().any(gone);
+        if added.is_empty() && !removed {
+            return None;
+        }
+        let kept = node.taints.iter().filter(|held| !gone(held));
+        let taints: Arc<[Taint]> = kept.chain(&added).cloned().collect();
+        let next = Box::new(Node { taints, ..node.clone() });
+        Some(Writing { id, base, next })
+    }
+
+    /// As a request.
+    pub fn call(&self) -> Call {
+        Call::Update {
+            id: self.id.into(),
+            object: Object::Node(self.next.clone()),
+            base: Some(self.base),
+            part: Part::Main,
+        }
+    }
+}

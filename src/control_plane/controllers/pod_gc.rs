@@ -1,0 +1,242 @@
+//! The pod garbage collector (kube-controller-manager 1.36 pkg/controller/podgc).
+//!
+//! Owns which pods nobody else will ever take away: too many that are done, those of nodes that are
+//! gone, those that were never placed and are being deleted, those held up on a node that is out of
+//! service. Refuses to know owners. It looks every 20 s; where there is nothing to look for, it does
+//! not look, for a round that finds nothing changes nothing.
+//!
+//! ```text
+//! a candidate appears ─▶ next round of the grid ─▶ deleted by force
+//!                                  └─ its node is gone: only after 40 s of quarantine
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::api::kind::Kind;
+use crate::api::meta::RawId;
+use crate::api::node::Node;
+use crate::api::object::Object;
+use crate::api::pod::{Phase, Pod, PodCondition};
+use crate::base::id::Id;
+use crate::kernel::recurring::Cadence;
+use crate::messages::request::Propagation;
+use crate::messages::{Call, ClientId, Effects, Part, Reply};
+use crate::store::Change;
+use crate::time::{SimDuration, SimTime};
+
+use super::{Known, Timer};
+
+/// From round to round.
+const PERIOD: SimDuration = SimDuration::from_secs(20);
+/// How long a vanished node's pods are left alone from the first round that misses it.
+const QUARANTINE: SimDuration = SimDuration::from_secs(40);
+/// `--terminated-pod-gc-threshold`.
+pub const TERMINATED_MAX: usize = 12_500;
+/// Taint of a node whose pods will not come back.
+pub const TAINT_OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
+
+/// The controller.
+#[derive(Clone, Debug)]
+pub struct PodGc {
+    client: ClientId,
+    cadence: Cadence,
+    most_terminated: usize,
+    terminated: BTreeSet<Id<Pod>>,
+    /// Pods without node that are being deleted.
+    unplaced: BTreeSet<Id<Pod>>,
+    /// Nodes that are gone, and when a round first missed them.
+    gone: BTreeMap<Id<Node>, Option<SimTime>>,
+    out_of_service: BTreeSet<Id<Node>>,
+    /// Pods to be deleted, the first in flight.
+    line: VecDeque<Id<Pod>>,
+    armed: SimTime,
+}
+
+impl PodGc {
+    /// The controller of a manager that starts at `now`.
+    pub fn new(client: ClientId, most_terminated: usize, now: SimTime) -> PodGc {
+        PodGc {
+            client,
+            cadence: Cadence::new(now, PERIOD).expect("a period that is not zero"),
+            most_terminated,
+            terminated: BTreeSet::new(),
+            unplaced: BTreeSet::new(),
+            gone: BTreeMap::new(),
+            out_of_service: BTreeSet::new(),
+            line: VecDeque::new(),
+            armed: SimTime::MAX,
+        }
+    }
+
+    /// A pod changed.
+    pub fn pod(&mut self, change: &Change<'_, Pod>, known: Known<'_>, fx: &mut Effects<Timer>) {
+        let note = |set: &mut BTreeSet<Id<Pod>>, is_in: bool| {
+            if is_in {
+                set.insert(change.id);
+            } else {
+                set.remove(&change.id);
+            }
+        };
+        let is = |test: fn(&Pod) -> bool| change.new.is_some_and(test);
+        if change.old.is_some_and(|old| old.status.phase.is_terminal())
+            || is(|pod| pod.status.phase.is_terminal())
+        {
+            note(&mut self.terminated, is(|pod| pod.status.phase.is_terminal()));
+        }
+        if change.old.is_none_or(|old| old.node.is_none()) {
+            note(&mut self.unplaced, is(|pod| pod.node.is_none() && pod.meta.is_terminating()));
+        }
+        if let Some(node) = change.new.and_then(|pod| pod.node)
+            && change.old.is_none_or(|old| old.node.is_none())
+            && known.view.get(node).is_none()
+        {
+            self.gone.entry(node).or_insert(None);
+        }
+        self.arm(fx);
+    }
+
+    /// A node changed.
+    pub fn node(&mut self, change: &Change<'_, Node>, fx: &mut Effects<Timer>) {
+        match change.new {
+            Some(node) => {
+                self.gone.remove(&change.id);
+                let has_taint = node.taints.iter().any(|one| &*one.key == TAINT_OUT_OF_SERVICE);
+                if has_taint && !node.is_ready() {
+                    self.out_of_service.insert(change.id);
+                } else {
+                    self.out_of_service.remove(&change.id);
+                }
+            }
+            None => {
+                self.out_of_service.remove(&change.id);
+                self.gone.insert(change.id, None);
+            }
+        }
+        self.arm(fx);
+    }
+
+    fn arm(&mut self, fx: &mut Effects<Timer>) {
+        let needed = !self.unplaced.is_empty()
+            || !self.gone.is_empty()
+            || !self.out_of_service.is_empty()
+            || self.terminated.len() > self.most_terminated;
+        if !needed {
+            return;
+        }
+        let at = self.cadence.at(self.cadence.first_from(fx.now() + SimDuration::from_nanos(1)));
+        if self.armed != at {
+            self.armed = at;
+            fx.arm_at(at, Timer::PodGc);
+        }
+    }
+
+    /// A round (`gc`): done pods, pods out of service, pods of vanished nodes, unplaced pods.
+    pub fn round(&mut self, known: Known<'_>, fx: &mut Effects<Timer>) {
+        if self.armed != fx.now() {
+            return;
+        }
+        self.armed = SimTime::MAX;
+        if !self.line.is_empty() {
+            return self.arm(fx);
+        }
+        let mut found = self.beyond_limit(known);
+        let out = self.out_of_service.iter().flat_map(|&node| known.index.pods_on(node));
+        let is_ending =
+            |id: &&Id<Pod>| known.view.get(**id).is_some_and(|pod| pod.meta.is_terminating());
+        found.extend(by_name(out.filter(is_ending).copied().collect(), known));
+        found.extend(self.of_gone_nodes(known, fx.now()));
+        found.extend(by_name(self.unplaced.iter().copied().collect(), known));
+        let mut seen = BTreeSet::new();
+        found.retain(|&pod| seen.insert(pod));
+        self.line = found.into();
+        self.next(known, fx);
+        self.arm(fx);
+    }
+
+    /// `gcTerminated`: evicted ones first, then the oldest.
+    fn beyond_limit(&self, known: Known<'_>) -> Vec<Id<Pod>> {
+        let beyond = self.terminated.len().saturating_sub(self.most_terminated);
+        if beyond == 0 {
+            return Vec::new();
+        }
+        let pods = self.terminated.iter().filter_map(|&id| Some((id, known.view.get(id)?)));
+        let mut pods: Vec<(Id<Pod>, &Pod)> = pods.collect();
+        pods.sort_by(|(_, a), (_, b)| {
+            let stays = |pod: &Pod| {
+                !pod.status.reason.as_ref().is_some_and(|why| &*why.reason == "Evicted")
+            };
+            let created = |pod: &Pod| pod.meta.created.as_secs();
+            let old = created(a).cmp(&created(b));
+            stays(a).cmp(&stays(b)).then(old).then_with(|| a.meta.name.cmp(&b.meta.name))
+        });
+        pods.into_iter().take(beyond).map(|(id, _)| id).collect()
+    }
+
+    /// `gcOrphaned`.
+    fn of_gone_nodes(&mut self, known: Known<'_>, now: SimTime) -> Vec<Id<Pod>> {
+        let mut orphans = Vec::new();
+        self.gone.retain(|&node, since| {
+            let pods = known.index.pods_on(node);
+            let theirs =
+                |id: &&Id<Pod>| known.view.get(**id).is_some_and(|pod| pod.node == Some(node));
+            let pods: Vec<Id<Pod>> = pods.iter().filter(theirs).copied().collect();
+            if pods.is_empty() {
+                return false;
+            }
+            let since = *since.get_or_insert(now);
+            if since + QUARANTINE <= now {
+                orphans.extend(by_name(pods, known));
+            }
+            true
+        });
+        orphans
+    }
+
+    /// The first of the line is marked failed, unless it is done, and then deleted by force.
+    fn next(&mut self, known: Known<'_>, fx: &mut Effects<Timer>) {
+        while let Some(&id) = self.line.front() {
+            let Some((rev, pod)) = known.view.version(id) else {
+                self.line.pop_front();
+                continue;
+            };
+            if pod.status.phase.is_terminal() {
+                return self.delete(id, fx);
+            }
+            let mut next = pod.clone();
+            next.status.phase = Phase::Failed;
+            next.status.set(PodCondition::DisruptionTarget, true, fx.now());
+            let object = Object::Pod(Box::new(next));
+            let call = Call::Update { id: id.into(), object, base: Some(rev), part: Part::Status };
+            return fx.send(self.client, MARK, call);
+        }
+    }
+
+    fn delete(&mut self, id: Id<Pod>, fx: &mut Effects<Timer>) {
+        let id = RawId::from(id);
+        let (kind, propagation) = (Kind::Pod, Propagation::Background);
+        let call = Call::Delete { kind, id, uid: None, grace_seconds: Some(0), propagation };
+        fx.send(self.client, DELETE, call);
+    }
+
+    /// A reply to a call.
+    pub fn reply(&mut self, reply: &Reply, known: Known<'_>, fx: &mut Effects<Timer>) {
+        let Some(&id) = self.line.front() else { return };
+        if reply.tag == MARK && reply.result.is_ok() {
+            return self.delete(id, fx);
+        }
+        self.line.pop_front();
+        self.next(known, fx);
+        self.arm(fx);
+    }
+}
+
+/// Tags of the two calls about a pod.
+const MARK: u64 = 1;
+const DELETE: u64 = 2;
+
+fn by_name(mut ids: Vec<Id<Pod>>, known: Known<'_>) -> Vec<Id<Pod>> {
+    ids.sort_by_key(|&id| {
+        known.view.get(id).map(|pod| (pod.meta.namespace.clone(), pod.meta.name.clone()))
+    });
+    ids
+}

@@ -1,0 +1,17 @@
+//! Signs of life of nodes. Leases and heartbeats of nodes are no objects: whether one arrived
+//! follows from the state of the node and its path, and is asked for here.
+
+use crate::api::node::Node;
+use crate::base::id::Id;
+use crate::time::SimTime;
+
+/// What a controller can know of nodes' renewals: a function of the past of nodes and links.
+pub trait Heartbeats {
+    /// When the latest renewal of the node's lease, or post of its status, that was stored not
+    /// later than `at` was stored; `None`: there was none yet.
+    fn last_heard(&self, node: Id<Node>, at: SimTime) -> Option<SimTime>;
+
+    /// Nodes whose next renewals will not all arrive as things stand: nodes that are down, cut off
+    /// or behind a link that loses packets. A node left out is heard of for ever.
+    fn silent(&self) -> &[Id<Node>];
+}
