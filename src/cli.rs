@@ -5,7 +5,6 @@
 //!
 //! Exit codes: 0 fine; 1 the cluster did not converge; 2 the input or the usage is wrong; 3 a bug of
 //! ours; 4 the machine failed us; 130 interrupted.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where things are printed")]
 
 mod args;
 mod check;
@@ -16,6 +15,8 @@ mod run;
 mod schema;
 mod test;
 
+use std::fmt::Display;
+use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -72,7 +73,7 @@ pub fn main() -> ExitCode {
     };
     let code = result.unwrap_or_else(|failure| {
         if let Some(message) = &failure.message {
-            eprintln!("error: {message}");
+            complain(format_args!("error: {message}"));
         }
         failure.code
     });
@@ -83,20 +84,30 @@ pub fn main() -> ExitCode {
 fn print_findings(findings: &[Diagnostic]) {
     let (errors, warnings): (Vec<_>, Vec<_>) = findings.iter().partition(|it| it.is_error());
     for finding in &errors {
-        eprintln!("error: {finding}");
+        complain(format_args!("error: {finding}"));
     }
     for finding in warnings.iter().take(WARNINGS_MAX) {
-        eprintln!("{finding}");
+        complain(format_args!("{finding}"));
     }
     if warnings.len() > WARNINGS_MAX {
-        eprintln!("and {} more warnings", warnings.len() - WARNINGS_MAX);
+        complain(format_args!("and {} more warnings", warnings.len() - WARNINGS_MAX));
     }
     if errors.len() > 1 {
-        eprintln!("{} errors", errors.len());
+        complain(format_args!("{} errors", errors.len()));
     }
 }
 
 /// `1 warning`, `2 warnings`.
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A result, to stdout. Whoever reads it may have gone; that is no failure of the run.
+fn say(text: impl Display) {
+    let _ = writeln!(stdout(), "{text}");
+}
+
+/// Anything else, to stderr, under the same rule.
+fn complain(text: impl Display) {
+    let _ = writeln!(stderr(), "{text}");
 }

@@ -2,7 +2,7 @@
 
 use super::args::{CheckArgs, Format};
 use super::inputs::{self, KeepNothing};
-use super::{Code, Failure, counted, print_findings};
+use super::{Code, Failure, counted, print_findings, say};
 use crate::record::Json;
 
 pub(super) fn check(args: &CheckArgs) -> Result<Code, Failure> {
@@ -19,7 +19,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<Code, Failure> {
                 ("errors", lines(&errors)),
                 ("warnings", lines(&warnings)),
             ]);
-            print!("{}", result.pretty());
+            say(result.pretty().trim_end());
         }
         Format::Text => {
             print_findings(&loaded.findings);
@@ -27,9 +27,9 @@ pub(super) fn check(args: &CheckArgs) -> Result<Code, Failure> {
                 let notes: Vec<String> =
                     loaded.notes.iter().map(|(note, _)| note.to_string()).collect();
                 let documents = counted(loaded.documents, "document");
-                println!("{documents}, {}: fine", counted(warnings.len(), "warning"));
+                say(format_args!("{documents}, {}: fine", counted(warnings.len(), "warning")));
                 if !notes.is_empty() {
-                    println!("accepted, not modelled: {}", notes.join(", "));
+                    say(format_args!("accepted, not modelled: {}", notes.join(", ")));
                 }
             }
         }

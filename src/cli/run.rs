@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::args::{Format, RunArgs};
 use super::folder::{RUN_SCHEMA, RunFolder};
 use super::progress::{self, Line};
-use super::{Code, Failure, inputs, print_findings};
+use super::{Code, Failure, inputs, print_findings, say};
 use crate::kernel::{Engine, Halt};
 use crate::record::{Counts, Json, Outcome, Recorder, Summary};
 use crate::report::{Stop, Story, story};
@@ -42,11 +42,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
     let place = folder.publish()?;
     let stop = if finished.halt == Halt::Interrupted { Stop::Interrupted } else { Stop::End };
     match args.input.output {
-        Format::Json => print!("{}", summary.to_json().pretty()),
+        Format::Json => say(summary.to_json().pretty().trim_end()),
         Format::Text if args.input.quiet => {}
         Format::Text => {
-            print!("{}", story(Story { summary: &summary, notes: &loaded.notes, stop }));
-            println!("\nwritten to {}", place.display());
+            say(story(Story { summary: &summary, notes: &loaded.notes, stop }).trim_end());
+            say(format_args!("\nwritten to {}", place.display()));
         }
     }
     Ok(match stop {

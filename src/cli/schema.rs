@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::args::{SchemaArgs, SchemaName};
-use super::{Code, Failure};
+use super::{Code, Failure, say};
 use crate::{record, scenario};
 
 pub(super) fn schema(args: &SchemaArgs) -> Result<Code, Failure> {
@@ -17,6 +17,6 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<Code, Failure> {
             "timeline": record::schema::timeline(),
         }),
     };
-    println!("{schema:#}");
+    say(format_args!("{schema:#}"));
     Ok(Code::Fine)
 }

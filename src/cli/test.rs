@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::args::{Format, TestArgs};
 use super::inputs::{self, KeepNothing};
-use super::{Code, Failure, print_findings, progress};
+use super::{Code, Failure, print_findings, progress, say};
 use crate::record::Json;
 use crate::runs::{Seeds, Verdict, many};
 
@@ -27,7 +27,7 @@ pub(super) fn test(args: &TestArgs) -> Result<Code, Failure> {
     let verdicts =
         many(&loaded.plan, &seeds, jobs, &interrupt, &|_| {}).map_err(Failure::machine)?;
     match args.input.output {
-        Format::Json => print!("{}", json(&verdicts).pretty()),
+        Format::Json => say(json(&verdicts).pretty().trim_end()),
         Format::Text => tell(&verdicts, args),
     }
     if interrupt.load(Ordering::Relaxed) {
@@ -42,17 +42,19 @@ fn tell(verdicts: &[Verdict], args: &TestArgs) {
         let Verdict { seed, digest, ended_at, .. } = verdict;
         match verdict.converged_at {
             Some(at) if !args.input.quiet => {
-                println!("seed {seed}: converged at {at} s, digest {digest:016x}");
+                say(format_args!("seed {seed}: converged at {at} s, digest {digest:016x}"));
             }
             Some(_) => {}
             None => {
-                println!("seed {seed}: did not converge in {ended_at} s, digest {digest:016x}");
-                println!("  replay: {}", replay(*seed));
+                say(format_args!(
+                    "seed {seed}: did not converge in {ended_at} s, digest {digest:016x}"
+                ));
+                say(format_args!("  replay: {}", replay(*seed)));
             }
         }
     }
     let good = verdicts.iter().filter(|it| it.converged_at.is_some()).count();
-    println!("{good} of {} converged", verdicts.len());
+    say(format_args!("{good} of {} converged", verdicts.len()));
 }
 
 /// The command that runs one seed of this command again.
