@@ -208,6 +208,10 @@ impl World {
                 replica_sets: client("replicaset-controller"),
                 replication_controllers: client("replication-controller"),
                 endpoint_slices: client("endpointslice-controller"),
+                nodes: client("node-controller"),
+                taints: client("taint-eviction-controller"),
+                garbage: client("generic-garbage-collector"),
+                pod_garbage: client("pod-garbage-collector"),
             };
             let manager = ControllerManager::new(clients, self.settings.controllers);
             let id = ProcessId::Manager(at);

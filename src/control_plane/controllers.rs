@@ -175,8 +175,8 @@ pub struct ControllerManager {
 }
 
 impl ControllerManager {
-    /// A manager that begins at `now` and knows nothing yet.
-    pub fn new(clients: Clients, settings: Settings, now: SimTime) -> ControllerManager {
+    /// A manager that knows nothing yet.
+    pub fn new(clients: Clients, settings: Settings) -> ControllerManager {
         let Settings { queue, nodes } = settings;
         let sets = |kind, client| ReplicaSets::new(kind, client, queue);
         ControllerManager {
@@ -189,15 +189,18 @@ impl ControllerManager {
                 clients.replication_controllers,
             ),
             endpoint_slices: EndpointSlices::new(clients.endpoint_slices, queue),
-            nodes: NodeLifecycle::new(clients.nodes, nodes, queue, now),
+            nodes: NodeLifecycle::new(clients.nodes, nodes, queue),
             taints: TaintEviction::new(clients.taints),
             garbage: GarbageCollector::new(clients.garbage),
-            pod_gc: PodGc::new(clients.pod_garbage, pod_gc::TERMINATED_MAX, now),
+            pod_gc: PodGc::new(clients.pod_garbage, pod_gc::TERMINATED_MAX),
         }
     }
 
-    /// Its caches are filled: everything listed counts as added.
+    /// Its caches are filled: everything listed counts as added. What its controllers do again and
+    /// again is counted from here.
     pub fn start(&mut self, view: &View<'_>, fx: &mut Effects<Timer>) {
+        self.nodes.begin(view.now);
+        self.pod_gc.begin(view.now);
         for (id, node) in view.list::<Node>() {
             self.node(&added(view, id, node), view, fx);
         }

@@ -108,13 +108,9 @@ pub struct NodeLifecycle {
 }
 
 impl NodeLifecycle {
-    /// The controller of a manager that starts at `now`: its first pass is one period later.
-    pub fn new(
-        client: ClientId,
-        settings: Settings,
-        queue: QueueSettings,
-        now: SimTime,
-    ) -> NodeLifecycle {
+    /// The controller, sending by `client`.
+    pub fn new(client: ClientId, settings: Settings, queue: QueueSettings) -> NodeLifecycle {
+        let now = SimTime::ZERO;
         let workers = 8;
         let period = settings.period.max(SimDuration::from_nanos(1));
         NodeLifecycle {
@@ -129,6 +125,13 @@ impl NodeLifecycle {
             passes: 0,
             look: Look::Needed,
         }
+    }
+
+    /// The manager starts: the first pass is one period later.
+    pub fn begin(&mut self, now: SimTime) {
+        let period = self.cadence.period();
+        self.cadence = Cadence::new(now + period, period).expect("a period that is not zero");
+        self.zones = Zones::new(self.settings.zones, now);
     }
 
     /// When passes fall.

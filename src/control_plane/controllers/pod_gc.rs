@@ -53,11 +53,11 @@ pub struct PodGc {
 }
 
 impl PodGc {
-    /// The controller of a manager that starts at `now`.
-    pub fn new(client: ClientId, most_terminated: usize, now: SimTime) -> PodGc {
+    /// The controller, sending by `client`.
+    pub fn new(client: ClientId, most_terminated: usize) -> PodGc {
         PodGc {
             client,
-            cadence: Cadence::new(now, PERIOD).expect("a period that is not zero"),
+            cadence: every_period(SimTime::ZERO),
             most_terminated,
             terminated: BTreeSet::new(),
             unplaced: BTreeSet::new(),
@@ -66,6 +66,11 @@ impl PodGc {
             line: VecDeque::new(),
             armed: SimTime::MAX,
         }
+    }
+
+    /// The manager starts: rounds are counted from here.
+    pub fn begin(&mut self, now: SimTime) {
+        self.cadence = every_period(now);
     }
 
     /// A pod changed.
@@ -228,6 +233,10 @@ impl PodGc {
         self.next(known, fx);
         self.arm(fx);
     }
+}
+
+fn every_period(from: SimTime) -> Cadence {
+    Cadence::new(from, PERIOD).expect("a period that is not zero")
 }
 
 /// Tags of the two calls about a pod.

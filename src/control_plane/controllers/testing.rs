@@ -233,7 +233,7 @@ impl Cluster {
         let range = ServiceRange::new(Ipv4Addr::new(10, 96, 0, 0), 16);
         let mut cluster = Cluster {
             store,
-            manager: ControllerManager::new(clients(), Settings::default(), SimTime::ZERO),
+            manager: ControllerManager::new(clients(), Settings::default()),
             log: Vec::new(),
             refuse_pods: None,
             cursors,
@@ -322,7 +322,7 @@ impl Cluster {
         });
         self.due.clear();
         self.watched = false;
-        self.manager = ControllerManager::new(clients(), Settings::default(), self.now);
+        self.manager = ControllerManager::new(clients(), Settings::default());
         self.fx.begin(self.now, 0, 1);
         let view = View::new(self.now, &self.store, &self.cursors);
         self.manager.start(&view, &mut self.fx);
