@@ -17,6 +17,7 @@ mod boot;
 pub mod clients;
 mod convergence;
 mod event;
+mod heartbeats;
 mod nodes;
 mod paths;
 pub mod plan;
@@ -51,6 +52,7 @@ use crate::time::SimTime;
 use clients::Clients;
 use convergence::Convergence;
 pub use event::Event;
+use heartbeats::Renewals;
 use nodes::{Nodes, PodNews};
 use plan::{End, Plan};
 use processes::{ManagerProcess, SchedulerProcess};
@@ -65,7 +67,7 @@ use watches::Watches;
 pub enum Duty {
     /// A node's kubelet renews its Lease.
     Lease(NodeIndex),
-    /// A controller manager's monitor of nodes.
+    /// A controller manager's look at all nodes.
     NodeMonitor(u8),
 }
 
@@ -107,6 +109,7 @@ pub struct World {
     schedulers: Vec<SchedulerProcess>,
     managers: Vec<ManagerProcess>,
     nodes: Nodes,
+    renewals: Renewals,
     proxies: Proxies,
     user: ClientId,
     errands: Errands,
@@ -334,6 +337,9 @@ impl Engine for World {
 
 impl World {
     fn occurrence(&mut self, key: Duty, k: u64, sink: Sink<'_>) {
-        let _ = (key, k, sink);
+        match key {
+            Duty::Lease(at) => self.renewals.renew(at, k),
+            Duty::NodeMonitor(at) => self.node_pass(at, k, sink),
+        }
     }
 }

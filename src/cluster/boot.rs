@@ -7,13 +7,14 @@ use std::sync::Arc;
 use super::clients::{Clients, Owner, RateLimit};
 use super::convergence::Convergence;
 use super::event::Event;
+use super::heartbeats::Renewals;
 use super::nodes::Nodes;
 use super::plan::{ClientLimit, Plan, PlannedObject};
 use super::processes::{ManagerProcess, ProcessId, Readiness, SchedulerProcess};
 use super::servers::{ApiServer, Etcd};
 use super::steps::Errands;
 use super::watches::Watches;
-use super::{Buffers, Settings, World};
+use super::{Buffers, Duty, Settings, World};
 use crate::api::compact::Arrival;
 use crate::api::meta::{RawId, Uid};
 use crate::api::node::{Node, Tristate};
@@ -25,14 +26,14 @@ use crate::base::id::Id;
 use crate::control_plane::api_server::Shared;
 use crate::control_plane::controllers::{self, ControllerManager};
 use crate::control_plane::scheduler::{self, Scheduler};
-use crate::kernel::{FactSink, Kernel, NO_CAUSE, Order};
+use crate::kernel::{FactSink, Fidelity, Kernel, NO_CAUSE, Order};
 use crate::luck::Luck;
 use crate::messages::{Call, Fact};
 use crate::net::address::ServiceRange;
 use crate::net::{Net, Place};
 use crate::node::container_engine::simulated::{ImageTable, SimulatedEngines};
 use crate::node::kube_proxy::Proxies;
-use crate::node::kubelet::Kubelets;
+use crate::node::kubelet::{Kubelets, duties};
 use crate::store::{Store, Stored, TABLES};
 use crate::time::SimTime;
 
@@ -81,6 +82,7 @@ impl World {
             schedulers: Vec::new(),
             managers: Vec::new(),
             nodes,
+            renewals: Renewals::new(plan.fidelity, profile.clone(), luck),
             proxies: Proxies::new(Default::default(), luck),
             user,
             errands: Errands::default(),
@@ -131,7 +133,12 @@ impl World {
             let place = Place::Node(number);
             let client =
                 self.clients.add(Owner::Kubelet(number), place, hash_text("kubelet"), limit);
-            self.nodes.add(id, &node, place, client);
+            let at = self.nodes.add(id, &node, place, client);
+            let lease = duties::Duty::Lease.cadence(self.luck, &node.meta.name);
+            self.renewals.add(id, node.meta.name.stable_hash(), lease);
+            if plan.fidelity == Fidelity::Explicit {
+                self.kernel.recurring.declare(SimTime::ZERO, Duty::Lease(at), lease);
+            }
         }
     }
 
@@ -213,7 +220,7 @@ impl World {
                 garbage: client("generic-garbage-collector"),
                 pod_garbage: client("pod-garbage-collector"),
             };
-            let manager = ControllerManager::new(clients, self.settings.controllers);
+            let manager = ControllerManager::new(clients, self.settings.controllers, SimTime::ZERO);
             let id = ProcessId::Manager(at);
             self.managers.push(ManagerProcess::new(id, place(number), clients, manager));
         }

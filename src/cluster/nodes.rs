@@ -56,6 +56,8 @@ pub struct Row {
     pub power: Power,
     /// Whether its kubelet reaches an API server.
     pub reached: bool,
+    /// Its kubelet's client.
+    pub client: ClientId,
     /// News come in order: none before this.
     news_floor: SimTime,
 }
@@ -98,6 +100,7 @@ impl Nodes {
             place,
             power: Power::On,
             reached: true,
+            client,
             news_floor: SimTime::ZERO,
         });
         while self.by_slot.len() <= id.slot() {

@@ -9,19 +9,21 @@
 
 use std::ops::Range;
 
-use super::World;
 use super::clients::after;
 use super::event::Event;
+use super::heartbeats::Renewals;
 use super::requests::Sink;
 use super::watches::WatchState;
+use super::{Duty, World};
 use crate::base::hash::StableHasher;
 use crate::control_plane::controllers::{self, ControllerManager};
 use crate::control_plane::scheduler::{self, Leading, Scheduler};
+use crate::kernel::NO_CAUSE;
 use crate::luck::Label;
 use crate::messages::{ClientId, Effect, Effects, Reply};
 use crate::net::Place;
 use crate::store::{Cursors, Store, TableKind, View};
-use crate::time::SimDuration;
+use crate::time::{SimDuration, SimTime};
 
 const SYNC: Label = Label::new("informer-sync");
 
@@ -171,7 +173,7 @@ impl World {
         at: u8,
         cause: u64,
         sink: Sink<'_>,
-        work: impl FnOnce(&mut ControllerManager, &Store, &View<'_>, &mut Effects<controllers::Timer>),
+        work: impl FnOnce(&mut ControllerManager, &Known<'_>, &mut Effects<controllers::Timer>),
     ) {
         let now = self.kernel.now();
         let mut fx = std::mem::take(&mut self.buffers.manager);
@@ -179,9 +181,11 @@ impl World {
         let row = &mut self.managers[usize::from(at)];
         let life = row.process.life;
         let view = View::new(now, &self.store, &row.process.cursors);
-        work(&mut row.manager, &self.store, &view, &mut fx);
+        let known = Known { store: &self.store, view: &view, renewals: &self.renewals };
+        work(&mut row.manager, &known, &mut fx);
         self.carry_out(&mut fx, sink, |timer| Event::Manager(at, life, timer));
         self.buffers.manager = fx;
+        self.await_node_pass(at);
     }
 
     fn carry_out<T>(&mut self, fx: &mut Effects<T>, sink: Sink<'_>, event: impl Fn(T) -> Event) {
@@ -221,7 +225,7 @@ impl World {
         sink: Sink<'_>,
     ) {
         if self.is_running(ProcessId::Manager(at), life) {
-            self.manager(at, cause, sink, |it, _, view, fx| it.timer(timer, view, fx));
+            self.manager(at, cause, sink, |it, known, fx| it.timer(timer, known.view, fx));
         }
     }
 
@@ -240,7 +244,7 @@ impl World {
     /// A reply for a controller manager.
     pub(super) fn manager_reply(&mut self, at: u8, cause: u64, reply: &Reply, sink: Sink<'_>) {
         if self.process(ProcessId::Manager(at)).state == State::Running {
-            self.manager(at, cause, sink, |it, _, view, fx| it.reply(reply, view, fx));
+            self.manager(at, cause, sink, |it, known, fx| it.reply(reply, known.view, fx));
         }
     }
 
@@ -280,8 +284,8 @@ impl World {
             ProcessId::Scheduler(at) => self.scheduler(at, cause, sink, |it, store, view, fx| {
                 it.deliver(table, changes, store, view, fx);
             }),
-            ProcessId::Manager(at) => self.manager(at, cause, sink, |it, store, view, fx| {
-                it.deliver(table, changes, store, view, fx);
+            ProcessId::Manager(at) => self.manager(at, cause, sink, |it, known, fx| {
+                it.deliver(table, changes, known.store, known.view, fx);
             }),
         }
     }
@@ -333,7 +337,12 @@ impl World {
                 });
             }
             ProcessId::Manager(at) => {
-                self.manager(at, cause, sink, |it, _, view, fx| it.start(view, fx));
+                let now = self.kernel.now();
+                let row = &mut self.managers[usize::from(at)];
+                row.manager = ControllerManager::new(row.clients, self.settings.controllers, now);
+                let passes = row.manager.node_passes();
+                self.kernel.recurring.declare(now, Duty::NodeMonitor(at), passes);
+                self.manager(at, cause, sink, |it, known, fx| it.start(known.view, fx));
             }
         }
     }
@@ -353,12 +362,22 @@ impl World {
                 self.schedulers[usize::from(at)].scheduler =
                     Scheduler::new(self.settings.scheduler.clone(), client, self.luck);
             }
-            ProcessId::Manager(at) => {
-                let clients = self.managers[usize::from(at)].clients;
-                self.managers[usize::from(at)].manager =
-                    ControllerManager::new(clients, self.settings.controllers);
-            }
+            ProcessId::Manager(at) => self.kernel.recurring.retire(Duty::NodeMonitor(at)),
         }
+    }
+
+    /// Pass `k` of a manager's node controller.
+    pub(super) fn node_pass(&mut self, at: u8, k: u64, sink: Sink<'_>) {
+        self.manager(at, NO_CAUSE, sink, |it, known, fx| {
+            it.node_pass(k, known.renewals, known.view, fx);
+        });
+    }
+
+    /// When the node controller of a manager must look next.
+    pub(super) fn next_node_pass(&self, at: u8, now: SimTime) -> Option<u64> {
+        let row = &self.managers[usize::from(at)];
+        let view = View::new(now, &self.store, &row.process.cursors);
+        row.manager.next_node_pass(now, &self.renewals, &view)
     }
 
     /// A watch whose server or link failed tries to connect again.
@@ -409,6 +428,13 @@ impl World {
             self.kernel.schedule(again, cause, Event::Reconnect(at));
         }
     }
+}
+
+/// What a controller manager may look at.
+struct Known<'a> {
+    store: &'a Store,
+    view: &'a View<'a>,
+    renewals: &'a Renewals,
 }
 
 /// How soon a started process works.
