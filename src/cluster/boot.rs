@@ -220,7 +220,7 @@ impl World {
                 garbage: client("generic-garbage-collector"),
                 pod_garbage: client("pod-garbage-collector"),
             };
-            let manager = ControllerManager::new(clients, self.settings.controllers, SimTime::ZERO);
+            let manager = ControllerManager::new(clients, self.settings.controllers);
             let id = ProcessId::Manager(at);
             self.managers.push(ManagerProcess::new(id, place(number), clients, manager));
         }

@@ -337,12 +337,13 @@ impl World {
                 });
             }
             ProcessId::Manager(at) => {
-                let now = self.kernel.now();
                 let row = &mut self.managers[usize::from(at)];
-                row.manager = ControllerManager::new(row.clients, self.settings.controllers, now);
-                let passes = row.manager.node_passes();
-                self.kernel.recurring.declare(now, Duty::NodeMonitor(at), passes);
+                row.manager = ControllerManager::new(row.clients, self.settings.controllers);
                 self.manager(at, cause, sink, |it, known, fx| it.start(known.view, fx));
+                let passes = self.managers[usize::from(at)].manager.node_passes();
+                let now = self.kernel.now();
+                self.kernel.recurring.declare(now, Duty::NodeMonitor(at), passes);
+                self.await_node_pass(at);
             }
         }
     }
