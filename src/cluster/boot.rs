@@ -219,6 +219,7 @@ impl World {
                 taints: client("taint-eviction-controller"),
                 garbage: client("generic-garbage-collector"),
                 pod_garbage: client("pod-garbage-collector"),
+                namespaces: client("namespace-controller"),
             };
             let manager = ControllerManager::new(clients, self.settings.controllers);
             let id = ProcessId::Manager(at);

@@ -12,6 +12,7 @@ pub mod events;
 pub mod expectations;
 pub mod garbage_collector;
 pub mod index;
+pub mod namespace;
 pub mod node_lifecycle;
 pub mod pod_gc;
 pub mod replica_set;
@@ -25,6 +26,7 @@ pub mod workqueue;
 use std::ops::Range;
 
 use crate::api::kind::Kind;
+use crate::api::misc::Namespace;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::service::{EndpointSlice, Service};
@@ -40,6 +42,7 @@ use deployment::Deployments;
 use endpoint_slice::EndpointSlices;
 use garbage_collector::GarbageCollector;
 use index::Index;
+use namespace::Namespaces;
 use node_lifecycle::NodeLifecycle;
 use pod_gc::PodGc;
 use replica_set::ReplicaSets;
@@ -97,6 +100,13 @@ pub enum Timer {
         /// And generation.
         generation: u32,
     },
+    /// A namespace on its way out is to be looked at.
+    Namespace {
+        /// The namespace's slot.
+        slot: u32,
+        /// And generation.
+        generation: u32,
+    },
     /// A round of the pod garbage collector.
     PodGc,
     /// What was refused to the garbage collector is tried again.
@@ -129,6 +139,8 @@ pub struct Clients {
     pub garbage: ClientId,
     /// Of the pod garbage collector.
     pub pod_garbage: ClientId,
+    /// Of the namespace controller; upstream gives it 20 times the rate and 100 times the burst.
+    pub namespaces: ClientId,
 }
 
 /// Times and sizes of a manager.
@@ -150,7 +162,10 @@ pub struct Known<'a> {
 }
 
 /// The tables a manager watches.
-pub const WATCHED: [TableKind; 6] = [
+pub const WATCHED: [TableKind; 9] = [
+    TableKind::Namespace,
+    TableKind::Lease,
+    TableKind::Other,
     TableKind::Node,
     TableKind::Service,
     TableKind::Deployment,
@@ -172,6 +187,7 @@ pub struct ControllerManager {
     taints: TaintEviction,
     garbage: GarbageCollector,
     pod_gc: PodGc,
+    namespaces: Namespaces,
 }
 
 impl ControllerManager {
@@ -193,6 +209,7 @@ impl ControllerManager {
             taints: TaintEviction::new(clients.taints),
             garbage: GarbageCollector::new(clients.garbage),
             pod_gc: PodGc::new(clients.pod_garbage, pod_gc::TERMINATED_MAX),
+            namespaces: Namespaces::new(clients.namespaces),
         }
     }
 
@@ -201,6 +218,9 @@ impl ControllerManager {
     pub fn start(&mut self, view: &View<'_>, fx: &mut Effects<Timer>) {
         self.nodes.begin(view.now);
         self.pod_gc.begin(view.now);
+        for (id, namespace) in view.list::<Namespace>() {
+            self.namespace(&added(view, id, namespace), view, fx);
+        }
         for (id, node) in view.list::<Node>() {
             self.node(&added(view, id, node), view, fx);
         }
@@ -238,10 +258,8 @@ impl ControllerManager {
             TableKind::ReplicaSet => self.each(store, changes, view, fx, Self::set),
             TableKind::Pod => self.each(store, changes, view, fx, Self::pod),
             TableKind::EndpointSlice => self.each(store, changes, view, fx, Self::slice),
-            TableKind::Namespace
-            | TableKind::Lease
-            | TableKind::PriorityClass
-            | TableKind::Other => {}
+            TableKind::Namespace => self.each(store, changes, view, fx, Self::namespace),
+            TableKind::Lease | TableKind::PriorityClass | TableKind::Other => {}
         }
     }
 
@@ -256,6 +274,15 @@ impl ControllerManager {
         for change in store.table::<T>().changes(changes) {
             tell(self, &change, view, fx);
         }
+    }
+
+    fn namespace(
+        &mut self,
+        change: &Change<'_, Namespace>,
+        _view: &View<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        self.namespaces.namespace(change, fx);
     }
 
     fn node(&mut self, change: &Change<'_, Node>, view: &View<'_>, fx: &mut Effects<Timer>) {
@@ -347,6 +374,9 @@ impl ControllerManager {
             },
             Timer::Zone { zone } => self.nodes.line(zone, known, fx),
             Timer::Evict { slot, generation } => self.taints.due(slot, generation, known, fx),
+            Timer::Namespace { slot, generation } => {
+                self.namespaces.look(slot, generation, known, fx);
+            }
             Timer::PodGc => self.pod_gc.round(known, fx),
             Timer::Garbage => self.garbage.retry(known, fx),
             Timer::Event { of } => match of {
@@ -402,6 +432,7 @@ impl ControllerManager {
             client if client == clients.taints => self.taints.reply(reply, fx),
             client if client == clients.garbage => self.garbage.reply(reply, known, fx),
             client if client == clients.pod_garbage => self.pod_gc.reply(reply, known, fx),
+            client if client == clients.namespaces => self.namespaces.reply(reply, known, fx),
             _ => {}
         }
     }

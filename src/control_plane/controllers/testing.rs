@@ -191,11 +191,16 @@ pub fn clients() -> Clients {
         taints: ClientId(5),
         garbage: ClientId(6),
         pod_garbage: ClientId(7),
+        namespaces: ClientId(8),
     }
 }
 
 macro_rules! each_table {
     ($self:ident, $kind:ident, $body:expr) => {{
+        type $kind = Namespace;
+        $body;
+    }
+    {
         type $kind = Node;
         $body;
     }

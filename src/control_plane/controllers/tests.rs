@@ -335,3 +335,35 @@ fn pods_of_a_vanished_node_are_taken_away() {
     assert!(old.iter().all(|&id| cluster.store.get(id).is_none()));
     assert_eq!(cluster.all::<Pod>().len(), 2, "they were replaced");
 }
+
+/// golden-timelines, fact 9: pods are marked 5 s after the namespace, the rest goes 5 s later.
+#[test]
+fn a_namespace_goes_after_its_contents_pods_first() {
+    use crate::api::kind::Kind;
+    use crate::api::misc::Namespace;
+    use crate::messages::Call;
+    use crate::messages::request::Propagation;
+    let mut cluster = Cluster::new();
+    deploy(&mut cluster, testing::deployment("web", 3));
+    cluster.create(Object::Service(Box::new(testing::service("web"))));
+    cluster.run(secs(1));
+    settle_pods(&mut cluster);
+    cluster.run(secs(1));
+    let (id, _) = cluster.all::<Namespace>().remove(0);
+    let (kind, propagation) = (Kind::Namespace, Propagation::Background);
+    let call = Call::Delete { kind, id: id.into(), uid: None, grace_seconds: None, propagation };
+    cluster.commit(call).expect("a deletion");
+    let ending = |cluster: &Cluster| {
+        cluster.all::<Pod>().iter().filter(|(_, pod)| pod.meta.is_terminating()).count()
+    };
+    cluster.run(millis(4_900));
+    assert_eq!(ending(&cluster), 0);
+    cluster.run(millis(200));
+    assert_eq!(ending(&cluster), 3);
+    settle_pods(&mut cluster);
+    cluster.run(secs(4));
+    assert_eq!(cluster.all::<Deployment>().len(), 1);
+    cluster.run(secs(2));
+    assert_eq!(cluster.all::<Deployment>().len() + cluster.all::<Pod>().len(), 0);
+    assert!(cluster.all::<Namespace>().is_empty());
+}
