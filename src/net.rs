@@ -101,7 +101,7 @@ impl Net {
         for (_, rule) in self.rules.iter().filter(|(_, rule)| rule.applies(a, b)) {
             match rule.effect {
                 RuleEffect::Drop => return Verdict::Drop,
-                RuleEffect::Delay(more) => delay = delay + more,
+                RuleEffect::Delay(more) => delay += more,
             }
         }
         Verdict::Deliver(delay)

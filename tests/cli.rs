@@ -1,5 +1,7 @@
 //! The command line from outside: exit codes, messages, and what is written.
 
+#![expect(clippy::disallowed_methods, reason = "the tests make files of their own")]
+
 use std::fs;
 use std::path::Path;
 

@@ -228,6 +228,7 @@ fn hint(node: &Node<'_>, misfit: &Misfit) -> Option<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::print_stderr, reason = "a test that cannot run says so, and shows its table")]
 mod corpus;
 #[cfg(test)]
 mod tests;

@@ -39,6 +39,9 @@ impl Tally {
     }
 }
 
+/// Labels, and the services that select them.
+type Selected = (Arc<Labels>, Arc<[Id<Service>]>);
+
 #[derive(Clone, Debug)]
 struct ServiceRow {
     namespace: Text,
@@ -63,7 +66,7 @@ pub struct Convergence {
     /// The latest instant at which all proxies have some slice.
     programmed: SimTime,
     /// Which services select a set of labels; holds the labels so that their address stays theirs.
-    selected: FastMap<usize, (Arc<Labels>, Arc<[Id<Service>]>)>,
+    selected: FastMap<usize, Selected>,
 }
 
 impl Convergence {

@@ -62,6 +62,9 @@ pub struct Row {
     news_floor: SimTime,
 }
 
+/// A spec and labels, held so that their addresses stay theirs, and the apps they lead to.
+type KnownApps = (Arc<PodSpec>, Arc<Labels>, Apps);
+
 /// All machines.
 #[derive(Clone, Debug)]
 pub struct Nodes {
@@ -72,7 +75,7 @@ pub struct Nodes {
     machines: Chunked<Machine>,
     rows: Chunked<Row>,
     by_slot: Chunked<Option<NodeIndex>>,
-    apps: FastMap<(usize, usize), (Arc<PodSpec>, Arc<Labels>, Apps)>,
+    apps: FastMap<(usize, usize), KnownApps>,
 }
 
 impl Nodes {

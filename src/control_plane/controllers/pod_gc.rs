@@ -167,9 +167,8 @@ impl PodGc {
         let pods = self.terminated.iter().filter_map(|&id| Some((id, known.view.get(id)?)));
         let mut pods: Vec<(Id<Pod>, &Pod)> = pods.collect();
         pods.sort_by(|(_, a), (_, b)| {
-            let stays = |pod: &Pod| {
-                !pod.status.reason.as_ref().is_some_and(|why| &*why.reason == "Evicted")
-            };
+            let stays =
+                |pod: &Pod| pod.status.reason.as_ref().is_none_or(|why| &*why.reason != "Evicted");
             let created = |pod: &Pod| pod.meta.created.as_secs();
             let old = created(a).cmp(&created(b));
             stays(a).cmp(&stays(b)).then(old).then_with(|| a.meta.name.cmp(&b.meta.name))
