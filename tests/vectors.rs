@@ -7,6 +7,7 @@ mod vectors {
     pub mod admission_defaults;
     pub mod containers;
     pub mod cron_schedule;
+    pub mod deployment;
     pub mod int_or_percent;
     pub mod kube_proxy;
     pub mod kubelet;
