@@ -66,6 +66,8 @@ pub struct Client {
     bucket: Bucket,
     /// When its latest write is committed.
     committed: SimTime,
+    /// Core Events it sent: they are about no object of ours, so their luck counts by client.
+    events: u64,
 }
 
 /// All clients of a cluster.
@@ -84,6 +86,7 @@ impl Clients {
             kind_key,
             bucket: Bucket::full(limit),
             committed: SimTime::ZERO,
+            events: 0,
         });
         id
     }
@@ -96,6 +99,13 @@ impl Clients {
     /// Takes a token of client `id`; returns when it may send.
     pub fn reserve(&mut self, id: ClientId, now: SimTime) -> SimTime {
         self.rows[id.0 as usize].bucket.reserve(now)
+    }
+
+    /// The number of the core Event that client `id` sends now, from 0.
+    pub fn next_event(&mut self, id: ClientId) -> u64 {
+        let client = &mut self.rows[id.0 as usize];
+        client.events += 1;
+        client.events - 1
     }
 
     /// When a write of client `id` that would be committed at `at` is committed: a kubelet writes

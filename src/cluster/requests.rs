@@ -66,7 +66,10 @@ impl World {
             let client = self.clients.get(flight.client);
             (client.place, client.kind_key)
         };
-        let (object, count) = luck_key(&mut self.store, &request.call);
+        let (object, count) = match &request.call {
+            Call::Event => (0, self.clients.next_event(flight.client)),
+            call => luck_key(&mut self.store, call),
+        };
         let key = StableHasher::new().word(kind_key).word(object).finish();
         let Some(server) = self.server_for(place, key) else {
             self.fail(cause, id, Status::Unreachable);

@@ -43,8 +43,8 @@ impl Default for Profile {
         let millis = SimDuration::from_millis;
         Profile {
             link: Distribution::Constant(SimDuration::from_micros(250)),
-            api_request: Distribution::LogNormal { p50: millis(4), p99: millis(15) },
-            etcd_commit: Distribution::LogNormal { p50: millis(3), p99: millis(12) },
+            api_request: Distribution::LogNormal { p50: millis(6), p99: millis(20) },
+            etcd_commit: Distribution::LogNormal { p50: millis(4), p99: millis(16) },
             watch_lag: Distribution::Uniform { min: millis(2), max: millis(8) },
             watch_frame: millis(1),
             request_timeout: SimDuration::from_secs(10),
