@@ -281,10 +281,7 @@ fn follow(
             store.table().changes(range).for_each(|change| convergence.deployment(&change));
         }
         TableKind::Service => {
-            for change in store.table().changes(range) {
-                let pods = store.table::<Pod>().iter().map(|(_, pod)| pod);
-                convergence.service(&change, pods);
-            }
+            store.table().changes(range).for_each(|change| convergence.service(&change));
         }
         TableKind::EndpointSlice => {
             store.table().changes(range).for_each(|change| convergence.slice(&change));

@@ -1,4 +1,4 @@
-//! YAML as kubectl reads it: one document's text to a [`Node`] tree with places.
+//! YAML as kubectl reads it: one document's text to a [`super::tree::Node`] tree with places.
 //!
 //! kubectl turns YAML into JSON by `sigs.k8s.io/yaml`, whose scalars are those of go-yaml v2 (YAML
 //! 1.1, with exceptions): `scalars` holds these rules, `build` puts the tree together (merge keys,

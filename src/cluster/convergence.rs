@@ -13,7 +13,6 @@ use crate::api::name::Text;
 use crate::api::pod::{Phase, Pod};
 use crate::api::service::{EndpointSlice, Exposure, Service, UnreadyEndpoints};
 use crate::api::workload::{Deployment, ReplicaSet};
-use crate::base::FastMap;
 use crate::base::id::Id;
 use crate::node::kube_proxy::SliceChange;
 use crate::store::{Change, TableKind};
@@ -33,18 +32,40 @@ impl Tally {
         self.sum = self.sum.wrapping_add(uid);
     }
 
+    fn add_all(&mut self, other: Tally) {
+        self.count += other.count;
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+
     fn take(&mut self, uid: u64) {
         self.count -= 1;
         self.sum = self.sum.wrapping_sub(uid);
     }
 }
 
-/// Labels, and the services that select them.
-type Selected = (Arc<Labels>, Arc<[Id<Service>]>);
+/// Pods of one namespace that share their labels: what selects one selects all.
+#[derive(Clone, Debug)]
+struct Group {
+    /// Held so that their address stays theirs.
+    labels: Arc<Labels>,
+    pods: u32,
+    /// Those a Service is to offer.
+    ready: Tally,
+    /// Those a Service that publishes unready ones is to offer.
+    published: Tally,
+    services: Vec<Id<Service>>,
+}
+
+/// What is in one namespace.
+#[derive(Clone, Debug, Default)]
+struct NamespaceRow {
+    services: Vec<Id<Service>>,
+    /// By the address of their labels.
+    groups: BTreeMap<usize, Group>,
+}
 
 #[derive(Clone, Debug)]
 struct ServiceRow {
-    namespace: Text,
     selector: Arc<Labels>,
     unready: UnreadyEndpoints,
     wanted: Tally,
@@ -57,7 +78,7 @@ pub struct Convergence {
     unsettled: BTreeSet<(TableKind, RawId)>,
     terminating: BTreeSet<Id<Pod>>,
     services: BTreeMap<Id<Service>, ServiceRow>,
-    by_namespace: BTreeMap<Text, Vec<Id<Service>>>,
+    namespaces: BTreeMap<Text, NamespaceRow>,
     mismatched: BTreeSet<Id<Service>>,
     /// The latest version of each slice.
     slices: BTreeMap<Id<EndpointSlice>, SliceChange>,
@@ -65,8 +86,6 @@ pub struct Convergence {
     unprogrammed: BTreeSet<Id<EndpointSlice>>,
     /// The latest instant at which all proxies have some slice.
     programmed: SimTime,
-    /// Which services select a set of labels; holds the labels so that their address stays theirs.
-    selected: FastMap<usize, Selected>,
 }
 
 impl Convergence {
@@ -113,63 +132,76 @@ impl Convergence {
         self.pod_offered(change.old, change.new);
     }
 
-    /// Moves the pod in the tallies of the services that select it.
+    /// Moves the pod in the tallies of its group and of the services that select it.
     fn pod_offered(&mut self, old: Option<&Pod>, new: Option<&Pod>) {
-        let same_labels = match (old, new) {
-            (Some(old), Some(new)) => Arc::ptr_eq(&old.meta.labels, &new.meta.labels),
-            _ => false,
-        };
-        if same_labels
-            && let (Some(old), Some(new)) = (old, new)
+        if let (Some(old), Some(new)) = (old, new)
+            && Arc::ptr_eq(&old.meta.labels, &new.meta.labels)
             && [UnreadyEndpoints::Hidden, UnreadyEndpoints::Published]
                 .into_iter()
                 .all(|unready| is_wanted(old, unready) == is_wanted(new, unready))
         {
             return;
         }
-        if let Some(pod) = old {
-            self.tally(pod, Tally::take);
-        }
         if let Some(pod) = new {
-            self.tally(pod, Tally::add);
+            self.move_pod(pod, Move::In);
+        }
+        if let Some(pod) = old {
+            self.move_pod(pod, Move::Out);
         }
     }
 
-    fn tally(&mut self, pod: &Pod, change: fn(&mut Tally, u64)) {
-        for &id in self.selecting(pod).iter() {
-            let Some(row) = self.services.get_mut(&id) else { continue };
-            if is_wanted(pod, row.unready) {
-                change(&mut row.wanted, pod.meta.uid.0);
-                self.compare(id);
+    fn move_pod(&mut self, pod: &Pod, direction: Move) {
+        let here = match self.namespaces.get_mut(&pod.meta.namespace) {
+            Some(here) => here,
+            None => self.namespaces.entry(pod.meta.namespace.clone()).or_default(),
+        };
+        let key = Arc::as_ptr(&pod.meta.labels) as usize;
+        let rows = &self.services;
+        let group = here.groups.entry(key).or_insert_with(|| {
+            let labels = pod.meta.labels.clone();
+            let selecting =
+                |id: &&Id<Service>| rows.get(id).is_some_and(|row| selects(&row.selector, &labels));
+            let services = here.services.iter().filter(selecting).copied().collect();
+            Group {
+                labels,
+                pods: 0,
+                ready: Tally::default(),
+                published: Tally::default(),
+                services,
+            }
+        });
+        let (uid, change) = match direction {
+            Move::In => {
+                group.pods += 1;
+                (pod.meta.uid.0, Tally::add as fn(&mut Tally, u64))
+            }
+            Move::Out => {
+                group.pods -= 1;
+                (pod.meta.uid.0, Tally::take as fn(&mut Tally, u64))
+            }
+        };
+        let is_ready = is_wanted(pod, UnreadyEndpoints::Hidden);
+        let is_published = is_wanted(pod, UnreadyEndpoints::Published);
+        if is_ready {
+            change(&mut group.ready, uid);
+        }
+        if is_published {
+            change(&mut group.published, uid);
+        }
+        for id in &group.services {
+            let Some(row) = self.services.get_mut(id) else { continue };
+            let counts = match row.unready {
+                UnreadyEndpoints::Hidden => is_ready,
+                UnreadyEndpoints::Published => is_published,
+            };
+            if counts {
+                change(&mut row.wanted, uid);
+                compare(&mut self.mismatched, *id, row);
             }
         }
-    }
-
-    fn compare(&mut self, id: Id<Service>) {
-        let differs = self.services.get(&id).is_some_and(|row| row.wanted != row.offered);
-        if differs {
-            self.mismatched.insert(id);
-        } else {
-            self.mismatched.remove(&id);
+        if group.pods == 0 {
+            here.groups.remove(&key);
         }
-    }
-
-    /// The services that select a pod, worked out once for each set of labels.
-    fn selecting(&mut self, pod: &Pod) -> Arc<[Id<Service>]> {
-        let labels = &pod.meta.labels;
-        let key = Arc::as_ptr(labels) as usize;
-        if let Some((_, found)) = self.selected.get(&key) {
-            return found.clone();
-        }
-        let in_namespace = self.by_namespace.get(&pod.meta.namespace);
-        let found: Arc<[Id<Service>]> = in_namespace
-            .into_iter()
-            .flatten()
-            .copied()
-            .filter(|id| self.services.get(id).is_some_and(|row| selects(&row.selector, labels)))
-            .collect();
-        self.selected.insert(key, (labels.clone(), found.clone()));
-        found
     }
 
     /// A ReplicaSet or ReplicationController changed.
@@ -194,26 +226,21 @@ impl Convergence {
         self.judge(TableKind::Deployment, change.id.into(), is_settled);
     }
 
-    /// A Service changed. `pods` lists all pods, to count those it selects.
-    pub fn service<'p>(
-        &mut self,
-        change: &Change<'_, Service>,
-        pods: impl Iterator<Item = &'p Pod>,
-    ) {
+    /// A Service changed.
+    pub fn service(&mut self, change: &Change<'_, Service>) {
         let id = change.id;
-        let same = |old: &Service, new: &Service| Arc::ptr_eq(&old.spec, &new.spec);
         if let (Some(old), Some(new)) = (change.old, change.new)
-            && same(old, new)
+            && Arc::ptr_eq(&old.spec, &new.spec)
         {
             return;
         }
-        self.selected.clear();
         let offered = self.services.remove(&id).map_or_else(Tally::default, |row| row.offered);
         self.mismatched.remove(&id);
         if let Some(old) = change.old
-            && let Some(list) = self.by_namespace.get_mut(&old.meta.namespace)
+            && let Some(here) = self.namespaces.get_mut(&old.meta.namespace)
         {
-            list.retain(|&one| one != id);
+            here.services.retain(|&one| one != id);
+            here.groups.values_mut().for_each(|group| group.services.retain(|&one| one != id));
         }
         let Some(new) = change.new else { return };
         let Some(selector) = new.spec.selector.as_ref().filter(|labels| !labels.is_empty()) else {
@@ -223,20 +250,24 @@ impl Convergence {
             return;
         }
         let mut row = ServiceRow {
-            namespace: new.meta.namespace.clone(),
             selector: Arc::new(selector.clone()),
             unready: new.spec.unready,
             wanted: Tally::default(),
             offered,
         };
-        for pod in pods.filter(|pod| pod.meta.namespace == row.namespace) {
-            if selects(&row.selector, &pod.meta.labels) && is_wanted(pod, row.unready) {
-                row.wanted.add(pod.meta.uid.0);
+        let here = self.namespaces.entry(new.meta.namespace.clone()).or_default();
+        here.services.push(id);
+        for group in here.groups.values_mut() {
+            if selects(&row.selector, &group.labels) {
+                group.services.push(id);
+                row.wanted.add_all(match row.unready {
+                    UnreadyEndpoints::Hidden => group.ready,
+                    UnreadyEndpoints::Published => group.published,
+                });
             }
         }
-        self.by_namespace.entry(new.meta.namespace.clone()).or_default().push(id);
+        compare(&mut self.mismatched, id, &row);
         self.services.insert(id, row);
-        self.compare(id);
     }
 
     /// An EndpointSlice changed.
@@ -262,7 +293,22 @@ impl Convergence {
         for endpoint in slice.endpoints.iter().filter(|one| one.conditions.ready) {
             change(&mut row.offered, endpoint.uid.0);
         }
-        self.compare(id);
+        compare(&mut self.mismatched, id, row);
+    }
+}
+
+/// Whether a pod comes or goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Move {
+    In,
+    Out,
+}
+
+fn compare(mismatched: &mut BTreeSet<Id<Service>>, id: Id<Service>, row: &ServiceRow) {
+    if row.wanted == row.offered {
+        mismatched.remove(&id);
+    } else {
+        mismatched.insert(id);
     }
 }
 

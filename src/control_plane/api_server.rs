@@ -2,7 +2,7 @@
 //!
 //! Owns admission, defaulting of what only it knows (uids, generated names, cluster addresses,
 //! priorities), conflict checks, graceful deletion, and the facts that follow from a change
-//! ([`facts`]). It refuses to know who asks or how long anything takes: latency, links and rate
+//! (`facts`). It refuses to know who asks or how long anything takes: latency, links and rate
 //! limits lie before it (`cluster/`), watches behind it (the store's cursors).
 //!
 //! API servers are stateless: every instance runs this one code on the same store. What all of
