@@ -10,6 +10,7 @@ use crate::api::name::Text;
 use crate::api::pod::{Pod, PodSpec, TerminationReason};
 use crate::base::id::Id;
 use crate::time::SimTime;
+use smallvec::SmallVec;
 
 /// The number of a call, unique on its node: its completion carries it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -123,4 +124,35 @@ pub enum EngineError {
     DeadlineExceeded,
     /// Anything else.
     Unknown(Text),
+}
+
+/// A pod as `ListPodSandbox` and `ListContainers` show it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListedPod {
+    /// The pod.
+    pub pod: Id<Pod>,
+    /// The address of its sandbox, if that stands.
+    pub address: Option<Ipv4Addr>,
+    /// Its containers.
+    pub containers: SmallVec<[Listed; 1]>,
+}
+
+/// A container as `ListContainers` shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// Which one.
+    pub container: ContainerRef,
+    /// What it does.
+    pub state: ListedState,
+}
+
+/// What a listed container does (`CONTAINER_CREATED`, `_RUNNING`, `_EXITED`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ListedState {
+    /// Created, not started.
+    Created,
+    /// Running since.
+    Running(SimTime),
+    /// Ended; it had started at the first instant.
+    Exited(SimTime, Exit),
 }

@@ -6,15 +6,8 @@
 //! pods' policies: restarts, probes and order are the kubelet's.
 pub mod simulated;
 
-use std::net::Ipv4Addr;
-
-use smallvec::SmallVec;
-
 use super::NodeIndex;
-use crate::api::pod::Pod;
-use crate::base::Id;
-use crate::messages::engine::{ContainerRef, EngineCall, EngineEvent, Exit};
-use crate::time::SimTime;
+use crate::messages::engine::{EngineCall, EngineEvent};
 
 /// An engine for one or many nodes.
 pub trait ContainerEngine {
@@ -35,35 +28,4 @@ pub struct EngineReport {
     pub cause: u64,
     /// What it tells.
     pub event: EngineEvent,
-}
-
-/// A pod as `ListPodSandbox` and `ListContainers` show it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ListedPod {
-    /// The pod.
-    pub pod: Id<Pod>,
-    /// The address of its sandbox, if that stands.
-    pub address: Option<Ipv4Addr>,
-    /// Its containers.
-    pub containers: SmallVec<[Listed; 1]>,
-}
-
-/// A container as `ListContainers` shows it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Listed {
-    /// Which one.
-    pub container: ContainerRef,
-    /// What it does.
-    pub state: ListedState,
-}
-
-/// What a listed container does (`CONTAINER_CREATED`, `_RUNNING`, `_EXITED`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ListedState {
-    /// Created, not started.
-    Created,
-    /// Running since.
-    Running(SimTime),
-    /// Ended; it had started at the first instant.
-    Exited(SimTime, Exit),
 }

@@ -32,7 +32,7 @@ pub use settings::{Cost, EngineSettings};
 
 use self::addresses::AddressPool;
 use self::images::ImageNumber;
-use super::{ContainerEngine, EngineReport, Listed, ListedPod, ListedState};
+use super::{ContainerEngine, EngineReport};
 use crate::api::node::NodeImage;
 use crate::api::pod::{Container, Pod, PodSpec};
 use crate::base::{Arena, Chunked, Id};
@@ -40,6 +40,7 @@ use crate::compute::{JobTag, Machine};
 use crate::luck::Luck;
 use crate::messages::effects::Effects;
 use crate::messages::engine::{ContainerRef, EngineCall, EngineEvent, Exit, OpId, SandboxConfig};
+use crate::messages::engine::{Listed, ListedPod, ListedState};
 use crate::node::NodeIndex;
 use crate::time::{SimDuration, SimTime};
 

@@ -15,9 +15,9 @@ use crate::api::pod::{
 use crate::base::Id;
 use crate::messages::app::Apps;
 use crate::messages::engine::Exit;
+use crate::messages::engine::{Listed, ListedPod, ListedState};
 use crate::messages::{Effects, Verb};
 use crate::node::NodeIndex;
-use crate::node::container_engine::{Listed, ListedPod, ListedState};
 use crate::time::SimTime;
 
 /// The annotation that carries the completion index of an Indexed Job's pod.

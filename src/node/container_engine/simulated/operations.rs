@@ -9,12 +9,12 @@ use super::{
 use crate::api::name::Text;
 use crate::api::pod::{Pod, PodNetwork, TerminationReason};
 use crate::base::Id;
+use crate::messages::engine::ListedState;
 use crate::messages::engine::{
     ContainerRef, EngineAnswer, EngineAsk, EngineCall, EngineError, EngineEvent, Exit,
     SandboxConfig,
 };
 use crate::node::NodeIndex;
-use crate::node::container_engine::ListedState;
 use crate::time::{SimDuration, SimTime};
 
 impl SimulatedEngines {

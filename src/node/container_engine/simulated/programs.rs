@@ -7,8 +7,8 @@ use crate::base::Id;
 use crate::base::hash::StableHasher;
 use crate::luck::{Draw, Label};
 use crate::messages::app::{App, Delay, OnTerm};
+use crate::messages::engine::ListedState;
 use crate::messages::engine::{ContainerRef, EngineAnswer, EngineError, EngineEvent, Exit};
-use crate::node::container_engine::ListedState;
 use crate::time::{SimDuration, SimTime};
 
 const START: Label = Label::new("app-start");
