@@ -41,16 +41,14 @@ use crate::time::SimTime;
 const SERVICE_RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 96, 0, 0), 12);
 const NODE_RANGE: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 0);
 
-/// The user's own limit (kubectl 1.27 and later: 50 a second, 300 at once).
-const USER_LIMIT: RateLimit = RateLimit { qps: 50, burst: 300 };
-
 impl World {
     /// A cluster as `plan` says, at time zero. What happens at once is told to `sink`.
     pub fn new(plan: Arc<Plan>, order: Order, sink: &mut dyn FactSink<Fact>) -> World {
         let luck = Luck::new(plan.seed);
         let profile = plan.profile.clone();
         let mut clients = Clients::default();
-        let user = clients.add(Owner::User, Place::Outside, hash_text("user"), USER_LIMIT);
+        let user =
+            clients.add(Owner::User, Place::Outside, hash_text("user"), rate(plan.clients.user));
         let settings = Settings {
             scheduler: scheduler::Settings::default(),
             controllers: controllers::Settings::default(),

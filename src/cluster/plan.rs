@@ -127,6 +127,8 @@ pub struct ClientLimits {
     pub scheduler: ClientLimit,
     /// A kubelet's client.
     pub kubelets: ClientLimit,
+    /// Whoever runs the cluster (kubectl 1.27 and later: 50 a second, 300 at once).
+    pub user: ClientLimit,
 }
 
 impl Default for ClientLimits {
@@ -136,6 +138,7 @@ impl Default for ClientLimits {
             controllers: ClientLimit { qps: 20, burst: 30 },
             scheduler: ClientLimit { qps: 50, burst: 100 },
             kubelets: ClientLimit { qps: 50, burst: 100 },
+            user: ClientLimit { qps: 50, burst: 300 },
         }
     }
 }

@@ -1,21 +1,22 @@
 //! Plans for benches: clusters of any size, made in memory.
 
-use std::sync::Arc;
-
 use k8s_openapi::api::{apps::v1 as apps, core::v1 as core};
 use serde_json::json;
 use wavetank::api::compact::{Compacted, Compactor};
 use wavetank::api::decode::Typed;
+use wavetank::api::kind::Kind;
 use wavetank::api::meta::Meta;
 use wavetank::api::misc::Namespace;
 use wavetank::api::object::Object;
 use wavetank::api::validation::object::prepare_create;
 use wavetank::cluster::plan::{
-    AppRules, ClientLimit, ClientLimits, ControlPlane, End, Plan, PlannedNode, PlannedObject,
-    Source,
+    Act, AppRule, AppRules, ClientLimit, ClientLimits, ControlPlane, End, Fault, Plan, PlannedNode,
+    PlannedObject, Source, Step, Target,
 };
 use wavetank::kernel::Fidelity;
+use wavetank::luck::{Distribution, Label, Luck};
 use wavetank::messages::Profile;
+use wavetank::messages::app::{App, Delay, Run};
 use wavetank::time::{SimDuration, SimTime};
 
 fn planned(Compacted { object, arrival, node }: Compacted) -> PlannedObject {
@@ -71,12 +72,9 @@ fn service(compactor: &mut Compactor, number: usize) -> PlannedObject {
 }
 
 /// Deployments of 30 to 300 pods, each with a Service, probes on, client limits out of the way.
-pub fn deployments(nodes: usize, pods: usize) -> Arc<Plan> {
+pub fn deployments(nodes: usize, pods: usize) -> Plan {
     let mut compactor = Compactor::new();
-    let meta = Meta::new("".into(), "default".into());
-    let namespace = Object::Namespace(Box::new(Namespace { meta }));
-    let mut objects =
-        vec![planned(Compacted { object: namespace, arrival: Default::default(), node: None })];
+    let mut objects = vec![default_namespace()];
     let (mut left, mut number) = (pods, 0);
     while left > 0 {
         let replicas = (30 + (number * 37) % 271).min(left);
@@ -84,15 +82,19 @@ pub fn deployments(nodes: usize, pods: usize) -> Arc<Plan> {
         objects.push(service(&mut compactor, number));
         (left, number) = (left - replicas, number + 1);
     }
+    plan(&mut compactor, nodes, objects)
+}
+
+fn plan(compactor: &mut Compactor, nodes: usize, objects: Vec<PlannedObject>) -> Plan {
     let fast = ClientLimit { qps: 100_000, burst: 100_000 };
-    Arc::new(Plan {
-        name: "cold-start".into(),
+    Plan {
+        name: "scale".into(),
         seed: 1,
         epoch_seconds: 0,
         end: End::Settled { hold: SimDuration::ZERO, backstop: SimTime::from_secs(36_000) },
-        nodes: (0..nodes).map(|number| node(&mut compactor, number)).collect(),
+        nodes: (0..nodes).map(|number| node(compactor, number)).collect(),
         control_plane: ControlPlane::default(),
-        clients: ClientLimits { controllers: fast, scheduler: fast, kubelets: fast },
+        clients: ClientLimits { controllers: fast, scheduler: fast, kubelets: fast, user: fast },
         fidelity: Fidelity::Elided,
         feature_gates: Default::default(),
         profile: Profile::default(),
@@ -100,5 +102,73 @@ pub fn deployments(nodes: usize, pods: usize) -> Arc<Plan> {
         images: Default::default(),
         objects,
         steps: Vec::new(),
-    })
+    }
+}
+
+fn default_namespace() -> PlannedObject {
+    let meta = Meta::new("".into(), "default".into());
+    let namespace = Object::Namespace(Box::new(Namespace { meta }));
+    planned(Compacted { object: namespace, arrival: Default::default(), node: None })
+}
+
+/// Bare pods that come at 60 a second (Poisson), each running 60 to 600 s.
+pub fn churn(nodes: usize, pods: usize) -> Plan {
+    let mut compactor = Compactor::new();
+    let written: core::Pod = serde_json::from_value(json!({
+        "metadata": {"name": "p", "namespace": "default"},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "job:1",
+            "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}}}]}
+    }))
+    .expect("a pod");
+    let mut typed = Typed::Pod(Box::new(written));
+    assert!(prepare_create(&mut typed).is_empty());
+    let Typed::Pod(written) = typed else { unreachable!("a pod stays one") };
+    let first = planned(compactor.pod(*written));
+    let mut plan = plan(&mut compactor, nodes, vec![default_namespace()]);
+    let (min, max) = (SimDuration::from_secs(60), SimDuration::from_secs(600));
+    let lasts = Delay::Takes(Distribution::Uniform { min, max });
+    plan.apps.rules.push(AppRule {
+        image: None,
+        labels: Default::default(),
+        container: None,
+        app: App {
+            run: Some(Run { lasts, exit_code: 0, exit_by_index: Vec::new() }),
+            ..App::default()
+        },
+    });
+    let mut arrivals = Luck::new(1).stream(Label::new("bench-arrivals"), 0);
+    let gap = Distribution::Exponential { mean: SimDuration::from_nanos(1_000_000_000 / 60) };
+    let mut at = SimTime::from_secs(1);
+    for number in 0..pods {
+        at += gap.sample(arrivals.draw());
+        let mut object = first.clone();
+        object.object.meta_mut().name = format!("p-{number}").as_str().into();
+        plan.steps.push(Step { at, name: "pod".into(), act: Act::Apply(vec![object]) });
+    }
+    plan.end = End::At(at + SimDuration::from_secs(700));
+    plan
+}
+
+/// The same cluster for a day after two hours, with a node that crashes a minute before its end.
+pub fn quiet_day(nodes: usize, pods: usize) -> Plan {
+    let mut plan = deployments(nodes, pods);
+    let at = DAY_STARTS + SimDuration::from_secs(86_400 - 60);
+    let act = Act::Fault { fault: Fault::NodeCrash("n-0".into()), lasts: None };
+    plan.steps.push(Step { at, name: "crash".into(), act });
+    plan.end = End::At(DAY_STARTS + SimDuration::from_secs(86_400 + 60));
+    plan
+}
+
+/// When the quiet day starts.
+pub const DAY_STARTS: SimTime = SimTime::from_secs(7200);
+
+/// The same cluster with a rollout of one Deployment when the day starts.
+pub fn rollout(nodes: usize, pods: usize) -> Plan {
+    let mut plan = deployments(nodes, pods);
+    let target =
+        Target { kind: Kind::Deployment, namespace: "default".into(), name: "app-1".into() };
+    let act = Act::SetImage { target, container: None, image: "app:2".into() };
+    plan.steps.push(Step { at: DAY_STARTS, name: "rollout".into(), act });
+    plan.end = End::At(DAY_STARTS + SimDuration::from_secs(60));
+    plan
 }

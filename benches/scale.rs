@@ -1,0 +1,200 @@
+//! Whole clusters: cold start, a quiet day, clones, churn. Prints the process's own CPU seconds and
+//! memory, as the kernel counts them.
+//!
+//! ```text
+//! cargo bench --bench scale -- cold 5000 150000
+//! cargo bench --bench scale -- day 5000 150000          explicit-day: each renewal an event
+//! cargo bench --bench scale -- clone 5000 150000
+//! cargo bench --bench scale -- churn 1000 100000
+//! ```
+
+#[path = "scale/plans.rs"]
+mod plans;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use wavetank::api::pod::Pod;
+use wavetank::cluster::World;
+use wavetank::cluster::plan::Plan;
+use wavetank::kernel::{
+    self, Budgets, Engine, FactSink, Fidelity, Halt, InputLog, NoSink, Order, Run, Unwatched,
+    Virtual, Watch,
+};
+use wavetank::messages::{Fact, Verb};
+use wavetank::time::{SimDuration, SimTime};
+
+struct Converged;
+
+impl Watch<World> for Converged {
+    fn after_step(&mut self, world: &World) -> ControlFlow<Halt> {
+        match world.converged_since() {
+            Some(_) => ControlFlow::Break(Halt::Goal),
+            None => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// CPU seconds of this process, user and system.
+#[expect(clippy::disallowed_methods, reason = "a bench reads its own cost from the kernel")]
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// Peak resident memory of this process, in MiB.
+#[expect(clippy::disallowed_methods, reason = "a bench reads its own cost from the kernel")]
+fn peak_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kib.unwrap_or(0.0) / 1024.0
+}
+
+/// Resident memory of this process now, in MiB.
+#[expect(clippy::disallowed_methods, reason = "a bench reads its own cost from the kernel")]
+fn resident_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kib.unwrap_or(0.0) / 1024.0
+}
+
+/// Notes when nodes are found unknown.
+#[derive(Default)]
+struct Unknown(Vec<String>);
+
+impl FactSink<Fact> for Unknown {
+    fn record(&mut self, at: SimTime, _number: u64, _cause: u64, fact: &Fact) {
+        if fact.verb == Verb::NodeUnknown {
+            self.0.push(format!("{} at {at}", fact.object));
+        }
+    }
+}
+
+fn go(
+    world: &mut World,
+    until: SimTime,
+    watch: &mut impl Watch<World>,
+    sink: &mut dyn FactSink<Fact>,
+) {
+    let mut around = Run {
+        budgets: Budgets::until(until),
+        interrupt: &AtomicBool::new(false),
+        sink,
+        watch,
+        log: &mut InputLog::new(),
+    };
+    kernel::run(world, &mut Virtual::new(), &mut around);
+}
+
+fn told(world: &World) -> String {
+    format!(
+        "{} s virtual, {} events, {} facts, digest {:016x}",
+        world.now(),
+        world.events(),
+        world.facts(),
+        world.digest()
+    )
+}
+
+/// Apply to converged.
+fn cold(nodes: usize, pods: usize) {
+    let plan = Arc::new(plans::deployments(nodes, pods));
+    let before = cpu_seconds();
+    let mut world = World::new(plan.clone(), Order::Fifo, &mut NoSink);
+    go(&mut world, plan.end.until(), &mut Converged, &mut NoSink);
+    let cpu = cpu_seconds() - before;
+    say(format!(
+        "cold {nodes} nodes {pods} pods: {cpu:.2} CPU s ({:.1} us a pod), {:.0} MiB peak, {}",
+        cpu * 1e6 / pods as f64,
+        peak_mib(),
+        told(&world)
+    ));
+}
+
+/// A day in which nothing happens until a node crashes a minute before its end.
+fn day(nodes: usize, pods: usize, fidelity: Fidelity) {
+    let plan = Arc::new(Plan { fidelity, ..plans::quiet_day(nodes, pods) });
+    let mut world = World::new(plan.clone(), Order::Fifo, &mut NoSink);
+    go(&mut world, plans::DAY_STARTS, &mut Unwatched, &mut NoSink);
+    let before = (cpu_seconds(), world.events());
+    let mut unknown = Unknown::default();
+    go(&mut world, plan.end.until(), &mut Unwatched, &mut unknown);
+    say(format!(
+        "day {nodes} nodes {pods} pods {fidelity:?}: {:.2} CPU s, {} events, {:?}; {}",
+        cpu_seconds() - before.0,
+        world.events() - before.1,
+        unknown.0,
+        told(&world)
+    ));
+}
+
+/// Clones of a warm world, and a minute with a rollout in each of two branches.
+fn branches(nodes: usize, pods: usize) {
+    let plan = Arc::new(plans::rollout(nodes, pods));
+    let mut world = World::new(plan.clone(), Order::Fifo, &mut NoSink);
+    let just_before = plans::DAY_STARTS.saturating_sub(SimDuration::from_nanos(1));
+    go(&mut world, just_before, &mut Unwatched, &mut NoSink);
+    let (cpu, resident) = (cpu_seconds(), resident_mib());
+    let clones: Vec<World> = (0..10).map(|_| world.clone()).collect();
+    let each = (cpu_seconds() - cpu) * 1000.0 / 10.0;
+    let grown = (resident_mib() - resident) / 10.0;
+    drop(clones);
+    say(format!("clone {nodes} nodes {pods} pods: {each:.1} ms and {grown:.1} MiB each"));
+    let resident = resident_mib();
+    let cpu = cpu_seconds();
+    let mut clone = world.clone();
+    go(&mut clone, plan.end.until(), &mut Unwatched, &mut NoSink);
+    let with_clone = cpu_seconds() - cpu;
+    let grown = resident_mib() - resident;
+    drop(clone);
+    let cpu = cpu_seconds();
+    go(&mut world, plan.end.until(), &mut Unwatched, &mut NoSink);
+    let alone = cpu_seconds() - cpu;
+    say(format!(
+        "a minute with a rollout: {:.0} ms cloning included, {:.0} ms alone, {grown:.0} MiB grown",
+        with_clone * 1000.0,
+        alone * 1000.0
+    ));
+}
+
+/// Bare pods that come and go.
+fn churn(nodes: usize, pods: usize) {
+    let plan = Arc::new(plans::churn(nodes, pods));
+    let (before, resident) = (cpu_seconds(), resident_mib());
+    let mut world = World::new(plan.clone(), Order::Fifo, &mut NoSink);
+    go(&mut world, plan.end.until(), &mut Unwatched, &mut NoSink);
+    say(format!(
+        "churn {nodes} nodes {pods} pods: {:.2} CPU s, {:.0} MiB beyond the plan's {resident:.0}, \
+         {} pods left, {}",
+        cpu_seconds() - before,
+        resident_mib() - resident,
+        world.store().table::<Pod>().len(),
+        told(&world)
+    ));
+}
+
+#[expect(clippy::print_stdout, reason = "a bench prints")]
+fn say(line: String) {
+    println!("{line}");
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|one| one != "--bench").collect();
+    let number = |at: usize, default: usize| {
+        arguments.get(at).and_then(|text| text.parse().ok()).unwrap_or(default)
+    };
+    let (nodes, pods) = (number(1, 100), number(2, 1000));
+    match arguments.first().map(String::as_str) {
+        Some("day") => day(nodes, pods, Fidelity::Elided),
+        Some("explicit-day") => day(nodes, pods, Fidelity::Explicit),
+        Some("clone") => branches(nodes, pods),
+        Some("churn") => churn(nodes, pods),
+        _ => cold(nodes, pods),
+    }
+}
