@@ -92,6 +92,8 @@ impl World {
                 }
             }
         }
+        // Nothing else may happen to make the cluster be judged: what was applied may be no workload.
+        self.is_dirty |= self.errands.is_done();
     }
 
     /// The API server answered the user.

@@ -23,6 +23,13 @@ pub const DEFAULT_MAX_PODS: i64 = 110;
 const OS_LABELS: [(&str, &str); 2] =
     [("kubernetes.io/arch", "amd64"), ("kubernetes.io/os", "linux")];
 
+/// Old names of labels that the node lifecycle controller keeps beside the new ones
+/// (kube-controller-manager 1.36 pkg/controller/nodelifecycle, `labelReconcileInfo`).
+const OLD_LABELS: [(&str, &str); 2] = [
+    ("kubernetes.io/arch", "beta.kubernetes.io/arch"),
+    ("kubernetes.io/os", "beta.kubernetes.io/os"),
+];
+
 fn tristate(written: Option<&core::NodeCondition>) -> Tristate {
     match written.map(|it| it.status.as_str()) {
         Some("True") => Tristate::True,
@@ -44,7 +51,7 @@ fn conditions(status: &core::NodeStatus) -> NodeConditions {
 
 impl Compactor {
     /// A node. One whose status names no capacity has none; the caller decides what it is given.
-    /// The labels that a kubelet adds are there.
+    /// The labels that a kubelet and the node lifecycle controller add are there.
     pub fn node(&mut self, written: core::Node) -> Compacted {
         let arrival = arrival(&written.metadata);
         let mut meta = self.meta("Node", &written.metadata, Scope::Cluster);
@@ -53,6 +60,11 @@ impl Compactor {
         for (key, value) in OS_LABELS.into_iter().chain([(HOSTNAME_LABEL, name.as_str())]) {
             if !labels.contains_key(key) {
                 labels.insert(self.intern.text(key), self.intern.text(value));
+            }
+        }
+        for (new, old) in OLD_LABELS {
+            if let Some(value) = labels.get(new).cloned() {
+                labels.insert(self.intern.text(old), value);
             }
         }
         let spec = written.spec.unwrap_or_default();
