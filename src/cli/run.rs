@@ -45,7 +45,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
         Format::Json => say(summary.to_json().pretty().trim_end()),
         Format::Text if args.input.quiet => {}
         Format::Text => {
-            say(story(Story { summary: &summary, notes: &loaded.notes, stop }).trim_end());
+            let refused = finished.world.refused();
+            let notes = &loaded.notes;
+            say(story(Story { summary: &summary, notes, refused, stop }).trim_end());
             say(format_args!("\nwritten to {}", place.display()));
         }
     }

@@ -256,10 +256,16 @@ fn is_oom_killed(status: &ContainerStatus) -> bool {
     [now, status.last.map(|end| end.reason)].contains(&Some(TerminationReason::OomKilled))
 }
 
-fn is_unschedulable(pod: &Pod) -> bool {
+/// Whether somebody said why the pod is not placed: no node fits, or gates hold it back.
+fn is_unplaced(pod: &Pod) -> bool {
     pod.status.phase == Phase::Pending
         && pod.node.is_none()
         && pod.status.condition(PodCondition::PodScheduled).value == Some(false)
+}
+
+fn is_unschedulable(pod: &Pod) -> bool {
+    is_unplaced(pod)
+        && pod.status.reason.as_ref().is_none_or(|it| &*it.reason != "SchedulingGated")
 }
 
 fn pod_counts(store: &Store, counts: &Counts) -> PodCounts {
@@ -333,7 +339,7 @@ fn services(store: &Store) -> Vec<ServiceRow> {
 
 fn unplaced(store: &Store) -> Vec<(Text, u32, String)> {
     let mut by_message: BTreeMap<Text, (u32, String)> = BTreeMap::new();
-    for (_, pod) in store.table::<Pod>().iter().filter(|(_, pod)| is_unschedulable(pod)) {
+    for (_, pod) in store.table::<Pod>().iter().filter(|(_, pod)| is_unplaced(pod)) {
         let message =
             pod.status.reason.as_ref().map_or_else(|| "".into(), |reason| reason.message.clone());
         let name = format!("{}/{}", pod.meta.namespace, pod.meta.name);

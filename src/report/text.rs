@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use crate::api::compact::{Note, Notes};
+use crate::cluster::Refusal;
 use crate::record::{Summary, WorkloadRow};
 use crate::time::SimTime;
 
 /// Workloads shown one by one; more are counted.
 const ROWS_MAX: usize = 40;
-/// Messages of pods that cannot be placed shown.
+/// Messages of pods that cannot be placed shown, and refusals.
 const MESSAGES_MAX: usize = 10;
 
 /// What is told.
@@ -18,6 +19,8 @@ pub struct Story<'a> {
     pub summary: &'a Summary,
     /// What was set and plays no part.
     pub notes: &'a Notes,
+    /// What the API server refused.
+    pub refused: &'a [Refusal],
     /// Whether somebody stopped it.
     pub stop: Stop,
 }
@@ -46,7 +49,7 @@ fn short(at: SimTime) -> String {
 }
 
 fn write_story(out: &mut String, story: Story<'_>) -> std::fmt::Result {
-    let Story { summary, notes, stop } = story;
+    let Story { summary, notes, refused, stop } = story;
     let (name, now) = (&summary.scenario, short(summary.now));
     match (stop, summary.converged_at) {
         (Stop::Interrupted, _) => writeln!(out, "{name}: interrupted at {now}")?,
@@ -81,6 +84,12 @@ fn write_story(out: &mut String, story: Story<'_>) -> std::fmt::Result {
             _ => format!(" and {} more", count - 1),
         };
         writeln!(out, "\npending: {name}{others}\n  {message}")?;
+    }
+    for refusal in refused.iter().take(MESSAGES_MAX) {
+        writeln!(out, "\nrefused: {}\n  {}", refusal.source, refusal.status)?;
+    }
+    if refused.len() > MESSAGES_MAX {
+        writeln!(out, "  and {} more", refused.len() - MESSAGES_MAX)?;
     }
     write_notes(out, notes)
 }

@@ -10,7 +10,7 @@ use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
 use crate::api::misc::{ClassScope, Namespace, PriorityClass};
 use crate::api::node::{Node, TAINT_NOT_READY, TAINT_UNREACHABLE};
-use crate::api::pod::{Phase, Pod, PodCondition, PodSpec};
+use crate::api::pod::{Phase, Pod, PodCondition, PodSpec, StatusReason};
 use crate::api::rules::taints::{Comparison, Effect, Taint, Toleration};
 use crate::api::service::{Exposure, Service};
 use crate::api::status::Status;
@@ -24,6 +24,10 @@ const CLUSTER_IP: Label = Label::new("cluster-ip");
 /// How long every pod stays on a node that is not ready or unreachable, unless it says otherwise
 /// (DefaultTolerationSeconds, 1.36).
 const DEFAULT_TOLERATION_SECONDS: i64 = 300;
+
+/// Why a pod with scheduling gates is not placed (`pkg/registry/core/pod/strategy.go`, 1.36).
+const SCHEDULING_GATED: (&str, &str) =
+    ("SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates");
 
 /// Admitted specs kept at most before those nobody uses are let go.
 const ADMITTED_MAX: usize = 4096;
@@ -52,6 +56,12 @@ impl<T> Server<'_, T> {
             }
         }
         pod.status.phase = Phase::Pending;
+        if pod.node.is_none() && !pod.spec.scheduling_gates.is_empty() {
+            pod.status.set(PodCondition::PodScheduled, false, self.now);
+            let (reason, message) = SCHEDULING_GATED;
+            let reason = StatusReason { reason: reason.into(), message: message.into() };
+            pod.status.reason = Some(Arc::new(reason));
+        }
         Ok(())
     }
 
