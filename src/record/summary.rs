@@ -264,8 +264,7 @@ fn is_unplaced(pod: &Pod) -> bool {
 }
 
 fn is_unschedulable(pod: &Pod) -> bool {
-    is_unplaced(pod)
-        && pod.status.reason.as_ref().is_none_or(|it| &*it.reason != "SchedulingGated")
+    is_unplaced(pod) && pod.status.reason.as_ref().is_none_or(|it| &*it.reason != "SchedulingGated")
 }
 
 fn pod_counts(store: &Store, counts: &Counts) -> PodCounts {
