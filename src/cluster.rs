@@ -18,6 +18,7 @@ pub mod clients;
 mod convergence;
 mod event;
 mod heartbeats;
+mod leaders;
 mod nodes;
 mod paths;
 pub mod plan;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 use crate::api::pod::Pod;
 use crate::base::arena::Arena;
 use crate::base::id::Id;
-use crate::control_plane::{api_server, controllers, scheduler};
+use crate::control_plane::{api_server, controllers, election, scheduler};
 use crate::kernel::{Due, Engine, FactSink, Kernel, LoggedInput, Outgoing};
 use crate::luck::Luck;
 use crate::messages::engine::EngineCall;
@@ -53,6 +54,7 @@ use clients::Clients;
 use convergence::Convergence;
 pub use event::Event;
 use heartbeats::Renewals;
+use leaders::{Leaders, Post};
 use nodes::{Nodes, PodNews};
 use plan::{End, Plan};
 use processes::{ManagerProcess, SchedulerProcess};
@@ -69,6 +71,8 @@ pub enum Duty {
     Lease(NodeIndex),
     /// A controller manager's look at all nodes.
     NodeMonitor(u8),
+    /// A leader renews its Lease.
+    Leader(Post),
 }
 
 /// Settings of components that start anew with each life.
@@ -84,6 +88,7 @@ struct Buffers {
     server: Effects<()>,
     scheduler: Effects<scheduler::Timer>,
     manager: Effects<controllers::Timer>,
+    election: Effects<election::Timer>,
     kubelet: Effects<kubelet::Timer>,
     engine: Effects<EngineTimer>,
     reports: Vec<EngineReport>,
@@ -110,6 +115,7 @@ pub struct World {
     managers: Vec<ManagerProcess>,
     nodes: Nodes,
     renewals: Renewals,
+    leaders: Leaders,
     proxies: Proxies,
     user: ClientId,
     errands: Errands,
@@ -197,10 +203,13 @@ impl World {
             Event::Commit(id) => self.commit(cause, id, sink),
             Event::Reply(id) => self.reply(cause, id, sink),
             Event::Wake(watch) => self.wake(cause, watch, sink),
-            Event::Reconnect(watch) => self.reconnect(cause, watch, sink),
+            Event::Reconnect(watch) => self.reconnect(cause, watch),
             Event::News { pod, node, news } => self.news(cause, node, pod, news, sink),
             Event::Scheduler(at, life, timer) => self.scheduler_timer(at, life, cause, timer, sink),
             Event::Manager(at, life, timer) => self.manager_timer(at, life, cause, timer, sink),
+            Event::Election(id, candidacy, timer) => {
+                self.election_timer(id, candidacy, cause, timer, sink);
+            }
             Event::Kubelet(timer) => self.kubelet_timer(cause, timer, sink),
             Event::Engine(timer) => self.engine_timer(cause, timer, sink),
             Event::Step(at) => self.step_due(cause, at, sink),
@@ -337,6 +346,7 @@ impl World {
         match key {
             Duty::Lease(at) => self.renewals.renew(at, k),
             Duty::NodeMonitor(at) => self.node_pass(at, k, sink),
+            Duty::Leader(post) => self.leaders.renew(post, k),
         }
     }
 }

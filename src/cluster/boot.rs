@@ -7,10 +7,11 @@ use std::sync::Arc;
 use super::clients::{Clients, Owner, RateLimit};
 use super::convergence::Convergence;
 use super::event::Event;
-use super::heartbeats::Renewals;
+use super::heartbeats::{Renewals, Way};
+use super::leaders::Leaders;
 use super::nodes::Nodes;
 use super::plan::{ClientLimit, Plan, PlannedObject};
-use super::processes::{ManagerProcess, ProcessId, Readiness, SchedulerProcess};
+use super::processes::{ManagerProcess, Process, ProcessId, Readiness, SchedulerProcess};
 use super::servers::{ApiServer, Etcd};
 use super::steps::Errands;
 use super::watches::Watches;
@@ -41,11 +42,15 @@ use crate::time::SimTime;
 const SERVICE_RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 96, 0, 0), 12);
 const NODE_RANGE: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 0);
 
+/// A candidate's limit; it asks far more seldom.
+const CANDIDATE_LIMIT: RateLimit = RateLimit { qps: 20, burst: 30 };
+
 impl World {
     /// A cluster as `plan` says, at time zero. What happens at once is told to `sink`.
     pub fn new(plan: Arc<Plan>, order: Order, sink: &mut dyn FactSink<Fact>) -> World {
         let luck = Luck::new(plan.seed);
         let profile = plan.profile.clone();
+        let way = Way::new(plan.fidelity, profile.clone(), luck);
         let mut clients = Clients::default();
         let user =
             clients.add(Owner::User, Place::Outside, hash_text("user"), rate(plan.clients.user));
@@ -76,11 +81,12 @@ impl World {
                 .map(place)
                 .map(ApiServer::new)
                 .collect(),
-            etcd: Etcd::new(usize::from(plan.control_plane.etcd.max(1))),
+            etcd: Etcd::new((0..plan.control_plane.etcd.max(1)).map(place).collect()),
             schedulers: Vec::new(),
             managers: Vec::new(),
             nodes,
-            renewals: Renewals::new(plan.fidelity, profile.clone(), luck),
+            renewals: Renewals::new(way.clone()),
+            leaders: Leaders::new(way),
             proxies: Proxies::new(Default::default(), luck),
             user,
             errands: Errands::default(),
@@ -97,8 +103,11 @@ impl World {
         world.register_nodes(sink);
         world.import(&plan, sink);
         world.add_processes(place);
+        for id in [ProcessId::Scheduler(0), ProcessId::Manager(0)] {
+            world.seat(id, sink);
+        }
         for id in world.processes() {
-            world.start(NO_CAUSE, id, Readiness::AtOnce);
+            world.start(NO_CAUSE, id, Readiness::AtOnce, sink);
         }
         for (at, step) in (0u32..).zip(&plan.steps) {
             world.kernel.schedule(step.at, NO_CAUSE, Event::Step(at));
@@ -141,7 +150,7 @@ impl World {
     }
 
     /// Puts an object into the store as if it had always been there.
-    fn put(&mut self, object: Object, sink: &mut dyn FactSink<Fact>) -> Option<RawId> {
+    pub(super) fn put(&mut self, object: Object, sink: &mut dyn FactSink<Fact>) -> Option<RawId> {
         let (result, _) = self.execute(NO_CAUSE, Call::Create(object), sink);
         result.ok().map(|done| done.id)
     }
@@ -200,7 +209,8 @@ impl World {
             let client = self.clients.add(owner, place(number), hash_text("scheduler"), limit);
             let scheduler = Scheduler::new(self.settings.scheduler.clone(), client, self.luck);
             let id = ProcessId::Scheduler(at);
-            self.schedulers.push(SchedulerProcess::new(id, place(number), client, scheduler));
+            let process = self.new_process(id, place(number));
+            self.schedulers.push(SchedulerProcess { process, client, scheduler });
         }
         for number in 0..plan.control_plane.controller_managers.max(1) {
             let at = number as u8;
@@ -221,8 +231,17 @@ impl World {
             };
             let manager = ControllerManager::new(clients, self.settings.controllers);
             let id = ProcessId::Manager(at);
-            self.managers.push(ManagerProcess::new(id, place(number), clients, manager));
+            let process = self.new_process(id, place(number));
+            self.managers.push(ManagerProcess { process, clients, manager });
         }
+    }
+
+    /// A process with its client for elections, which no other request holds up.
+    fn new_process(&mut self, id: ProcessId, place: Place) -> Process {
+        let owner = Owner::Candidate(id);
+        let kind = hash_text("leader-election").wrapping_add(id.key());
+        let candidate = self.clients.add(owner, place, kind, CANDIDATE_LIMIT);
+        Process::new(id, place, candidate)
     }
 }
 

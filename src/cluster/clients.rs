@@ -1,5 +1,6 @@
 //! Clients of the API server: whose they are, where they sit, and how fast they may ask.
 
+use super::processes::ProcessId;
 use crate::base::chunks::Chunked;
 use crate::messages::ClientId;
 use crate::net::Place;
@@ -12,6 +13,8 @@ pub enum Owner {
     Scheduler(u8),
     /// A controller manager instance (which tells its controllers apart by client).
     Manager(u8),
+    /// The candidate for leadership of a process.
+    Candidate(ProcessId),
     /// The kubelet of the node in this slot.
     Kubelet(u32),
     /// Whoever runs the cluster.

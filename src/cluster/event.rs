@@ -4,7 +4,7 @@ use super::processes::ProcessId;
 use super::requests::Flight;
 use crate::api::pod::Pod;
 use crate::base::id::Id;
-use crate::control_plane::{controllers, scheduler};
+use crate::control_plane::{controllers, election, scheduler};
 use crate::node::NodeIndex;
 use crate::node::container_engine::simulated::EngineTimer;
 use crate::node::kubelet;
@@ -35,6 +35,8 @@ pub enum Event {
     Scheduler(u8, u8, scheduler::Timer),
     /// A timer of a controller manager instance, in one of its lives.
     Manager(u8, u8, controllers::Timer),
+    /// A timer of a candidate, in one of its candidacies.
+    Election(ProcessId, u8, election::Timer),
     /// A timer of a kubelet.
     Kubelet(kubelet::Timer),
     /// A timer of an engine.

@@ -1,4 +1,4 @@
-//! Signs of life of nodes: lease renewals by arithmetic.
+//! Signs of life: lease renewals by arithmetic, of nodes and of leaders.
 //!
 //! A node's kubelet renews its Lease at phase + k * 10 s. Whether renewal k arrived follows from the
 //! node's state and its path at that instant, and when, from luck keyed by (node, k). So nothing is
@@ -17,7 +17,7 @@ use crate::time::{SimDuration, SimTime};
 const ARRIVAL: Label = Label::new("lease-renewal");
 const COMMIT: Label = Label::new("lease-commit");
 
-/// Whether renewals of a node arrive as things stand.
+/// Whether renewals arrive as things stand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Voice {
     /// They do, from this instant on.
@@ -26,16 +26,110 @@ enum Voice {
     Silent,
 }
 
+/// How renewals travel, and whether each is run.
 #[derive(Clone, Debug)]
-struct Row {
-    node: Id<Node>,
+pub struct Way {
+    fidelity: Fidelity,
+    profile: Profile,
+    luck: Luck,
+}
+
+impl Way {
+    /// Renewals of a run.
+    pub fn new(fidelity: Fidelity, profile: Profile, luck: Luck) -> Way {
+        Way { fidelity, profile, luck }
+    }
+}
+
+/// The renewals of one Lease.
+#[derive(Clone, Debug)]
+pub struct Pulse {
     key: u64,
-    lease: Cadence,
+    cadence: Cadence,
     voice: Voice,
-    /// The arrival of the last renewal of an earlier stretch; the start of the run counts as one.
+    /// The arrival of the last renewal of an earlier stretch; the start of it all counts as one.
     last: SimTime,
     /// Explicit fidelity: the arrivals of the two latest renewals of this stretch.
     noted: [Option<SimTime>; 2],
+}
+
+impl Pulse {
+    /// Renewals at `cadence`, heard from `since` on, when the Lease was first written.
+    pub fn new(key: u64, cadence: Cadence, since: SimTime) -> Pulse {
+        Pulse { key, cadence, voice: Voice::Heard(since), last: since, noted: [None; 2] }
+    }
+
+    /// When renewal `k` is stored, if nothing is in its way when it is sent.
+    fn arrival(&self, k: u64, way: &Way) -> SimTime {
+        let work = way.profile.api_request.sample(way.luck.draw(ARRIVAL, self.key, k));
+        let commit = way.profile.etcd_commit.sample(way.luck.draw(COMMIT, self.key, k));
+        self.cadence.at(k) + way.profile.link_floor() + work + commit
+    }
+
+    /// The latest arrival not later than `at` of the renewals sent in `[since, at]`, by arithmetic.
+    fn counted(&self, since: SimTime, at: SimTime, way: &Way) -> Option<SimTime> {
+        let first = self.cadence.first_from(since);
+        let end = self.cadence.first_from(at + SimDuration::from_nanos(1));
+        // Renewals are far enough apart to arrive in order.
+        (first..end).rev().map(|k| self.arrival(k, way)).find(|&arrival| arrival <= at)
+    }
+
+    /// Explicit fidelity: renewal `k` is sent now.
+    pub fn renew(&mut self, k: u64, way: &Way) {
+        if self.is_heard() {
+            self.noted = [self.noted[1], Some(self.arrival(k, way))];
+        }
+    }
+
+    /// It falls silent at `now`: the renewal due at this very instant is not sent any more. Returns
+    /// when the last one arrives; `None` if it was silent before.
+    pub fn fall_silent(&mut self, now: SimTime, way: &Way) -> Option<SimTime> {
+        let Voice::Heard(since) = self.voice else { return None };
+        let sent = match way.fidelity {
+            Fidelity::Explicit => self.noted[1],
+            Fidelity::Elided => {
+                let last = self.cadence.last_before(now).filter(|&k| self.cadence.at(k) >= since);
+                last.map(|k| self.arrival(k, way))
+            }
+        };
+        self.last = sent.unwrap_or(self.last);
+        self.voice = Voice::Silent;
+        self.noted = [None; 2];
+        Some(self.last)
+    }
+
+    /// It is heard again from `now` on; the renewal due at this very instant is sent. Returns
+    /// whether it was silent.
+    pub fn speak(&mut self, now: SimTime) -> bool {
+        let was_silent = !self.is_heard();
+        if was_silent {
+            self.voice = Voice::Heard(now);
+        }
+        was_silent
+    }
+
+    /// Whether it is heard.
+    pub fn is_heard(&self) -> bool {
+        matches!(self.voice, Voice::Heard(_))
+    }
+
+    /// The latest arrival not later than `at`.
+    pub fn last_heard(&self, at: SimTime, way: &Way) -> Option<SimTime> {
+        let recent = match (self.voice, way.fidelity) {
+            (Voice::Silent, _) => None,
+            (Voice::Heard(since), Fidelity::Elided) => self.counted(since, at, way),
+            (Voice::Heard(_), Fidelity::Explicit) => {
+                self.noted.into_iter().rev().flatten().find(|&arrival| arrival <= at)
+            }
+        };
+        recent.or(Some(self.last)).filter(|&heard| heard <= at)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    node: Id<Node>,
+    pulse: Pulse,
 }
 
 /// Renewals of all nodes.
@@ -44,22 +138,13 @@ pub struct Renewals {
     rows: Chunked<Row>,
     by_slot: Chunked<Option<NodeIndex>>,
     silent: Vec<Id<Node>>,
-    fidelity: Fidelity,
-    profile: Profile,
-    luck: Luck,
+    way: Way,
 }
 
 impl Renewals {
     /// Of no node yet.
-    pub fn new(fidelity: Fidelity, profile: Profile, luck: Luck) -> Renewals {
-        Renewals {
-            rows: Chunked::new(),
-            by_slot: Chunked::new(),
-            silent: Vec::new(),
-            fidelity,
-            profile,
-            luck,
-        }
+    pub fn new(way: Way) -> Renewals {
+        Renewals { rows: Chunked::new(), by_slot: Chunked::new(), silent: Vec::new(), way }
     }
 
     /// Adds the next machine, heard from the start of the run on.
@@ -68,64 +153,28 @@ impl Renewals {
             self.by_slot.push(None);
         }
         self.by_slot[node.slot()] = Some(NodeIndex(self.rows.len() as u32));
-        self.rows.push(Row {
-            node,
-            key,
-            lease,
-            voice: Voice::Heard(SimTime::ZERO),
-            last: SimTime::ZERO,
-            noted: [None; 2],
-        });
-    }
-
-    /// When renewal `k` of a node is stored, if nothing is in its way when it is sent.
-    fn arrival(&self, row: &Row, k: u64) -> SimTime {
-        let work = self.profile.api_request.sample(self.luck.draw(ARRIVAL, row.key, k));
-        let commit = self.profile.etcd_commit.sample(self.luck.draw(COMMIT, row.key, k));
-        row.lease.at(k) + self.profile.link_floor() + work + commit
-    }
-
-    /// The latest arrival not later than `at` of the renewals sent in `[since, at]`, by arithmetic.
-    fn counted(&self, row: &Row, since: SimTime, at: SimTime) -> Option<SimTime> {
-        let first = row.lease.first_from(since);
-        let end = row.lease.first_from(at + SimDuration::from_nanos(1));
-        // Renewals are far enough apart to arrive in order.
-        (first..end).rev().map(|k| self.arrival(row, k)).find(|&arrival| arrival <= at)
+        self.rows.push(Row { node, pulse: Pulse::new(key, lease, SimTime::ZERO) });
     }
 
     /// Explicit fidelity: renewal `k` of a machine is sent now.
     pub fn renew(&mut self, at: NodeIndex, k: u64) {
-        let row = &self.rows[at.row()];
-        if matches!(row.voice, Voice::Heard(_)) {
-            let arrival = self.arrival(row, k);
-            let row = &mut self.rows[at.row()];
-            row.noted = [row.noted[1], Some(arrival)];
-        }
+        self.rows[at.row()].pulse.renew(k, &self.way);
     }
 
     /// A machine falls silent at `now`: the renewal due at this very instant is not sent any more.
     pub fn fall_silent(&mut self, at: NodeIndex, now: SimTime) {
         let row = &self.rows[at.row()];
-        let Voice::Heard(since) = row.voice else { return };
-        let sent = match self.fidelity {
-            Fidelity::Explicit => row.noted[1],
-            Fidelity::Elided => {
-                let last = row.lease.last_before(now).filter(|&k| row.lease.at(k) >= since);
-                last.map(|k| self.arrival(row, k))
-            }
-        };
-        let row = &mut self.rows[at.row()];
-        row.last = sent.unwrap_or(row.last);
-        row.voice = Voice::Silent;
-        row.noted = [None; 2];
-        self.silent.push(row.node);
+        if row.pulse.is_heard() {
+            let row = &mut self.rows[at.row()];
+            row.pulse.fall_silent(now, &self.way);
+            self.silent.push(row.node);
+        }
     }
 
     /// A machine is heard again from `now` on; its renewal due at this very instant is sent.
     pub fn speak(&mut self, at: NodeIndex, now: SimTime) {
         let row = &mut self.rows[at.row()];
-        if row.voice == Voice::Silent {
-            row.voice = Voice::Heard(now);
+        if row.pulse.speak(now) {
             let node = row.node;
             self.silent.retain(|&one| one != node);
         }
@@ -133,7 +182,7 @@ impl Renewals {
 
     /// Whether a machine is heard.
     pub fn is_heard(&self, at: NodeIndex) -> bool {
-        matches!(self.rows[at.row()].voice, Voice::Heard(_))
+        self.rows[at.row()].pulse.is_heard()
     }
 }
 
@@ -144,14 +193,7 @@ impl Heartbeats for Renewals {
         if row.node != node {
             return None;
         }
-        let recent = match (row.voice, self.fidelity) {
-            (Voice::Silent, _) => None,
-            (Voice::Heard(since), Fidelity::Elided) => self.counted(row, since, at),
-            (Voice::Heard(_), Fidelity::Explicit) => {
-                row.noted.into_iter().rev().flatten().find(|&arrival| arrival <= at)
-            }
-        };
-        recent.or(Some(row.last)).filter(|&heard| heard <= at)
+        row.pulse.last_heard(at, &self.way)
     }
 
     fn silent(&self) -> &[Id<Node>] {

@@ -54,6 +54,8 @@ pub struct Row {
     pub place: Place,
     /// What runs.
     pub power: Power,
+    /// Which life its kubelet is in.
+    pub life: u32,
     /// Whether its kubelet reaches an API server.
     pub reached: bool,
     /// Its kubelet's client.
@@ -102,6 +104,7 @@ impl Nodes {
             key: node.meta.name.stable_hash(),
             place,
             power: Power::On,
+            life: 0,
             reached: true,
             client,
             news_floor: SimTime::ZERO,
@@ -340,6 +343,7 @@ impl World {
         }
         if power != Power::On && before == Power::On {
             self.nodes.kubelets.stop(at);
+            self.nodes.row_mut(at).life += 1;
         }
         if power == Power::On {
             let found = self.nodes.engines.list(at);

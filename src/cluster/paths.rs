@@ -33,13 +33,14 @@ impl World {
             }
         }
         self.watch_nodes();
+        self.hear_leaders(cause, sink);
         self.is_dirty = true;
     }
 
     /// Whether a node's kubelet, if it runs, reaches an API server with an etcd behind it.
     fn is_reached(&self, at: NodeIndex) -> bool {
         let row = self.nodes.row(at);
-        self.etcd.has_quorum() && self.server_for(row.place, row.key).is_some()
+        self.server_for(row.place, row.key).is_some()
     }
 
     /// A kubelet that is back posts its node's status at once (fast status updates until ready).

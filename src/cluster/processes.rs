@@ -3,7 +3,9 @@
 //!
 //! ```text
 //! down --start: caches fill--> syncing --list delivered--> running --kill--> down
+//!    \--start of a manager--> standing by --leads: caches fill--^
 //! ```
+//! A scheduler fills its caches before it stands for election, a controller manager once it leads.
 //! A killed process loses everything it knew; its timers and replies find another life and are
 //! dropped.
 
@@ -17,6 +19,7 @@ use super::watches::WatchState;
 use super::{Duty, World};
 use crate::base::hash::StableHasher;
 use crate::control_plane::controllers::{self, ControllerManager};
+use crate::control_plane::election::Election;
 use crate::control_plane::scheduler::{self, Leading, Scheduler};
 use crate::kernel::NO_CAUSE;
 use crate::luck::Label;
@@ -52,6 +55,8 @@ impl ProcessId {
 pub enum State {
     /// It does not.
     Down,
+    /// It waits to lead before it does anything else.
+    StandingBy,
     /// It fills its caches.
     Syncing,
     /// It works.
@@ -71,13 +76,25 @@ pub struct Process {
     pub life: u8,
     /// Its watches.
     pub cursors: Cursors,
+    /// Its candidacy for leadership, from when it stands.
+    pub election: Option<Election>,
+    /// Which candidacy that is.
+    pub candidacy: u8,
+    /// The client it asks for its Lease with.
+    pub candidate: ClientId,
     tables: &'static [TableKind],
 }
 
 impl Process {
     /// A process that is not started yet.
-    pub fn new(id: ProcessId, place: Place, tables: &'static [TableKind]) -> Process {
-        Process { id, place, state: State::Down, life: 0, cursors: Cursors::default(), tables }
+    pub fn new(id: ProcessId, place: Place, candidate: ClientId) -> Process {
+        let tables: &[TableKind] = match id {
+            ProcessId::Scheduler(_) => SCHEDULER_TABLES,
+            ProcessId::Manager(_) => &controllers::WATCHED,
+        };
+        let cursors = Cursors::default();
+        let (state, election) = (State::Down, None);
+        Process { id, place, state, life: 0, cursors, election, candidacy: 0, candidate, tables }
     }
 }
 
@@ -106,29 +123,8 @@ pub struct ManagerProcess {
     pub manager: ControllerManager,
 }
 
-impl SchedulerProcess {
-    /// An instance that is not started yet.
-    pub fn new(id: ProcessId, place: Place, client: ClientId, scheduler: Scheduler) -> Self {
-        let process = Process::new(id, place, SCHEDULER_TABLES);
-        SchedulerProcess { process, client, scheduler }
-    }
-}
-
-impl ManagerProcess {
-    /// An instance that is not started yet.
-    pub fn new(
-        id: ProcessId,
-        place: Place,
-        clients: controllers::Clients,
-        manager: ControllerManager,
-    ) -> Self {
-        let process = Process::new(id, place, &controllers::WATCHED);
-        ManagerProcess { process, clients, manager }
-    }
-}
-
 impl World {
-    fn process(&self, id: ProcessId) -> &Process {
+    pub(super) fn process(&self, id: ProcessId) -> &Process {
         match id {
             ProcessId::Scheduler(at) => &self.schedulers[usize::from(at)].process,
             ProcessId::Manager(at) => &self.managers[usize::from(at)].process,
@@ -149,7 +145,7 @@ impl World {
     }
 
     /// Lets a scheduler instance do something, and carries out what it wishes.
-    fn scheduler(
+    pub(super) fn scheduler(
         &mut self,
         at: u8,
         cause: u64,
@@ -188,7 +184,12 @@ impl World {
         self.await_node_pass(at);
     }
 
-    fn carry_out<T>(&mut self, fx: &mut Effects<T>, sink: Sink<'_>, event: impl Fn(T) -> Event) {
+    pub(super) fn carry_out<T>(
+        &mut self,
+        fx: &mut Effects<T>,
+        sink: Sink<'_>,
+        event: impl Fn(T) -> Event,
+    ) {
         for (of, fact) in fx.drain_facts() {
             self.kernel.record(of, &fact, sink);
         }
@@ -290,13 +291,24 @@ impl World {
         }
     }
 
-    /// A process is started: it connects, and works once its caches are filled.
-    pub(super) fn start(&mut self, cause: u64, id: ProcessId, ready: Readiness) {
-        let now = self.kernel.now();
+    /// A process is started: it stands for election and fills its caches, in the order of its kind.
+    pub(super) fn start(&mut self, cause: u64, id: ProcessId, ready: Readiness, sink: Sink<'_>) {
         let process = self.process_mut(id);
         if process.state != State::Down {
             return;
         }
+        if matches!(id, ProcessId::Manager(_)) && process.election.is_none() {
+            process.state = State::StandingBy;
+            self.stand(id, cause, sink);
+        } else {
+            self.fill_caches(cause, id, ready);
+        }
+    }
+
+    /// A process begins to fill its caches.
+    pub(super) fn fill_caches(&mut self, cause: u64, id: ProcessId, ready: Readiness) {
+        let now = self.kernel.now();
+        let process = self.process_mut(id);
         process.state = State::Syncing;
         process.life = process.life.wrapping_add(1);
         let life = process.life;
@@ -331,10 +343,18 @@ impl World {
         process.state = State::Running;
         match id {
             ProcessId::Scheduler(at) => {
+                let election = &self.process(id).election;
+                let (stands, leads) =
+                    (election.is_some(), election.as_ref().is_some_and(Election::leads));
                 self.scheduler(at, cause, sink, |it, _, view, fx| {
                     it.start(view, fx);
-                    it.lead(Leading::Yes, view, fx);
+                    if leads {
+                        it.lead(Leading::Yes, view, fx);
+                    }
                 });
+                if !stands {
+                    self.stand(id, cause, sink);
+                }
             }
             ProcessId::Manager(at) => {
                 let row = &mut self.managers[usize::from(at)];
@@ -348,13 +368,18 @@ impl World {
         }
     }
 
-    /// A process is killed: all it knew is lost.
+    /// A process is killed: all it knew is lost, and what it held is left to others.
     pub(super) fn kill(&mut self, id: ProcessId) {
+        self.forget(id);
         let process = self.process_mut(id);
-        if process.state == State::Down {
-            return;
-        }
         process.state = State::Down;
+        process.election = None;
+    }
+
+    /// What a process knows and does is void; it goes on standing for election, or leading.
+    fn forget(&mut self, id: ProcessId) {
+        let process = self.process_mut(id);
+        process.life = process.life.wrapping_add(1);
         process.cursors = Cursors::default();
         self.watches.close(&mut self.store, id);
         match id {
@@ -382,7 +407,7 @@ impl World {
     }
 
     /// A watch whose server or link failed tries to connect again.
-    pub(super) fn reconnect(&mut self, cause: u64, at: u32, sink: Sink<'_>) {
+    pub(super) fn reconnect(&mut self, cause: u64, at: u32) {
         let watch = self.watches.get(at);
         if watch.state != WatchState::Cut {
             return;
@@ -398,10 +423,8 @@ impl World {
         self.watches.connect(at, server, now);
         if self.store.is_lost(table, cursor) {
             // 410: what it knew is void; it lists everything anew.
-            self.kill(id);
-            self.start(cause, id, Readiness::AtOnce);
-            let life = self.process(id).life;
-            self.synced(cause, id, life, sink);
+            self.forget(id);
+            self.fill_caches(cause, id, Readiness::AtOnce);
             return;
         }
         let kernel = &mut self.kernel;
@@ -418,9 +441,7 @@ impl World {
             .iter()
             .filter(|(_, watch)| matches!(watch.state, WatchState::Idle | WatchState::Waiting))
             .filter(|(_, watch)| {
-                let server = &self.servers[usize::from(watch.server)];
-                !server.is_up()
-                    || !self.net.reaches(self.process(watch.process).place, server.place)
+                !self.is_served(self.process(watch.process).place, usize::from(watch.server))
             })
             .map(|(at, _)| at)
             .collect();

@@ -11,6 +11,7 @@
 use super::World;
 use super::clients::{Owner, after};
 use super::event::Event;
+use super::processes::ProcessId;
 use crate::api::meta::RawId;
 use crate::api::status::Status;
 use crate::base::hash::StableHasher;
@@ -20,6 +21,7 @@ use crate::kernel::FactSink;
 use crate::luck::Label;
 use crate::messages::{Call, Done, Fact, Reply, Request};
 use crate::net::{Place, Verdict};
+use crate::node::NodeIndex;
 use crate::store::{Store, TableKind};
 
 const REQUEST: Label = Label::new("api-request");
@@ -35,6 +37,8 @@ pub struct Flight {
     server: u8,
     /// Which life of the server it was sent to.
     life: u32,
+    /// Which life its owner was in.
+    of_life: u32,
     result: Option<Result<Done, Status>>,
 }
 
@@ -47,8 +51,9 @@ impl World {
         let now = self.kernel.now();
         let (client, tag) = (request.client, request.tag);
         let token_at = self.clients.reserve(client, now);
-        let flight =
-            Flight { request: Some(request), client, tag, server: 0, life: 0, result: None };
+        let of_life = self.life_of(self.clients.get(client).owner);
+        let request = Some(request);
+        let flight = Flight { request, client, tag, server: 0, life: 0, of_life, result: None };
         let id = self.flights.insert(flight);
         if token_at > now {
             self.kernel.schedule(token_at, cause, Event::Depart(id));
@@ -61,6 +66,11 @@ impl World {
     pub(super) fn depart(&mut self, cause: u64, id: Id<Flight>) {
         let now = self.kernel.now();
         let Some(flight) = self.flights.get(id) else { return };
+        if flight.of_life != self.life_of(self.clients.get(flight.client).owner) {
+            // Its owner died while it waited for a token.
+            self.flights.remove(id);
+            return;
+        }
         let Some(request) = &flight.request else { return };
         let (place, kind_key) = {
             let client = self.clients.get(flight.client);
@@ -93,7 +103,7 @@ impl World {
             self.fail(cause, id, Status::Unreachable);
             return;
         }
-        if !self.etcd.has_quorum() {
+        if !self.etcd.has_quorum(server.place, &self.net) {
             self.fail(cause, id, Status::Unavailable);
             return;
         }
@@ -142,11 +152,27 @@ impl World {
         let Some(flight) = self.flights.remove(id) else { return };
         let Some(result) = flight.result else { return };
         let reply = Reply { client: flight.client, tag: flight.tag, result };
-        match self.clients.get(flight.client).owner {
+        let owner = self.clients.get(flight.client).owner;
+        if flight.of_life != self.life_of(owner) {
+            return;
+        }
+        match owner {
+            Owner::Candidate(of) => self.candidate_reply(of, cause, &reply, sink),
             Owner::Scheduler(at) => self.scheduler_reply(at, cause, &reply, sink),
             Owner::Manager(at) => self.manager_reply(at, cause, &reply, sink),
             Owner::Kubelet(slot) => self.kubelet_reply(slot, cause, &reply, sink),
             Owner::User => self.user_reply(cause, &reply, sink),
+        }
+    }
+
+    /// Which life an owner of clients is in: a request of an earlier one has nobody to answer to.
+    fn life_of(&self, owner: Owner) -> u32 {
+        match owner {
+            Owner::Scheduler(at) => u32::from(self.process(ProcessId::Scheduler(at)).life),
+            Owner::Manager(at) => u32::from(self.process(ProcessId::Manager(at)).life),
+            Owner::Candidate(of) => u32::from(self.process(of).candidacy),
+            Owner::Kubelet(at) => self.nodes.row(NodeIndex(at)).life,
+            Owner::User => 0,
         }
     }
 
@@ -169,16 +195,22 @@ impl World {
     /// Which API server a client at `place` uses: the one beside it if it is up, else one picked by
     /// `key` among those up and reachable.
     pub(super) fn server_for(&self, place: Place, key: u64) -> Option<u8> {
-        let usable = |at: &usize| {
-            let server = &self.servers[*at];
-            server.is_up() && self.net.reaches(place, server.place)
-        };
+        let usable = |at: &usize| self.is_served(place, *at);
         let count = self.servers.len();
         if let Some(beside) = (0..count).find(|at| self.servers[*at].place == place && usable(at)) {
             return Some(beside as u8);
         }
         let first = (key % count.max(1) as u64) as usize;
         (0..count).map(|step| (first + step) % count).find(usable).map(|at| at as u8)
+    }
+
+    /// Whether an API server answers a client at `place`: it is up, reachable, and reaches etcd
+    /// (behind a load balancer one that does not is taken out by its readiness check).
+    pub(super) fn is_served(&self, place: Place, server: usize) -> bool {
+        let server = &self.servers[server];
+        server.is_up()
+            && self.net.reaches(place, server.place)
+            && self.etcd.has_quorum(server.place, &self.net)
     }
 
     fn link(&self, from: Place, to: Place, key: u64, count: u64) -> crate::time::SimDuration {

@@ -1,6 +1,6 @@
 //! API servers and etcd's members as processes: up or down, and where.
 
-use crate::net::Place;
+use crate::net::{Net, Place};
 
 /// An API server instance. It holds no state: what a request meets is whether it is up, and whether
 /// it is still the one it was sent to.
@@ -38,21 +38,23 @@ impl ApiServer {
     }
 }
 
-/// The members of etcd.
+/// The members of etcd, spread over the masters in turn. None of them ever fails by itself; a cut
+/// network parts them.
 #[derive(Clone, Debug)]
 pub struct Etcd {
-    members: Vec<bool>,
+    members: Vec<Place>,
 }
 
 impl Etcd {
-    /// So many members, all up.
-    pub fn new(members: usize) -> Etcd {
-        Etcd { members: vec![true; members] }
+    /// A member at each of these places.
+    pub fn new(members: Vec<Place>) -> Etcd {
+        Etcd { members }
     }
 
-    /// Whether more than half of the members are up, so that writes go through.
-    pub fn has_quorum(&self) -> bool {
-        let up = self.members.iter().filter(|up| **up).count();
-        up > self.members.len() / 2
+    /// Whether an API server at `from` reaches more than half of the members, so that its writes go
+    /// through.
+    pub fn has_quorum(&self, from: Place, net: &Net) -> bool {
+        let reached = self.members.iter().filter(|&&member| net.reaches(from, member)).count();
+        reached > self.members.len() / 2
     }
 }

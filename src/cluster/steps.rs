@@ -306,12 +306,22 @@ impl World {
             }
             Fault::Kill(Instance::Scheduler(number)) => {
                 if usize::from(*number) < self.schedulers.len() {
-                    self.start(cause, ProcessId::Scheduler(*number as u8), Readiness::AfterSync);
+                    self.start(
+                        cause,
+                        ProcessId::Scheduler(*number as u8),
+                        Readiness::AfterSync,
+                        sink,
+                    );
                 }
             }
             Fault::Kill(Instance::ControllerManager(number)) => {
                 if usize::from(*number) < self.managers.len() {
-                    self.start(cause, ProcessId::Manager(*number as u8), Readiness::AfterSync);
+                    self.start(
+                        cause,
+                        ProcessId::Manager(*number as u8),
+                        Readiness::AfterSync,
+                        sink,
+                    );
                 }
             }
             Fault::Partition { .. } => {

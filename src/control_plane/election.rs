@@ -135,6 +135,18 @@ impl Election {
         }
     }
 
+    /// The same, leading since `since`: a run begins with a cluster that is up.
+    #[must_use]
+    pub fn seated(mut self, since: SimTime) -> Election {
+        self.state = State::Leading { since };
+        self
+    }
+
+    /// Whether it stands by for the Lease, with no request for it under way.
+    pub fn stands_by(&self) -> bool {
+        self.state == State::Candidate
+    }
+
     /// Whether it leads.
     pub fn leads(&self) -> bool {
         matches!(self.state, State::Leading { .. })
