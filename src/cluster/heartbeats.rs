@@ -6,6 +6,7 @@
 //! fidelity runs each renewal as an occurrence and notes its arrival; both answer alike.
 
 use crate::api::node::Node;
+use crate::base::StableHasher;
 use crate::base::chunks::Chunked;
 use crate::base::id::Id;
 use crate::kernel::recurring::{Cadence, Fidelity};
@@ -98,19 +99,31 @@ impl Pulse {
         Some(self.last)
     }
 
-    /// It is heard again from `now` on; the renewal due at this very instant is sent. Returns
-    /// whether it was silent.
-    pub fn speak(&mut self, now: SimTime) -> bool {
-        let was_silent = !self.is_heard();
-        if was_silent {
+    /// It is heard again from `now` on; the renewal due at this very instant is sent.
+    pub fn speak(&mut self, now: SimTime) {
+        if !self.is_heard() {
             self.voice = Voice::Heard(now);
         }
-        was_silent
     }
 
     /// Whether it is heard.
     pub fn is_heard(&self) -> bool {
         matches!(self.voice, Voice::Heard(_))
+    }
+
+    /// Whoever renews starts anew: it renews at once, and from then on at the same period.
+    fn restart(&mut self, now: SimTime) -> Option<Cadence> {
+        self.cadence = Cadence::new(now, self.cadence.period())?;
+        self.key = StableHasher::new().word(self.key).finish();
+        Some(self.cadence)
+    }
+
+    /// Whether a renewal of the present stretch has arrived by `now`.
+    fn is_back(&self, now: SimTime, way: &Way) -> bool {
+        match self.voice {
+            Voice::Silent => false,
+            Voice::Heard(since) => self.arrival(self.cadence.first_from(since), way) <= now,
+        }
     }
 
     /// The latest arrival not later than `at`.
@@ -167,17 +180,31 @@ impl Renewals {
         if row.pulse.is_heard() {
             let row = &mut self.rows[at.row()];
             row.pulse.fall_silent(now, &self.way);
-            self.silent.push(row.node);
+            if !self.silent.contains(&row.node) {
+                self.silent.push(row.node);
+            }
         }
     }
 
     /// A machine is heard again from `now` on; its renewal due at this very instant is sent.
     pub fn speak(&mut self, at: NodeIndex, now: SimTime) {
-        let row = &mut self.rows[at.row()];
-        if row.pulse.speak(now) {
-            let node = row.node;
-            self.silent.retain(|&one| one != node);
+        if !self.is_heard(at) {
+            self.rows[at.row()].pulse.speak(now);
         }
+    }
+
+    /// The kubelet of a silent machine is started: its renewals begin anew. Returns when they fall.
+    pub fn restart(&mut self, at: NodeIndex, now: SimTime) -> Option<Cadence> {
+        self.rows[at.row()].pulse.restart(now)
+    }
+
+    /// Lets go of machines that have been heard of again: until then they count as silent.
+    pub fn settle(&mut self, now: SimTime) {
+        let Renewals { rows, by_slot, silent, way } = self;
+        silent.retain(|node| {
+            let at = by_slot[node.slot()].expect("a silent machine is known");
+            !rows[at.row()].pulse.is_back(now, way)
+        });
     }
 
     /// Whether a machine is heard.

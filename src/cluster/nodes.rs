@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use super::World;
 use super::clients::after;
 use super::event::{Event, News};
 use super::requests::Sink;
+use super::{Duty, World};
 use crate::api::meta::{Labels, Uid};
 use crate::api::node::Node;
 use crate::api::pod::{Pod, PodSpec};
@@ -16,6 +16,7 @@ use crate::base::chunks::Chunked;
 use crate::base::id::Id;
 use crate::base::{FastMap, StableHasher};
 use crate::compute::Machine;
+use crate::kernel::Fidelity;
 use crate::luck::Label;
 use crate::messages::app::Apps;
 use crate::messages::{ClientId, Effect, Effects, Reply};
@@ -346,6 +347,10 @@ impl World {
             self.nodes.row_mut(at).life += 1;
         }
         if power == Power::On {
+            let renewals = self.renewals.restart(at, now);
+            if let (Fidelity::Explicit, Some(renewals)) = (self.plan.fidelity, renewals) {
+                self.kernel.recurring.declare(now, Duty::Lease(at), renewals);
+            }
             let found = self.nodes.engines.list(at);
             self.kubelet(at, cause, sink, |kubelets, fx| kubelets.start(at, found, fx));
             if self.nodes.row(at).reached {

@@ -81,6 +81,7 @@ impl World {
         if self.kernel.recurring.cadence(key).is_none() {
             return;
         }
+        self.renewals.settle(now);
         let next = self.next_node_pass(at, now);
         match next {
             Some(k) => self.kernel.recurring.wake_at(now, key, k),

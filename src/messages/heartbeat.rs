@@ -12,6 +12,7 @@ pub trait Heartbeats {
     fn last_heard(&self, node: Id<Node>, at: SimTime) -> Option<SimTime>;
 
     /// Nodes whose next renewals will not all arrive as things stand: nodes that are down, cut off
-    /// or behind a link that loses packets. A node left out is heard of for ever.
+    /// or behind a link that loses packets, and nodes that are back but not heard of yet. A node
+    /// left out is heard of for ever.
     fn silent(&self) -> &[Id<Node>];
 }

@@ -5,7 +5,7 @@ use wavetank::cluster::plan::{Act, Fault, Instance, Plan, Spot, Step};
 use wavetank::kernel::{Engine, Fidelity, Order};
 use wavetank::time::{SimDuration, SimTime};
 
-use super::rig::{assert_equal, run, shop};
+use super::rig::{assert_equal, cases, run, shop};
 
 /// When a fault strikes or ends: anywhere, or on a whole second, where monitors' passes and renewals of
 /// leaders that lead from the start fall.
@@ -63,7 +63,7 @@ fn explicit_and_elided_agree(mut plan: Plan) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn random_faults_leave_equal_facts(

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use proptest::prelude::ProptestConfig;
+use proptest::test_runner::RngSeed;
 use wavetank::cluster::World;
 use wavetank::cluster::plan::Plan;
 use wavetank::kernel::{Engine, FactSink, Order};
@@ -30,6 +32,19 @@ pub fn deployment(name: &str, replicas: u32, probe: &str) -> String {
          spec:\n      containers:\n      - name: c\n        image: registry.example/{name}:1\n        \
          resources: {{requests: {{cpu: 100m, memory: 128Mi}}}}\n        {probe}\n"
     )
+}
+
+/// So many cases of a property, the same each time; `PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask for
+/// others.
+pub fn cases(number: u32) -> ProptestConfig {
+    let mut config = ProptestConfig { failure_persistence: None, ..Default::default() };
+    if config.cases == 256 {
+        config.cases = number;
+    }
+    if config.rng_seed == RngSeed::Random {
+        config.rng_seed = RngSeed::Fixed(1);
+    }
+    config
 }
 
 /// The plan a text says.
