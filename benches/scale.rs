@@ -10,6 +10,8 @@
 
 #[path = "scale/plans.rs"]
 mod plans;
+#[path = "scale/process.rs"]
+mod process;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -25,6 +27,8 @@ use wavetank::kernel::{
 use wavetank::messages::{Fact, Verb};
 use wavetank::time::{SimDuration, SimTime};
 
+use process::{cpu_seconds, peak_mib, resident_mib};
+
 struct Converged;
 
 impl Watch<World> for Converged {
@@ -34,34 +38,6 @@ impl Watch<World> for Converged {
             None => ControlFlow::Continue(()),
         }
     }
-}
-
-/// CPU seconds of this process, user and system.
-#[expect(clippy::disallowed_methods, reason = "a bench reads its own cost from the kernel")]
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> =
-        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
-}
-
-/// Peak resident memory of this process, in MiB.
-#[expect(clippy::disallowed_methods, reason = "a bench reads its own cost from the kernel")]
-fn peak_mib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok());
-    kib.unwrap_or(0.0) / 1024.0
-}
-
-/// Resident memory of this process now, in MiB.
-#[expect(clippy::disallowed_methods, reason = "a bench reads its own cost from the kernel")]
-fn resident_mib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok());
-    kib.unwrap_or(0.0) / 1024.0
 }
 
 /// Notes when nodes are found unknown.
