@@ -5,6 +5,7 @@
 //! runs, in seconds from the request on. A time of ours must lie between them, widened by 10 % or
 //! 0.3 s, whichever is larger; a rate within 5 % of the recorded one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -38,6 +39,28 @@ impl Timeline {
 
     fn last(&self, verb: Verb) -> f64 {
         self.pods(verb).last().expect("there is one").0
+    }
+
+    /// What came after `at`, counted from there.
+    fn from(mut self, at: f64) -> Timeline {
+        self.0.retain(|it| it.0 >= at);
+        self.0.iter_mut().for_each(|it| it.0 -= at);
+        self
+    }
+
+    /// When `object` met with `verb` first.
+    fn first_of(&self, object: &str, verb: Verb) -> f64 {
+        let mut facts = self.0.iter();
+        let found =
+            facts.find(|it| it.2.verb == verb && it.2.object.to_string().starts_with(object));
+        found.unwrap_or_else(|| panic!("{object} is never {verb}")).0
+    }
+
+    /// When a taint with this effect was put on a node or taken off.
+    fn taint(&self, verb: Verb, effect: &str) -> f64 {
+        let mut facts = self.0.iter().filter(|it| it.2.verb == verb);
+        let found = facts.find(|it| it.2.message.as_deref().is_some_and(|it| it.ends_with(effect)));
+        found.unwrap_or_else(|| panic!("{effect} is never {verb}")).0
     }
 
     /// The last status of a Deployment that was written.
@@ -179,5 +202,158 @@ fn ten_pods_are_created_in_batches_of_slow_start() {
         for seed in 1..=3 {
             assert_eq!(run(recorded.scenario, seed).0.batches(), [1, 2, 4, 3], "seed {seed}");
         }
+    }
+}
+
+/// A template is changed at this instant, in seconds.
+const UPDATED: f64 = 30.0;
+
+/// The figures of a template that changes.
+struct Updated {
+    scenario: &'static str,
+    last_pod_created: Range,
+    last_pod_ready: Range,
+    last_pod_deleting: Range,
+    last_pod_deleted: Range,
+    deployment_complete: Range,
+    /// Most pods there are to be at a time, and fewest that are ready.
+    bounds: (i64, i64),
+}
+
+/// `summary` of s2_rolling_default, s2_rolling_surge0_unavail1, s2_recreate and
+/// s2_rolling_minready5.
+const UPDATES: [Updated; 4] = [
+    Updated {
+        scenario: include_str!("../scenarios/golden/rolling-default.yaml"),
+        last_pod_created: (3.34, 3.496),
+        last_pod_ready: (6.381, 6.529),
+        last_pod_deleting: (6.37, 6.46),
+        last_pod_deleted: (7.399, 7.485),
+        deployment_complete: (6.407, 6.541),
+        bounds: (13, 8),
+    },
+    Updated {
+        scenario: include_str!("../scenarios/golden/rolling-one-by-one.yaml"),
+        last_pod_created: (28.464, 30.374),
+        last_pod_ready: (31.497, 33.566),
+        last_pod_deleting: (28.436, 30.035),
+        last_pod_deleted: (29.475, 31.244),
+        deployment_complete: (31.513, 33.638),
+        bounds: (10, 9),
+    },
+    Updated {
+        scenario: include_str!("../scenarios/golden/recreate.yaml"),
+        last_pod_created: (1.23, 1.345),
+        last_pod_ready: (4.271, 4.386),
+        last_pod_deleting: (0.051, 0.089),
+        last_pod_deleted: (1.161, 1.209),
+        deployment_complete: (4.299, 4.405),
+        bounds: (10, 0),
+    },
+    Updated {
+        scenario: include_str!("../scenarios/golden/rolling-min-ready.yaml"),
+        last_pod_created: (7.926, 8.031),
+        last_pod_ready: (10.951, 11.062),
+        last_pod_deleting: (15.784, 15.972),
+        last_pod_deleted: (16.84, 17.021),
+        deployment_complete: (15.817, 16.013),
+        bounds: (13, 8),
+    },
+];
+
+/// Greatest size of both sets together, once the new one was scaled, and fewest pods that are ready
+/// and stay. There may be a pod more than that for a moment: sets follow their sizes each by itself.
+fn bounds(ours: &Timeline) -> (i64, i64) {
+    let mut sizes: BTreeMap<String, i64> = BTreeMap::new();
+    let (mut most, mut fewest, mut ready) = (10, 10, 10);
+    for (_, _, fact) in &ours.0 {
+        let name = fact.object.to_string();
+        match (fact.object.kind, fact.verb) {
+            (Kind::ReplicaSet, Verb::Scaled) => {
+                sizes.insert(name, fact.values[0].1);
+                if sizes.len() == 2 {
+                    most = most.max(sizes.values().sum());
+                }
+            }
+            (Kind::Pod, Verb::Ready) => ready += 1,
+            // Every pod that is deleted here was ready.
+            (Kind::Pod, Verb::Deleting) => ready -= 1,
+            _ => {}
+        }
+        fewest = fewest.min(ready);
+    }
+    (most, fewest)
+}
+
+#[test]
+fn a_template_is_rolled_out_as_recorded() {
+    for recorded in UPDATES {
+        for seed in 1..=3 {
+            let (ours, _) = run(recorded.scenario, seed);
+            let ours = ours.from(UPDATED);
+            assert_eq!(ours.pods(Verb::Created).len(), 10);
+            assert_eq!(ours.pods(Verb::Deleted).len(), 10);
+            let times = [
+                ("last pod created", ours.last(Verb::Created), recorded.last_pod_created),
+                ("last pod ready", ours.last(Verb::Ready), recorded.last_pod_ready),
+                ("last pod deleting", ours.last(Verb::Deleting), recorded.last_pod_deleting),
+                ("last pod deleted", ours.last(Verb::Deleted), recorded.last_pod_deleted),
+                ("Deployment complete", ours.complete(), recorded.deployment_complete),
+            ];
+            for (what, time, range) in times {
+                assert_within(what, seed, time, range);
+            }
+            let (most, fewest) = bounds(&ours);
+            assert!(
+                most <= recorded.bounds.0 && fewest >= recorded.bounds.1,
+                "seed {seed}: {most} pods wanted at most, {fewest} ready at least, expected {:?}",
+                recorded.bounds
+            );
+        }
+    }
+}
+
+#[test]
+fn a_recreated_deployment_waits_for_the_last_old_pod() {
+    let (ours, _) = run(UPDATES[2].scenario, 1);
+    let ours = ours.from(UPDATED);
+    assert!(ours.last(Verb::Deleted) < ours.first_of("ReplicaSet/", Verb::Created));
+}
+
+/// s3_node_fail_1of3, and what the README of the recordings says of all node failures: Unknown 41 to
+/// 47 s after the kubelet stops, pods leave as long after the NoExecute taint as they tolerate it and
+/// are replaced at once, those that were deleted end when the node is back.
+#[test]
+fn a_lost_node_is_left_as_recorded() {
+    let scenario = include_str!("../scenarios/golden/node-lost.yaml");
+    for seed in 1..=3 {
+        let (ours, _) = run(scenario, seed);
+        let ours = ours.from(30.0);
+        let unknown = ours.first_of("Node/n-0", Verb::NodeUnknown);
+        assert!((40.0..=55.0).contains(&unknown), "seed {seed}: Unknown after {unknown:.3} s");
+        let no_execute = ours.taint(Verb::Tainted, "unreachable:NoExecute");
+        assert_within(
+            "NoSchedule",
+            seed,
+            ours.taint(Verb::Tainted, ":NoSchedule") - unknown,
+            (0.015, 0.06),
+        );
+        assert_within("NoExecute", seed, no_execute - unknown, (0.065, 0.205));
+        for (name, tolerated) in
+            [("nervous", (0.1, 0.3)), ("hasty", (10.05, 10.11)), ("patient", (300.06, 300.1))]
+        {
+            let pods = format!("Pod/default/{name}");
+            let leaving = ours.first_of(&pods, Verb::Deleting);
+            assert_within(name, seed, leaving - no_execute, tolerated);
+            let replaced = ours.first_of(&pods, Verb::Created);
+            assert_within("replacement", seed, replaced - leaving, (0.01, 0.18));
+        }
+        let returned = 395.0;
+        assert!(ours.pods(Verb::Deleted).iter().all(|it| it.0 >= returned), "seed {seed}");
+        assert_within("pods gone", seed, ours.last(Verb::Deleted) - returned, (1.122, 1.137));
+        let tolerable = ours.taint(Verb::Untainted, "unreachable:NoExecute") - returned;
+        assert!((0.0..=5.3).contains(&tolerable), "seed {seed}: {tolerable:.3} s");
+        let again = ours.0.iter().filter(|it| it.2.verb == Verb::NodeUnknown).count();
+        assert_eq!(again, 1, "seed {seed}: the node is lost once");
     }
 }

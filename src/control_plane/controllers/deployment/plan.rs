@@ -314,15 +314,18 @@ impl Planner {
         if most_down <= 0 {
             return Change::None;
         }
-        let cleaned = self.clean_up_unhealthy(&mut active, most_down);
+        let Some(cleaned) = self.clean_up_unhealthy(&mut active, most_down) else {
+            return Change::None;
+        };
         let new_available = new.map_or(0, |set| set.status.available);
         let scaled = self.scale_down_old(&mut active, new_available);
         if cleaned + scaled > 0 { Change::Made } else { Change::None }
     }
 
     /// `cleanupUnhealthyReplicas`: at most `most` old replicas that are not available go, of the
-    /// oldest sets first. Returns how many.
-    pub fn clean_up_unhealthy(&mut self, active: &mut [Held], most: i32) -> i32 {
+    /// oldest sets first. Returns how many; `None` where a set reports more available pods than it
+    /// is to have, for its status is then out of date: nothing old is scaled down on its word.
+    pub fn clean_up_unhealthy(&mut self, active: &mut [Held], most: i32) -> Option<i32> {
         active.sort_by(|a, b| by_creation(&a.set, &b.set));
         let mut total = 0;
         for held in active {
@@ -335,14 +338,14 @@ impl Planner {
             }
             let down = unhealthy.min(most - total);
             if down < 0 {
-                break;
+                return None;
             }
             let size = held.set.replicas - down;
             self.resize(held, size, OnError::LeaveSets);
             held.set.replicas = size;
             total += down;
         }
-        total
+        Some(total)
     }
 
     /// `scaleDownOldReplicaSetsForRollingUpdate`: as many old replicas go as are available beyond
