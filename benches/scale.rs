@@ -25,6 +25,8 @@ use wavetank::kernel::{
     Virtual, Watch,
 };
 use wavetank::messages::{Fact, Verb};
+use wavetank::node::container_engine::simulated::Sandbox;
+use wavetank::node::kubelet::Worker;
 use wavetank::time::{SimDuration, SimTime};
 
 use process::{cpu_seconds, peak_mib, resident_mib};
@@ -90,6 +92,12 @@ fn cold(nodes: usize, pods: usize) {
         cpu * 1e6 / pods as f64,
         peak_mib(),
         told(&world)
+    ));
+    say(format!(
+        "bytes a pod: {} store row, {} kubelet worker, {} sandbox with its containers",
+        size_of::<Pod>(),
+        size_of::<Worker>(),
+        size_of::<Sandbox>()
     ));
 }
 
