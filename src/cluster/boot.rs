@@ -114,7 +114,7 @@ impl World {
         }
         let applied: Vec<PlannedObject> =
             plan.objects.iter().filter(|one| one.arrival == Arrival::Applied).cloned().collect();
-        world.apply_all(&applied);
+        world.apply_all(&applied, 0);
         world.next_errand(NO_CAUSE);
         world
     }

@@ -11,13 +11,14 @@ use super::plan::{Act, Fault, Instance, PlannedObject, Source, Spot, Target};
 use super::processes::{ProcessId, Readiness};
 use super::requests::Sink;
 use crate::api::kind::Kind;
-use crate::api::meta::{ObjectName, RawId};
+use crate::api::meta::{ObjectName, RawId, Uid};
 use crate::api::name::{Name, Text};
 use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::status::Status;
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::id::Id;
+use crate::control_plane::api_server;
 use crate::messages::request::Propagation;
 use crate::messages::{Call, Component, Fact, Part, Reply, Request, Verb};
 use crate::net::{Place, Places, Rule, RuleEffect};
@@ -60,10 +61,16 @@ enum Errand {
 }
 
 impl World {
-    /// Objects of the plan that somebody applies are queued up.
-    pub(super) fn apply_all(&mut self, objects: &[PlannedObject]) {
+    /// Objects of the plan that somebody applies are queued up; `ordinal` tells the applying step, 0
+    /// for the start, so that a name made anew is another incarnation.
+    pub(super) fn apply_all(&mut self, objects: &[PlannedObject], ordinal: u64) {
         for planned in objects {
-            let errand = Errand::Apply(self.with_node(planned));
+            let mut object = self.with_node(planned);
+            if object.meta().uid == Uid(0) && !object.meta().name.base().ends_with('-') {
+                let uid = api_server::uid(self.luck, object.kind(), object.meta(), ordinal);
+                object.meta_mut().uid = uid;
+            }
+            let errand = Errand::Apply(object);
             self.errands.queue.push_back((errand, planned.source.clone()));
         }
     }
@@ -238,7 +245,7 @@ impl World {
         };
         match &step.act {
             Act::Apply(objects) => {
-                self.apply_all(objects);
+                self.apply_all(objects, u64::from(at) + 1);
                 self.next_errand(cause);
             }
             Act::Delete(target) => push(self, Errand::Delete(target.clone())),

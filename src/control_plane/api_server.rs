@@ -23,7 +23,7 @@ mod parts;
 mod update;
 
 use crate::api::kind::Kind;
-use crate::api::meta::{Meta, ObjectName, RawId};
+use crate::api::meta::{Meta, ObjectName, RawId, Uid};
 use crate::api::name::Text;
 use crate::api::status::Status;
 use crate::base::FastMap;
@@ -41,8 +41,8 @@ const UID: Label = Label::new("uid");
 pub struct Shared {
     /// Cluster addresses of Services.
     pub service_range: ServiceRange,
-    /// How often an object of this (kind, namespace, name) was created, by hash of the three.
-    incarnations: FastMap<u64, u32>,
+    /// How many names were generated from a base that has no owner, by hash of kind, namespace, base.
+    generated: FastMap<u64, u32>,
     admitted: admission::Admitted,
     luck: Luck,
 }
@@ -51,7 +51,7 @@ impl Shared {
     /// For a new cluster with this luck and this range of Service addresses.
     pub fn new(luck: Luck, service_range: ServiceRange) -> Shared {
         let admitted = admission::Admitted::default();
-        Shared { service_range, incarnations: FastMap::default(), admitted, luck }
+        Shared { service_range, generated: FastMap::default(), admitted, luck }
     }
 }
 
@@ -65,6 +65,13 @@ pub struct Server<'a, T> {
     pub shared: &'a mut Shared,
     /// Where facts go.
     pub effects: &'a mut Effects<T>,
+}
+
+/// The uid of an object of its own name: a hash of (seed, kind, namespace, name, incarnation). Who
+/// makes a name anew counts its incarnations.
+pub fn uid(luck: Luck, kind: Kind, meta: &Meta, incarnation: u64) -> Uid {
+    let key = ObjectName::of(kind, meta).stable_hash();
+    Uid(luck.draw(UID, key, incarnation).u64())
 }
 
 impl<T> Server<'_, T> {

@@ -107,7 +107,9 @@ impl<T> Server<'_, T> {
             if is_taken(self, meta) {
                 return Err(Status::AlreadyExists(ObjectName::of(kind, meta)));
             }
-            meta.uid = self.uid(kind, meta);
+            if meta.uid == Uid(0) {
+                meta.uid = super::uid(self.shared.luck, kind, meta, 0);
+            }
             return Ok(());
         }
         let base = if base.len() > GENERATED_BASE_MAX.min(NAME_MAX) {
@@ -132,20 +134,12 @@ impl<T> Server<'_, T> {
         Err(Status::AlreadyExists(ObjectName::of(kind, meta)))
     }
 
-    fn uid(&mut self, kind: Kind, meta: &Meta) -> Uid {
-        let key = StableHasher::new().text(kind.name()).text(&meta.namespace);
-        let key = meta.name.fold(key).finish();
-        let incarnation = self.shared.incarnations.entry(key).or_insert(0);
-        *incarnation += 1;
-        Uid(self.shared.luck.draw(UID, key, u64::from(*incarnation)).u64())
-    }
-
     /// Parent and number for a generated name without an owner: counted per (kind, namespace,
     /// base).
     fn next_of_base(&mut self, kind: Kind, meta: &Meta) -> (u64, u32) {
         let key = StableHasher::new().text("base").text(kind.name()).text(&meta.namespace);
         let key = key.text(meta.name.base()).finish();
-        let count = self.shared.incarnations.entry(key).or_insert(0);
+        let count = self.shared.generated.entry(key).or_insert(0);
         *count += 1;
         (key, *count)
     }
