@@ -7,6 +7,7 @@
 //! ours; 4 the machine failed us; 130 interrupted.
 
 mod args;
+mod budget;
 mod check;
 mod folder;
 mod inputs;

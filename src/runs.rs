@@ -6,4 +6,4 @@ mod many;
 mod one;
 
 pub use many::{Seeds, Verdict, many};
-pub use one::{Finished, Progress, run};
+pub use one::{Finished, Look, Progress, run, run_within};

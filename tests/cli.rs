@@ -233,3 +233,15 @@ fn seeds_give_the_same_verdicts_whatever_the_jobs() {
     assert_eq!(one.out, four.out);
     assert!(one.out.ends_with("4 of 4 converged\n"), "{}", one.out);
 }
+
+#[test]
+fn a_run_over_its_budget_is_written_as_far_as_it_came() {
+    let web = deployment("3", "web", "");
+    let folder = folder(&[("web.yaml", &web)]);
+    let said = wavetank(folder.path(), &["run", "web.yaml", "--max-events", "50", "--out", "r"]);
+    assert_eq!(said.code, 4, "{}", said.err);
+    assert!(said.err.contains("over --max-events"), "{}", said.err);
+    assert!(folder.path().join("r/summary.json").is_file());
+    let said = wavetank(folder.path(), &["run", "web.yaml", "--max-wall", "5 minutes"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+}

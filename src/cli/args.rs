@@ -101,6 +101,15 @@ pub(super) struct RunArgs {
     /// Where the run is written [default: reports/NAME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Stop after so many events; what was run is written
+    #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
+    pub max_events: u64,
+    /// Stop after so much wall-clock time, as in 10m
+    #[arg(long, value_name = "DURATION")]
+    pub max_wall: Option<String>,
+    /// Stop when the program holds more memory than this, as in 4Gi
+    #[arg(long, value_name = "SIZE")]
+    pub max_memory: Option<String>,
 }
 
 #[derive(Args, Debug)]

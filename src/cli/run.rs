@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::{Format, RunArgs};
+use super::budget::Machine;
 use super::folder::{RUN_SCHEMA, RunFolder};
 use super::progress::{self, Line};
 use super::{Code, Failure, inputs, print_findings, say};
@@ -19,6 +20,7 @@ use crate::scenario::Loaded;
 pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
     let overrides = args.end.over(args.input.overrides()?, args.seed)?;
     let mut folder = RunFolder::begin(args.out.as_deref())?;
+    let machine = Machine::new(args.max_wall.as_deref(), args.max_memory.as_deref())?;
     let interrupt = progress::interrupt();
     let line = Line::new(args.input.quiet);
     line.say("reading");
@@ -35,7 +37,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
         return Err(Failure::said(Code::Interrupted));
     }
     folder.called(&loaded.plan.name)?;
-    let (finished, counts) = simulate(&loaded, &folder, &interrupt, args.input.quiet)?;
+    let (finished, counts) = simulate(&loaded, &folder, &interrupt, args, &machine)?;
     let summary = summary(&loaded, &finished, &counts);
     folder.write("summary.json", &summary.to_json().pretty())?;
     folder.write("run.json", &run_json(&loaded, &finished, &folder).pretty())?;
@@ -51,6 +53,16 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
             say(format_args!("\nwritten to {}", place.display()));
         }
     }
+    let over = match finished.halt {
+        Halt::WallClock => Some("--max-wall"),
+        Halt::Memory => Some("--max-memory"),
+        Halt::Events => Some("--max-events"),
+        Halt::Until | Halt::Idle | Halt::Goal | Halt::Driver | Halt::Interrupted => None,
+    };
+    if let Some(flag) = over {
+        let message = format!("stopped at {} s: over {flag}", finished.world.now());
+        return Err(Failure::machine(message));
+    }
     Ok(match stop {
         Stop::Interrupted => Code::Interrupted,
         Stop::End if finished.has_converged() => Code::Fine,
@@ -62,16 +74,18 @@ fn simulate(
     loaded: &Loaded,
     folder: &RunFolder,
     interrupt: &AtomicBool,
-    is_quiet: bool,
+    args: &RunArgs,
+    machine: &Machine,
 ) -> Result<(Finished, Counts), Failure> {
     let plan = Arc::new(loaded.plan.clone());
     let mut recorder: Recorder<BufWriter<File>> = Recorder::to(folder.file("timeline.jsonl")?);
-    let line = Line::new(is_quiet);
+    let line = Line::new(args.input.quiet);
     let mut last = None;
     let result = catch_unwind(AssertUnwindSafe(|| {
-        runs::run(plan, &mut recorder, interrupt, &mut |progress| {
+        runs::run_within(plan, &mut recorder, interrupt, args.max_events, &mut |progress| {
             last = Some(progress);
             line.show(progress);
+            machine.look()
         })
     }));
     line.clear();

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::clients::{Clients, Owner, RateLimit};
 use super::convergence::Convergence;
-use super::event::Event;
 use super::heartbeats::{Renewals, Way};
 use super::leaders::Leaders;
 use super::nodes::Nodes;
@@ -109,9 +108,7 @@ impl World {
         for id in world.processes() {
             world.start(NO_CAUSE, id, Readiness::AtOnce, sink);
         }
-        for (at, step) in (0u32..).zip(&plan.steps) {
-            world.kernel.schedule(step.at, NO_CAUSE, Event::Step(at));
-        }
+        world.await_step(0);
         let applied: Vec<PlannedObject> =
             plan.objects.iter().filter(|one| one.arrival == Arrival::Applied).cloned().collect();
         world.apply_all(&applied, 0);

@@ -19,6 +19,7 @@ use crate::api::status::Status;
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::id::Id;
 use crate::control_plane::api_server;
+use crate::kernel::NO_CAUSE;
 use crate::messages::request::Propagation;
 use crate::messages::{Call, Component, Fact, Part, Reply, Request, Verb};
 use crate::net::{Place, Places, Rule, RuleEffect};
@@ -234,8 +235,16 @@ impl World {
 
     // --- the timeline ------------------------------------------------------------------------
 
+    /// Queues step number `at`, if there is one: each step queues the next.
+    pub(super) fn await_step(&mut self, at: u32) {
+        if let Some(step) = self.plan.steps.get(at as usize) {
+            self.kernel.schedule(step.at, NO_CAUSE, Event::Step(at));
+        }
+    }
+
     /// A step is due.
     pub(super) fn step_due(&mut self, cause: u64, at: u32, sink: Sink<'_>) {
+        self.await_step(at + 1);
         let plan = self.plan.clone();
         let step = &plan.steps[at as usize];
         self.last_step = self.kernel.now();

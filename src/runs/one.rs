@@ -39,7 +39,7 @@ pub struct Progress {
 
 /// Ends a run when its plan says so, and tells how far it is.
 struct Until<'p> {
-    tell: &'p mut dyn FnMut(Progress),
+    look: Look<'p>,
 }
 
 impl Watch<World> for Until<'_> {
@@ -52,10 +52,12 @@ impl Watch<World> for Until<'_> {
     }
 
     fn pulse(&mut self, world: &World) -> ControlFlow<Halt> {
-        (self.tell)(Progress { now: world.now(), events: world.events(), digest: world.digest() });
-        ControlFlow::Continue(())
+        (self.look)(Progress { now: world.now(), events: world.events(), digest: world.digest() })
     }
 }
+
+/// Hears from time to time how far a run is, and may stop it for what it costs the machine.
+pub type Look<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<Halt>;
 
 /// Runs `plan` in virtual time to its end, or until `interrupt` is set. Facts go to `sink`; `tell`
 /// hears from time to time how far it is.
@@ -65,14 +67,28 @@ pub fn run(
     interrupt: &AtomicBool,
     tell: &mut dyn FnMut(Progress),
 ) -> Finished {
+    run_within(plan, sink, interrupt, u64::MAX, &mut |progress| {
+        tell(progress);
+        ControlFlow::Continue(())
+    })
+}
+
+/// The same for at most `events_max` events; `look` may stop it besides.
+pub fn run_within(
+    plan: Arc<Plan>,
+    sink: &mut dyn FactSink<Fact>,
+    interrupt: &AtomicBool,
+    events_max: u64,
+    look: Look<'_>,
+) -> Finished {
     let until = plan.end.until();
     let mut world = World::new(plan, Order::Fifo, sink);
     let mut log = InputLog::new();
     let mut around = kernel::Run {
-        budgets: Budgets::until(until),
+        budgets: Budgets { until, events: events_max },
         interrupt,
         sink,
-        watch: &mut Until { tell },
+        watch: &mut Until { look },
         log: &mut log,
     };
     let halt = kernel::run(&mut world, &mut Virtual::new(), &mut around);
