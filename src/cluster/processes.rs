@@ -415,6 +415,8 @@ impl World {
         let now = self.kernel.now();
         let (id, table, cursor) = (watch.process, watch.table, watch.cursor);
         let place = self.process(id).place;
+        // Only a cut watch lies far enough behind to notice, so this is when it is worked out.
+        self.store.compact(compacted_at(now));
         let Some(server) = self.server_for(place, id.key()) else {
             let again = self.watches.cut(at, now);
             self.kernel.schedule(again, cause, Event::Reconnect(at));
@@ -466,4 +468,13 @@ pub enum Readiness {
     AtOnce,
     /// When its caches are filled.
     AfterSync,
+}
+
+/// How often an API server compacts etcd, and how far back: to the revision of the round before
+/// (`DefaultCompactInterval`, 1.36).
+const COMPACTION: u64 = 300;
+
+/// Up to when the log is compacted at `now`: two whole rounds ago at most, one at least.
+fn compacted_at(now: SimTime) -> SimTime {
+    SimTime::from_secs((now.as_secs() / COMPACTION).saturating_sub(1) * COMPACTION)
 }
