@@ -18,6 +18,7 @@ pub mod clients;
 mod convergence;
 mod event;
 mod heartbeats;
+pub mod invariants;
 mod leaders;
 mod nodes;
 mod paths;

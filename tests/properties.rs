@@ -1,7 +1,10 @@
 //! What holds for every plan: runs of random small plans, looked at from outside.
 
 mod properties {
+    pub mod clones;
     pub mod elections;
     pub mod fidelity;
+    pub mod luck;
+    pub mod restarts;
     pub mod rig;
 }

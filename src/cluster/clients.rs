@@ -118,7 +118,8 @@ impl Clients {
         if !matches!(client.owner, Owner::Kubelet(_)) {
             return at;
         }
-        client.committed = client.committed.max(at);
+        // At an instant of its own: events of one instant have no order to rely on.
+        client.committed = at.max(after(client.committed, SimDuration::from_nanos(1)));
         client.committed
     }
 }

@@ -26,7 +26,7 @@ use crate::node::container_engine::simulated::{Bench, EngineTimer, SimulatedEngi
 use crate::node::container_engine::{ContainerEngine, EngineReport};
 use crate::node::kubelet::{self, Kubelets};
 use crate::store::Change;
-use crate::time::SimTime;
+use crate::time::{SimDuration, SimTime};
 
 const NEWS_LAG: Label = Label::new("kubelet-watch-lag");
 
@@ -153,7 +153,7 @@ impl World {
         let draw = self.luck.draw(NEWS_LAG, key, u64::from(change.nth));
         let lag = self.profile.watch_lag.sample(draw) + self.profile.link_floor();
         let due = after(now, lag).max(row.news_floor);
-        row.news_floor = due;
+        row.news_floor = after(due, SimDuration::from_nanos(1));
         let event = Event::News { pod: change.pod, node: at, news: change.news };
         self.kernel.schedule(due, cause, event);
     }
