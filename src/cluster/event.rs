@@ -56,6 +56,8 @@ pub enum News {
     Assigned,
     /// The pod is to be ended.
     Deleting,
+    /// The pod is no longer ready, whoever says so.
+    Unready,
     /// The pod is gone from the API.
     Removed,
 }

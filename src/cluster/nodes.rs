@@ -178,6 +178,10 @@ impl World {
                 let grace = object.meta.deletion.map_or(0, |deletion| deletion.grace_seconds);
                 self.kubelet(at, cause, sink, |kubelets, fx| kubelets.pod_deleting(pod, grace, fx));
             }
+            (News::Unready, Some(object)) => {
+                let status = object.status.clone();
+                self.kubelet(at, cause, sink, |kubelets, fx| kubelets.reconcile(pod, &status, fx));
+            }
             (News::Removed, _) | (_, None) => {
                 self.kubelet(at, cause, sink, |kubelets, fx| kubelets.pod_removed(pod, fx));
             }
@@ -397,8 +401,12 @@ impl PodNews {
                 if old.is_none_or(|old| old.node.is_none()) {
                     return told(new, node, News::Assigned);
                 }
-                let was = old.and_then(|old| old.meta.deletion);
-                (new.meta.deletion != was).then(|| told(new, node, News::Deleting)).flatten()
+                let old = old?;
+                if new.meta.deletion != old.meta.deletion {
+                    return told(new, node, News::Deleting);
+                }
+                let unready = old.is_ready() && !new.is_ready();
+                unready.then(|| told(new, node, News::Unready)).flatten()
             }
             (Some(old), None) => told(old, old.node?, News::Removed),
             (None, None) => None,

@@ -45,7 +45,7 @@ use super::NodeIndex;
 use crate::api::meta::Meta;
 use crate::api::node::{Node, NodeImage, Tristate};
 use crate::api::object::Object;
-use crate::api::pod::Pod;
+use crate::api::pod::{Pod, PodCondition, PodStatus};
 use crate::api::resources::Resources;
 use crate::base::{Arena, Chunked, Id};
 use crate::kernel::recurring::Cadence;
@@ -207,7 +207,7 @@ impl Kubelets {
         fx: &mut Effects<Timer>,
     ) {
         if self.worker_of(id).is_some() {
-            return;
+            return self.reconcile(id, &pod.status, fx);
         }
         let worker = self.workers.insert(rebuild::new_worker(at, id, pod, apps, fx));
         while self.by_pod.len() <= id.slot() {
@@ -215,6 +215,25 @@ impl Kubelets {
         }
         self.by_pod[id.slot()] = Some(worker);
         self.with(worker, fx, |worker, desk| worker.take_on(pod, desk));
+    }
+
+    /// What is stored of a pod's readiness is seen: where somebody else wrote it (the node controller,
+    /// while the node was not heard of), the next batch of statuses puts it right (kubelet 1.36
+    /// `status_manager.go needsReconcile`).
+    pub fn reconcile(&mut self, id: Id<Pod>, stored: &PodStatus, fx: &mut Effects<Timer>) {
+        let Some(worker) = self.worker_of(id) else { return };
+        let held = &self.workers[worker];
+        let told = |status: &PodStatus| (status.phase, status.is(PodCondition::Ready));
+        if told(&held.status) != told(stored) {
+            self.resend(worker, fx);
+        }
+    }
+
+    /// A status is sent again with the next batch.
+    fn resend(&mut self, id: Id<Worker>, fx: &mut Effects<Timer>) {
+        let name = &self.nodes[self.workers[id].node.row()].meta.name;
+        let again = next_after(Duty::Resend.cadence(self.luck, name), fx.now());
+        self.with(id, fx, |worker, _| worker.resend_at = worker.resend_at.min(again));
     }
 
     /// A pod of a kubelet is being deleted: within so many seconds.
@@ -338,9 +357,7 @@ impl Kubelets {
         if reply.tag == u64::MAX || !fits || !status.is_transient() {
             return;
         }
-        let name = &self.nodes[worker.node.row()].meta.name;
-        let again = next_after(Duty::Resend.cadence(self.luck, name), fx.now());
-        self.with(id, fx, |worker, _| worker.resend_at = worker.resend_at.min(again));
+        self.resend(id, fx);
     }
 
     /// The kubelet of a node is gone, with all it remembers; its containers go on unless the engine
