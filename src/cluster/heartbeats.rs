@@ -122,7 +122,10 @@ impl Pulse {
     fn is_back(&self, now: SimTime, way: &Way) -> bool {
         match self.voice {
             Voice::Silent => false,
-            Voice::Heard(since) => self.arrival(self.cadence.first_from(since), way) <= now,
+            Voice::Heard(since) => {
+                let first = self.arrival(self.cadence.first_from(since), way);
+                self.last >= since || first <= now
+            }
         }
     }
 
@@ -196,6 +199,11 @@ impl Renewals {
     /// The kubelet of a silent machine is started: its renewals begin anew. Returns when they fall.
     pub fn restart(&mut self, at: NodeIndex, now: SimTime) -> Option<Cadence> {
         self.rows[at.row()].pulse.restart(now)
+    }
+
+    /// A machine that is back posts its status, which is a sign of life like a renewal.
+    pub fn posted(&mut self, at: NodeIndex, now: SimTime) {
+        self.rows[at.row()].pulse.last = now;
     }
 
     /// Lets go of machines that have been heard of again: until then they count as silent.

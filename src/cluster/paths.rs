@@ -10,6 +10,7 @@ use crate::api::node::{Node, Tristate};
 use crate::api::object::Object;
 use crate::messages::{Call, Part, Request};
 use crate::node::NodeIndex;
+use crate::time::SimTime;
 
 impl World {
     /// A fault began or ended: watches that lost their server are cut, nodes fall silent or are
@@ -65,6 +66,7 @@ impl World {
             part: Part::Status,
         };
         self.send(cause, Request { client, tag: u64::MAX, call });
+        self.renewals.posted(at, self.kernel.now());
     }
 
     /// Asks each controller manager when its node controller must look next.
@@ -78,11 +80,11 @@ impl World {
     pub(super) fn await_node_pass(&mut self, at: u8) {
         let key = Duty::NodeMonitor(at);
         let now = self.kernel.now();
-        if self.kernel.recurring.cadence(key).is_none() {
-            return;
-        }
+        let Some(due) = self.kernel.recurring.next_at(now, key) else { return };
         self.renewals.settle(now);
-        let next = self.next_node_pass(at, now);
+        // A pass of this very instant is still to come as long as events of it are handled.
+        let after = if due == now { SimTime::from_nanos(now.as_nanos() - 1) } else { now };
+        let next = self.next_node_pass(at, after);
         match next {
             Some(k) => self.kernel.recurring.wake_at(now, key, k),
             None => self.kernel.recurring.sleep(key),

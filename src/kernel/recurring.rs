@@ -141,6 +141,13 @@ impl<R: Key> Recurring<R> {
         self.declared.get(&key)?.awake
     }
 
+    /// The instant of the next occurrence that has not popped, `now` counted as in
+    /// [`Recurring::declare`]; `None` where the key is not declared.
+    pub fn next_at(&self, now: SimTime, key: R) -> Option<SimTime> {
+        let cadence = self.cadence(key)?;
+        Some(cadence.at(self.next_of(now, key, cadence)))
+    }
+
     /// Asks that occurrence `k` pops, in place of the key's former wake-up. Where every occurrence pops
     /// anyway, nothing changes.
     ///

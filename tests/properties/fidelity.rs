@@ -73,3 +73,20 @@ proptest! {
         explicit_and_elided_agree(cluster(seed, steps));
     }
 }
+
+/// Once found: an event at the very instant of a pass put the pass off; a node that had just posted
+/// its status was not heard of.
+#[test]
+fn returns_at_the_instant_of_a_pass_are_seen_alike() {
+    let node = |at, fault, lasts| Step {
+        at: super::rig::millis(at),
+        name: "fault".into(),
+        act: Act::Fault { fault, lasts },
+    };
+    let partition = Fault::Partition { from: vec![Spot::Node("n-3".into())], to: Vec::new() };
+    let span = |millis| Some(SimDuration::from_millis(millis));
+    explicit_and_elided_agree(cluster(901, vec![node(87_036, partition, span(60_001))]));
+    let stop = node(8_934, Fault::KubeletStop("n-0".into()), None);
+    let crash = node(49_934, Fault::NodeCrash("n-0".into()), span(24_001));
+    explicit_and_elided_agree(cluster(324, vec![stop, crash]));
+}

@@ -1,7 +1,9 @@
 //! What a kubelet does again and again whether or not anything happens, as arithmetic: when each occurrence falls.
 //!
 //! Nothing here is queued. Whoever keeps node leases and heartbeats works out from these cadences what
-//! arrived when; a relist is woken only where there is something to see.
+//! arrived when; a relist is woken only where there is something to see. Relists, probes and resent
+//! statuses are arithmetic in both fidelities; leases, passes of the node controller, and looks and
+//! renewals of leaders are run one by one in an explicit run.
 
 use crate::api::name::Name;
 use crate::kernel::recurring::Cadence;
