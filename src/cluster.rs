@@ -20,6 +20,7 @@ mod event;
 mod heartbeats;
 pub mod invariants;
 mod leaders;
+mod masters;
 mod nodes;
 mod paths;
 pub mod plan;

@@ -218,7 +218,13 @@ fn a_pod_that_fits_nowhere_is_no_input_error() {
     let folder = folder(&[("in.yaml", &pod)]);
     let said = wavetank(folder.path(), &["run", "in.yaml", "--until", "2m"]);
     assert_eq!(said.code, 1, "{}", said.err);
-    assert!(said.out.contains("0/3 nodes are available: 3 Insufficient cpu."), "{}", said.out);
+    assert!(
+        said.out.contains(
+            "0/4 nodes are available: 1 node(s) had untolerated taint(s), 3 Insufficient"
+        ),
+        "{}",
+        said.out
+    );
     assert!(said.out.contains("1 pending"), "{}", said.out);
 }
 

@@ -11,7 +11,7 @@ use wavetank::api::object::Object;
 use wavetank::api::validation::object::prepare_create;
 use wavetank::cluster::plan::{
     Act, AppRule, AppRules, ClientLimit, ClientLimits, ControlPlane, End, Fault, Plan, PlannedNode,
-    PlannedObject, Source, Step, Target,
+    PlannedObject, Role, Source, Step, Target,
 };
 use wavetank::kernel::Fidelity;
 use wavetank::luck::{Distribution, Label, Luck};
@@ -35,7 +35,7 @@ fn node(compactor: &mut Compactor, number: usize) -> PlannedNode {
     .expect("a node");
     let Compacted { object, arrival, .. } = compactor.node(written);
     let Object::Node(node) = object else { unreachable!("a node stays one") };
-    PlannedNode { node: *node, arrival }
+    PlannedNode { node: *node, arrival, role: Role::Worker }
 }
 
 fn deployment(compactor: &mut Compactor, number: usize, replicas: usize) -> PlannedObject {

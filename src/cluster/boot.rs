@@ -9,7 +9,7 @@ use super::convergence::Convergence;
 use super::heartbeats::{Renewals, Way};
 use super::leaders::Leaders;
 use super::nodes::Nodes;
-use super::plan::{ClientLimit, Plan, PlannedObject};
+use super::plan::{ClientLimit, Plan, PlannedObject, Role};
 use super::processes::{ManagerProcess, Process, ProcessId, Readiness, SchedulerProcess};
 use super::servers::{ApiServer, Etcd};
 use super::steps::Errands;
@@ -134,7 +134,10 @@ impl World {
             let Some(id) = self.put(Object::Node(Box::new(node)), sink) else { continue };
             let id: Id<Node> = id.typed();
             let Some(node) = self.store.get(id).cloned() else { continue };
-            let place = Place::Node(number);
+            let place = match planned.role {
+                Role::Worker => Place::Node(number),
+                Role::Master(master) => Place::Master(master),
+            };
             let client =
                 self.clients.add(Owner::Kubelet(number), place, hash_text("kubelet"), limit);
             let at = self.nodes.add(id, &node, place, client);

@@ -32,7 +32,7 @@ pub struct Plan {
     pub epoch_seconds: i64,
     /// When it ends.
     pub end: End,
-    /// The worker nodes, in order.
+    /// The nodes in order, masters after workers.
     pub nodes: Vec<PlannedNode>,
     /// The master nodes and what runs on them.
     pub control_plane: ControlPlane,
@@ -86,6 +86,18 @@ pub struct PlannedNode {
     pub node: Node,
     /// Where it comes from.
     pub arrival: Arrival,
+    /// What it is for.
+    pub role: Role,
+}
+
+/// What a node is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Workloads.
+    Worker,
+    /// It is the machine of the control plane with this number. Where no node is, the control plane
+    /// stands outside the cluster.
+    Master(u16),
 }
 
 /// How many of each there are. Instances are spread over the masters in turn.

@@ -38,23 +38,36 @@ impl ApiServer {
     }
 }
 
-/// The members of etcd, spread over the masters in turn. None of them ever fails by itself; a cut
+/// The members of etcd, spread over the masters in turn. A member fails with its machine only; a cut
 /// network parts them.
 #[derive(Clone, Debug)]
 pub struct Etcd {
     members: Vec<Place>,
+    /// Machines that are down.
+    down: Vec<Place>,
 }
 
 impl Etcd {
     /// A member at each of these places.
     pub fn new(members: Vec<Place>) -> Etcd {
-        Etcd { members }
+        Etcd { members, down: Vec::new() }
     }
 
     /// Whether an API server at `from` reaches more than half of the members, so that its writes go
     /// through.
     pub fn has_quorum(&self, from: Place, net: &Net) -> bool {
-        let reached = self.members.iter().filter(|&&member| net.reaches(from, member)).count();
+        let answers = |member: &&Place| !self.down.contains(member) && net.reaches(from, **member);
+        let reached = self.members.iter().filter(answers).count();
         reached > self.members.len() / 2
+    }
+
+    /// The machine at `place` goes down, and a member on it.
+    pub fn stop(&mut self, place: Place) {
+        self.down.push(place);
+    }
+
+    /// The machine at `place` is back, and a member on it with what it had stored.
+    pub fn start(&mut self, place: Place) {
+        self.down.retain(|&one| one != place);
     }
 }

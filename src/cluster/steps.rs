@@ -8,7 +8,7 @@ use super::clients::after;
 use super::event::Event;
 use super::nodes::Power;
 use super::plan::{Act, Fault, Instance, PlannedObject, Source, Spot, Target};
-use super::processes::{ProcessId, Readiness};
+use super::processes::ProcessId;
 use super::requests::Sink;
 use crate::api::kind::Kind;
 use crate::api::meta::{ObjectName, RawId, Uid};
@@ -316,28 +316,20 @@ impl World {
                 self.power(cause, name, Power::On, sink);
             }
             Fault::Kill(Instance::ApiServer(number)) => {
-                if let Some(server) = self.servers.get_mut(usize::from(*number)) {
-                    server.start();
+                let number = usize::from(*number);
+                let place = self.servers.get(number).map(|server| server.place);
+                if place.is_some_and(|place| self.is_machine_on(place)) {
+                    self.servers[number].start();
                 }
             }
             Fault::Kill(Instance::Scheduler(number)) => {
                 if usize::from(*number) < self.schedulers.len() {
-                    self.start(
-                        cause,
-                        ProcessId::Scheduler(*number as u8),
-                        Readiness::AfterSync,
-                        sink,
-                    );
+                    self.revive(cause, ProcessId::Scheduler(*number as u8), sink);
                 }
             }
             Fault::Kill(Instance::ControllerManager(number)) => {
                 if usize::from(*number) < self.managers.len() {
-                    self.start(
-                        cause,
-                        ProcessId::Manager(*number as u8),
-                        Readiness::AfterSync,
-                        sink,
-                    );
+                    self.revive(cause, ProcessId::Manager(*number as u8), sink);
                 }
             }
             Fault::Partition { .. } => {
@@ -373,8 +365,13 @@ impl World {
     }
 
     fn power(&mut self, cause: u64, name: &str, power: Power, sink: Sink<'_>) {
-        if let Some(at) = self.node_named(name) {
-            self.set_power(cause, at, power, sink);
+        let Some(at) = self.node_named(name) else { return };
+        let (before, place) = (self.nodes.row(at).power, self.nodes.row(at).place);
+        self.set_power(cause, at, power, sink);
+        match (before == Power::Off, power == Power::Off) {
+            (false, true) => self.machine_off(place),
+            (true, false) => self.machine_on(cause, place, sink),
+            _ => {}
         }
     }
 

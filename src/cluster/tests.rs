@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::World;
 use super::plan::{
-    AppRules, ClientLimits, ControlPlane, End, Plan, PlannedNode, PlannedObject, Source,
+    AppRules, ClientLimits, ControlPlane, End, Plan, PlannedNode, PlannedObject, Role, Source,
 };
 use crate::api::compact::{Compacted, Compactor};
 use crate::api::decode::Typed;
@@ -39,7 +39,7 @@ fn plan(replicas: i32, nodes: usize) -> Plan {
         .unwrap();
         let Compacted { object, arrival, .. } = compactor.node(written);
         let Object::Node(node) = object else { unreachable!() };
-        PlannedNode { node: *node, arrival }
+        PlannedNode { node: *node, arrival, role: Role::Worker }
     };
     let nodes = (0..nodes).map(|number| node(&mut compactor, number)).collect();
     let deployment: apps::Deployment = serde_json::from_value(json!({

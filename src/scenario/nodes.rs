@@ -19,6 +19,10 @@ pub(super) const DEFAULT_CAPACITY: [(&str, &str); 3] =
 
 /// How nodes are called where nobody says otherwise.
 const DEFAULT_NAME: &str = "n";
+/// How masters are called.
+const MASTER_NAME: &str = "master";
+/// The label of masters, and the key of the taint that keeps workloads off.
+const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 /// Nodes of the default cluster.
 const DEFAULT_COUNT: u32 = 3;
 /// Their zone.
@@ -92,6 +96,27 @@ impl Group {
     /// The nodes of the group.
     pub(super) fn nodes(&self) -> impl Iterator<Item = Node> + '_ {
         (0..self.count).map(|number| self.node(number))
+    }
+
+    /// Machines of a control plane, marked as kubeadm does, in one of `zones` after the other.
+    pub(super) fn masters(count: u16, zones: &[&str]) -> Vec<Node> {
+        let taint = Taint {
+            key: CONTROL_PLANE.to_owned(),
+            effect: "NoSchedule".to_owned(),
+            ..Taint::default()
+        };
+        let master = |number: u16| {
+            let zone = zones.get(usize::from(number) % zones.len().max(1));
+            let group = Group {
+                name: MASTER_NAME.to_owned(),
+                zone: zone.copied().unwrap_or_default().to_owned(),
+                labels: BTreeMap::from([(CONTROL_PLANE.to_owned(), String::new())]),
+                taints: vec![taint.clone()],
+                ..Group::default()
+            };
+            group.node(u32::from(number))
+        };
+        (0..count).map(master).collect()
     }
 
     fn node(&self, number: u32) -> Node {

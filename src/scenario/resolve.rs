@@ -17,7 +17,7 @@ use crate::api::resources::Resources;
 use crate::api::rules::resources::{amounts, counted};
 use crate::base::{FastMap, FastSet, StableHasher};
 use crate::cluster::plan::{
-    Act, End, Fault, Instance, Plan, PlannedNode, PlannedObject, Source, Spot,
+    Act, End, Fault, Instance, Plan, PlannedNode, PlannedObject, Role, Source, Spot,
 };
 use crate::messages::profile::Profile;
 use crate::time::{SimDuration, SimTime};
@@ -45,7 +45,7 @@ pub(super) fn plan(
     let Input { name, settings, objects } = input;
     let (nodes, mut objects): (Vec<_>, Vec<_>) =
         objects.into_iter().partition(|it| matches!(it.object, Object::Node(_)));
-    let nodes = cluster_nodes(nodes, &settings.groups, overrides, compactor, findings);
+    let nodes = cluster_nodes(nodes, &settings, overrides, compactor, findings);
     drop_doubles(&mut objects, findings);
     let node_names: FastSet<Text> =
         nodes.iter().map(|it| compactor.text(&it.node.meta.name.to_string())).collect();
@@ -94,24 +94,26 @@ fn warning(file: &str, message: String) -> Diagnostic {
 
 fn cluster_nodes(
     written: Vec<PlannedObject>,
-    groups: &[Group],
+    settings: &Settings,
     overrides: &Overrides,
     compactor: &mut Compactor,
     findings: &mut Vec<Diagnostic>,
 ) -> Vec<PlannedNode> {
     let mut nodes = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut add = |object: Object, arrival, source: &Source, findings: &mut Vec<Diagnostic>| {
+    let mut add = |(object, arrival, role): (Object, Arrival, Role),
+                   source: &Source,
+                   findings: &mut Vec<Diagnostic>| {
         let Object::Node(node) = object else { return };
         if seen.insert(node.meta.name.to_string()) {
-            nodes.push(PlannedNode { node: *node, arrival });
+            nodes.push(PlannedNode { node: *node, arrival, role });
         } else {
             let message = format!("a second node named {:?}", node.meta.name.to_string());
             findings.push(Diagnostic::of_file(&source.to_string(), message));
         }
     };
     let default = [Group::default()];
-    let mut groups = groups;
+    let mut groups = &settings.groups[..];
     let mut written = written;
     if let Some(given) = &overrides.nodes {
         let unused = written.len() + groups.len();
@@ -125,16 +127,33 @@ fn cluster_nodes(
     } else if written.is_empty() && groups.is_empty() {
         groups = &default;
     }
+    let mut is_brought = false;
     for mut planned in written {
         give_capacity(&mut planned, findings);
-        add(planned.object, planned.arrival, &planned.source, findings);
+        is_brought = true;
+        add((planned.object, planned.arrival, Role::Worker), &planned.source, findings);
     }
     let nowhere = Source { file: "spec.cluster.nodes".into(), ..Source::nowhere() };
     for group in groups {
         for node in group.nodes() {
             let compacted = compactor.node(node);
-            add(compacted.object, compacted.arrival, &nowhere, findings);
+            add((compacted.object, compacted.arrival, Role::Worker), &nowhere, findings);
         }
+    }
+    if is_brought {
+        // The control plane of a cluster that was brought stands outside it.
+        return nodes;
+    }
+    let nowhere = Source { file: "spec.cluster.controlPlane".into(), ..Source::nowhere() };
+    let mut zones: Vec<&str> = Vec::new();
+    for zone in groups.iter().map(|group| &*group.zone).filter(|zone| !zone.is_empty()) {
+        if !zones.contains(&zone) {
+            zones.push(zone);
+        }
+    }
+    for (number, node) in (0..).zip(Group::masters(settings.control_plane.masters, &zones)) {
+        let compacted = compactor.node(node);
+        add((compacted.object, compacted.arrival, Role::Master(number)), &nowhere, findings);
     }
     nodes
 }

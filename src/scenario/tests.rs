@@ -24,7 +24,7 @@ fn the_scenario_of_the_design_is_read_whole() {
     let errors: Vec<_> = loaded.findings.iter().filter(|it| it.is_error()).collect();
     assert!(errors.is_empty(), "{errors:?}");
     let plan = &loaded.plan;
-    assert_eq!((plan.seed, &*plan.name, plan.nodes.len()), (42, "node-loss", 3));
+    assert_eq!((plan.seed, &*plan.name, plan.nodes.len()), (42, "node-loss", 4));
     assert_eq!(plan.end, End::At(SimTime::from_secs(1200)));
     assert_eq!(plan.clients.controllers.qps, 20);
     assert_eq!(plan.apps.rules[0].app.run.as_ref().map(|run| run.exit_by_index.len()), Some(1));
@@ -111,7 +111,7 @@ fn flags_win_over_the_scenario() {
     let text =
         format!("{HEAD}spec: {{seed: 1, duration: 1m, cluster: {{nodes: [{{name: x}}]}}}}\n");
     let plan = load(&text, overrides).plan;
-    assert_eq!((plan.seed, plan.nodes.len()), (7, 5));
+    assert_eq!((plan.seed, plan.nodes.len()), (7, 6));
     assert_eq!(plan.end, End::At(SimTime::from_secs(180)));
     assert_eq!(plan.fidelity, crate::kernel::Fidelity::Explicit);
 }
