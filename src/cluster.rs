@@ -58,7 +58,7 @@ pub use event::Event;
 use heartbeats::Renewals;
 use leaders::{Leaders, Post};
 use nodes::{Nodes, PodNews};
-use plan::{End, Plan};
+use plan::{Act, End, Plan};
 use processes::{ManagerProcess, SchedulerProcess};
 use requests::{Flight, Sink};
 use servers::{ApiServer, Etcd};
@@ -191,8 +191,13 @@ impl World {
     }
 
     fn steps_are_done(&self) -> bool {
-        let last = self.plan.steps.last().map_or(SimTime::ZERO, |step| step.at);
-        self.errands.is_done() && last <= self.kernel.now()
+        let (now, steps) = (self.kernel.now(), &self.plan.steps);
+        let end = |step: &plan::Step| match &step.act {
+            Act::Fault { lasts: Some(lasts), .. } => clients::after(step.at, *lasts),
+            _ => step.at,
+        };
+        // The last step is looked at first: usually that settles it.
+        self.errands.is_done() && steps.iter().rev().all(|step| end(step) <= now)
     }
 
     fn dispatch(&mut self, due: Due<Event, Duty>, sink: Sink<'_>) {

