@@ -352,7 +352,7 @@ impl Kubelets {
     /// The API server answered: writes that did not reach it are tried again.
     pub fn reply(&mut self, reply: &Reply, fx: &mut Effects<Timer>) {
         let Err(status) = &reply.result else { return };
-        let Some((id, worker)) = self.workers.at_slot((reply.tag >> 32) as usize) else { return };
+        let Some((id, _)) = self.workers.at_slot((reply.tag >> 32) as usize) else { return };
         let fits = (reply.tag as u32) >> 1 == id.generation() & (u32::MAX >> 1);
         if reply.tag == u64::MAX || !fits || !status.is_transient() {
             return;
