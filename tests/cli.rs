@@ -251,3 +251,17 @@ fn a_run_over_its_budget_is_written_as_far_as_it_came() {
     let said = wavetank(folder.path(), &["run", "web.yaml", "--max-wall", "5 minutes"]);
     assert_eq!(said.code, 2, "{}", said.err);
 }
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).expect("the README");
+    let shown = readme.split("The first prints").nth(1).and_then(|rest| rest.split("```").nth(1));
+    let shown = shown.expect("a quoted output").trim();
+    let out = TempDir::new().expect("a folder");
+    let place = out.path().join("run");
+    let place = place.to_str().expect("a plain path");
+    let said = wavetank(root, &["run", "scenarios/first-light.yaml", "--out", place]);
+    let printed = said.out.replace(place, "reports/first-light");
+    assert_eq!(printed.trim(), shown);
+}
