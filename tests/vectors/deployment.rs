@@ -396,7 +396,8 @@ fn history_is_cleaned_as_kubernetes_does() {
             let mut wanted: Vec<String> =
                 wanted.filter_map(|name| Some(name.as_str()?.to_owned())).collect();
             let mut deleted = deleted;
-            (deleted.sort(), wanted.sort());
+            deleted.sort();
+            wanted.sort();
             Outcome::same(deleted, wanted)
         } else {
             Outcome::same(deleted.len() as i32, int(&expected["expectedDeletions"]))
