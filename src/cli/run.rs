@@ -131,7 +131,9 @@ fn summary(loaded: &Loaded, finished: &Finished, counts: &Counts) -> Summary {
 }
 
 fn run_json(loaded: &Loaded, finished: &Finished, folder: &RunFolder) -> Json {
-    let command = std::env::args().map(Json::Text).collect();
+    // As a reader would type it, wherever the program lies.
+    let arguments = std::env::args().skip(1);
+    let command = ["wavetank".to_owned()].into_iter().chain(arguments).map(Json::Text).collect();
     let stopped = match finished.halt {
         Halt::Interrupted => "interrupted",
         Halt::Until => "until",
