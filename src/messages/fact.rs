@@ -132,7 +132,6 @@ verbs! {
     LeaderLost "leader-lost" "An instance stopped leading.",
     Down "down" "A component, node or link stopped working.",
     Up "up" "A component, node or link works again.",
-    Converged "converged" "The cluster reached its desired state.",
 }
 
 impl fmt::Display for Verb {
