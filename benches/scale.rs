@@ -21,8 +21,8 @@ use wavetank::api::pod::Pod;
 use wavetank::cluster::World;
 use wavetank::cluster::plan::Plan;
 use wavetank::kernel::{
-    self, Budgets, Engine, FactSink, Fidelity, Halt, InputLog, NoSink, Order, Run, Unwatched,
-    Virtual, Watch,
+    self, Apart, Budgets, Engine, FactSink, Fidelity, Halt, InputLog, NoSink, Order, Run,
+    Unwatched, Virtual, Watch,
 };
 use wavetank::messages::{Fact, Verb};
 use wavetank::node::container_engine::simulated::Sandbox;
@@ -54,17 +54,11 @@ impl FactSink<Fact> for Unknown {
     }
 }
 
-fn go(
-    world: &mut World,
-    until: SimTime,
-    watch: &mut impl Watch<World>,
-    sink: &mut dyn FactSink<Fact>,
-) {
+fn go(world: &mut World, until: SimTime, watch: impl Watch<World>, sink: &mut dyn FactSink<Fact>) {
     let mut around = Run {
         budgets: Budgets::until(until),
         interrupt: &AtomicBool::new(false),
-        sink,
-        watch,
+        observer: &mut Apart { sink, watch },
         log: &mut InputLog::new(),
     };
     kernel::run(world, &mut Virtual::new(), &mut around);
@@ -85,7 +79,7 @@ fn cold(nodes: usize, pods: usize) {
     let plan = Arc::new(plans::deployments(nodes, pods));
     let before = cpu_seconds();
     let mut world = World::new(plan.clone(), Order::Fifo, &mut NoSink);
-    go(&mut world, plan.end.until(), &mut Converged, &mut NoSink);
+    go(&mut world, plan.end.until(), Converged, &mut NoSink);
     let cpu = cpu_seconds() - before;
     say(format!(
         "cold {nodes} nodes {pods} pods: {cpu:.2} CPU s ({:.1} us a pod), {:.0} MiB peak, {}",
@@ -105,10 +99,10 @@ fn cold(nodes: usize, pods: usize) {
 fn day(nodes: usize, pods: usize, fidelity: Fidelity) {
     let plan = Arc::new(Plan { fidelity, ..plans::quiet_day(nodes, pods) });
     let mut world = World::new(plan.clone(), Order::Fifo, &mut NoSink);
-    go(&mut world, plans::DAY_STARTS, &mut Unwatched, &mut NoSink);
+    go(&mut world, plans::DAY_STARTS, Unwatched, &mut NoSink);
     let before = (cpu_seconds(), world.events());
     let mut unknown = Unknown::default();
-    go(&mut world, plan.end.until(), &mut Unwatched, &mut unknown);
+    go(&mut world, plan.end.until(), Unwatched, &mut unknown);
     say(format!(
         "day {nodes} nodes {pods} pods {fidelity:?}: {:.2} CPU s, {} events, {:?}; {}",
         cpu_seconds() - before.0,
@@ -123,7 +117,7 @@ fn branches(nodes: usize, pods: usize) {
     let plan = Arc::new(plans::rollout(nodes, pods));
     let mut world = World::new(plan.clone(), Order::Fifo, &mut NoSink);
     let just_before = plans::DAY_STARTS.saturating_sub(SimDuration::from_nanos(1));
-    go(&mut world, just_before, &mut Unwatched, &mut NoSink);
+    go(&mut world, just_before, Unwatched, &mut NoSink);
     let (cpu, resident) = (cpu_seconds(), resident_mib());
     let clones: Vec<World> = (0..10).map(|_| world.clone()).collect();
     let each = (cpu_seconds() - cpu) * 1000.0 / 10.0;
@@ -133,12 +127,12 @@ fn branches(nodes: usize, pods: usize) {
     let resident = resident_mib();
     let cpu = cpu_seconds();
     let mut clone = world.clone();
-    go(&mut clone, plan.end.until(), &mut Unwatched, &mut NoSink);
+    go(&mut clone, plan.end.until(), Unwatched, &mut NoSink);
     let with_clone = cpu_seconds() - cpu;
     let grown = resident_mib() - resident;
     drop(clone);
     let cpu = cpu_seconds();
-    go(&mut world, plan.end.until(), &mut Unwatched, &mut NoSink);
+    go(&mut world, plan.end.until(), Unwatched, &mut NoSink);
     let alone = cpu_seconds() - cpu;
     say(format!(
         "a minute with a rollout: {:.0} ms cloning included, {:.0} ms alone, {grown:.0} MiB grown",
@@ -152,7 +146,7 @@ fn churn(nodes: usize, pods: usize) {
     let plan = Arc::new(plans::churn(nodes, pods));
     let (before, resident) = (cpu_seconds(), resident_mib());
     let mut world = World::new(plan.clone(), Order::Fifo, &mut NoSink);
-    go(&mut world, plan.end.until(), &mut Unwatched, &mut NoSink);
+    go(&mut world, plan.end.until(), Unwatched, &mut NoSink);
     say(format!(
         "churn {nodes} nodes {pods} pods: {:.2} CPU s, {:.0} MiB beyond the plan's {resident:.0}, \
          {} pods left, {}",

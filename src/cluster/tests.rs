@@ -19,7 +19,8 @@ use crate::api::pod::Pod;
 use crate::api::service::EndpointSlice;
 use crate::api::validation::object::prepare_create;
 use crate::kernel::{
-    self, Budgets, Engine, FactSink, Fidelity, Halt, InputLog, NoSink, Order, Run, Virtual, Watch,
+    self, Apart, Budgets, Engine, FactSink, Fidelity, Halt, InputLog, NoSink, Order, Run, Virtual,
+    Watch,
 };
 use crate::messages::{Fact, Profile};
 use crate::time::{SimDuration, SimTime};
@@ -119,8 +120,7 @@ fn go_on(world: &mut World, sink: &mut dyn FactSink<Fact>) {
     let mut around = Run {
         budgets: Budgets::until(world.plan().end.until()),
         interrupt: &AtomicBool::new(false),
-        sink,
-        watch: &mut Settled,
+        observer: &mut Apart { sink, watch: Settled },
         log: &mut InputLog::new(),
     };
     kernel::run(world, &mut Virtual::new(), &mut around);

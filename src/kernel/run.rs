@@ -116,16 +116,41 @@ pub struct Unwatched;
 
 impl<E> Watch<E> for Unwatched {}
 
+/// A sink and a watch that know nothing of each other, as one observer.
+pub struct Apart<'a, F, W> {
+    /// Who keeps the facts.
+    pub sink: &'a mut dyn FactSink<F>,
+    /// Who may stop the run.
+    pub watch: W,
+}
+
+impl<F, W> FactSink<F> for Apart<'_, F, W> {
+    #[inline]
+    fn record(&mut self, at: SimTime, number: u64, cause: u64, fact: &F) {
+        self.sink.record(at, number, cause, fact);
+    }
+}
+
+impl<E, F, W: Watch<E>> Watch<E> for Apart<'_, F, W> {
+    #[inline]
+    fn after_step(&mut self, engine: &E) -> ControlFlow<Halt> {
+        self.watch.after_step(engine)
+    }
+
+    #[inline]
+    fn pulse(&mut self, engine: &E) -> ControlFlow<Halt> {
+        self.watch.pulse(engine)
+    }
+}
+
 /// What surrounds one stretch of a run.
-pub struct Run<'a, E: Engine, W> {
+pub struct Run<'a, E: Engine, O> {
     /// How far it may go.
     pub budgets: Budgets,
     /// Set from outside (a signal) to stop between two steps.
     pub interrupt: &'a AtomicBool,
-    /// Who keeps the facts.
-    pub sink: &'a mut dyn FactSink<E::Fact>,
-    /// Who may stop it.
-    pub watch: &'a mut W,
+    /// Who hears the facts of a step, then looks at what it left, and may stop the run.
+    pub observer: &'a mut O,
     /// Where inputs are numbered and kept.
     pub log: &'a mut InputLog<E::Input>,
 }
@@ -134,11 +159,11 @@ pub struct Run<'a, E: Engine, W> {
 ///
 /// # Panics
 /// If the driver stamps an input outside its window, a bug of the driver.
-pub fn run<E, D, W>(engine: &mut E, driver: &mut D, around: &mut Run<'_, E, W>) -> Halt
+pub fn run<E, D, O>(engine: &mut E, driver: &mut D, around: &mut Run<'_, E, O>) -> Halt
 where
     E: Engine,
     D: Driver<Input = E::Input, Call = E::Call>,
-    W: Watch<E>,
+    O: FactSink<E::Fact> + Watch<E>,
 {
     let mut calls = Vec::new();
     let mut until_pulse = 0;
@@ -147,7 +172,7 @@ where
             return halt;
         }
         if until_pulse == 0 {
-            if let ControlFlow::Break(halt) = around.watch.pulse(engine) {
+            if let ControlFlow::Break(halt) = around.observer.pulse(engine) {
                 return halt;
             }
             until_pulse = PULSE;
@@ -157,7 +182,7 @@ where
         let due = engine.next_at().filter(|&at| at <= around.budgets.until);
         let deadline = due.or(Some(around.budgets.until).filter(|&until| until != SimTime::MAX));
         match driver.next(engine.now(), deadline) {
-            Next::EventDue if due.is_some() => engine.step(around.sink, &mut calls),
+            Next::EventDue if due.is_some() => engine.step(around.observer, &mut calls),
             Next::EventDue => {
                 // Only the end of the run is due. `until` lies ahead of the clock, or nothing would be left to wait for.
                 engine.advance_to(around.budgets.until.max(engine.now()));
@@ -169,20 +194,20 @@ where
                     deadline.is_none_or(|due| at < due),
                     "an input is stamped past what is due"
                 );
-                engine.external(around.log.note(at, input), around.sink, &mut calls);
+                engine.external(around.log.note(at, input), around.observer, &mut calls);
             }
             Next::Stop => return if due.is_some() { Halt::Driver } else { Halt::Idle },
         }
         for Outgoing { op, call } in calls.drain(..) {
             driver.send(op, call);
         }
-        if let ControlFlow::Break(halt) = around.watch.after_step(engine) {
+        if let ControlFlow::Break(halt) = around.observer.after_step(engine) {
             return halt;
         }
     }
 }
 
-fn budget_spent<E: Engine, W>(engine: &E, around: &Run<'_, E, W>) -> Option<Halt> {
+fn budget_spent<E: Engine, O>(engine: &E, around: &Run<'_, E, O>) -> Option<Halt> {
     if around.interrupt.load(Ordering::Relaxed) {
         return Some(Halt::Interrupted);
     }

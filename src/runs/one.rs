@@ -6,7 +6,9 @@ use std::sync::atomic::AtomicBool;
 
 use crate::cluster::World;
 use crate::cluster::plan::Plan;
-use crate::kernel::{self, Budgets, Engine, FactSink, Halt, InputLog, Order, Virtual, Watch};
+use crate::kernel::{
+    self, Apart, Budgets, Engine, FactSink, Halt, InputLog, Order, Virtual, Watch,
+};
 use crate::messages::Fact;
 use crate::time::SimTime;
 
@@ -87,8 +89,7 @@ pub fn run_within(
     let mut around = kernel::Run {
         budgets: Budgets { until, events: events_max },
         interrupt,
-        sink,
-        watch: &mut Until { look },
+        observer: &mut Apart { sink, watch: Until { look } },
         log: &mut log,
     };
     let halt = kernel::run(&mut world, &mut Virtual::new(), &mut around);

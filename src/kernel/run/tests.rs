@@ -134,8 +134,9 @@ fn stretch<D: Driver<Input = Answer, Call = u64>>(
     sink: &mut dyn FactSink<ToyFact>,
 ) -> (Halt, u64, InputLog<Answer>) {
     let mut log = InputLog::new();
-    let (interrupt, mut watch) = (AtomicBool::new(false), Unwatched);
-    let mut around = Run { budgets, interrupt: &interrupt, sink, watch: &mut watch, log: &mut log };
+    let interrupt = AtomicBool::new(false);
+    let observer = &mut Apart { sink, watch: Unwatched };
+    let mut around = Run { budgets, interrupt: &interrupt, observer, log: &mut log };
     let halt = run(toy, driver, &mut around);
     (halt, toy.kernel.digest(), log)
 }
@@ -239,12 +240,11 @@ fn budgets_and_the_user_stop_it_between_two_steps() {
     assert!(toy.next_at().is_some_and(|next| next > at(1_200)));
 
     let interrupt = AtomicBool::new(true);
-    let (mut watch, mut log) = (Unwatched, InputLog::new());
+    let mut log = InputLog::new();
     let mut around = Run {
         budgets: Budgets::UNLIMITED,
         interrupt: &interrupt,
-        sink: &mut NoSink,
-        watch: &mut watch,
+        observer: &mut Apart { sink: &mut NoSink, watch: Unwatched },
         log: &mut log,
     };
     let before = toy.events();
@@ -290,12 +290,10 @@ fn a_watch_sees_every_step_and_the_machine_now_and_then() {
     let go = |facts| {
         let mut toy = Toy::new(1, 2, 5);
         let (interrupt, mut log) = (AtomicBool::new(false), InputLog::new());
-        let mut watch = StopAt { facts, pulses: 0 };
         let mut around = Run {
             budgets: Budgets::UNLIMITED,
             interrupt: &interrupt,
-            sink: &mut NoSink,
-            watch: &mut watch,
+            observer: &mut Apart { sink: &mut NoSink, watch: StopAt { facts, pulses: 0 } },
             log: &mut log,
         };
         (run(&mut toy, &mut Virtual::new(), &mut around), toy.events())
