@@ -30,6 +30,7 @@ mod servers;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod watches;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -64,6 +65,7 @@ use requests::{Flight, Sink};
 use servers::{ApiServer, Etcd};
 use steps::Errands;
 pub use steps::Refusal;
+use timeline::Timeline;
 use watches::Watches;
 
 /// What recurs: kind and owner.
@@ -121,6 +123,7 @@ pub struct World {
     proxies: Proxies,
     user: ClientId,
     errands: Errands,
+    timeline: Timeline,
     partitions: BTreeMap<u32, RuleId>,
     /// The instant of the latest step or end of a fault.
     last_step: SimTime,

@@ -13,6 +13,7 @@ use super::plan::{ClientLimit, Plan, PlannedObject, Role};
 use super::processes::{ManagerProcess, Process, ProcessId, Readiness, SchedulerProcess};
 use super::servers::{ApiServer, Etcd};
 use super::steps::Errands;
+use super::timeline::Timeline;
 use super::watches::Watches;
 use super::{Buffers, Duty, Settings, World};
 use crate::api::compact::Arrival;
@@ -89,6 +90,7 @@ impl World {
             proxies: Proxies::new(Default::default(), luck),
             user,
             errands: Errands::default(),
+            timeline: Timeline::new(plan.steps.len()),
             partitions: Default::default(),
             last_step: SimTime::ZERO,
             observed,

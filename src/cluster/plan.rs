@@ -254,6 +254,23 @@ impl Act {
             Act::Fault { .. } => "fault",
         }
     }
+
+    /// What it does, in words.
+    pub fn described(&self) -> String {
+        match self {
+            Act::Apply(list) => match &list[..] {
+                [one] => format!("apply {}", one.object.name()),
+                many => format!("apply {} objects", many.len()),
+            },
+            Act::Delete(target) => format!("delete {target}"),
+            Act::Scale { target, replicas } => format!("scale {target} to {replicas}"),
+            Act::SetImage { target, container, image } => match container {
+                Some(container) => format!("set the image of {container} in {target} to {image}"),
+                None => format!("set the image of {target} to {image}"),
+            },
+            Act::Fault { fault, .. } => fault.to_string(),
+        }
+    }
 }
 
 /// An object a step is about: `deployment/shop/web`.
@@ -265,6 +282,26 @@ pub struct Target {
     pub namespace: Text,
     /// Its name.
     pub name: Text,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.namespace {
+            "" => write!(f, "{}/{}", self.kind, self.name),
+            namespace => write!(f, "{}/{namespace}/{}", self.kind, self.name),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::NodeCrash(node) => write!(f, "node {node} crashes"),
+            Fault::KubeletStop(node) => write!(f, "the kubelet of {node} stops"),
+            Fault::Kill(_) => f.write_str("a process of the control plane is killed"),
+            Fault::Partition { .. } => f.write_str("the network is cut"),
+        }
+    }
 }
 
 /// What can break.

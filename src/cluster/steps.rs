@@ -7,7 +7,7 @@ use super::World;
 use super::clients::after;
 use super::event::Event;
 use super::nodes::Power;
-use super::plan::{Act, Fault, Instance, PlannedObject, Source, Spot, Target};
+use super::plan::{Act, Fault, Instance, PlannedObject, Source, Spot, Step, Target};
 use super::processes::ProcessId;
 use super::requests::Sink;
 use crate::api::kind::Kind;
@@ -248,6 +248,13 @@ impl World {
         let plan = self.plan.clone();
         let step = &plan.steps[at as usize];
         self.last_step = self.kernel.now();
+        self.timeline.begin(at as usize, self.last_step);
+        let fact = Fact::new(Component::User, Verb::Step, step_object(step)).saying(format!(
+            "{}: {}",
+            step.name,
+            step.act.described()
+        ));
+        let cause = self.kernel.record(cause, &fact, sink);
         let push = |world: &mut World, errand| {
             world.errands.queue.push_back((errand, Source::nowhere()));
             world.next_errand(cause);
@@ -272,7 +279,21 @@ impl World {
         }
     }
 
+    /// A step found nothing to do its work on.
+    fn miss(&mut self, cause: u64, at: u32, why: Text, sink: Sink<'_>) {
+        let plan = self.plan.clone();
+        let fact = Fact::new(Component::User, Verb::Missed, step_object(&plan.steps[at as usize]))
+            .saying(why.clone());
+        self.kernel.record(cause, &fact, sink);
+        self.timeline.miss(at as usize, why);
+    }
+
     fn strike(&mut self, cause: u64, at: u32, fault: &Fault, sink: Sink<'_>) {
+        if let Fault::NodeCrash(name) | Fault::KubeletStop(name) = fault
+            && self.node_named(name).is_none()
+        {
+            return self.miss(cause, at, format!("there is no node {name:?}").into(), sink);
+        }
         let cause = self.tell_fault(cause, fault, Verb::Down, sink);
         match fault {
             Fault::NodeCrash(name) => self.power(cause, name, Power::Off, sink),
@@ -310,6 +331,14 @@ impl World {
         let plan = self.plan.clone();
         let Act::Fault { fault, .. } = &plan.steps[at as usize].act else { return };
         self.last_step = self.kernel.now();
+        self.timeline.end(at as usize, self.last_step);
+        let step = &plan.steps[at as usize];
+        let fact = Fact::new(Component::User, Verb::Healed, step_object(step)).saying(format!(
+            "{}: {} ends",
+            step.name,
+            step.act.described()
+        ));
+        let cause = self.kernel.record(cause, &fact, sink);
         let cause = self.tell_fault(cause, fault, Verb::Up, sink);
         match fault {
             Fault::NodeCrash(name) | Fault::KubeletStop(name) => {
@@ -408,6 +437,26 @@ impl World {
         all.dedup();
         all.retain(|place| these.binary_search(place).is_err());
         all
+    }
+}
+
+/// What a step is about; a step that is about many objects is named by itself.
+fn step_object(step: &Step) -> ObjectName {
+    match &step.act {
+        Act::Delete(target) | Act::Scale { target, .. } | Act::SetImage { target, .. } => {
+            name_of(target)
+        }
+        Act::Fault { fault: Fault::NodeCrash(node) | Fault::KubeletStop(node), .. } => ObjectName {
+            kind: Kind::Node,
+            namespace: Text::default(),
+            name: Name::new(node.clone()),
+        },
+        Act::Apply(list) if list.len() == 1 => list[0].object.name(),
+        Act::Apply(_) | Act::Fault { .. } => ObjectName {
+            kind: Kind::Other,
+            namespace: Text::default(),
+            name: Name::new(step.name.clone()),
+        },
     }
 }
 

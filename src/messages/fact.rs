@@ -132,6 +132,9 @@ verbs! {
     LeaderLost "leader-lost" "An instance stopped leading.",
     Down "down" "A component, node or link stopped working.",
     Up "up" "A component, node or link works again.",
+    Step "step" "A step of the timeline began; the message says what it does.",
+    Healed "healed" "The fault that a step of the timeline brought about ended.",
+    Missed "missed" "A step of the timeline found nothing to do its work on.",
 }
 
 impl fmt::Display for Verb {
