@@ -5,6 +5,7 @@
 pub mod arena;
 pub mod chunks;
 pub mod hash;
+pub mod histogram;
 pub mod id;
 
 pub use arena::Arena;

@@ -331,7 +331,12 @@ impl Engine for World {
         self.kernel.events()
     }
 
-    fn step(&mut self, sink: &mut dyn FactSink<Fact>, _calls: &mut Vec<Outgoing<()>>) {
+    fn step(
+        &mut self,
+        _until: SimTime,
+        sink: &mut dyn FactSink<Fact>,
+        _calls: &mut Vec<Outgoing<()>>,
+    ) {
         if let Some(due) = self.kernel.next() {
             self.dispatch(due, sink);
             self.judge();

@@ -55,6 +55,7 @@
 //! | [`net`], [`compute`] | links and addresses; machines as shared processors |
 //! | [`control_plane`] | API server, scheduler, controllers |
 //! | [`node`] | kubelet, container engine, kube-proxy |
+//! | [`traffic`] | clients that call Services, in a lane of their own |
 //! | [`cluster`] | the World and the Plan it is built from |
 //! | [`record`] | what a run leaves behind |
 //! | [`scenario`] | documents to Plan |
@@ -77,3 +78,4 @@ pub mod runs;
 pub mod scenario;
 pub mod store;
 pub mod time;
+pub mod traffic;

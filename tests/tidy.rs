@@ -17,6 +17,7 @@ const ORDER: &[&str] = &[
     "compute",
     "control_plane",
     "node",
+    "traffic",
     "cluster",
     "record",
     "scenario",
@@ -37,6 +38,7 @@ const COMPONENTS: &[&str] = &[
     "node/kubelet",
     "node/container_engine",
     "node/kube_proxy",
+    "traffic",
 ];
 
 /// Files grown past their idea are split; data and tests may be longer.

@@ -102,6 +102,7 @@ fn plan(compactor: &mut Compactor, nodes: usize, objects: Vec<PlannedObject>) ->
         images: Default::default(),
         objects,
         steps: Vec::new(),
+        traffic: Vec::new(),
     }
 }
 

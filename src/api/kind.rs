@@ -27,6 +27,8 @@ pub enum Kind {
     Lease,
     /// `scheduling.k8s.io/v1` PriorityClass.
     PriorityClass,
+    /// A client of a Service, as a scenario's `traffic` names it: no object of the API.
+    Client,
     /// Anything else.
     Other,
 }
@@ -45,6 +47,7 @@ impl Kind {
             Kind::EndpointSlice => "EndpointSlice",
             Kind::Lease => "Lease",
             Kind::PriorityClass => "PriorityClass",
+            Kind::Client => "Client",
             Kind::Other => "Other",
         }
     }
@@ -62,6 +65,7 @@ impl Kind {
             Kind::EndpointSlice => "endpointslices.discovery.k8s.io",
             Kind::Lease => "leases.coordination.k8s.io",
             Kind::PriorityClass => "priorityclasses.scheduling.k8s.io",
+            Kind::Client => "clients",
             Kind::Other => "objects",
         }
     }

@@ -20,6 +20,7 @@ use crate::kernel::Fidelity;
 use crate::messages::app::{App, Apps};
 use crate::messages::profile::Profile;
 use crate::time::{SimDuration, SimTime};
+pub use crate::traffic::plan::TrafficPlan;
 
 /// What is run.
 #[derive(Clone, PartialEq, Debug)]
@@ -52,6 +53,8 @@ pub struct Plan {
     pub objects: Vec<PlannedObject>,
     /// What happens later, by time; at one instant in the order written.
     pub steps: Vec<Step>,
+    /// Clients that call Services, in the order written.
+    pub traffic: Vec<TrafficPlan>,
 }
 
 /// When a run ends.
@@ -420,7 +423,7 @@ impl Plan {
         let rest = (&self.control_plane, &self.clients, &self.feature_gates, &self.profile);
         let app = (&self.apps, &self.images, &self.nodes);
         // Writing into a hash cannot fail.
-        let _ = write!(out, "{head:?}{rest:?}{app:?}{:?}", self.steps);
+        let _ = write!(out, "{head:?}{rest:?}{app:?}{:?}{:?}", self.steps, self.traffic);
         let mut specs = FastMap::default();
         for planned in &self.objects {
             let _ = write!(out, "{:?}{:?}", planned.arrival, planned.node);

@@ -201,7 +201,7 @@ impl World {
             Kind::EndpointSlice => Object::EndpointSlice(boxed(store, id)?),
             Kind::Lease => Object::Lease(boxed(store, id)?),
             Kind::PriorityClass => Object::PriorityClass(boxed(store, id)?),
-            Kind::Other => Object::Other(boxed(store, id)?),
+            Kind::Client | Kind::Other => Object::Other(boxed(store, id)?),
         })
     }
 
@@ -228,7 +228,7 @@ impl World {
                 store.find::<crate::api::misc::PriorityClass>("", name).map(RawId::from)
             }
             // Objects that are not modelled share one table: applying one anew adds nothing.
-            Kind::Other => None,
+            Kind::Client | Kind::Other => None,
         };
         found.ok_or_else(|| (name_of(target), Status::NotFound(name_of(target))))
     }

@@ -84,6 +84,7 @@ fn plan(replicas: i32, nodes: usize) -> Plan {
         images: Default::default(),
         objects,
         steps: Vec::new(),
+        traffic: Vec::new(),
     }
 }
 
@@ -146,7 +147,7 @@ fn a_deployment_converges_alike_each_time_and_a_clone_ends_alike() {
 
     let mut original = World::new(Arc::new(plan(10, 5)), Order::Fifo, &mut NoSink);
     for _ in 0..100 {
-        original.step(&mut NoSink, &mut Vec::new());
+        original.step(SimTime::MAX, &mut NoSink, &mut Vec::new());
     }
     let mut clone = original.clone();
     go_on(&mut original, &mut NoSink);

@@ -36,8 +36,15 @@ pub trait Engine {
     /// Steps taken, as the event budget counts them.
     fn events(&self) -> u64;
 
-    /// Takes the step due at [`Engine::next_at`]; only called when there is one.
-    fn step(&mut self, sink: &mut dyn FactSink<Self::Fact>, calls: &mut Vec<Outgoing<Self::Call>>);
+    /// Takes the step due at [`Engine::next_at`]; only called when there is one, not past `until`. An engine
+    /// with a lane of small entries beside its events may take many of them as one step: up to its next
+    /// event, and never past `until`.
+    fn step(
+        &mut self,
+        until: SimTime,
+        sink: &mut dyn FactSink<Self::Fact>,
+        calls: &mut Vec<Outgoing<Self::Call>>,
+    );
 
     /// Takes an input at its stamped instant, which lies before all that is due.
     fn external(
@@ -182,7 +189,9 @@ where
         let due = engine.next_at().filter(|&at| at <= around.budgets.until);
         let deadline = due.or(Some(around.budgets.until).filter(|&until| until != SimTime::MAX));
         match driver.next(engine.now(), deadline) {
-            Next::EventDue if due.is_some() => engine.step(around.observer, &mut calls),
+            Next::EventDue if due.is_some() => {
+                engine.step(around.budgets.until, around.observer, &mut calls);
+            }
             Next::EventDue => {
                 // Only the end of the run is due. `until` lies ahead of the clock, or nothing would be left to wait for.
                 engine.advance_to(around.budgets.until.max(engine.now()));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::luck::{Distribution, Draw};
+use crate::luck::{Distribution, Draw, Ratio};
 use crate::time::{SimDuration, SimTime};
 
 /// How long something takes.
@@ -47,6 +47,20 @@ pub struct App {
     pub on_term: OnTerm,
     /// A program that ends by itself; `None`: it runs until it is stopped.
     pub run: Option<Run>,
+    /// How it answers requests; `None`: nothing is known of it.
+    pub service: Option<Serving>,
+}
+
+/// How a program answers requests: so many at a time, the others wait in one queue, first come first
+/// served.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Serving {
+    /// How many it works on at a time, at least 1.
+    pub workers: u32,
+    /// How long one request takes a worker.
+    pub time: Delay,
+    /// The chance that a request is answered with an error, after its time.
+    pub errors: Ratio,
 }
 
 /// How a program takes SIGTERM.

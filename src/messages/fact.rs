@@ -1,6 +1,7 @@
 //! Facts: what happened, as a reader of the run sees it and as its digest counts it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -43,6 +44,8 @@ pub enum Component {
     KubeProxy,
     /// The network between places.
     Network,
+    /// A client of a Service.
+    Client,
 }
 
 impl Component {
@@ -65,6 +68,7 @@ impl Component {
             Component::Kubelet => "kubelet",
             Component::KubeProxy => "kube-proxy",
             Component::Network => "network",
+            Component::Client => "client",
         }
     }
 }
@@ -135,6 +139,8 @@ verbs! {
     Step "step" "A step of the timeline began; the message says what it does.",
     Healed "healed" "The fault that a step of the timeline brought about ended.",
     Missed "missed" "A step of the timeline found nothing to do its work on.",
+    Requests "requests" "What became of a client's requests since its last such fact, at the end of a second; values: sent, ok, refused, reset, timeout, failed, in_flight, latency_us_sum (of ok).",
+    RequestFailed "request-failed" "A request failed; the message says why. Up to ten for each client, kind of failure and pod.",
 }
 
 impl fmt::Display for Verb {
@@ -158,12 +164,22 @@ pub struct Fact {
     pub values: SmallVec<[(&'static str, i64); 2]>,
     /// A sentence for people; the digest does not count it.
     pub message: Option<Text>,
+    /// Counts of latencies by bucket of [`crate::base::histogram`], ascending; the digest counts them.
+    pub buckets: Option<Arc<[(u16, u32)]>>,
 }
 
 impl Fact {
     /// A fact about `object`.
     pub fn new(component: Component, verb: Verb, object: ObjectName) -> Fact {
-        Fact { component, verb, object, node: None, values: SmallVec::new(), message: None }
+        Fact {
+            component,
+            verb,
+            object,
+            node: None,
+            values: SmallVec::new(),
+            message: None,
+            buckets: None,
+        }
     }
 
     /// The same, on `node`.
@@ -175,6 +191,12 @@ impl Fact {
     /// The same, with one more integer.
     pub fn with(mut self, key: &'static str, value: i64) -> Fact {
         self.values.push((key, value));
+        self
+    }
+
+    /// The same, with counts of latencies by bucket.
+    pub fn counting(mut self, buckets: Arc<[(u16, u32)]>) -> Fact {
+        self.buckets = Some(buckets).filter(|buckets| !buckets.is_empty());
         self
     }
 
@@ -197,6 +219,10 @@ impl crate::kernel::Fact for Fact {
             None => of_name.word(0),
         };
         let counted = of_node.word(self.values.len() as u64);
-        *hasher = self.values.iter().fold(counted, |hasher, (_, value)| hasher.signed(*value));
+        let valued = self.values.iter().fold(counted, |hasher, (_, value)| hasher.signed(*value));
+        let buckets = self.buckets.iter().flat_map(|buckets| buckets.iter());
+        *hasher = buckets.fold(valued, |hasher, (bucket, count)| {
+            hasher.word(u64::from(*bucket) << 32 | u64::from(*count))
+        });
     }
 }

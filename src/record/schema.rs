@@ -153,6 +153,12 @@ pub fn timeline() -> Value {
         ),
         ("message", json!({"type": ["string", "null"]})),
     ]);
+    schema["properties"]["buckets"] = json!({
+        "type": "array",
+        "items": {"type": "array", "items": count(), "minItems": 2, "maxItems": 2},
+        "description": "Only where there are any: [bucket, count] of the latencies of requests that \
+            succeeded. Bucket b < 256 holds b nanoseconds, others those from (128 + b % 128) * 2^(b / 128 - 1) on.",
+    });
     schema["$schema"] = json!(DIALECT);
     schema["$id"] = json!(TIMELINE_SCHEMA);
     schema["title"] = json!("A fact");

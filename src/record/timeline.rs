@@ -45,7 +45,16 @@ pub fn write_row(
         write!(out, "{comma}\"{key}\": {value}")?;
     }
     match &fact.message {
-        Some(message) => writeln!(out, "}}, \"message\": {}}}", quoted(message)),
-        None => writeln!(out, "}}, \"message\": null}}"),
+        Some(message) => write!(out, "}}, \"message\": {}", quoted(message))?,
+        None => write!(out, "}}, \"message\": null")?,
     }
+    if let Some(buckets) = &fact.buckets {
+        write!(out, ", \"buckets\": [")?;
+        for (at, (bucket, count)) in buckets.iter().enumerate() {
+            let comma = if at > 0 { ", " } else { "" };
+            write!(out, "{comma}[{bucket}, {count}]")?;
+        }
+        write!(out, "]")?;
+    }
+    writeln!(out, "}}")
 }

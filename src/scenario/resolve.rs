@@ -72,6 +72,7 @@ pub(super) fn plan(
         apps: settings.apps,
         objects,
         steps,
+        traffic: Vec::new(),
     };
     check_steps(&mut plan, &node_names, findings);
     plan

@@ -42,7 +42,7 @@ impl TableKind {
             Kind::EndpointSlice => TableKind::EndpointSlice,
             Kind::Lease => TableKind::Lease,
             Kind::PriorityClass => TableKind::PriorityClass,
-            Kind::Other => TableKind::Other,
+            Kind::Client | Kind::Other => TableKind::Other,
         }
     }
 }

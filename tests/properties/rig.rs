@@ -106,7 +106,7 @@ pub fn step(world: &mut World, sink: &mut dyn FactSink<Fact>) -> bool {
     let ends = world.ends_at();
     let goes_on = world.next_at().is_some_and(|next| next <= ends);
     if goes_on {
-        world.step(sink, &mut Vec::new());
+        world.step(ends, sink, &mut Vec::new());
     }
     goes_on
 }

@@ -38,7 +38,7 @@ impl<T> Server<'_, T> {
             Kind::Lease => server.is_taken::<crate::api::misc::Lease>(meta),
             Kind::PriorityClass => server.is_taken::<crate::api::misc::PriorityClass>(meta),
             // Others share one table; kinds are told apart by the caller's names.
-            Kind::Other => false,
+            Kind::Client | Kind::Other => false,
         })?;
         match object {
             Object::Pod(mut pod) => {

@@ -57,7 +57,7 @@ impl<T> Server<'_, T> {
             Kind::EndpointSlice => self.delete_as::<EndpointSlice>(id, uid, propagation),
             Kind::Lease => self.delete_as::<Lease>(id, uid, propagation),
             Kind::PriorityClass => self.delete_as::<PriorityClass>(id, uid, propagation),
-            Kind::Other => self.delete_as::<Other>(id, uid, propagation),
+            Kind::Client | Kind::Other => self.delete_as::<Other>(id, uid, propagation),
         }
     }
 

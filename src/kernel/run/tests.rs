@@ -85,7 +85,12 @@ impl Engine for Toy {
         self.kernel.events()
     }
 
-    fn step(&mut self, sink: &mut dyn FactSink<ToyFact>, calls: &mut Vec<Outgoing<u64>>) {
+    fn step(
+        &mut self,
+        _until: SimTime,
+        sink: &mut dyn FactSink<ToyFact>,
+        calls: &mut Vec<Outgoing<u64>>,
+    ) {
         match self.kernel.next().expect("something is due") {
             Due::Event { cause, event: Asked { job, round } } => {
                 let fact = self.kernel.record(cause, &ToyFact::Asked { job, round }, sink);
