@@ -11,6 +11,7 @@ mod nodes;
 mod objects;
 mod raw;
 mod resolve;
+mod scheduler;
 pub mod schema;
 mod settings;
 mod steps;

@@ -11,7 +11,7 @@ use wavetank::api::object::Object;
 use wavetank::api::validation::object::prepare_create;
 use wavetank::cluster::plan::{
     Act, AppRule, AppRules, ClientLimit, ClientLimits, ControlPlane, End, Fault, Plan, PlannedNode,
-    PlannedObject, Role, Source, Step, Target,
+    PlannedObject, Role, SchedulerPlan, Source, Step, Target,
 };
 use wavetank::kernel::Fidelity;
 use wavetank::luck::{Distribution, Label, Luck};
@@ -98,6 +98,7 @@ fn plan(compactor: &mut Compactor, nodes: usize, objects: Vec<PlannedObject>) ->
         fidelity: Fidelity::Elided,
         feature_gates: Default::default(),
         profile: Profile::default(),
+        scheduler: SchedulerPlan::default(),
         apps: AppRules::default(),
         images: Default::default(),
         objects,

@@ -26,7 +26,7 @@ use crate::base::hash::hash_text;
 use crate::base::id::Id;
 use crate::control_plane::api_server::Shared;
 use crate::control_plane::controllers::{self, ControllerManager};
-use crate::control_plane::scheduler::{self, Scheduler};
+use crate::control_plane::scheduler::Scheduler;
 use crate::kernel::{FactSink, Fidelity, Kernel, NO_CAUSE, Order};
 use crate::luck::Luck;
 use crate::messages::{Call, Fact};
@@ -55,7 +55,7 @@ impl World {
         let user =
             clients.add(Owner::User, Place::Outside, hash_text("user"), rate(plan.clients.user));
         let settings = Settings {
-            scheduler: scheduler::Settings::default(),
+            scheduler: plan.scheduler.settings(),
             controllers: controllers::Settings::default(),
         };
         let mut store = Store::default();

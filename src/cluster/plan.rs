@@ -16,9 +16,11 @@ use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::{Container, PodSpec, PodTemplate};
 use crate::base::{FastMap, StableHasher};
+use crate::control_plane::scheduler;
+use crate::control_plane::scheduler::queue::backoff::Backoff;
 use crate::kernel::Fidelity;
+use crate::messages::Profile;
 use crate::messages::app::{App, Apps};
-use crate::messages::profile::Profile;
 use crate::time::{SimDuration, SimTime};
 pub use crate::traffic::plan::TrafficPlan;
 
@@ -45,6 +47,8 @@ pub struct Plan {
     pub feature_gates: BTreeMap<Text, bool>,
     /// How long things take.
     pub profile: Profile,
+    /// How schedulers place pods.
+    pub scheduler: SchedulerPlan,
     /// How programs behave.
     pub apps: AppRules,
     /// Sizes of images in bytes, as nodes report them; others are the profile's business.
@@ -154,6 +158,32 @@ impl Default for ClientLimits {
             scheduler: ClientLimit { qps: 50, burst: 100 },
             kubelets: ClientLimit { qps: 50, burst: 100 },
             user: ClientLimit { qps: 50, burst: 300 },
+        }
+    }
+}
+
+/// How schedulers place pods: what a KubeSchedulerConfiguration says.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SchedulerPlan {
+    /// The profiles, at least one, each with a name of its own.
+    pub profiles: Vec<Arc<scheduler::algorithm::Profile>>,
+    /// Waits after failed attempts.
+    pub backoff: Backoff,
+}
+
+impl Default for SchedulerPlan {
+    fn default() -> SchedulerPlan {
+        SchedulerPlan { profiles: vec![Arc::default()], backoff: Backoff::default() }
+    }
+}
+
+impl SchedulerPlan {
+    /// The settings of each instance.
+    pub fn settings(&self) -> scheduler::Settings {
+        scheduler::Settings {
+            profiles: self.profiles.clone(),
+            backoff: self.backoff,
+            ..scheduler::Settings::default()
         }
     }
 }
@@ -420,6 +450,7 @@ impl Plan {
     pub fn hash(&self) -> u64 {
         let mut out = Folding(StableHasher::new());
         let head = (&self.name, self.seed, self.epoch_seconds, self.end, self.fidelity);
+        let head = (head, &self.scheduler);
         let rest = (&self.control_plane, &self.clients, &self.feature_gates, &self.profile);
         let app = (&self.apps, &self.images, &self.nodes);
         // Writing into a hash cannot fail.

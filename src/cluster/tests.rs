@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::World;
 use super::plan::{
-    AppRules, ClientLimits, ControlPlane, End, Plan, PlannedNode, PlannedObject, Role, Source,
+    AppRules, ClientLimits, ControlPlane, End, Plan, PlannedNode, PlannedObject, Role,
+    SchedulerPlan, Source,
 };
 use crate::api::compact::{Compacted, Compactor};
 use crate::api::decode::Typed;
@@ -80,6 +81,7 @@ fn plan(replicas: i32, nodes: usize) -> Plan {
         fidelity: Fidelity::Elided,
         feature_gates: Default::default(),
         profile: Profile::default(),
+        scheduler: SchedulerPlan::default(),
         apps: AppRules::default(),
         images: Default::default(),
         objects,

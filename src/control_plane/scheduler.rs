@@ -13,7 +13,7 @@
 //! ends, and does not hold up the next cycle. While it stands by, it follows the watches only.
 //!
 //! Not modelled: core Events about decisions (they go through a client of their own and hold up
-//! nothing), nominations and preemption, other profiles. See [`algorithm`] for plugins.
+//! nothing), nominations and preemption. See [`algorithm`] for plugins.
 
 pub mod algorithm;
 pub mod cache;
@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use self::algorithm::Algorithm;
+use self::algorithm::{Algorithm, Profile};
 use self::cache::Cache;
 use self::cycle::Cycle;
 use self::queue::backoff::Backoff;
@@ -38,7 +38,6 @@ use self::queue::{Gates, Queue, Waiting};
 use self::recorded::Bindings;
 use self::shapes::Shapes;
 use crate::api::meta::RawId;
-use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::pod::{Pod, PodSpec};
 use crate::base::hash::hash_text;
@@ -57,12 +56,10 @@ pub const SCHEDULER_ERROR: &str = "SchedulerError";
 /// How a scheduler is set up.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The `schedulerName` of the pods it places.
-    pub name: Text,
+    /// Its profiles, at least one, each with a name of its own.
+    pub profiles: Vec<Arc<Profile>>,
     /// How long one scheduling cycle takes, from the pop to the binding's departure.
     pub cycle: Distribution,
-    /// `percentageOfNodesToScore`, 0 to 100; 0: adaptive.
-    pub percentage: u8,
     /// Backoff after failed attempts.
     pub backoff: Backoff,
     /// Who decides.
@@ -74,9 +71,8 @@ impl Default for Settings {
     /// with some thousand nodes.
     fn default() -> Settings {
         Settings {
-            name: "default-scheduler".into(),
+            profiles: vec![Arc::default()],
             cycle: Distribution::Constant(SimDuration::from_millis(1)),
-            percentage: 0,
             backoff: Backoff::default(),
             decider: Decider::Algorithm,
         }
@@ -122,7 +118,8 @@ pub struct Scheduler {
     /// Since when it leads: the phase of what it does every so often.
     phase: SimTime,
     cache: Cache,
-    algorithm: Algorithm,
+    /// One a profile; they take turns in one search through the nodes.
+    algorithms: Vec<Algorithm>,
     queue: Queue,
     shapes: Shapes,
     cycle: Option<Cycle>,
@@ -137,7 +134,7 @@ impl Scheduler {
     /// An instance that stands by and knows nothing yet; it sends its requests as `client`.
     pub fn new(settings: Settings, client: ClientId, luck: Luck) -> Scheduler {
         Scheduler {
-            algorithm: Algorithm::new(settings.percentage),
+            algorithms: settings.profiles.iter().cloned().map(Algorithm::new).collect(),
             queue: Queue::new(settings.backoff),
             settings,
             client,
@@ -256,6 +253,11 @@ impl Scheduler {
         self.cache.nodes()
     }
 
+    /// The place of the profile that pods of this spec name.
+    fn profile_of(&self, spec: &PodSpec) -> Option<usize> {
+        self.settings.profiles.iter().position(|profile| profile.name == spec.scheduler_name)
+    }
+
     fn pod_changed(&mut self, change: &Change<'_, Pod>, view: &View<'_>, fx: &mut Effects<Timer>) {
         let was = change.old.and_then(placed_on);
         let is = change.new.and_then(placed_on);
@@ -302,7 +304,7 @@ impl Scheduler {
 
     /// A pod without a node came or changed.
     fn pod_waits(&mut self, id: Id<Pod>, old: Option<&Pod>, pod: &Pod, fx: &Effects<Timer>) {
-        if pod.spec.scheduler_name != self.settings.name {
+        if self.profile_of(&pod.spec).is_none() {
             return;
         }
         if pod.meta.is_terminating() || pod.status.phase.is_terminal() {
@@ -366,10 +368,12 @@ impl Scheduler {
         if !self.queue.has_sleepers() {
             return;
         }
-        let shapes = &mut self.shapes;
+        let (shapes, algorithms) = (&mut self.shapes, &self.algorithms);
         self.queue.wake(fx.now(), fx.cause(), |id, plugins| {
-            Some(id) != but
-                && view.get(id).is_some_and(|pod| helps(event, &shapes.of(&pod.spec), plugins))
+            let Some(pod) = view.get(id).filter(|_| Some(id) != but) else { return false };
+            let named = |one: &&Algorithm| one.profile().name == pod.spec.scheduler_name;
+            let Some(algorithm) = algorithms.iter().find(named) else { return false };
+            helps(event, algorithm.profile(), &shapes.of(&pod.spec), plugins)
         });
     }
 

@@ -8,13 +8,14 @@ use super::nodes::Group;
 use super::objects::Objects;
 use super::raw;
 use super::resolve;
+use super::scheduler;
 use super::settings::{Settings, settings};
 use crate::api::compact::Notes;
 use crate::api::decode::{Strictness, read};
 use crate::api::diagnostic::{Diagnostic, Severity};
 use crate::api::documents::{self, Document, Limits};
 use crate::api::tree::{Node, Value, canonical_json};
-use crate::cluster::plan::{Act, Plan, PlannedObject};
+use crate::cluster::plan::{Act, Plan, PlannedObject, SchedulerPlan};
 use crate::kernel::Fidelity;
 use crate::time::SimDuration;
 
@@ -77,6 +78,7 @@ pub struct Loader {
     objects: Objects,
     list: Vec<PlannedObject>,
     settings: Option<Settings>,
+    scheduler: Option<SchedulerPlan>,
     first_file: Option<String>,
     documents: usize,
 }
@@ -90,6 +92,7 @@ impl Loader {
             objects,
             list: Vec::new(),
             settings: None,
+            scheduler: None,
             first_file: None,
             documents: 0,
         }
@@ -116,9 +119,24 @@ impl Loader {
         self.documents += 1;
         if document.api_version().starts_with(GROUP) {
             self.scenario(document);
+        } else if (document.api_version(), document.kind())
+            == (scheduler::API_VERSION, scheduler::KIND)
+        {
+            self.scheduler(&document);
         } else if let Some(planned) = self.objects.read(&document) {
             self.list.push(planned);
         }
+    }
+
+    fn scheduler(&mut self, document: &Document<'_>) {
+        let findings = &mut self.objects.findings;
+        if self.scheduler.is_some() {
+            let message = "a second KubeSchedulerConfiguration: there may be one among all inputs";
+            findings.push(document.finding(Severity::Error, "", message));
+            return;
+        }
+        let mut judge = Judge { document, findings };
+        self.scheduler = Some(scheduler::scheduler(document, &mut judge));
     }
 
     fn scenario(&mut self, mut document: Document<'_>) {
@@ -235,7 +253,8 @@ impl Loader {
         let name = settings.name.clone().unwrap_or_else(|| name_of(self.first_file.as_deref()));
         let unchecked = settings.expectations;
         let (mut compactor, mut findings) = self.objects.finish();
-        let input = resolve::Input { name, settings, objects: self.list };
+        let scheduler = self.scheduler.unwrap_or_default();
+        let input = resolve::Input { name, settings, scheduler, objects: self.list };
         let plan = resolve::plan(input, &self.overrides, &mut compactor, &mut findings);
         Loaded {
             plan,

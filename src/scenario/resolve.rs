@@ -17,7 +17,7 @@ use crate::api::resources::Resources;
 use crate::api::rules::resources::{amounts, counted};
 use crate::base::{FastMap, FastSet, StableHasher};
 use crate::cluster::plan::{
-    Act, End, Fault, Instance, Plan, PlannedNode, PlannedObject, Role, Source, Spot,
+    Act, End, Fault, Instance, Plan, PlannedNode, PlannedObject, Role, SchedulerPlan, Source, Spot,
 };
 use crate::messages::profile::Profile;
 use crate::time::{SimDuration, SimTime};
@@ -33,6 +33,7 @@ const BACKSTOP: SimTime = SimTime::from_secs(30 * 60);
 pub(super) struct Input {
     pub name: String,
     pub settings: Settings,
+    pub scheduler: SchedulerPlan,
     pub objects: Vec<PlannedObject>,
 }
 
@@ -42,7 +43,7 @@ pub(super) fn plan(
     compactor: &mut Compactor,
     findings: &mut Vec<Diagnostic>,
 ) -> Plan {
-    let Input { name, settings, objects } = input;
+    let Input { name, settings, scheduler, objects } = input;
     let (nodes, mut objects): (Vec<_>, Vec<_>) =
         objects.into_iter().partition(|it| matches!(it.object, Object::Node(_)));
     let nodes = cluster_nodes(nodes, &settings, overrides, compactor, findings);
@@ -69,6 +70,7 @@ pub(super) fn plan(
             .map(|(name, value)| (name.into(), value))
             .collect(),
         profile: Profile::default(),
+        scheduler,
         apps: settings.apps,
         objects,
         steps,

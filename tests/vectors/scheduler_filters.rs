@@ -7,7 +7,7 @@ use wavetank::control_plane::scheduler::algorithm::framework::{PreFilter, pre_fi
 use wavetank::control_plane::scheduler::algorithm::plugins::{
     fit, node_affinity, node_name, node_unschedulable, taint_toleration,
 };
-use wavetank::control_plane::scheduler::algorithm::{Code, PodShape, Rejection};
+use wavetank::control_plane::scheduler::algorithm::{Code, PodShape, Profile, Rejection};
 
 use super::scheduling::{info, node, pod, shape};
 use super::table::{Outcome, run};
@@ -38,7 +38,7 @@ fn affinity(input: &Value, expected: &Value) -> Outcome {
     if input["runPreFilter"] == false {
         return Outcome::same(rejected, expected["wantStatus"].clone());
     }
-    let (names, refused) = match pre_filter(&pod) {
+    let (names, refused) = match pre_filter(&Profile::default(), &pod) {
         PreFilter::All => (Value::Null, Value::Null),
         PreFilter::Only(names) => {
             let names: BTreeSet<String> = names.iter().map(|name| name.to_string()).collect();
@@ -104,7 +104,9 @@ fn scheduler_filters() {
                 Outcome::Excluded("a node that is not there cannot be written")
             }
             "TestIsFit" => {
-                let fits = fit::filter(&shape(&input["pod"]), &info(&input["node"])).is_none();
+                let fits =
+                    fit::filter(&Default::default(), &shape(&input["pod"]), &info(&input["node"]))
+                        .is_none();
                 Outcome::same(fits, expected["expected"] == true)
             }
             "TestDoNotScheduleTaintsFilterFunc" => {

@@ -4,13 +4,20 @@ use serde_json::{Value, json};
 use wavetank::control_plane::scheduler::algorithm::framework::{
     Order, normalization, normalized, pre_score, score,
 };
-use wavetank::control_plane::scheduler::algorithm::{NodeInfo, Plugin};
+use wavetank::control_plane::scheduler::algorithm::profile::{Fit, Scored, Strategy, on_line};
+use wavetank::control_plane::scheduler::algorithm::{NodeInfo, Plugin, Profile};
 
 use super::scheduling::{Cluster, pod, shape};
 use super::table::{Outcome, run};
 
 /// Scores of all nodes by one plugin, normalised, as the tables write them.
-fn scored(plugin: Plugin, asking: &Value, nodes: &Value, existing: &Value) -> Value {
+fn scored(
+    profile: &Profile,
+    plugin: Plugin,
+    asking: &Value,
+    nodes: &Value,
+    existing: &Value,
+) -> Value {
     let pod_shape = shape(asking);
     let mut cluster = Cluster::in_order(nodes);
     for placed in existing.as_array().into_iter().flatten() {
@@ -24,7 +31,7 @@ fn scored(plugin: Plugin, asking: &Value, nodes: &Value, existing: &Value) -> Va
     // Every node counts how many have an image as of now.
     let nodes: Vec<&NodeInfo> = cluster.snapshot.nodes().collect();
     let raw: Vec<i64> =
-        nodes.iter().map(|node| score(plugin, &pod_shape, node, nodes.len())).collect();
+        nodes.iter().map(|node| score(profile, plugin, &pod_shape, node, nodes.len())).collect();
     let max = raw.iter().copied().max().unwrap_or(0);
     let list: Vec<Value> = nodes
         .iter()
@@ -48,6 +55,60 @@ fn by_name(list: &Value) -> Vec<String> {
     lines
 }
 
+/// The default profile with this strategy over these resources.
+fn profile(strategy: Strategy, resources: &Value) -> Profile {
+    let resource = |one: &Value| {
+        let name = one["name"].as_str().expect("a name");
+        // A weight of 0 is none given (`SetDefaults_NodeResourcesFitArgs`).
+        (Scored::named(name), one["weight"].as_i64().unwrap_or(0).max(1))
+    };
+    let resources = resources.as_array().into_iter().flatten().map(resource).collect();
+    Profile { fit: Fit { strategy, resources, ..Fit::default() }, ..Profile::default() }
+}
+
+/// The points of a shape, their scores times `scale`.
+fn points(shape: &Value, scale: i64) -> Vec<(i64, i64)> {
+    let number = |one: &Value, field: &str| one[field].as_i64().expect("a number");
+    let list = shape.as_array().into_iter().flatten();
+    list.map(|one| (number(one, "utilization"), number(one, "score") * scale)).collect()
+}
+
+/// Tables whose arguments validation refuses, before anything is scored.
+fn is_refused(expected: &Value) -> bool {
+    !expected["wantErrs"].is_null()
+}
+
+fn fit(strategy: Strategy, input: &Value, expected: &Value) -> Outcome {
+    if is_refused(expected) {
+        return Outcome::Excluded("arguments are validated where they are read");
+    }
+    let profile = profile(strategy, &input["resources"]);
+    let (pods, nodes) = (&input["requestedPod"], &input["nodes"]);
+    let ours = scored(&profile, Plugin::NodeResourcesFit, pods, nodes, &input["existingPods"]);
+    Outcome::same(by_name(&ours), by_name(&expected["expectedScores"]))
+}
+
+/// The tables of bin packing: a line from (0, 0) to (100, 1) over extended resources.
+fn packed(resources: &Value, input: &Value, expected: &Value) -> Outcome {
+    let strategy = Strategy::RequestedToCapacityRatio(vec![(0, 0), (100, 10)]);
+    let profile = profile(strategy, resources);
+    let (pod, nodes) = (&input["pod"], &input["nodes"]);
+    let ours = scored(&profile, Plugin::NodeResourcesFit, pod, nodes, &input["pods"]);
+    Outcome::same(by_name(&ours), by_name(&expected["expectedScores"]))
+}
+
+fn line(input: &Value, expected: &Value) -> Outcome {
+    let points = points(&input["points"], 1);
+    let list = expected["assertions"].as_array().expect("a list");
+    let asked = |one: &Value| (one["p"].clone(), on_line(&points, one["p"].as_i64().expect("p")));
+    let ours: Vec<(Value, i64)> = list.iter().map(asked).collect();
+    let theirs: Vec<(Value, i64)> = list
+        .iter()
+        .map(|one| (one["p"].clone(), one["expected"].as_i64().expect("a number")))
+        .collect();
+    Outcome::same(ours, theirs)
+}
+
 /// Whether the arguments are those of the default profile.
 fn is_default(resources: &Value) -> bool {
     let plain =
@@ -55,14 +116,17 @@ fn is_default(resources: &Value) -> bool {
     resources.as_array().is_some_and(|list| list.len() == 2 && list.iter().all(plain))
 }
 
-fn resources(plugin: Plugin, input: &Value, expected: &Value, args: &Value) -> Outcome {
-    if !is_default(args) {
-        return Outcome::Excluded("scoring arguments other than the default profile's");
+fn balanced(input: &Value, expected: &Value) -> Outcome {
+    let plugin = Plugin::NodeResourcesBalancedAllocation;
+    if !is_default(&input["args"]["resources"]) {
+        return Outcome::Excluded("balance of resources other than CPU and memory");
     }
+    let profile = &Profile::default();
     if expected["expectedPreScoreStatusCode"] == 5 {
-        return Outcome::same(pre_score(plugin, &shape(&input["requestedPod"])), false);
+        return Outcome::same(pre_score(profile, plugin, &shape(&input["requestedPod"])), false);
     }
-    let ours = scored(plugin, &input["requestedPod"], &input["nodes"], &input["existingPods"]);
+    let ours =
+        scored(profile, plugin, &input["requestedPod"], &input["nodes"], &input["existingPods"]);
     Outcome::same(by_name(&ours), by_name(&expected["expectedScores"]))
 }
 
@@ -71,14 +135,17 @@ fn affinity(input: &Value, expected: &Value) -> Outcome {
         return Outcome::Excluded("added affinity: other profiles are not modelled");
     }
     match expected["wantPreScoreStatus"]["code"].as_u64() {
-        Some(5) => Outcome::same(pre_score(Plugin::NodeAffinity, &shape(&input["pod"])), false),
+        Some(5) => {
+            let skips = pre_score(&Profile::default(), Plugin::NodeAffinity, &shape(&input["pod"]));
+            Outcome::same(skips, false)
+        }
         Some(_) => Outcome::Excluded("validation refuses such a pod"),
         None => listed(Plugin::NodeAffinity, input, expected),
     }
 }
 
 fn listed(plugin: Plugin, input: &Value, expected: &Value) -> Outcome {
-    let ours = scored(plugin, &input["pod"], &input["nodes"], &Value::Null);
+    let ours = scored(&Profile::default(), plugin, &input["pod"], &input["nodes"], &Value::Null);
     Outcome::same(by_name(&ours), by_name(&expected["expectedList"]))
 }
 
@@ -108,25 +175,27 @@ fn scheduler_scores() {
             "TestImageLocalityPriority" => listed(Plugin::ImageLocality, input, expected),
             "TestTaintTolerationScore" => listed(Plugin::TaintToleration, input, expected),
             "TestNodeAffinityPriority" => affinity(input, expected),
-            "TestLeastAllocatedScoringStrategy" => {
-                resources(Plugin::NodeResourcesFit, input, expected, &input["resources"])
+            "TestLeastAllocatedScoringStrategy" => fit(Strategy::LeastAllocated, input, expected),
+            "TestMostAllocatedScoringStrategy" => fit(Strategy::MostAllocated, input, expected),
+            "TestRequestedToCapacityRatioScoringStrategy" => {
+                let shape = points(&input["shape"], 10);
+                fit(Strategy::RequestedToCapacityRatio(shape), input, expected)
             }
-            "testNodeResourcesBalancedAllocation" => {
-                let plugin = Plugin::NodeResourcesBalancedAllocation;
-                resources(plugin, input, expected, &input["args"]["resources"])
+            "TestBrokenLinearFunction" => line(input, expected),
+            "TestResourceBinPackingSingleExtended" => {
+                packed(&json!([{"name": "intel.com/foo", "weight": 1}]), input, expected)
             }
+            "TestResourceBinPackingMultipleExtended" => {
+                let weights = [("intel.com/foo", 3), ("intel.com/bar", 5)];
+                let list = weights.map(|(name, weight)| json!({"name": name, "weight": weight}));
+                packed(&json!(list), input, expected)
+            }
+            "testNodeResourcesBalancedAllocation" => balanced(input, expected),
             "TestResourceAllocationScorerCalculateRequests" => {
                 let pod = pod(&input["pod"]);
                 let asked = &pod.spec.nonzero_requests;
                 let ours = json!({"cpu": asked.cpu_milli, "memory": asked.memory});
                 Outcome::same(ours, expected["expected"].clone())
-            }
-            "TestMostAllocatedScoringStrategy"
-            | "TestRequestedToCapacityRatioScoringStrategy"
-            | "TestBrokenLinearFunction"
-            | "TestResourceBinPackingSingleExtended"
-            | "TestResourceBinPackingMultipleExtended" => {
-                Outcome::Excluded("scoring strategies other than the default profile's")
             }
             other => Outcome::Different(format!("an unknown table: {other}")),
         })

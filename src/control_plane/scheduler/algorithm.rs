@@ -34,6 +34,7 @@ pub mod node_info;
 pub mod node_tree;
 pub mod plain;
 pub mod plugins;
+pub mod profile;
 pub mod shape;
 pub mod snapshot;
 
@@ -42,6 +43,7 @@ pub use fast::Algorithm;
 pub use framework::{Code, Plugin, PluginSet, Rejection};
 pub use node_info::NodeInfo;
 pub use plain::{Explanation, explain};
+pub use profile::Profile;
 pub use shape::PodShape;
 pub use snapshot::Snapshot;
 

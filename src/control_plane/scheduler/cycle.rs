@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::algorithm::{PluginSet, PodShape};
+use super::algorithm::{PluginSet, PodShape, Profile};
 use super::queue::hints::{ClusterEvent, helps};
 use super::queue::{Attempt, Waiting};
 use super::{
@@ -42,6 +42,7 @@ enum Outcome {
 #[derive(Clone, Debug)]
 struct Nowhere {
     shape: PodShape,
+    profile: Arc<Profile>,
     message: Text,
     nodes: usize,
     attempt: Attempt,
@@ -52,7 +53,7 @@ impl Cycle {
     pub(super) fn hear(&mut self, event: &ClusterEvent<'_>) {
         if let Outcome::Nowhere(nowhere) = &mut self.outcome
             && let Attempt::Rejected(plugins) = nowhere.attempt
-            && helps(event, &nowhere.shape, plugins)
+            && helps(event, &nowhere.profile, &nowhere.shape, plugins)
         {
             nowhere.attempt = Attempt::Woken(plugins);
         }
@@ -78,10 +79,12 @@ impl Scheduler {
     }
 
     fn decide(&mut self, id: Id<Pod>, pod: &Pod, view: &View<'_>) -> Outcome {
+        let at = self.profile_of(&pod.spec).unwrap_or(0);
+        let profile = self.settings.profiles[at].clone();
         let nowhere = |shape, plugins: PluginSet, message, nodes| {
             let attempt =
                 if plugins.is_empty() { Attempt::Error } else { Attempt::Rejected(plugins) };
-            Outcome::Nowhere(Box::new(Nowhere { shape, message, nodes, attempt }))
+            Outcome::Nowhere(Box::new(Nowhere { shape, profile, message, nodes, attempt }))
         };
         if let Decider::Recorded(bindings) = &self.settings.decider {
             let node = bindings.node_of(&pod.meta).and_then(|name| view.find::<Node>("", name));
@@ -94,7 +97,10 @@ impl Scheduler {
             return Outcome::Node(node);
         }
         let shape = self.shapes.of(&pod.spec);
-        match self.algorithm.schedule(self.cache.settled(), &shape) {
+        let answer = self.algorithms[at].schedule(self.cache.settled(), &shape);
+        let start = self.algorithms[at].start();
+        self.algorithms.iter_mut().for_each(|one| one.start_at(start));
+        match answer {
             Ok(node) => {
                 self.cache.assume(id, node, &pod.spec);
                 Outcome::Node(node)

@@ -4,17 +4,19 @@ use super::diagnosis::Diagnosis;
 use super::framework::{Code, Order, Plugin, PreFilter, Rejection, filter, normalized, pre_filter};
 use super::memo::{Memo, placement, room};
 use super::plugins::{image_locality, node_ports};
+use super::profile::Profile;
 use super::shape::PodShape;
 use super::snapshot::Snapshot;
 use super::{feasible_to_find, heap_rank, plain};
 use crate::api::node::Node;
 use crate::base::id::Id;
+use std::sync::Arc;
 
 /// One scheduler's algorithm: what it carries from one decision to the next. To be used with one
 /// [`Snapshot`] all its life, for it remembers rows by their versions.
 #[derive(Clone, Debug)]
 pub struct Algorithm {
-    percentage: u8,
+    profile: Arc<Profile>,
     /// Where the next search starts.
     start: usize,
     memo: Memo,
@@ -28,19 +30,29 @@ struct Candidate {
     affinity: u32,
     soft_taints: u16,
     /// Scores that are not normalised, summed.
-    plain: u16,
+    plain: i64,
 }
 
 impl Algorithm {
-    /// An algorithm that scores `percentage` of the nodes; 0 is the adaptive default.
-    pub fn new(percentage: u8) -> Algorithm {
-        Algorithm { percentage, start: 0, memo: Memo::default(), feasible: Vec::new() }
+    /// An algorithm of this profile.
+    pub fn new(profile: Arc<Profile>) -> Algorithm {
+        Algorithm { profile, start: 0, memo: Memo::default(), feasible: Vec::new() }
     }
 
     /// The same, with its next search from this place on.
     pub fn starting_at(mut self, start: usize) -> Algorithm {
         self.start = start;
         self
+    }
+
+    /// Its profile.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// Lets the next search start at this place.
+    pub fn start_at(&mut self, start: usize) {
+        self.start = start;
     }
 
     /// Where the next search starts (`nextStartNodeIndex`).
@@ -55,7 +67,10 @@ impl Algorithm {
         pod: &PodShape,
     ) -> Result<Id<Node>, Box<Diagnosis>> {
         let asks_for_scalars = !pod.spec().requests.scalar.is_empty();
-        if asks_for_scalars || snapshot.is_empty() || pre_filter(pod) != PreFilter::All {
+        if asks_for_scalars
+            || snapshot.is_empty()
+            || pre_filter(&self.profile, pod) != PreFilter::All
+        {
             return self.step_by_step(snapshot, pod);
         }
         let diagnosis = self.find(snapshot, pod);
@@ -72,12 +87,12 @@ impl Algorithm {
         snapshot: &Snapshot,
         pod: &PodShape,
     ) -> Result<Id<Node>, Box<Diagnosis>> {
-        if let PreFilter::Only(names) = pre_filter(pod)
+        if let PreFilter::Only(names) = pre_filter(&self.profile, pod)
             && let [name] = names.as_slice()
         {
             return self.named(snapshot, pod, name);
         }
-        let answer = plain::explain(snapshot, pod, self.start, self.percentage);
+        let answer = plain::explain(snapshot, pod, self.start, &self.profile);
         self.start = answer.next_start;
         answer.chosen.ok_or_else(|| Box::new(answer.diagnosis))
     }
@@ -93,7 +108,7 @@ impl Algorithm {
         diagnosis.narrowed_by.insert(Plugin::NodeAffinity);
         let Some(node) = snapshot.named(name) else { return Err(Box::new(diagnosis)) };
         self.start = (self.start + 1) % snapshot.len().max(1);
-        match filter(pod, node) {
+        match filter(&self.profile, pod, node) {
             None => Ok(node.id),
             Some(rejection) => {
                 diagnosis.count(rejection);
@@ -105,15 +120,23 @@ impl Algorithm {
     /// Fills `feasible` and moves the start on.
     fn find(&mut self, snapshot: &Snapshot, pod: &PodShape) -> Diagnosis {
         let order = snapshot.order();
-        let wanted = feasible_to_find(self.percentage, order.len());
-        let ports = &pod.spec().host_ports;
+        let wanted = feasible_to_find(self.profile.percentage, order.len());
+        let profile = &*self.profile;
+        let ports = match profile.filters.has(Plugin::NodePorts) {
+            true => pod.spec().host_ports.as_slice(),
+            false => &[],
+        };
+        let (of_fit, of_balance) = (
+            profile.weight(Plugin::NodeResourcesFit),
+            profile.weight(Plugin::NodeResourcesBalancedAllocation),
+        );
         let mut diagnosis = Diagnosis { nodes: order.len(), ..Diagnosis::default() };
         let (placements, rooms) = self.memo.columns(pod, snapshot);
         self.feasible.clear();
         let mut rejected = 0;
         let (before, from) = order.split_at(self.start.min(order.len()));
         for &slot in from.iter().chain(before) {
-            let place = placement(&mut placements[slot as usize], pod, snapshot, slot);
+            let place = placement(&mut placements[slot as usize], profile, pod, snapshot, slot);
             if let Some(plugin) = place.rejected {
                 diagnosis.count(Rejection::of(plugin, Code::UnschedulableAndUnresolvable));
                 rejected += 1;
@@ -124,7 +147,7 @@ impl Algorithm {
                 rejected += 1;
                 continue;
             }
-            let room = room(&mut rooms[slot as usize], pod, snapshot, slot);
+            let room = room(&mut rooms[slot as usize], profile, pod, snapshot, slot);
             if let Some(rejection) = room.rejection() {
                 diagnosis.count(rejection);
                 rejected += 1;
@@ -137,7 +160,7 @@ impl Algorithm {
                 slot,
                 affinity: place.affinity,
                 soft_taints: place.soft_taints,
-                plain: u16::from(room.score),
+                plain: of_fit * i64::from(room.fit) + of_balance * i64::from(room.balanced),
             });
         }
         self.start = (self.start + self.feasible.len() + rejected) % order.len();
@@ -146,24 +169,27 @@ impl Algorithm {
 
     /// The slot of the best of several candidates.
     fn best(&mut self, snapshot: &Snapshot, pod: &PodShape) -> u32 {
-        if pod.images().iter().any(|image| snapshot.has_image(image)) {
+        let profile = &*self.profile;
+        let of_images = profile.weight(Plugin::ImageLocality);
+        if of_images > 0 && pod.images().iter().any(|image| snapshot.has_image(image)) {
             for candidate in &mut self.feasible {
                 let node = snapshot.row(candidate.slot);
-                candidate.plain += image_locality::score(pod, node, snapshot.len()) as u16;
+                candidate.plain += of_images * image_locality::score(pod, node, snapshot.len());
             }
         }
         let soft_taints = self.feasible.iter().map(|one| one.soft_taints).max().unwrap_or(0);
         let affinity = self.feasible.iter().map(|one| one.affinity).max().unwrap_or(0);
         let total = |one: &Candidate| {
-            let mut total = i64::from(one.plain);
+            let mut total = one.plain;
             if soft_taints > 0 {
                 let (raw, max) = (i64::from(one.soft_taints), i64::from(soft_taints));
                 let score = normalized(raw, max, Order::Descending);
-                total += Plugin::TaintToleration.weight() * score;
+                total += profile.weight(Plugin::TaintToleration) * score;
             }
             if affinity > 0 {
                 let (raw, max) = (i64::from(one.affinity), i64::from(affinity));
-                total += Plugin::NodeAffinity.weight() * normalized(raw, max, Order::Ascending);
+                total +=
+                    profile.weight(Plugin::NodeAffinity) * normalized(raw, max, Order::Ascending);
             }
             total
         };

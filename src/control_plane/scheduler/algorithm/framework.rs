@@ -7,6 +7,7 @@ use super::node_info::NodeInfo;
 use super::plugins::{
     fit, image_locality, node_affinity, node_name, node_ports, node_unschedulable, taint_toleration,
 };
+use super::profile::Profile;
 use super::shape::PodShape;
 use crate::api::name::Text;
 
@@ -78,7 +79,7 @@ impl Plugin {
     }
 
     /// What its score counts for in the default profile; 0 for those that do not score.
-    pub fn weight(self) -> i64 {
+    pub fn default_weight(self) -> i32 {
         match self {
             Plugin::TaintToleration => 3,
             Plugin::NodeAffinity => 2,
@@ -104,6 +105,11 @@ impl PluginSet {
     /// Takes `plugin` in.
     pub fn insert(&mut self, plugin: Plugin) {
         self.0 |= 1 << plugin as u8;
+    }
+
+    /// Takes `plugin` out.
+    pub fn remove(&mut self, plugin: Plugin) {
+        self.0 &= !(1 << plugin as u8);
     }
 
     /// Whether `plugin` is in it.
@@ -209,23 +215,32 @@ pub enum PreFilter {
 }
 
 /// Runs PreFilter.
-pub fn pre_filter(pod: &PodShape) -> PreFilter {
-    node_affinity::pre_filter(pod)
+pub fn pre_filter(profile: &Profile, pod: &PodShape) -> PreFilter {
+    match profile.filters.has(Plugin::NodeAffinity) {
+        true => node_affinity::pre_filter(pod),
+        false => PreFilter::All,
+    }
 }
 
 /// The filters whose answer follows from the node object alone, in order.
-pub fn filter_static(pod: &PodShape, node: &NodeInfo) -> Option<Rejection> {
-    node_unschedulable::filter(pod, node)
-        .or_else(|| node_name::filter(pod, node))
-        .or_else(|| taint_toleration::filter(pod, node))
-        .or_else(|| node_affinity::filter(pod, node))
+pub fn filter_static(profile: &Profile, pod: &PodShape, node: &NodeInfo) -> Option<Rejection> {
+    type Filter = fn(&PodShape, &NodeInfo) -> Option<Rejection>;
+    let filters: [(Plugin, Filter); 4] = [
+        (Plugin::NodeUnschedulable, node_unschedulable::filter),
+        (Plugin::NodeName, node_name::filter),
+        (Plugin::TaintToleration, taint_toleration::filter),
+        (Plugin::NodeAffinity, node_affinity::filter),
+    ];
+    let enabled = filters.into_iter().filter(|(plugin, _)| profile.filters.has(*plugin));
+    enabled.filter_map(|(_, filter)| filter(pod, node)).next()
 }
 
 /// Runs the filters on one node: the first rejection, if any.
-pub fn filter(pod: &PodShape, node: &NodeInfo) -> Option<Rejection> {
-    filter_static(pod, node)
-        .or_else(|| node_ports::filter(pod, node))
-        .or_else(|| fit::filter(pod, node))
+pub fn filter(profile: &Profile, pod: &PodShape, node: &NodeInfo) -> Option<Rejection> {
+    let has = |plugin| profile.filters.has(plugin);
+    filter_static(profile, pod, node)
+        .or_else(|| node_ports::filter(pod, node).filter(|_| has(Plugin::NodePorts)))
+        .or_else(|| fit::filter(&profile.fit, pod, node).filter(|_| has(Plugin::NodeResourcesFit)))
 }
 
 /// Whether the largest raw score is the best or the worst.
@@ -256,11 +271,17 @@ pub fn normalization(plugin: Plugin) -> Option<Order> {
 }
 
 /// Runs the scoring plugin on one node: its raw score.
-pub fn score(plugin: Plugin, pod: &PodShape, node: &NodeInfo, nodes: usize) -> i64 {
+pub fn score(
+    profile: &Profile,
+    plugin: Plugin,
+    pod: &PodShape,
+    node: &NodeInfo,
+    nodes: usize,
+) -> i64 {
     match plugin {
         Plugin::TaintToleration => taint_toleration::score(pod, node),
         Plugin::NodeAffinity => node_affinity::score(pod, node),
-        Plugin::NodeResourcesFit => fit::score(pod, node),
+        Plugin::NodeResourcesFit => fit::score(&profile.fit, pod, node),
         Plugin::NodeResourcesBalancedAllocation => super::plugins::balanced::score(pod, node),
         Plugin::ImageLocality => image_locality::score(pod, node, nodes),
         Plugin::SchedulingGates
@@ -270,8 +291,12 @@ pub fn score(plugin: Plugin, pod: &PodShape, node: &NodeInfo, nodes: usize) -> i
     }
 }
 
-/// Whether the plugin has something to say about this pod (PreScore without Skip).
-pub fn pre_score(plugin: Plugin, pod: &PodShape) -> bool {
+/// Whether the plugin has something to say about this pod: it scores at all, and PreScore does not
+/// skip.
+pub fn pre_score(profile: &Profile, plugin: Plugin, pod: &PodShape) -> bool {
+    if profile.weight(plugin) == 0 {
+        return false;
+    }
     match plugin {
         Plugin::NodeAffinity => node_affinity::pre_score(pod),
         Plugin::NodeResourcesBalancedAllocation => super::plugins::balanced::pre_score(pod),

@@ -4,6 +4,7 @@
 
 use super::framework::{Code, Plugin, Rejection, Shortage, filter_static};
 use super::plugins::{balanced, fit, node_affinity, taint_toleration};
+use super::profile::Profile;
 use super::shape::PodShape;
 use super::snapshot::Snapshot;
 
@@ -28,8 +29,10 @@ pub(super) struct Room {
     version: u32,
     shortage: u8,
     code: Code,
-    /// The scores of NodeResourcesFit and NodeResourcesBalancedAllocation together.
-    pub score: u8,
+    /// The score of NodeResourcesFit.
+    pub fit: u8,
+    /// The score of NodeResourcesBalancedAllocation.
+    pub balanced: u8,
 }
 
 impl Room {
@@ -42,6 +45,10 @@ impl Room {
         })
     }
 }
+
+/// A cell no version of a node is like.
+const EMPTY: Room =
+    Room { version: 0, shortage: 0, code: Code::Unschedulable, fit: 0, balanced: 0 };
 
 /// A column of cells, by slot of the node.
 #[derive(Debug)]
@@ -79,7 +86,7 @@ impl Memo {
         let rooms = column(&mut self.rooms, pod, self.clock, |known| same_request(known, pod));
         placements
             .resize(slots, Placement { version: 0, rejected: None, soft_taints: 0, affinity: 0 });
-        rooms.resize(slots, Room { version: 0, shortage: 0, code: Code::Unschedulable, score: 0 });
+        rooms.resize(slots, EMPTY);
         (placements, rooms)
     }
 }
@@ -117,6 +124,7 @@ fn column<'c, Cell>(
 #[inline]
 pub(super) fn placement(
     cell: &mut Placement,
+    profile: &Profile,
     pod: &PodShape,
     snapshot: &Snapshot,
     slot: u32,
@@ -126,7 +134,7 @@ pub(super) fn placement(
         let node = snapshot.row(slot);
         *cell = Placement {
             version,
-            rejected: filter_static(pod, node).map(|rejection| rejection.plugin),
+            rejected: filter_static(profile, pod, node).map(|rejection| rejection.plugin),
             soft_taints: taint_toleration::score(pod, node) as u16,
             affinity: node_affinity::score(pod, node) as u32,
         };
@@ -136,17 +144,27 @@ pub(super) fn placement(
 
 /// What is left for the pod on the node, from the cell if that is still good.
 #[inline]
-pub(super) fn room(cell: &mut Room, pod: &PodShape, snapshot: &Snapshot, slot: u32) -> Room {
+pub(super) fn room(
+    cell: &mut Room,
+    profile: &Profile,
+    pod: &PodShape,
+    snapshot: &Snapshot,
+    slot: u32,
+) -> Room {
     let version = snapshot.versions()[slot as usize].row;
     if cell.version != version {
         let node = snapshot.row(slot);
-        let (shortage, code) = fit::shortage(pod, node);
+        let (mut shortage, code) = fit::shortage(&profile.fit, pod, node);
+        if !profile.filters.has(Plugin::NodeResourcesFit) {
+            shortage = Shortage::default();
+        }
         let balanced = if balanced::pre_score(pod) { balanced::score(pod, node) } else { 0 };
         *cell = Room {
             version,
             shortage: shortage.0 as u8,
             code,
-            score: (fit::score(pod, node) + balanced) as u8,
+            fit: fit::score(&profile.fit, pod, node) as u8,
+            balanced: balanced as u8,
         };
     }
     *cell

@@ -7,6 +7,7 @@ use super::framework::{
     pre_score, score,
 };
 use super::node_info::NodeInfo;
+use super::profile::Profile;
 use super::shape::PodShape;
 use super::snapshot::Snapshot;
 use super::{feasible_to_find, heap_rank};
@@ -34,14 +35,19 @@ pub struct Explanation {
 }
 
 /// Decides as kube-scheduler 1.36 does (`schedulePod`), from the node at place `start` of the order
-/// on; `percentage` as in [`feasible_to_find`].
-pub fn explain(snapshot: &Snapshot, pod: &PodShape, start: usize, percentage: u8) -> Explanation {
+/// on, under `profile`.
+pub fn explain(
+    snapshot: &Snapshot,
+    pod: &PodShape,
+    start: usize,
+    profile: &Profile,
+) -> Explanation {
     let mut answer = Explanation { next_start: start, ..Explanation::default() };
     answer.diagnosis.nodes = snapshot.len();
     if snapshot.is_empty() {
         return answer;
     }
-    find(snapshot, pod, start, percentage, &mut answer);
+    find(snapshot, pod, start, profile, &mut answer);
     let nodes = |answer: &Explanation| -> Vec<NodeInfo> {
         let known = answer.feasible.iter().filter_map(|&id| snapshot.node(id));
         known.cloned().collect()
@@ -49,7 +55,7 @@ pub fn explain(snapshot: &Snapshot, pod: &PodShape, start: usize, percentage: u8
     match answer.feasible.len() {
         0 => return answer,
         1 => answer.chosen = Some(answer.feasible[0]),
-        _ => score_all(&nodes(&answer), pod, snapshot.len(), &mut answer),
+        _ => score_all(profile, &nodes(&answer), pod, snapshot.len(), &mut answer),
     }
     answer.diagnosis = Diagnosis { nodes: snapshot.len(), ..Diagnosis::default() };
     answer
@@ -59,11 +65,11 @@ fn find(
     snapshot: &Snapshot,
     pod: &PodShape,
     start: usize,
-    percentage: u8,
+    profile: &Profile,
     answer: &mut Explanation,
 ) {
     let all: Vec<&NodeInfo> = snapshot.nodes().collect();
-    let nodes = match pre_filter(pod) {
+    let nodes = match pre_filter(profile, pod) {
         PreFilter::All => all.clone(),
         PreFilter::Only(names) => {
             answer.diagnosis.narrowed_by.insert(Plugin::NodeAffinity);
@@ -75,10 +81,10 @@ fn find(
             return;
         }
     };
-    let wanted = feasible_to_find(percentage, nodes.len());
+    let wanted = feasible_to_find(profile.percentage, nodes.len());
     for step in 0..nodes.len() {
         let node = nodes[(start + step) % nodes.len()];
-        match filter(pod, node) {
+        match filter(profile, pod, node) {
             Some(rejection) => {
                 answer.rejected.push((node.id, rejection));
                 answer.diagnosis.count(rejection);
@@ -91,13 +97,20 @@ fn find(
     answer.next_start = (start + processed) % all.len();
 }
 
-fn score_all(nodes: &[NodeInfo], pod: &PodShape, all: usize, answer: &mut Explanation) {
+fn score_all(
+    profile: &Profile,
+    nodes: &[NodeInfo],
+    pod: &PodShape,
+    all: usize,
+    answer: &mut Explanation,
+) {
     answer.totals = vec![0; nodes.len()];
     for plugin in Plugin::SCORING {
-        if !pre_score(plugin, pod) {
+        if !pre_score(profile, plugin, pod) {
             continue;
         }
-        let mut scores: Vec<i64> = nodes.iter().map(|node| score(plugin, pod, node, all)).collect();
+        let mut scores: Vec<i64> =
+            nodes.iter().map(|node| score(profile, plugin, pod, node, all)).collect();
         if let Some(order) = normalization(plugin) {
             let max = scores.iter().copied().max().unwrap_or(0);
             for score in &mut scores {
@@ -106,7 +119,7 @@ fn score_all(nodes: &[NodeInfo], pod: &PodShape, all: usize, answer: &mut Explan
             debug_assert!(order == Order::Ascending || scores.contains(&MAX_SCORE) || max > 0);
         }
         for (total, score) in answer.totals.iter_mut().zip(&scores) {
-            *total += plugin.weight() * score;
+            *total += profile.weight(plugin) * score;
         }
         answer.scores.push((plugin, scores));
     }

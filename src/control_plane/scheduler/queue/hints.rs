@@ -8,7 +8,7 @@ use crate::base::id::Id;
 use crate::control_plane::scheduler::algorithm::plugins::{
     fit, node_affinity, node_ports, taint_toleration,
 };
-use crate::control_plane::scheduler::algorithm::{NodeInfo, Plugin, PluginSet, PodShape};
+use crate::control_plane::scheduler::algorithm::{NodeInfo, Plugin, PluginSet, PodShape, Profile};
 
 /// Something that may make room.
 #[derive(Debug)]
@@ -52,9 +52,14 @@ impl NodeEvent {
 }
 
 /// Whether the event could help a pod that `plugins` rejected.
-pub fn helps(event: &ClusterEvent<'_>, pod: &PodShape, plugins: PluginSet) -> bool {
+pub fn helps(
+    event: &ClusterEvent<'_>,
+    profile: &Profile,
+    pod: &PodShape,
+    plugins: PluginSet,
+) -> bool {
     plugins.iter().any(|plugin| match event {
-        ClusterEvent::Node(event) => node_helps(plugin, event, pod),
+        ClusterEvent::Node(event) => node_helps(plugin, event, profile, pod),
         ClusterEvent::PodGone(gone) => match plugin {
             Plugin::NodeResourcesFit => true,
             Plugin::NodePorts => node_ports::clash(&pod.spec().host_ports, &gone.host_ports),
@@ -63,7 +68,7 @@ pub fn helps(event: &ClusterEvent<'_>, pod: &PodShape, plugins: PluginSet) -> bo
     })
 }
 
-fn node_helps(plugin: Plugin, event: &NodeEvent, pod: &PodShape) -> bool {
+fn node_helps(plugin: Plugin, event: &NodeEvent, profile: &Profile, pod: &PodShape) -> bool {
     let (old, new) = (event.old.as_ref(), &event.new);
     match plugin {
         Plugin::NodeUnschedulable => {
@@ -89,7 +94,7 @@ fn node_helps(plugin: Plugin, event: &NodeEvent, pod: &PodShape) -> bool {
         Plugin::NodePorts => event.is_new(),
         Plugin::NodeResourcesFit => {
             (event.is_new() || event.allocatable)
-                && fit::filter(pod, new).is_none()
+                && fit::filter(&profile.fit, pod, new).is_none()
                 && old.is_none_or(|old| offers_more(pod, old, new))
         }
         Plugin::SchedulingGates

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::super::algorithm::{Algorithm, PodShape, Snapshot, explain};
+use super::super::algorithm::profile::{Fit, Scored, Strategy as Scoring};
+use super::super::algorithm::{Algorithm, Plugin, PodShape, Profile, Snapshot, explain};
 use super::world::{node, pod};
 use crate::api::node::{Node, NodeImage, Schedulability, ZONE_LABEL};
 use crate::api::pod::{Container, Lifetime, Pod, Protocol, PullPolicy};
@@ -113,13 +114,53 @@ fn container(image: &str) -> Container {
     }
 }
 
+/// The default profile, or one that packs, weighs otherwise, or leaves plugins out.
+fn some_profile(setting: u8) -> Arc<Profile> {
+    let mut profile = Profile::default();
+    if setting & 1 != 0 {
+        let line = vec![(0, 20), (40, 100), (100, 0)];
+        profile.fit = Fit {
+            strategy: match setting & 2 {
+                0 => Scoring::MostAllocated,
+                _ => Scoring::RequestedToCapacityRatio(line),
+            },
+            resources: vec![
+                (Scored::Cpu, 3),
+                (Scored::Memory, 1),
+                (Scored::named("example.com/gpu"), 7),
+            ],
+            ..Fit::default()
+        };
+    }
+    for (bit, plugin) in [(2, Plugin::TaintToleration), (3, Plugin::ImageLocality)] {
+        if setting & (1 << bit) != 0 {
+            profile.weights[plugin as usize] = 0;
+        }
+    }
+    for (bit, plugin) in [(4, Plugin::NodeAffinity), (5, Plugin::NodePorts)] {
+        if setting & (1 << bit) != 0 {
+            profile.filters.remove(plugin);
+        }
+    }
+    for (bit, plugin) in [(6, Plugin::NodeResourcesFit), (7, Plugin::NodeAffinity)] {
+        if setting & (1 << bit) != 0 {
+            profile.weights[plugin as usize] = 13;
+        }
+    }
+    Arc::new(profile)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn columns_and_plain_steps_agree(first in any::<[u8; 32]>(), steps in steps()) {
+    fn columns_and_plain_steps_agree(
+        first in any::<[u8; 32]>(),
+        steps in steps(),
+        setting in any::<u8>(),
+    ) {
         let mut snapshot = Snapshot::new();
-        let mut algorithm = Algorithm::new(0);
+        let mut algorithm = Algorithm::new(some_profile(setting));
         let mut placed: Vec<(Id<Node>, PodShape)> = Vec::new();
         let id = |at: u32| Id::from_parts(at, 0);
         for at in 0..120 {
@@ -138,7 +179,7 @@ proptest! {
                 Step::Schedule(kind) => {
                     let shape = PodShape::of(&some_pod(kind).spec);
                     snapshot.settle();
-                    let plain = explain(&snapshot, &shape, algorithm.start(), 0);
+                    let plain = explain(&snapshot, &shape, algorithm.start(), algorithm.profile());
                     let fast = algorithm.schedule(&snapshot, &shape);
                     let wanted = plain.chosen.ok_or_else(|| Box::new(plain.diagnosis.clone()));
                     prop_assert_eq!(&fast, &wanted);

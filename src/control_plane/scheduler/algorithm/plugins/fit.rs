@@ -1,16 +1,16 @@
 //! NodeResourcesFit: what a pod asks for must be left; the emptier the node would be, the better
-//! (`plugins/noderesources/fit.go`, `least_allocated.go`, 1.36; strategy LeastAllocated over CPU and
-//! memory with weight 1 each).
+//! (`plugins/noderesources/fit.go`, `resource_allocation.go`, 1.36), or as the profile's strategy says.
 
 use smallvec::SmallVec;
 
-use super::super::framework::{Code, MAX_SCORE, Plugin, Rejection, Shortage};
+use super::super::framework::{Code, Plugin, Rejection, Shortage};
 use super::super::node_info::NodeInfo;
+use super::super::profile::{Fit, Scored};
 use super::super::shape::PodShape;
 use crate::api::name::Text;
 
 /// What the node is short of for the pod, and whether even the empty node would be.
-pub fn shortage(pod: &PodShape, node: &NodeInfo) -> (Shortage, Code) {
+pub fn shortage(fit: &Fit, pod: &PodShape, node: &NodeInfo) -> (Shortage, Code) {
     let mut short = Shortage::default();
     let mut code = Code::Unschedulable;
     let (asked, all, used) = (&pod.spec().requests, &*node.allocatable, &node.requested);
@@ -30,14 +30,16 @@ pub fn shortage(pod: &PodShape, node: &NodeInfo) -> (Shortage, Code) {
     let (disk, disk_used) = (all.ephemeral_storage, used.ephemeral_storage);
     check(Shortage::EPHEMERAL, asked.ephemeral_storage, disk, disk_used);
     for (index, (name, amount)) in asked.scalar.iter().enumerate() {
-        check(Shortage::scalar(index), *amount, all.scalar(name), used.scalar(name));
+        if !fit.ignores(name) {
+            check(Shortage::scalar(index), *amount, all.scalar(name), used.scalar(name));
+        }
     }
     (short, code)
 }
 
 /// Rejects nodes with too little left.
-pub fn filter(pod: &PodShape, node: &NodeInfo) -> Option<Rejection> {
-    let (shortage, code) = shortage(pod, node);
+pub fn filter(fit: &Fit, pod: &PodShape, node: &NodeInfo) -> Option<Rejection> {
+    let (shortage, code) = shortage(fit, pod, node);
     (!shortage.is_none()).then_some(Rejection { plugin: Plugin::NodeResourcesFit, code, shortage })
 }
 
@@ -63,23 +65,29 @@ pub fn reasons(short: Shortage, pod: &PodShape) -> SmallVec<[Text; 2]> {
     reasons
 }
 
-/// How much of a resource would be left, 0..=100.
-fn left(used: i64, all: i64) -> i64 {
-    if all == 0 || used > all { 0 } else { (all - used).saturating_mul(MAX_SCORE) / all }
+/// What would be in use of a resource with the pod, and what there is of it; none if that does not
+/// count.
+fn use_of(resource: &Scored, pod: &PodShape, node: &NodeInfo) -> Option<(i64, i64)> {
+    let (spec, all, used) = (pod.spec(), &*node.allocatable, &node.requested);
+    let (used, asked, all) = match resource {
+        Scored::Cpu => (node.nonzero_cpu, spec.nonzero_requests.cpu_milli, all.cpu_milli),
+        Scored::Memory => (node.nonzero_memory, spec.nonzero_requests.memory, all.memory),
+        Scored::EphemeralStorage => {
+            (used.ephemeral_storage, spec.requests.ephemeral_storage, all.ephemeral_storage)
+        }
+        Scored::Extended(name) => match spec.requests.scalar(name) {
+            0 => return None,
+            asked => (used.scalar(name), asked, all.scalar(name)),
+        },
+    };
+    (all != 0).then_some((used.saturating_add(asked), all))
 }
 
-/// The mean of what would be left of CPU and memory; a resource the node does not have is not
-/// counted. What asks for nothing counts as 100m and 200Mi a container.
-pub fn score(pod: &PodShape, node: &NodeInfo) -> i64 {
-    let (asked, all) = (&pod.spec().nonzero_requests, &*node.allocatable);
-    let (mut sum, mut weights) = (0, 0);
-    if all.cpu_milli != 0 {
-        sum += left(node.nonzero_cpu.saturating_add(asked.cpu_milli), all.cpu_milli);
-        weights += 1;
-    }
-    if all.memory != 0 {
-        sum += left(node.nonzero_memory.saturating_add(asked.memory), all.memory);
-        weights += 1;
-    }
-    if weights == 0 { 0 } else { sum / weights }
+/// The weighted mean of the scores of the resources that count; what the node does not have is left
+/// out.
+pub fn score(fit: &Fit, pod: &PodShape, node: &NodeInfo) -> i64 {
+    fit.strategy.mean(fit.resources.iter().filter_map(|(resource, weight)| {
+        let (used, all) = use_of(resource, pod, node)?;
+        Some((fit.strategy.score(used, all), *weight))
+    }))
 }
