@@ -14,6 +14,7 @@
 //! exactly as the original would.
 
 mod boot;
+pub mod census;
 pub mod clients;
 mod convergence;
 mod event;
@@ -53,6 +54,7 @@ use crate::node::kubelet;
 use crate::store::{CursorId, Store, TABLES, TableKind};
 use crate::time::SimTime;
 
+use census::Census;
 use clients::Clients;
 use convergence::Convergence;
 pub use event::Event;
@@ -130,6 +132,7 @@ pub struct World {
     /// The world's own watches, which see every change at its commit.
     observed: [CursorId; TABLES.len()],
     convergence: Convergence,
+    census: Census,
     /// Since when the cluster has been as desired.
     converged_since: Option<SimTime>,
     /// Whether something changed that convergence may depend on.
@@ -146,6 +149,11 @@ impl World {
     /// The store, to be looked at.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// How many pods are in which state, and what they ask of each node.
+    pub fn census(&self) -> &Census {
+        &self.census
     }
 
     /// The plan it was built from.
@@ -239,6 +247,9 @@ impl World {
             let range = self.store.advance(table, cursor, end);
             let mut news: smallvec::SmallVec<[PodNews; 2]> = smallvec::SmallVec::new();
             let store = &self.store;
+            if table == TableKind::Pod {
+                store.table().changes(range.clone()).for_each(|change| self.census.pod(&change));
+            }
             self.is_dirty |= follow(&mut self.convergence, store, table, range.clone(), &mut news);
             for change in &news {
                 self.tell_kubelet(cause, change);

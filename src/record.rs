@@ -4,6 +4,7 @@
 //! know files: it writes to whatever it is given. What is kept never changes a run.
 mod counts;
 mod json;
+pub mod metrics;
 mod recorder;
 pub mod schema;
 mod summary;
@@ -11,6 +12,7 @@ mod timeline;
 
 pub use counts::Counts;
 pub use json::Json;
+pub use metrics::Metrics;
 pub use recorder::Recorder;
 pub use summary::{
     NodeCounts, Outcome, PodCounts, SUMMARY_SCHEMA, ServiceRow, Summary, WorkloadRow,

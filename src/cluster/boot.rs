@@ -4,6 +4,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use super::census::Census;
 use super::clients::{Clients, Owner, RateLimit};
 use super::convergence::Convergence;
 use super::heartbeats::{Renewals, Way};
@@ -95,6 +96,7 @@ impl World {
             last_step: SimTime::ZERO,
             observed,
             convergence: Convergence::default(),
+            census: Census::default(),
             converged_since: None,
             is_dirty: true,
             buffers: Buffers::default(),
