@@ -23,9 +23,24 @@ pub fn same<T: PartialEq + std::fmt::Debug>(ours: T, theirs: T) -> Outcome {
     Outcome::Different(format!("ours {ours:?}, theirs {theirs:?}"))
 }
 
+/// How a table came out.
+pub struct Tally {
+    /// Cases that came out equal.
+    pub equal: usize,
+    /// Cases that were not asked, by the reason.
+    pub excluded: BTreeMap<&'static str, usize>,
+}
+
+impl Tally {
+    /// How many cases were not asked for this reason.
+    pub fn excluded_for(&self, why: &str) -> usize {
+        self.excluded.get(why).copied().unwrap_or(0)
+    }
+}
+
 /// Asks every case of a table; all that are not excluded must come out equal.
 #[expect(clippy::print_stdout, reason = "the tally is read by people")]
-pub fn run(title: &str, table: &str, ask: impl Fn(&str, &Value) -> Outcome) {
+pub fn run(title: &str, table: &str, ask: impl Fn(&str, &Value) -> Outcome) -> Tally {
     let table: Value = serde_json::from_str(table).expect("a table of cases");
     let cases = table["cases"].as_array().expect("cases");
     let (mut equal, mut excluded, mut different) = (0, BTreeMap::new(), Vec::new());
@@ -41,6 +56,7 @@ pub fn run(title: &str, table: &str, ask: impl Fn(&str, &Value) -> Outcome) {
     }
     println!("{title}: {} cases, {equal} equal, excluded {excluded:?}", cases.len());
     assert!(different.is_empty(), "{title}: {} differ\n{}", different.len(), different.join("\n"));
+    Tally { equal, excluded }
 }
 
 /// The type of an error as the tables name it.

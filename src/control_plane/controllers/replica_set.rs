@@ -32,6 +32,7 @@ use super::index::Group;
 use super::workqueue::{Queue, QueueSettings};
 use super::{Known, Timer, Which};
 use sync::Task;
+pub use sync::next_availability;
 
 /// How many pods one sync creates or deletes at most.
 pub const BURST: usize = 500;

@@ -35,7 +35,8 @@ pub struct Member {
 }
 
 impl Member {
-    fn of(id: Id<Pod>, pod: &Pod) -> Member {
+    /// What of a pod is shown.
+    pub fn of(id: Id<Pod>, pod: &Pod) -> Member {
         Member {
             pod: id,
             uid: pod.meta.uid,
@@ -101,6 +102,12 @@ impl Groups {
     /// The groups whose pods `service` selects, oldest first.
     pub fn of_service(&self, service: Id<Service>) -> &[Id<Group>] {
         self.services.get(&service).map_or(&[], |one| one.groups.as_slice())
+    }
+
+    /// How many pods `service` selects.
+    pub fn members_of(&self, service: Id<Service>) -> usize {
+        let groups = self.of_service(service).iter().filter_map(|&id| self.groups.get(id));
+        groups.map(|group| group.members.len()).sum()
     }
 
     /// The groups of `namespace` in which some pod has no controller.

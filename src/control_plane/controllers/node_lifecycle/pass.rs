@@ -18,8 +18,6 @@ use crate::store::Rev;
 
 /// Nodes looked at at once.
 const LANES: usize = 8;
-/// Label of a node that does not count in judging its zone.
-const EXCLUDED: &str = "node.kubernetes.io/exclude-disruption";
 
 /// What is to be done about a node, in order.
 #[derive(Clone, Debug)]
@@ -70,7 +68,7 @@ impl NodeLifecycle {
         let mut waiting = VecDeque::new();
         for (id, node) in known.view.list::<Node>() {
             let (steps, current) = self.look_at(id, node, heartbeats, known, fx);
-            if !node.meta.labels.contains_key(EXCLUDED) {
+            if !zones::is_excluded(node) {
                 conditions.entry(zones::key(node)).or_default().push(current);
             }
             if !steps.is_empty() {

@@ -65,6 +65,12 @@ pub fn key(node: &Node) -> ZoneKey {
     (node.region().into(), node.zone().into())
 }
 
+/// Whether a node does not count in judging its zone, by its label
+/// (`isNodeExcludedFromDisruptionChecks`).
+pub fn is_excluded(node: &Node) -> bool {
+    node.meta.labels.contains_key("node.kubernetes.io/exclude-disruption")
+}
+
 /// Judges a zone by the Ready conditions of its nodes (`ComputeZoneState`, its threshold compared
 /// as there in 32-bit floats).
 pub fn judge(conditions: &[Tristate], unhealthy_percent: u32) -> State {

@@ -3,7 +3,10 @@
 
 use std::cmp::Ordering;
 
+use crate::api::meta::Uid;
 use crate::api::pod::{Lifetime, Phase, Pod, PodCondition};
+use crate::base::FastMap;
+use crate::base::id::Id;
 use crate::time::SimTime;
 
 /// Annotation that says how much a pod's deletion costs; pods of lower cost go first.
@@ -12,10 +15,36 @@ pub const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 /// A pod that may be chosen.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
+    /// The pod's id.
+    pub id: Id<Pod>,
     /// The pod.
     pub pod: &'a Pod,
     /// How many active pods of the same family its node holds.
     pub rank: u32,
+}
+
+/// The `amount` of `pods` that go first, where `related` are all pods of the sets with the same
+/// controller (`getPodsToDelete`). If all go, nobody is ranked.
+pub fn first_to_go<'a>(
+    mut pods: Vec<(Id<Pod>, &'a Pod)>,
+    related: impl Iterator<Item = &'a Pod>,
+    amount: usize,
+    now: SimTime,
+) -> Vec<(Id<Pod>, Uid)> {
+    if amount < pods.len() {
+        let mut on_node: FastMap<Option<usize>, u32> = FastMap::default();
+        let slot = |pod: &Pod| pod.node.map(|node| node.slot());
+        for pod in related.filter(|pod| pod.is_active()) {
+            *on_node.entry(slot(pod)).or_default() += 1;
+        }
+        let rank = |pod| on_node.get(&slot(pod)).copied().unwrap_or(0);
+        let mut ranked: Vec<Candidate<'_>> =
+            pods.iter().map(|&(id, pod)| Candidate { id, pod, rank: rank(pod) }).collect();
+        sort(&mut ranked, now);
+        return ranked.iter().take(amount).map(|one| (one.id, one.pod.meta.uid)).collect();
+    }
+    pods.sort_unstable_by_key(|(_, pod)| pod.meta.uid);
+    pods.into_iter().map(|(id, pod)| (id, pod.meta.uid)).collect()
 }
 
 /// Sorts `pods` so that those to be deleted first come first. The order is no strict one

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ranking::{self, Candidate};
+use super::ranking;
 use super::{BURST, ReplicaSets};
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, Owner, Uid};
@@ -10,8 +10,7 @@ use crate::api::name::{Name, Text};
 use crate::api::object::Object;
 use crate::api::pod::{Pod, PodStatus};
 use crate::api::status::Status;
-use crate::api::workload::{ReplicaSet, SetStatus};
-use crate::base::FastMap;
+use crate::api::workload::{ReplicaSet, SetKind, SetStatus};
 use crate::base::id::Id;
 use crate::control_plane::controllers::index::Roster;
 use crate::control_plane::controllers::workqueue::{Job, Outcome, Tag};
@@ -412,7 +411,11 @@ fn status_of(set: &ReplicaSet, roster: &Roster, known: Known<'_>, now: SimTime) 
         fully_labeled: counts.labeled,
         ready: counts.ready,
         available,
-        terminating: counts.terminating,
+        terminating: match set.kind {
+            SetKind::ReplicaSet => counts.terminating,
+            // Its status has no such field.
+            SetKind::ReplicationController => 0,
+        },
         observed_generation: set.meta.generation,
         failure: None,
     };
@@ -438,39 +441,15 @@ fn add(status: &mut SetStatus, pod: &Pod, set: &ReplicaSet, now: SimTime) {
     status.available += i32::from(pod.is_available(set.min_ready_seconds, now));
 }
 
-/// `getPodsToDelete`: the `amount` pods that go first.
+/// The `amount` pods that go first.
 fn victims(task: &Task, amount: usize, known: Known<'_>, now: SimTime) -> Vec<(Id<Pod>, Uid)> {
-    let roster = known.index.roster(task.job.key);
-    let ours = roster.pods().iter().filter_map(|&id| Some((id, known.view.get(id)?)));
-    let mut ours: Vec<(Id<Pod>, &Pod)> = ours.filter(|(_, pod)| pod.is_active()).collect();
-    ours.sort_unstable_by_key(|(_, pod)| pod.meta.uid);
-    if amount < ours.len() {
-        let on_node = family_by_node(task, known);
-        let rank =
-            |pod: &Pod| pod.node.and_then(|node| on_node.get(&node.slot())).copied().unwrap_or(0);
-        let mut pods: Vec<Candidate<'_>> =
-            ours.iter().map(|(_, pod)| Candidate { pod, rank: rank(pod) }).collect();
-        ranking::sort(&mut pods, now);
-        let ids: FastMap<Uid, Id<Pod>> = ours.iter().map(|(id, pod)| (pod.meta.uid, *id)).collect();
-        let first = pods.iter().take(amount);
-        return first.map(|one| (ids[&one.pod.meta.uid], one.pod.meta.uid)).collect();
-    }
-    ours.into_iter().map(|(id, pod)| (id, pod.meta.uid)).collect()
-}
-
-/// Active pods a node holds of all sets with the same controller as this one; empty for a set
-/// that nobody owns (`getIndirectlyRelatedPods`).
-fn family_by_node(task: &Task, known: Known<'_>) -> FastMap<usize, u32> {
-    let mut on_node = FastMap::default();
-    let Some(owner) = task.set.meta.owner else { return on_node };
-    for &set in known.index.owners.sets(owner.uid) {
-        for pod in known.index.roster(set).pods().iter().filter_map(|&id| known.view.get(id)) {
-            if pod.is_active()
-                && let Some(node) = pod.node
-            {
-                *on_node.entry(node.slot()).or_insert(0) += 1;
-            }
-        }
-    }
-    on_node
+    let pods_of = |set| known.index.roster(set).pods().iter();
+    let ours = pods_of(task.job.key).filter_map(|&id| Some((id, known.view.get(id)?)));
+    let ours = ours.filter(|(_, pod)| pod.is_active()).collect();
+    // Of a set that nobody owns no pod is related (`getIndirectlyRelatedPods`).
+    let owner = task.set.meta.owner;
+    let sets = owner.map_or(&[][..], |owner| known.index.owners.sets(owner.uid));
+    let related = sets.iter().flat_map(|&set| pods_of(set));
+    let related = related.filter_map(|&id| known.view.get(id));
+    ranking::first_to_go(ours, related, amount, now)
 }
