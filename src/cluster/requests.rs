@@ -2,10 +2,14 @@
 //! server and etcd, and the reply back.
 //!
 //! ```text
-//! sent --token--> departed --link, server, etcd--> committed --link--> replied
+//! sent --token--> departed --link, server, etcd--> committed --server, link--> replied
 //!                     |  no server up or reachable        | server died meanwhile
 //!                     `------------ Unreachable ----------+------> replied
 //! ```
+//! A third of the server's own work lies before the commit (authentication, admission) and the rest
+//! after it, where a reply takes much the same way as a watch's news: decoded, encoded, sent, read.
+//! So a watch may tell of a write before its reply does.
+//!
 //! Successes that nobody waits for (a kubelet's status patch) end at the commit.
 
 use super::World;
@@ -23,6 +27,7 @@ use crate::messages::{Call, Done, Fact, Reply, Request};
 use crate::net::{Place, Verdict};
 use crate::node::NodeIndex;
 use crate::store::{Store, TableKind};
+use crate::time::SimDuration;
 
 const REQUEST: Label = Label::new("api-request");
 const COMMIT: Label = Label::new("etcd-commit");
@@ -39,6 +44,8 @@ pub struct Flight {
     life: u32,
     /// Which life its owner was in.
     of_life: u32,
+    /// What the server needs after the commit.
+    answer: SimDuration,
     result: Option<Result<Done, Status>>,
 }
 
@@ -53,7 +60,9 @@ impl World {
         let token_at = self.clients.reserve(client, now);
         let of_life = self.life_of(self.clients.get(client).owner);
         let request = Some(request);
-        let flight = Flight { request, client, tag, server: 0, life: 0, of_life, result: None };
+        let answer = SimDuration::ZERO;
+        let flight =
+            Flight { request, client, tag, server: 0, life: 0, of_life, answer, result: None };
         let id = self.flights.insert(flight);
         if token_at > now {
             self.kernel.schedule(token_at, cause, Event::Depart(id));
@@ -90,8 +99,9 @@ impl World {
         let commit = self.profile.etcd_commit.sample(self.luck.draw(COMMIT, key, count));
         let life = self.servers[usize::from(server)].life;
         let Some(flight) = self.flights.get_mut(id) else { return };
-        (flight.server, flight.life) = (server, life);
-        let at = self.clients.in_order(flight.client, after(now, link + work + commit));
+        let before = work / 3;
+        (flight.server, flight.life, flight.answer) = (server, life, work - before);
+        let at = self.clients.in_order(flight.client, after(now, link + before + commit));
         self.kernel.schedule(at, cause, Event::Commit(id));
     }
 
@@ -109,7 +119,7 @@ impl World {
         }
         let Some(request) = flight.request.take() else { return };
         let is_awaited = !matches!(request.call, Call::PodStatus { .. });
-        let (client, server) = (flight.client, flight.server);
+        let (client, server, answer) = (flight.client, flight.server, flight.answer);
         let (result, cause) = self.execute(cause, request.call, sink);
         if result.is_ok() && !is_awaited {
             self.flights.remove(id);
@@ -122,7 +132,7 @@ impl World {
         if let Some(flight) = self.flights.get_mut(id) {
             flight.result = Some(result);
         }
-        self.kernel.schedule(after(now, back), cause, Event::Reply(id));
+        self.kernel.schedule(after(now, answer + back), cause, Event::Reply(id));
     }
 
     /// Carries a call out at this instant; returns what came of it and the latest fact.
@@ -213,7 +223,7 @@ impl World {
             && self.etcd.has_quorum(server.place, &self.net)
     }
 
-    fn link(&self, from: Place, to: Place, key: u64, count: u64) -> crate::time::SimDuration {
+    fn link(&self, from: Place, to: Place, key: u64, count: u64) -> SimDuration {
         match self.net.carry(from, to, self.luck.draw(LINK, key, count)) {
             Verdict::Deliver(delay) => delay,
             Verdict::Drop => self.profile.request_timeout,

@@ -9,7 +9,9 @@ use crate::time::SimDuration;
 pub struct Profile {
     /// One way between two places, in each direction.
     pub link: Distribution,
-    /// What an API server needs for one write, without etcd: authentication, admission, encoding.
+    /// What an API server needs for one write, without etcd: a third of it before the commit
+    /// (authentication, admission), the rest after (the answer, which goes the way of a watch's
+    /// news).
     pub api_request: Distribution,
     /// What etcd needs to commit one write.
     pub etcd_commit: Distribution,

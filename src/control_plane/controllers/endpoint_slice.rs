@@ -6,9 +6,9 @@
 //! A sync that finds the cache older than its own last writes fails, to come back a second later.
 //!
 //! ```text
-//! begin ─┬─ cache behind own writes ─▶ failed (1 s, doubling)
-//!        └─▶ spread endpoints ─▶ create, update, delete one by one ─▶ done
-//!                                     └── refused ─▶ failed
+//! begin ─ 50 us an endpoint ─┬─ cache behind own writes ─▶ failed (1 s, doubling)
+//!                            └─▶ spread endpoints ─▶ create, update, delete one by one ─▶ done
+//!                                                         └── refused ─▶ failed
 //! ```
 
 pub mod pack;
@@ -44,6 +44,10 @@ use ports::Ports;
 pub const MAX_ENDPOINTS: usize = 100;
 /// From a slice changed by somebody else to the sync of its Service.
 const SLICE_DELAY: SimDuration = SimDuration::from_secs(1);
+/// What a sync computes for each endpoint: upstream hashes each one it finds and each one it
+/// wants. golden-timelines: on the quiet machine of s1_deploy100 the last of 100 pods is in its
+/// slice 11 ms after it was ready; of 1,000 on a busy one each write takes some 300 ms.
+const PER_ENDPOINT: SimDuration = SimDuration::from_micros(50);
 /// Failed syncs after which a Service is left alone until something changes.
 const RETRIES: u32 = 15;
 /// Label of a slice that names its Service.
@@ -84,6 +88,8 @@ pub struct EndpointSlices {
     client: ClientId,
     pub(super) queue: Queue<Service>,
     pub(super) events: Events,
+    /// Syncs that compute, by worker.
+    computing: Vec<Option<Job<Service>>>,
     tasks: Vec<Option<Task>>,
     expected: FastMap<Id<Service>, BTreeMap<Id<EndpointSlice>, Expected>>,
     /// `generateName` of each Service's slices.
@@ -108,6 +114,7 @@ impl EndpointSlices {
             client,
             queue: Queue::new(Which::EndpointSlices, settings),
             events: Events::new(Which::EndpointSlices, client),
+            computing: vec![None; usize::from(settings.workers.max(1))],
             tasks: vec![None; usize::from(settings.workers.max(1))],
             expected: FastMap::default(),
             bases: FastMap::default(),
@@ -172,9 +179,23 @@ impl EndpointSlices {
         }
     }
 
-    /// A worker begins to act on its key.
+    /// A worker begins to act on its key, or has computed for long enough.
     pub fn sync(&mut self, worker: u8, serial: u32, known: Known<'_>, fx: &mut Effects<Timer>) {
-        let Some(job) = self.queue.begin(worker, serial) else { return };
+        let computed = self.computing[usize::from(worker)].take();
+        let job = match computed.filter(|job| job.serial == serial) {
+            Some(job) => job,
+            None => {
+                let Some(job) = self.queue.begin(worker, serial) else { return };
+                let endpoints = known.index.groups.members_of(job.key) as u64;
+                if endpoints > 0 {
+                    fx.because(job.cause);
+                    self.computing[usize::from(worker)] = Some(job);
+                    let timer = Timer::Sync { of: Which::EndpointSlices, worker, serial };
+                    return fx.arm(PER_ENDPOINT * endpoints, timer);
+                }
+                job
+            }
+        };
         fx.because(job.cause);
         let Some(service) = known.view.get(job.key) else {
             self.expected.remove(&job.key);

@@ -28,7 +28,9 @@ use crate::time::{SimDuration, SimTime};
 pub struct QueueSettings {
     /// How many keys are worked on at once.
     pub workers: u8,
-    /// How long a worker computes before it acts.
+    /// How long a worker computes before it acts, and so before it looks at its cache: what lets
+    /// most syncs see what the one before has written. golden-timelines: of s2_rolling_default's
+    /// 40 status writes so few are refused that the last pod comes at 3.34 to 3.50 s.
     pub sync: SimDuration,
     /// Delay of a key after its first failure; it doubles with each further one.
     pub backoff_base: SimDuration,
@@ -43,7 +45,7 @@ impl Default for QueueSettings {
     fn default() -> QueueSettings {
         QueueSettings {
             workers: 5,
-            sync: SimDuration::from_millis(1),
+            sync: SimDuration::from_millis(3),
             backoff_base: SimDuration::from_millis(5),
             backoff_max: SimDuration::from_secs(1000),
             retries: None,
