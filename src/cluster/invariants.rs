@@ -169,3 +169,6 @@ fn addresses(world: &World) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,11 +26,13 @@ use crate::kernel::{
 use crate::messages::{Fact, Profile};
 use crate::time::{SimDuration, SimTime};
 
+mod views;
+
 fn planned(Compacted { object, arrival, node }: Compacted) -> PlannedObject {
     PlannedObject { object, arrival, node, source: Source::nowhere() }
 }
 
-fn plan(replicas: i32, nodes: usize) -> Plan {
+pub(super) fn plan(replicas: i32, nodes: usize) -> Plan {
     let mut compactor = Compactor::new();
     let node = |compactor: &mut Compactor, number: usize| {
         let written: core::Node = serde_json::from_value(json!({
@@ -129,7 +131,7 @@ fn go_on(world: &mut World, sink: &mut dyn FactSink<Fact>) {
     kernel::run(world, &mut Virtual::new(), &mut around);
 }
 
-fn run(plan: Plan, sink: &mut dyn FactSink<Fact>) -> World {
+pub(super) fn run(plan: Plan, sink: &mut dyn FactSink<Fact>) -> World {
     let mut world = World::new(Arc::new(plan), Order::Fifo, sink);
     go_on(&mut world, sink);
     world

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use super::super::algorithm::profile::{Fit, Scored, Strategy as Scoring};
 use super::super::algorithm::{Algorithm, Plugin, PodShape, Profile, Snapshot, explain};
@@ -150,6 +151,77 @@ fn some_profile(setting: u8) -> Arc<Profile> {
     Arc::new(profile)
 }
 
+/// What the fast way is not told, if anything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Deaf {
+    /// It is told everything.
+    No,
+    /// That a pod is gone.
+    ToFreed,
+    /// That a node is another now.
+    ToNodes,
+    /// That a pod was placed.
+    ToPlaced,
+}
+
+/// Lets both ways decide step by step, on equal snapshots unless the fast one is deaf.
+fn agree(
+    first: [u8; 32],
+    steps: Vec<Step>,
+    profile: &Arc<Profile>,
+    deaf: Deaf,
+) -> Result<(), TestCaseError> {
+    let mut snapshot = Snapshot::new();
+    let mut algorithm = Algorithm::new(profile.clone());
+    let mut placed: Vec<(Id<Node>, PodShape)> = Vec::new();
+    let id = |at: u32| Id::from_parts(at, 0);
+    for at in 0..120 {
+        let kind = first[at as usize % 32].wrapping_add(at as u8);
+        snapshot.set_node(id(at), &some_node(at, kind));
+    }
+    let mut heard = (deaf != Deaf::No).then(|| snapshot.clone());
+    for step in steps {
+        match step {
+            Step::Node(at, kind) => {
+                snapshot.set_node(id(at), &some_node(at, kind));
+                let heard = heard.as_mut().filter(|_| deaf != Deaf::ToNodes);
+                heard.into_iter().for_each(|it| it.set_node(id(at), &some_node(at, kind)));
+            }
+            Step::NoNode(at) => {
+                snapshot.remove_node(id(at));
+                heard.iter_mut().for_each(|it| it.remove_node(id(at)));
+            }
+            Step::Free(which) if !placed.is_empty() => {
+                let (node, shape) = placed.swap_remove(usize::from(which) % placed.len());
+                snapshot.remove_pod(node, shape.spec());
+                let heard = heard.as_mut().filter(|_| deaf != Deaf::ToFreed);
+                heard.into_iter().for_each(|it| it.remove_pod(node, shape.spec()));
+            }
+            Step::Free(_) => {}
+            Step::Schedule(kind) => {
+                let shape = PodShape::of(&some_pod(kind).spec);
+                snapshot.settle();
+                heard.iter_mut().for_each(Snapshot::settle);
+                let plain = explain(&snapshot, &shape, algorithm.start(), algorithm.profile());
+                let fast = algorithm.schedule(heard.as_ref().unwrap_or(&snapshot), &shape);
+                let wanted = plain.chosen.ok_or_else(|| Box::new(plain.diagnosis.clone()));
+                prop_assert_eq!(&fast, &wanted);
+                prop_assert_eq!(algorithm.start(), plain.next_start);
+                if let Err(diagnosis) = &fast {
+                    prop_assert_eq!(diagnosis.message(&shape), plain.diagnosis.message(&shape));
+                }
+                if let Ok(node) = fast {
+                    snapshot.add_pod(node, shape.spec());
+                    let heard = heard.as_mut().filter(|_| deaf != Deaf::ToPlaced);
+                    heard.into_iter().for_each(|it| it.add_pod(node, shape.spec()));
+                    placed.push((node, shape));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
@@ -159,40 +231,24 @@ proptest! {
         steps in steps(),
         setting in any::<u8>(),
     ) {
-        let mut snapshot = Snapshot::new();
-        let mut algorithm = Algorithm::new(some_profile(setting));
-        let mut placed: Vec<(Id<Node>, PodShape)> = Vec::new();
-        let id = |at: u32| Id::from_parts(at, 0);
-        for at in 0..120 {
-            let kind = first[at as usize % 32].wrapping_add(at as u8);
-            snapshot.set_node(id(at), &some_node(at, kind));
-        }
-        for step in steps {
-            match step {
-                Step::Node(at, kind) => snapshot.set_node(id(at), &some_node(at, kind)),
-                Step::NoNode(at) => snapshot.remove_node(id(at)),
-                Step::Free(which) if !placed.is_empty() => {
-                    let (node, shape) = placed.swap_remove(usize::from(which) % placed.len());
-                    snapshot.remove_pod(node, shape.spec());
-                }
-                Step::Free(_) => {}
-                Step::Schedule(kind) => {
-                    let shape = PodShape::of(&some_pod(kind).spec);
-                    snapshot.settle();
-                    let plain = explain(&snapshot, &shape, algorithm.start(), algorithm.profile());
-                    let fast = algorithm.schedule(&snapshot, &shape);
-                    let wanted = plain.chosen.ok_or_else(|| Box::new(plain.diagnosis.clone()));
-                    prop_assert_eq!(&fast, &wanted);
-                    prop_assert_eq!(algorithm.start(), plain.next_start);
-                    if let Err(diagnosis) = &fast {
-                        prop_assert_eq!(diagnosis.message(&shape), plain.diagnosis.message(&shape));
-                    }
-                    if let Ok(node) = fast {
-                        snapshot.add_pod(node, shape.spec());
-                        placed.push((node, shape));
-                    }
-                }
-            }
-        }
+        agree(first, steps, &some_profile(setting), Deaf::No)?;
+    }
+}
+
+/// A fast way that misses a kind of change answers otherwise sooner or later, and the same check says so.
+#[test]
+fn a_way_that_misses_a_change_is_caught() {
+    for deaf in [Deaf::ToFreed, Deaf::ToNodes, Deaf::ToPlaced] {
+        let config = ProptestConfig {
+            failure_persistence: None,
+            max_shrink_iters: 0,
+            ..ProptestConfig::with_cases(60)
+        };
+        let mut runner =
+            TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+        let agreed = runner.run(&(any::<[u8; 32]>(), steps()), |(first, steps)| {
+            agree(first, steps, &some_profile(0), deaf)
+        });
+        assert!(agreed.is_err(), "nobody noticed a way that is deaf {deaf:?}");
     }
 }
