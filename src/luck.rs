@@ -11,6 +11,8 @@
 //! the laws of time are in [`distribution`].
 pub mod distribution;
 pub mod draw;
+#[cfg(test)]
+pub mod recorded;
 pub mod stream;
 pub mod suffix;
 
@@ -62,7 +64,9 @@ impl Luck {
     /// The draw of one thing for one purpose: `id` is stable over what-if runs (a hash of names or a uid,
     /// never a slot number or a revision), `counter` is the thing's own count of such draws.
     #[inline]
-    pub const fn draw(self, label: Label, id: u64, counter: u64) -> Draw {
+    pub fn draw(self, label: Label, id: u64, counter: u64) -> Draw {
+        #[cfg(test)]
+        recorded::note(label, id, counter);
         Draw::from_bits(self.key(label, id).word(counter).finish())
     }
 
@@ -73,6 +77,8 @@ impl Luck {
 
     /// A stable 64-bit identity drawn from names, such as a uid's bits: `parts` in order, under `label`.
     pub fn identity(self, label: Label, parts: &[&str], ordinal: u64) -> u64 {
+        #[cfg(test)]
+        recorded::note(label, hash_text(&parts.join("/")), ordinal);
         let hasher = StableHasher::new().word(self.seed).word(label.hash).word(parts.len() as u64);
         parts.iter().fold(hasher, |hasher, part| hasher.text(part)).word(ordinal).finish()
     }

@@ -2,9 +2,11 @@ use super::*;
 use crate::api::compact::Arrival;
 use crate::api::object::Object;
 use crate::cluster::plan::{Act, End, Fault, Instance};
-use crate::control_plane::scheduler::algorithm::profile::Strategy;
 use crate::control_plane::scheduler::algorithm::Profile;
+use crate::control_plane::scheduler::algorithm::profile::Strategy;
 use crate::time::{SimDuration, SimTime};
+
+mod luck;
 
 fn load(text: &str, overrides: Overrides) -> Loaded {
     let mut loader = Loader::new(overrides);
