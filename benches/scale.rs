@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo bench --bench scale -- cold 5000 150000
-//! cargo bench --bench scale -- day 5000 150000          explicit-day: each renewal an event
+//! cargo bench --bench scale -- day 5000 150000          explicit-day 20 200: each occurrence an event
 //! cargo bench --bench scale -- clone 5000 150000
 //! cargo bench --bench scale -- churn 1000 100000
 //! ```

@@ -41,7 +41,7 @@ use crate::api::pod::Pod;
 use crate::base::arena::Arena;
 use crate::base::id::Id;
 use crate::control_plane::{api_server, controllers, election, scheduler};
-use crate::kernel::{Due, Engine, FactSink, Kernel, LoggedInput, Outgoing};
+use crate::kernel::{Due, Engine, FactSink, Kernel, LoggedInput, NO_CAUSE, Outgoing};
 use crate::luck::Luck;
 use crate::messages::engine::EngineCall;
 use crate::messages::{ClientId, Effects, Fact, Profile};
@@ -62,7 +62,7 @@ use heartbeats::Renewals;
 use leaders::{Leaders, Post};
 use nodes::{Nodes, PodNews};
 use plan::{Act, End, Plan};
-use processes::{ManagerProcess, SchedulerProcess};
+use processes::{ManagerProcess, ProcessId, SchedulerProcess};
 use requests::{Flight, Sink};
 use servers::{ApiServer, Etcd};
 use steps::Errands;
@@ -79,6 +79,10 @@ pub enum Duty {
     NodeMonitor(u8),
     /// A leader renews its Lease.
     Leader(Post),
+    /// What a kubelet does again and again.
+    Kubelet(kubelet::Timer),
+    /// A candidate looks, in one of its candidacies.
+    Look(ProcessId, u8, election::Timer),
 }
 
 /// Settings of components that start anew with each life.
@@ -171,6 +175,11 @@ impl World {
         self.kernel.facts()
     }
 
+    /// The recurring occurrence that pops next, and when: in an explicit run, the next of all.
+    pub fn next_occurrence(&self) -> Option<(SimTime, Duty)> {
+        self.kernel.recurring.peek()
+    }
+
     /// Since when the cluster has been as desired; `None`: it is not.
     pub fn converged_since(&self) -> Option<SimTime> {
         self.converged_since.filter(|_| self.errands.refused.is_empty())
@@ -231,6 +240,7 @@ impl World {
             Event::Kubelet(timer) => self.kubelet_timer(cause, timer, sink),
             Event::Engine(timer) => self.engine_timer(cause, timer, sink),
             Event::Step(at) => self.step_due(cause, at, sink),
+            Event::Errand => self.next_errand(cause),
             Event::Heal(at) => self.heal(cause, at, sink),
             Event::Synced(process, life) => self.synced(cause, process, life, sink),
         }
@@ -373,6 +383,8 @@ impl World {
             Duty::Lease(at) => self.renewals.renew(at, k),
             Duty::NodeMonitor(at) => self.node_pass(at, k, sink),
             Duty::Leader(post) => self.leaders.renew(post, k),
+            Duty::Kubelet(timer) => self.kubelet_timer(NO_CAUSE, timer, sink),
+            Duty::Look(id, candidacy, timer) => self.look(id, candidacy, timer, sink),
         }
     }
 }

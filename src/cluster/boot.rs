@@ -63,7 +63,7 @@ impl World {
         let observed = TABLES.map(|table| store.open(table));
         let range = ServiceRange::new(SERVICE_RANGE.0, SERVICE_RANGE.1);
         let nodes = Nodes::new(
-            Kubelets::new(Default::default(), luck),
+            Kubelets::new(Default::default(), plan.fidelity, luck),
             SimulatedEngines::new(Default::default(), ImageTable::new(plan.images.clone()), luck),
         );
         let masters = plan.control_plane.masters.max(1);
@@ -149,6 +149,9 @@ impl World {
             self.renewals.add(id, node.meta.name.stable_hash(), lease);
             if plan.fidelity == Fidelity::Explicit {
                 self.kernel.recurring.declare(SimTime::ZERO, Duty::Lease(at), lease);
+            }
+            for (timer, cadence) in self.nodes.kubelets.duties(at) {
+                self.kernel.recurring.declare(SimTime::ZERO, Duty::Kubelet(timer), cadence);
             }
         }
     }

@@ -43,6 +43,8 @@ pub enum Event {
     Engine(EngineTimer),
     /// A step of the timeline is due.
     Step(u32),
+    /// The user tries again what did not reach an API server.
+    Errand,
     /// A fault of the timeline ends.
     Heal(u32),
     /// A process begins a life: its caches are filled.

@@ -11,11 +11,11 @@
 //!    `-------------------------------------------------------------------'
 //! ```
 
-use super::World;
 use super::event::Event;
 use super::heartbeats::{Pulse, Way};
 use super::processes::{ProcessId, Readiness, State};
 use super::requests::Sink;
+use super::{Duty, World};
 use crate::api::meta::Meta;
 use crate::api::misc::{Lease, Namespace};
 use crate::api::name::Name;
@@ -68,6 +68,8 @@ struct Holder {
     of: ProcessId,
     candidacy: u8,
     pulse: Pulse,
+    /// What silenced it: whoever takes over does so because of this fact.
+    silenced_by: u64,
 }
 
 /// The holders of all posts.
@@ -175,7 +177,14 @@ impl World {
         let process = self.process_mut(id);
         process.election = Some(election);
         let candidacy = process.candidacy;
-        self.carry_out(&mut fx, sink, |timer| Event::Election(id, candidacy, timer));
+        self.carry_out(&mut fx, sink, |kernel, at, cause, timer| match timer {
+            election::Timer::Look { .. } => {
+                kernel.recurring.once(now, Duty::Look(id, candidacy, timer), at);
+            }
+            election::Timer::GiveUp => {
+                kernel.schedule(at, cause, Event::Election(id, candidacy, timer));
+            }
+        });
         self.buffers.election = fx;
         if leads && !led {
             self.takes_over(id, cause, sink);
@@ -194,10 +203,10 @@ impl World {
         let Some(election) = &process.election else { return };
         let Some(cadence) = election.renewals() else { return };
         let pulse = Pulse::new(hash_text(election.identity()), cadence, now);
-        let holder = Holder { of: id, candidacy: process.candidacy, pulse };
+        let holder = Holder { of: id, candidacy: process.candidacy, pulse, silenced_by: NO_CAUSE };
         self.leaders.holders[post as usize] = Some(holder);
         if self.plan.fidelity == Fidelity::Explicit {
-            self.kernel.recurring.declare(now, super::Duty::Leader(post), cadence);
+            self.kernel.recurring.declare(now, Duty::Leader(post), cadence);
         }
     }
 
@@ -213,6 +222,19 @@ impl World {
             _ => {}
         }
         self.hear_leaders(cause, sink);
+    }
+
+    /// A look of a candidate: it comes of what silenced the holder.
+    pub(super) fn look(
+        &mut self,
+        id: ProcessId,
+        candidacy: u8,
+        timer: election::Timer,
+        sink: Sink<'_>,
+    ) {
+        let holder = self.leaders.holders[Post::of(id) as usize].as_ref();
+        let cause = holder.map_or(NO_CAUSE, |holder| holder.silenced_by);
+        self.election_timer(id, candidacy, cause, timer, sink);
     }
 
     /// A timer of a candidate.
@@ -271,6 +293,7 @@ impl World {
                 continue;
             }
             let Some(renewed) = holder.pulse.fall_silent(now, way) else { continue };
+            holder.silenced_by = cause;
             if is_alive {
                 self.elect(id, cause, sink, |election, _, fx| election.silent(renewed, fx));
             }

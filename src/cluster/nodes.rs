@@ -24,7 +24,7 @@ use crate::net::Place;
 use crate::node::NodeIndex;
 use crate::node::container_engine::simulated::{Bench, EngineTimer, SimulatedEngines};
 use crate::node::container_engine::{ContainerEngine, EngineReport};
-use crate::node::kubelet::{self, Kubelets};
+use crate::node::kubelet::{self, Kubelets, Rhythm};
 use crate::store::Change;
 use crate::time::{SimDuration, SimTime};
 
@@ -249,12 +249,23 @@ impl World {
             match effect {
                 Effect::Send(request) => self.send(cause, request),
                 Effect::Arm { at, timer } => {
-                    self.kernel.schedule(at, cause, Event::Kubelet(timer));
+                    self.arm_kubelet(at, cause, timer);
                 }
                 Effect::Engine(call) => self.buffers.calls.push_back((at, cause, call)),
             }
         }
         self.buffers.kubelet = fx;
+    }
+
+    fn arm_kubelet(&mut self, at: SimTime, cause: u64, timer: kubelet::Timer) {
+        let (now, kernel) = (self.kernel.now(), &mut self.kernel);
+        match timer.rhythm() {
+            Rhythm::Event => kernel.schedule(at, cause, Event::Kubelet(timer)),
+            Rhythm::Occurrence => kernel.recurring.once(now, Duty::Kubelet(timer), at),
+            Rhythm::Cadence => {
+                kernel.recurring.wake_next(now, Duty::Kubelet(timer));
+            }
+        }
     }
 
     fn engine_once(

@@ -21,7 +21,7 @@ use crate::base::hash::StableHasher;
 use crate::control_plane::controllers::{self, ControllerManager};
 use crate::control_plane::election::Election;
 use crate::control_plane::scheduler::{self, Leading, Scheduler};
-use crate::kernel::NO_CAUSE;
+use crate::kernel::{Kernel, NO_CAUSE};
 use crate::luck::Label;
 use crate::messages::{ClientId, Effect, Effects, Reply};
 use crate::net::Place;
@@ -159,7 +159,9 @@ impl World {
         let life = row.process.life;
         let view = View::new(now, &self.store, &row.process.cursors);
         work(&mut row.scheduler, &self.store, &view, &mut fx);
-        self.carry_out(&mut fx, sink, |timer| Event::Scheduler(at, life, timer));
+        self.carry_out(&mut fx, sink, |kernel, when, cause, timer| {
+            kernel.schedule(when, cause, Event::Scheduler(at, life, timer));
+        });
         self.buffers.scheduler = fx;
     }
 
@@ -179,7 +181,9 @@ impl World {
         let view = View::new(now, &self.store, &row.process.cursors);
         let known = Known { store: &self.store, view: &view, renewals: &self.renewals };
         work(&mut row.manager, &known, &mut fx);
-        self.carry_out(&mut fx, sink, |timer| Event::Manager(at, life, timer));
+        self.carry_out(&mut fx, sink, |kernel, when, cause, timer| {
+            kernel.schedule(when, cause, Event::Manager(at, life, timer));
+        });
         self.buffers.manager = fx;
         self.await_node_pass(at);
     }
@@ -188,7 +192,7 @@ impl World {
         &mut self,
         fx: &mut Effects<T>,
         sink: Sink<'_>,
-        event: impl Fn(T) -> Event,
+        arm: impl Fn(&mut Kernel<Event, Duty>, SimTime, u64, T),
     ) {
         for (of, fact) in fx.drain_facts() {
             self.kernel.record(of, &fact, sink);
@@ -196,7 +200,7 @@ impl World {
         for (cause, effect) in fx.drain() {
             match effect {
                 Effect::Send(request) => self.send(cause, request),
-                Effect::Arm { at, timer } => self.kernel.schedule(at, cause, event(timer)),
+                Effect::Arm { at, timer } => arm(&mut self.kernel, at, cause, timer),
                 Effect::Engine(_) => unreachable!("the control plane has no container engine"),
             }
         }

@@ -25,12 +25,14 @@ use crate::messages::{Call, Component, Fact, Part, Reply, Request, Verb};
 use crate::net::{Place, Places, Rule, RuleEffect};
 use crate::node::NodeIndex;
 use crate::store::Stored;
+use crate::time::SimDuration;
 
 /// What the user is about to ask, in order: the next request leaves when the last was answered.
 #[derive(Clone, Debug, Default)]
 pub struct Errands {
     queue: std::collections::VecDeque<(Errand, Source)>,
-    busy: Option<(ObjectName, Source)>,
+    /// The one under way, with its object.
+    busy: Option<(Errand, ObjectName, Source)>,
     /// Requests the API server refused, with where they were written.
     pub refused: Vec<Refusal>,
 }
@@ -52,6 +54,9 @@ impl Errands {
         self.queue.is_empty() && self.busy.is_none()
     }
 }
+
+/// After which the user tries again what could not reach an API server, as scripts around kubectl do.
+const USER_RETRY: SimDuration = SimDuration::from_secs(5);
 
 #[derive(Clone, Debug)]
 enum Errand {
@@ -90,9 +95,9 @@ impl World {
         while self.errands.busy.is_none()
             && let Some((errand, source)) = self.errands.queue.pop_front()
         {
-            match self.call_of(errand) {
+            match self.call_of(errand.clone()) {
                 Ok((name, call)) => {
-                    self.errands.busy = Some((name, source));
+                    self.errands.busy = Some((errand, name, source));
                     self.send(cause, Request { client: self.user, tag: 0, call });
                 }
                 Err((object, status)) => {
@@ -104,13 +109,21 @@ impl World {
         self.is_dirty |= self.errands.is_done();
     }
 
-    /// The API server answered the user.
+    /// The API server answered the user, who asks again later where nobody did.
     pub(super) fn user_reply(&mut self, cause: u64, reply: &Reply, sink: Sink<'_>) {
         let mut cause = cause;
-        if let (Some((object, source)), Err(status)) = (self.errands.busy.take(), &reply.result) {
-            let fact = Fact::new(Component::ApiServer, Verb::Refused, object.clone())
-                .saying(status.to_string());
+        if let (Some((errand, object, source)), Err(status)) =
+            (self.errands.busy.take(), &reply.result)
+        {
+            let is_answer = !status.is_transient();
+            let who = if is_answer { Component::ApiServer } else { Component::User };
+            let fact = Fact::new(who, Verb::Refused, object.clone()).saying(status.to_string());
             cause = self.kernel.record(cause, &fact, sink);
+            if !is_answer {
+                self.errands.queue.push_front((errand, source));
+                let again = after(self.kernel.now(), USER_RETRY);
+                return self.kernel.schedule(again, cause, Event::Errand);
+            }
             self.errands.refused.push(Refusal { object, status: status.clone(), source });
         }
         self.next_errand(cause);

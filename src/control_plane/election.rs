@@ -58,9 +58,9 @@ impl Default for Settings {
 }
 
 /// A candidate's wish to be woken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
-    /// Look number `n`.
+    /// Look number `n`: it recurs, so it comes after the ordinary events of its instant.
     Look {
         /// Counted from 0, at the start.
         n: u32,

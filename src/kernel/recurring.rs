@@ -10,7 +10,11 @@
 //! ```
 //! Fidelity changes which occurrences pop, never what one does: an owner must come to the same state from
 //! popping k as from counting it later with [`Cadence::occurrences`].
-use std::collections::BTreeSet;
+//!
+//! What recurs without a cadence (each look of a candidate follows from the one before) or is told by other
+//! arithmetic (probes) is asked for look by look with [`Recurring::once`], and has its place among the rest.
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::ops::Range;
@@ -92,7 +96,9 @@ pub struct Recurring<R> {
     fidelity: Fidelity,
     declared: FastMap<R, Declared>,
     awake: BTreeSet<(SimTime, R)>,
-    /// The time of the first entry of `awake`, kept beside it because every step of a run asks.
+    /// Occurrences of no cadence.
+    once: BinaryHeap<Reverse<(SimTime, R)>>,
+    /// The time of the first entry of `awake` and `once`, kept beside it because every step of a run asks.
     next: Option<SimTime>,
     /// The occurrence popped last: nothing at or before it pops any more.
     passed: Option<(SimTime, R)>,
@@ -105,6 +111,7 @@ impl<R: Key> Recurring<R> {
             fidelity,
             declared: FastMap::default(),
             awake: BTreeSet::new(),
+            once: BinaryHeap::new(),
             next: None,
             passed: None,
         }
@@ -186,23 +193,62 @@ impl<R: Key> Recurring<R> {
         }
     }
 
+    /// Asks for a single occurrence at `at`, which pops in either fidelity, as number 0. It cannot be taken
+    /// back: owners tell stale ones. [`SimTime::MAX`] is never. The key need not be declared.
+    ///
+    /// # Panics
+    /// If `at` lies before `now`.
+    #[inline]
+    pub fn once(&mut self, now: SimTime, key: R, at: SimTime) {
+        assert!(at >= now, "an occurrence may not be asked for in the past");
+        if at != SimTime::MAX {
+            self.once.push(Reverse((at, key)));
+            self.next = Some(self.next.map_or(at, |next| next.min(at)));
+        }
+    }
+
     /// The instant of the next wake-up. Changes nothing.
     #[inline]
     pub fn peek_time(&self) -> Option<SimTime> {
         self.next
     }
 
+    /// The next wake-up: instant and key. Changes nothing.
+    pub fn peek(&self) -> Option<(SimTime, R)> {
+        let single = self.once.peek().map(|&Reverse(entry)| entry);
+        let declared = self.awake.first().copied();
+        single.into_iter().chain(declared).min()
+    }
+
     /// Takes out the next wake-up: instant, key, number of the occurrence.
     pub fn pop(&mut self) -> Option<(SimTime, R, u64)> {
+        let single = self.once.peek().map(|&Reverse(entry)| entry);
+        if let Some(entry) = single
+            && self.awake.first().is_none_or(|first| entry < *first)
+        {
+            self.once.pop();
+            self.passed = self.passed.max(single);
+            self.look_ahead();
+            return Some((entry.0, entry.1, 0));
+        }
         let (at, key) = self.awake.pop_first()?;
-        self.passed = Some((at, key));
+        self.passed = self.passed.max(Some((at, key)));
         let declared = self.declared.get_mut(&key).expect("what is awake is declared");
         let k = declared.awake.take().expect("what is queued is awake");
         if self.fidelity == Fidelity::Explicit {
             self.arm(key, k + 1);
         }
-        self.next = self.awake.first().map(|&(at, _)| at);
+        self.look_ahead();
         Some((at, key, k))
+    }
+
+    fn look_ahead(&mut self) {
+        let declared = self.awake.first().map(|&(at, _)| at);
+        let single = self.once.peek().map(|Reverse((at, _))| *at);
+        self.next = match (declared, single) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
     }
 
     fn next_of(&self, now: SimTime, key: R, cadence: Cadence) -> u64 {
@@ -220,7 +266,7 @@ impl<R: Key> Recurring<R> {
         if at != SimTime::MAX {
             declared.awake = Some(k);
             self.awake.insert((at, key));
-            self.next = self.awake.first().map(|&(at, _)| at);
+            self.look_ahead();
         }
     }
 
@@ -229,7 +275,7 @@ impl<R: Key> Recurring<R> {
             && let Some(k) = declared.awake.take()
         {
             self.awake.remove(&(declared.cadence.at(k), key));
-            self.next = self.awake.first().map(|&(at, _)| at);
+            self.look_ahead();
         }
     }
 }

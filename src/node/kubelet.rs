@@ -39,7 +39,7 @@ pub use ending::effective_grace;
 pub use worker::Worker;
 
 use self::admission::Held;
-use self::duties::{Duty, next_after, next_from};
+use self::duties::{Duty, next_after};
 use self::worker::{Ending, Stage};
 use super::NodeIndex;
 use crate::api::meta::Meta;
@@ -48,7 +48,7 @@ use crate::api::object::Object;
 use crate::api::pod::{Pod, PodCondition, PodStatus};
 use crate::api::resources::Resources;
 use crate::base::{Arena, Chunked, Id};
-use crate::kernel::recurring::Cadence;
+use crate::kernel::recurring::{Cadence, Fidelity};
 use crate::luck::Luck;
 use crate::messages::app::Apps;
 use crate::messages::engine::ListedPod;
@@ -57,17 +57,44 @@ use crate::messages::request::Part;
 use crate::messages::{Call, ClientId, Component, Effects, Fact, Reply, Verb};
 use crate::time::{SimDuration, SimTime};
 
-/// What wakes a kubelet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What wakes a kubelet. All but [`Timer::Pod`] and [`Timer::Orphans`] are occurrences of duties: they come after the
+/// ordinary events of their instant, in this order, by node or worker.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
-    /// Something of a pod may be due.
-    Pod(Id<Worker>),
-    /// The node's next relist that has something to see.
-    Relist(NodeIndex),
-    /// The node's images changed: its status is due. The world answers with [`Kubelets::node_status`].
+    /// The node's status is due. The world answers with [`Kubelets::node_status`].
     Status(NodeIndex),
+    /// The node's containers are listed.
+    Relist(NodeIndex),
+    /// A probe of a pod is due, or the time of one that hangs is over.
+    Probe(Id<Worker>),
+    /// Statuses that could not be sent are sent again.
+    Resend(NodeIndex),
+    /// Something else of a pod may be due.
+    Pod(Id<Worker>),
     /// Containers a restarted kubelet found and nobody claimed are due to be removed.
     Orphans(NodeIndex),
+}
+
+impl Timer {
+    /// How it comes about.
+    pub const fn rhythm(self) -> Rhythm {
+        match self {
+            Timer::Status(_) | Timer::Relist(_) | Timer::Resend(_) => Rhythm::Cadence,
+            Timer::Probe(_) => Rhythm::Occurrence,
+            Timer::Pod(_) | Timer::Orphans(_) => Rhythm::Event,
+        }
+    }
+}
+
+/// How a timer comes about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rhythm {
+    /// An event at the instant it is armed for.
+    Event,
+    /// An occurrence at the instant it is armed for.
+    Occurrence,
+    /// The next occurrence of its duty, which [`Kubelets::duties`] tells.
+    Cadence,
 }
 
 /// Times of a kubelet that are not laid down by the pod.
@@ -97,11 +124,12 @@ struct KubeletNode {
     allocatable: Arc<Resources>,
     held: Held,
     relist: Cadence,
-    /// The relist that is armed.
-    relist_at: SimTime,
     /// Pods the next relist has news of.
     news: Vec<Id<Worker>>,
-    status_at: SimTime,
+    /// Pods whose status could not be sent.
+    unsent: Vec<Id<Worker>>,
+    /// The next status tells of other images, because of this fact.
+    images_changed: Option<u64>,
     /// What a kubelet that started anew found on its engine, until pods claim it.
     found: Vec<ListedPod>,
 }
@@ -110,6 +138,7 @@ struct KubeletNode {
 #[derive(Clone, Debug)]
 pub struct Kubelets {
     settings: KubeletSettings,
+    fidelity: Fidelity,
     luck: Luck,
     nodes: Chunked<KubeletNode>,
     workers: Arena<Worker>,
@@ -121,6 +150,7 @@ pub struct Kubelets {
 struct Desk<'a> {
     id: Id<Worker>,
     settings: &'a KubeletSettings,
+    fidelity: Fidelity,
     luck: Luck,
     at: NodeIndex,
     node: &'a mut KubeletNode,
@@ -133,9 +163,10 @@ const TAG_DELETE: u64 = 1;
 
 impl Kubelets {
     /// Kubelets of no node yet.
-    pub fn new(settings: KubeletSettings, luck: Luck) -> Kubelets {
+    pub fn new(settings: KubeletSettings, fidelity: Fidelity, luck: Luck) -> Kubelets {
         Kubelets {
             settings,
+            fidelity,
             luck,
             nodes: Chunked::new(),
             workers: Arena::new(),
@@ -153,12 +184,23 @@ impl Kubelets {
             allocatable: node.allocatable.clone(),
             held: Held::default(),
             relist: Duty::Relist.cadence(self.luck, &node.meta.name),
-            relist_at: SimTime::MAX,
             news: Vec::new(),
-            status_at: SimTime::MAX,
+            unsent: Vec::new(),
+            images_changed: None,
             found: Vec::new(),
         });
         at
+    }
+
+    /// What a node's kubelet does again and again, and when.
+    pub fn duties(&self, at: NodeIndex) -> [(Timer, Cadence); 3] {
+        let node = &self.nodes[at.row()];
+        let cadence = |duty: Duty| duty.cadence(self.luck, &node.meta.name);
+        [
+            (Timer::Status(at), cadence(Duty::Status)),
+            (Timer::Relist(at), node.relist),
+            (Timer::Resend(at), cadence(Duty::Resend)),
+        ]
     }
 
     /// Pods that have a worker.
@@ -185,9 +227,10 @@ impl Kubelets {
         work: impl FnOnce(&mut Worker, &mut Desk<'_>),
     ) {
         let Some(worker) = self.workers.get_mut(id) else { return };
-        let (settings, luck, at) = (&self.settings, self.luck, worker.node);
+        let (settings, fidelity, luck, at) =
+            (&self.settings, self.fidelity, self.luck, worker.node);
         let node = &mut self.nodes[at.row()];
-        let mut desk = Desk { id, settings, luck, at, node, fx };
+        let mut desk = Desk { id, settings, fidelity, luck, at, node, fx };
         work(worker, &mut desk);
         worker.advance(&mut desk);
         if worker.stage == Stage::Ended && worker.ending == Ending::Removed {
@@ -231,9 +274,17 @@ impl Kubelets {
 
     /// A status is sent again with the next batch.
     fn resend(&mut self, id: Id<Worker>, fx: &mut Effects<Timer>) {
-        let name = &self.nodes[self.workers[id].node.row()].meta.name;
-        let again = next_after(Duty::Resend.cadence(self.luck, name), fx.now());
-        self.with(id, fx, |worker, _| worker.resend_at = worker.resend_at.min(again));
+        let worker = &mut self.workers[id];
+        if std::mem::replace(&mut worker.is_unsent, true) {
+            return;
+        }
+        let at = worker.node;
+        let node = &mut self.nodes[at.row()];
+        node.unsent.push(id);
+        if node.unsent.len() == 1 {
+            let cadence = Duty::Resend.cadence(self.luck, &node.meta.name);
+            fx.arm_at(next_after(cadence, fx.now()), Timer::Resend(at));
+        }
     }
 
     /// A pod of a kubelet is being deleted: within so many seconds.
@@ -297,16 +348,26 @@ impl Kubelets {
                 fx.because(worker.cause);
                 self.with(id, fx, |_, _| {});
             }
-            Timer::Relist(at) => {
-                let node = &mut self.nodes[at.row()];
-                if node.relist_at != fx.now() {
-                    return;
+            Timer::Probe(id) => {
+                let Some(worker) = self.workers.get_mut(id) else { return };
+                if worker.probing == fx.now() {
+                    worker.probing = SimTime::MAX;
                 }
-                node.relist_at = SimTime::MAX;
-                for id in std::mem::take(&mut node.news) {
+                fx.because(worker.cause);
+                self.with(id, fx, |_, _| {});
+            }
+            Timer::Relist(at) => {
+                for id in std::mem::take(&mut self.nodes[at.row()].news) {
                     let Some(worker) = self.workers.get(id) else { continue };
                     fx.because(worker.cause);
                     self.with(id, fx, Worker::relisted);
+                }
+            }
+            Timer::Resend(at) => {
+                for id in std::mem::take(&mut self.nodes[at.row()].unsent) {
+                    let Some(worker) = self.workers.get(id) else { continue };
+                    fx.because(worker.cause);
+                    self.with(id, fx, Worker::resend);
                 }
             }
             Timer::Orphans(at) => self.remove_orphans(at, fx),
@@ -317,13 +378,15 @@ impl Kubelets {
     /// Which node a timer is for; `None` if it is stale.
     pub fn node_of(&self, timer: Timer) -> Option<NodeIndex> {
         match timer {
-            Timer::Pod(id) => self.workers.get(id).map(|worker| worker.node),
-            Timer::Relist(at) | Timer::Status(at) | Timer::Orphans(at) => Some(at),
+            Timer::Pod(id) | Timer::Probe(id) => self.workers.get(id).map(|worker| worker.node),
+            Timer::Status(at) | Timer::Relist(at) | Timer::Resend(at) | Timer::Orphans(at) => {
+                Some(at)
+            }
         }
     }
 
-    /// A node's status is due because its images changed: `node` is the object as it stands, `images`
-    /// what the node has.
+    /// A node's status is due: `node` is the object as it stands, `images` what the node has. Nothing is sent
+    /// where they are the same (that a status is posted each five minutes anyway shows nowhere).
     pub fn node_status(
         &mut self,
         at: NodeIndex,
@@ -332,10 +395,8 @@ impl Kubelets {
         fx: &mut Effects<Timer>,
     ) {
         let kept = &mut self.nodes[at.row()];
-        if kept.status_at != fx.now() {
-            return;
-        }
-        kept.status_at = SimTime::MAX;
+        let Some(cause) = kept.images_changed.take() else { return };
+        fx.because(cause);
         if node.images == images {
             return;
         }
@@ -373,8 +434,9 @@ impl Kubelets {
         let node = &mut self.nodes[at.row()];
         node.held = Held::default();
         node.news.clear();
+        node.unsent.clear();
         node.found.clear();
-        (node.relist_at, node.status_at) = (SimTime::MAX, SimTime::MAX);
+        node.images_changed = None;
     }
 
     /// The kubelet of a node starts anew, and finds this on its engine; the world then tells it of
@@ -408,6 +470,10 @@ impl Desk<'_> {
         self.fx.arm_at(at, Timer::Pod(self.id));
     }
 
+    fn arm_probe(&mut self, at: SimTime) {
+        self.fx.arm_at(at, Timer::Probe(self.id));
+    }
+
     fn call(&mut self, number: u32, ask: EngineAsk) {
         let op = OpId(((self.id.slot() as u64) << 32) | u64::from(number));
         self.fx.call(EngineCall { op, ask });
@@ -435,18 +501,17 @@ impl Desk<'_> {
     /// The worker has something for the next relist to see.
     fn has_news(&mut self) {
         self.node.news.push(self.id);
-        if self.node.relist_at == SimTime::MAX {
-            self.node.relist_at = next_from(self.node.relist, self.fx.now());
-            self.fx.arm_at(self.node.relist_at, Timer::Relist(self.at));
+        if self.node.news.len() == 1 {
+            self.fx.arm_at(self.next_relist(), Timer::Relist(self.at));
         }
     }
 
     /// The node's images may have changed: its next status shows it.
     fn images_changed(&mut self) {
-        if self.node.status_at == SimTime::MAX {
+        if self.node.images_changed.is_none() {
+            self.node.images_changed = Some(self.fx.cause());
             let cadence = Duty::Status.cadence(self.luck, &self.node.meta.name);
-            self.node.status_at = next_from(cadence, self.fx.now());
-            self.fx.arm_at(self.node.status_at, Timer::Status(self.at));
+            self.fx.arm_at(next_after(cadence, self.fx.now()), Timer::Status(self.at));
         }
     }
 

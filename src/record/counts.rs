@@ -1,7 +1,7 @@
 //! What is counted as it happens, because the store does not remember it.
 
 use crate::api::kind::Kind;
-use crate::messages::{Fact, Verb};
+use crate::messages::{Component, Fact, Verb};
 
 /// Counts over a whole run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -29,7 +29,7 @@ impl Counts {
                 let again = fact.values.iter().any(|(key, value)| *key == "restarts" && *value > 0);
                 self.restarts += u64::from(again);
             }
-            (Verb::Refused, _) => self.refused += 1,
+            (Verb::Refused, _) if fact.component == Component::ApiServer => self.refused += 1,
             _ => {}
         }
     }

@@ -1,11 +1,17 @@
 //! Occurrences that are worked out and occurrences that are run leave the same facts.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use proptest::prelude::*;
+use proptest::sample::Index;
+use wavetank::cluster::World;
 use wavetank::cluster::plan::{Act, Fault, Instance, Plan, Spot, Step};
-use wavetank::kernel::{Engine, Fidelity, Order};
+use wavetank::kernel::{Engine, Fidelity, NoSink, Order};
+use wavetank::messages::Verb;
 use wavetank::time::{SimDuration, SimTime};
 
-use super::rig::{assert_equal, cases, run, shop};
+use super::rig::{assert_equal, cases, deployment, run, shop, step};
 
 /// When a fault strikes or ends: anywhere, or on a whole second, where monitors' passes and renewals of
 /// leaders that lead from the start fall.
@@ -54,12 +60,81 @@ pub fn cluster(seed: u64, mut steps: Vec<Step>) -> Plan {
     plan
 }
 
+/// The same with programs that get ready late, hang and crash, under probes of each kind.
+fn restless(seed: u64, mut steps: Vec<Step>) -> Plan {
+    let spec = format!(
+        "  seed: {seed}\n  duration: 250s\n  cluster:\n    nodes: [{{name: n, count: 4, capacity: \
+         {{cpu: '4', memory: 8Gi}}}}]\n    controlPlane: {{masters: 3, apiServers: 2, etcd: 3, schedulers: 2, \
+         controllerManagers: 2}}\n  apps:\n  - {{match: {{labels: {{app: hangs}}}}, ready: {{exponential: 4s}}, hang: \
+         {{exponential: 40s}}}}\n  - {{match: {{labels: {{app: ends}}}}, run: {{for: 20s, exit: 1}}}}"
+    );
+    let probes = "startupProbe: {httpGet: {port: 80}, periodSeconds: 1, failureThreshold: 9}\n        \
+                  readinessProbe: {httpGet: {port: 80}, periodSeconds: 3}\n        \
+                  livenessProbe: {httpGet: {port: 80}, periodSeconds: 5, failureThreshold: 2}";
+    let more = deployment("hangs", 3, probes) + "---\n" + &deployment("ends", 2, "");
+    let mut plan = shop(2, 1, &spec, &more);
+    steps.sort_by_key(|step| step.at);
+    plan.steps = steps;
+    plan
+}
+
 fn explicit_and_elided_agree(mut plan: Plan) {
     let elided = run(&plan, Order::Fifo);
     plan.fidelity = Fidelity::Explicit;
     let explicit = run(&plan, Order::Fifo);
     assert!(explicit.0.events() > elided.0.events(), "explicit runs what elided counts");
     assert_equal(&elided, &explicit, &format!("elided and explicit, {:?}", plan.steps));
+}
+
+/// When the recurring occurrences of a run fall up to an instant, by kind.
+fn occurrences(plan: &Plan, until: SimTime) -> BTreeMap<String, Vec<SimTime>> {
+    let mut plan = plan.clone();
+    plan.fidelity = Fidelity::Explicit;
+    let mut world = World::new(Arc::new(plan), Order::Fifo, &mut NoSink);
+    let mut kinds: BTreeMap<String, Vec<SimTime>> = BTreeMap::new();
+    let mut last = None;
+    while world.now() < until && step(&mut world, &mut NoSink) {
+        let next = world.next_occurrence();
+        if next != last
+            && let Some((at, duty)) = next
+        {
+            // The kind is what stands before the owner's number.
+            let text = format!("{duty:?}");
+            let kind = text.split(|c: char| c.is_ascii_digit()).next().unwrap_or_default();
+            kinds.entry(kind.to_owned()).or_default().push(at);
+        }
+        last = next;
+    }
+    kinds
+}
+
+/// A fault that strikes on an occurrence of some kind, and ends on another.
+type Exact = (Fault, (Index, Index), Option<(Index, Index)>);
+
+fn exact() -> impl Strategy<Value = Exact> {
+    let instant = || any::<(Index, Index)>();
+    (fault(), instant(), proptest::option::weighted(0.8, instant()))
+}
+
+/// The plan with this fault, whose instants are occurrences of the plan as it is; it strikes after
+/// those that are there.
+fn with_exact(plan: &mut Plan, (fault, strikes, ends): &Exact) {
+    let until = SimTime::from_secs(100);
+    let kinds = occurrences(plan, until + SimDuration::from_secs(60));
+    let pick = |(kind, which): &(Index, Index), from: SimTime, to: SimTime| {
+        let within = |all: &Vec<SimTime>| -> Vec<SimTime> {
+            all.iter().copied().filter(|at| *at > from && *at < to).collect()
+        };
+        let kinds: Vec<Vec<SimTime>> =
+            kinds.values().map(within).filter(|all| !all.is_empty()).collect();
+        (!kinds.is_empty()).then(|| *which.get(kind.get(&kinds[..]).as_slice()))
+    };
+    let from = plan.steps.last().map_or(SimTime::ZERO, |step| step.at);
+    let Some(at) = pick(strikes, from, until) else { return };
+    let end = ends.as_ref().and_then(|ends| pick(ends, at, at + SimDuration::from_secs(60)));
+    let lasts = end.and_then(|end| end.checked_since(at));
+    let act = Act::Fault { fault: fault.clone(), lasts };
+    plan.steps.push(Step { at, name: "fault".into(), act });
 }
 
 proptest! {
@@ -70,8 +145,38 @@ proptest! {
         seed in 1..1000u64,
         steps in proptest::collection::vec(strike(), 0..5),
     ) {
-        explicit_and_elided_agree(cluster(seed, steps));
+        explicit_and_elided_agree(cluster(seed, steps.clone()));
+        explicit_and_elided_agree(restless(seed, steps));
     }
+
+    #[test]
+    fn faults_on_occurrences_leave_equal_facts(
+        seed in 1..1000u64,
+        faults in proptest::collection::vec(exact(), 1..4),
+    ) {
+        let mut plan = restless(seed, Vec::new());
+        for fault in &faults {
+            with_exact(&mut plan, fault);
+        }
+        prop_assert!(!plan.steps.is_empty());
+        explicit_and_elided_agree(plan);
+    }
+}
+
+/// What the properties above are about does happen: all kinds of duties recur, and probes fail.
+#[test]
+fn a_restless_cluster_has_every_duty() {
+    let plan = restless(7, Vec::new());
+    let kinds = occurrences(&plan, SimTime::from_secs(60));
+    for kind in ["Lease(", "NodeMonitor(", "Leader(", "Look("] {
+        assert!(kinds.keys().any(|it| it.starts_with(kind)), "{kind} in {:?}", kinds.keys());
+    }
+    for kind in ["Status(", "Relist(", "Resend(", "Probe("] {
+        let kind = format!("Kubelet({kind}");
+        assert!(kinds.keys().any(|it| it.starts_with(&kind)), "{kind} in {:?}", kinds.keys());
+    }
+    let (_, facts) = run(&plan, Order::Fifo);
+    assert!(facts.of(Verb::ProbeFailed).len() > 2 && facts.of(Verb::BackOff).len() > 2);
 }
 
 /// Once found: an event at the very instant of a pass put the pass off; a node that had just posted

@@ -57,13 +57,14 @@ pub fn load(text: &str) -> Plan {
     loaded.plan
 }
 
-/// All facts of a run, as lines and as they are.
+/// All facts of a run, and the number of each one's cause.
 #[derive(Default)]
-pub struct Facts(pub Vec<(SimTime, Fact)>);
+pub struct Facts(pub Vec<(SimTime, Fact)>, pub Vec<u64>);
 
 impl FactSink<Fact> for Facts {
-    fn record(&mut self, at: SimTime, _number: u64, _cause: u64, fact: &Fact) {
+    fn record(&mut self, at: SimTime, _number: u64, cause: u64, fact: &Fact) {
         self.0.push((at, fact.clone()));
+        self.1.push(cause);
     }
 }
 
@@ -83,7 +84,14 @@ impl Facts {
         let Some((time, fact)) = self.0.get(at) else { return "(no fact)".to_owned() };
         let node = fact.node.as_ref().map_or_else(String::new, |node| format!(" on {node}"));
         let (from, message) = (fact.component.name(), fact.message.as_deref().unwrap_or(""));
-        format!("{time} {from} {} {}{node} {:?} {message}", fact.verb, fact.object, fact.values)
+        let cause = self.1[at];
+        format!(
+            "{time} {}<-{cause} {from} {} {}{node} {:?} {message}",
+            at + 1,
+            fact.verb,
+            fact.object,
+            fact.values
+        )
     }
 
     /// The last facts before `at`, and `at` itself.
@@ -94,9 +102,11 @@ impl Facts {
         })
     }
 
-    /// Where two runs part, if they do.
+    /// Where two runs part, if they do: in a fact or in what it came of.
     pub fn first_difference(&self, other: &Facts) -> Option<usize> {
-        let same = self.0.iter().zip(&other.0).take_while(|(one, two)| one == two).count();
+        let mine = self.0.iter().zip(&self.1);
+        let same =
+            mine.zip(other.0.iter().zip(&other.1)).take_while(|(one, two)| one == two).count();
         (same < self.0.len().max(other.0.len())).then_some(same)
     }
 }

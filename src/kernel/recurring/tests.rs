@@ -119,3 +119,29 @@ proptest! {
         prop_assert_eq!(popped, counted);
     }
 }
+
+#[test]
+fn what_is_asked_for_once_pops_in_either_fidelity_in_its_place() {
+    for fidelity in [Fidelity::Elided, Fidelity::Explicit] {
+        let mut recurring = Recurring::new(fidelity);
+        recurring.declare(SimTime::ZERO, (1, 0), cadence(10, 10));
+        recurring.wake_at(SimTime::ZERO, (1, 0), 0);
+        for (key, due) in [((2, 7), 10), ((0, 9), 10), ((0, 3), 10), ((2, 1), 4), ((2, 2), 5)] {
+            recurring.once(SimTime::ZERO, key, at(due));
+        }
+        recurring.once(SimTime::ZERO, (0, 0), SimTime::MAX);
+        assert_eq!(recurring.peek(), Some((at(4), (2, 1))));
+        let expected = [
+            (4, (2, 1), 0),
+            (5, (2, 2), 0),
+            (10, (0, 3), 0),
+            (10, (0, 9), 0),
+            (10, (1, 0), 0),
+            (10, (2, 7), 0),
+        ];
+        assert_eq!(pops(&mut recurring, 6), expected);
+        // A single occurrence of this instant has popped after it: the next is due one period later.
+        assert_eq!(recurring.wake_next(at(10), (1, 0)), 1);
+        assert_eq!(recurring.peek_time(), Some(at(20)));
+    }
+}

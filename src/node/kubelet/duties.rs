@@ -1,9 +1,9 @@
-//! What a kubelet does again and again whether or not anything happens, as arithmetic: when each occurrence falls.
+//! What a kubelet does again and again whether or not anything happens: when each occurrence falls.
 //!
-//! Nothing here is queued. Whoever keeps node leases and heartbeats works out from these cadences what
-//! arrived when; a relist is woken only where there is something to see. Relists, probes and resent
-//! statuses are arithmetic in both fidelities; leases, passes of the node controller, and looks and
-//! renewals of leaders are run one by one in an explicit run.
+//! Nothing here is queued. In an elided run whoever keeps node leases works out from these cadences what arrived
+//! when, and a relist, a status or a batch of unsent statuses is woken only where there is something to see or
+//! send. In an explicit run each occurrence pops. Probes tick by pod and container ([`super::probes`]): elided,
+//! only ticks that change a result pop; explicit, all of them.
 
 use crate::api::name::Name;
 use crate::kernel::recurring::Cadence;
@@ -51,12 +51,7 @@ impl Duty {
     }
 }
 
-/// The first occurrence at or after an instant.
-pub fn next_from(cadence: Cadence, instant: SimTime) -> SimTime {
-    cadence.at(cadence.first_from(instant))
-}
-
 /// The first occurrence after an instant.
 pub fn next_after(cadence: Cadence, instant: SimTime) -> SimTime {
-    next_from(cadence, instant + SimDuration::from_nanos(1))
+    cadence.at(cadence.first_from(instant + SimDuration::from_nanos(1)))
 }

@@ -7,7 +7,7 @@
 
 use crate::api::pod::Probe;
 use crate::kernel::recurring::Cadence;
-use crate::time::SimTime;
+use crate::time::{SimDuration, SimTime};
 
 /// When a program answers probes: from `from`, up to but not at `until`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +48,12 @@ impl Prober<'_> {
     fn ticks(&self) -> Option<(Cadence, u64)> {
         let ticks = Cadence::new(self.base, self.probe.period)?;
         Some((ticks, ticks.first_from(self.counts_from)))
+    }
+
+    /// Its first tick after `now` whose answer counts.
+    pub fn next_tick(&self, now: SimTime) -> Option<SimTime> {
+        let (ticks, first) = self.ticks()?;
+        Some(ticks.at(first.max(ticks.first_from(now + SimDuration::from_nanos(1)))))
     }
 
     /// When a result that is bad becomes good; `None`: never, as things stand.
@@ -91,7 +97,6 @@ impl Prober<'_> {
 mod tests {
     use super::*;
     use crate::api::pod::ProbeHandler;
-    use crate::time::SimDuration;
     use proptest::prelude::*;
 
     fn secs(n: u64) -> SimTime {

@@ -58,10 +58,11 @@ pub(super) fn new_worker(
         fresh_from: SimTime::ZERO,
         has_news: false,
         armed: SimTime::MAX,
+        probing: SimTime::MAX,
         taken: object.status.start_time.unwrap_or(fx.now()),
         sandbox: SandboxKnown::None,
         status,
-        resend_at: SimTime::MAX,
+        is_unsent: false,
         reason: None,
         runs: std::iter::repeat_with(ContainerRun::new).take(containers).collect::<SmallVec<_>>(),
     }

@@ -52,7 +52,7 @@ impl Worker {
 
     /// Sends the status as it stands.
     pub(super) fn send_status(&mut self, desk: &mut Desk<'_>) {
-        self.resend_at = SimTime::MAX;
+        self.is_unsent = false;
         if self.ending == Ending::Removed && self.stage != Stage::Active {
             return;
         }

@@ -7,6 +7,7 @@ use super::worker::{Change, Ending, Kill, Life, SandboxKnown, Stage, Step, Worke
 use super::{Desk, effective_grace};
 use crate::api::pod::{Lifetime, PullPolicy, WaitingReason};
 use crate::base::hash::StableHasher;
+use crate::kernel::Fidelity;
 use crate::luck::{Label, Luck};
 use crate::messages::Verb;
 use crate::messages::engine::{
@@ -47,17 +48,57 @@ impl Worker {
             }
             self.sync(desk);
         }
-        if self.resend_at <= now {
-            self.send_status(desk);
-            if self.stage == Stage::Ended && self.ending == Ending::Deleted {
-                self.send_delete(desk);
-            }
-        }
+        self.await_relist(desk);
         let due = self.due(now);
         if due < self.armed {
             self.armed = due;
             desk.arm(due);
         }
+        let look = self.next_look(now, desk.fidelity);
+        if look < self.probing {
+            self.probing = look;
+            desk.arm_probe(look);
+        }
+    }
+
+    /// A status that could not be sent, and a deletion, are sent again.
+    pub(super) fn resend(&mut self, desk: &mut Desk<'_>) {
+        if !self.is_unsent {
+            return;
+        }
+        self.send_status(desk);
+        if self.stage == Stage::Ended && self.ending == Ending::Deleted {
+            self.send_delete(desk);
+        }
+    }
+
+    /// A sync that waits for the next look at the engine comes with it.
+    fn await_relist(&mut self, desk: &mut Desk<'_>) {
+        let waits = self.stage == Stage::Active && self.step == Step::Idle && self.wants_sync;
+        if waits && !self.has_news && self.fresh_from == desk.next_relist() {
+            self.has_news = true;
+            desk.has_news();
+        }
+    }
+
+    /// When its probes are looked at next: where a result changes, or at each tick.
+    fn next_look(&self, now: SimTime, fidelity: Fidelity) -> SimTime {
+        let mut look = SimTime::MAX;
+        if self.stage != Stage::Active {
+            return look;
+        }
+        for (index, run) in self.runs.iter().enumerate() {
+            let container = self.container(index);
+            if let Some((at, _)) = run.next_result(container, self.taken) {
+                look = look.min(at);
+            }
+            if fidelity == Fidelity::Explicit
+                && let Some(at) = run.next_tick(container, self.taken, now)
+            {
+                look = look.min(at);
+            }
+        }
+        look
     }
 
     /// When the pod is active for too long.
@@ -68,18 +109,17 @@ impl Worker {
 
     /// The earliest instant at which something is due of itself.
     fn due(&self, now: SimTime) -> SimTime {
-        let mut due = self.resend_at;
+        let mut due = SimTime::MAX;
         match self.stage {
             Stage::Active => {
                 if self.step == Step::Idle {
-                    due = due.min(if self.wants_sync { self.fresh_from } else { SimTime::MAX });
+                    let waits = self.wants_sync && !self.has_news;
+                    due = if waits { self.fresh_from } else { SimTime::MAX };
                     let retries = self.runs.iter().map(|run| run.retry_at.max(self.fresh_from));
                     due = retries.fold(due, SimTime::min);
                 }
                 for (index, run) in self.runs.iter().enumerate() {
-                    if let Some((at, _)) = run.next_change(self.container(index), self.taken) {
-                        due = due.min(at);
-                    }
+                    due = due.min(run.answers_at(self.container(index)).unwrap_or(SimTime::MAX));
                 }
                 due = due.min(self.deadline().unwrap_or(SimTime::MAX));
             }

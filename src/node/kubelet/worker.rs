@@ -191,17 +191,63 @@ impl ContainerRun {
         Prober { probe, base, counts_from }
     }
 
-    /// What its probes will change next if nothing happens; `base` is a tick of those that tick
-    /// from the pod's arrival.
+    /// Since when it runs, if it is to run on.
+    fn running(&self) -> Option<SimTime> {
+        match (self.seen, self.kill) {
+            (Life::Running(since), Kill::None) => Some(since),
+            _ => None,
+        }
+    }
+
+    /// When it gets ready without a probe.
+    pub(super) fn answers_at(&self, container: &Container) -> Option<SimTime> {
+        self.running()?;
+        let is_plain = container.readiness.is_none() && self.started && !self.ready;
+        let at = self.answers.from.max(self.seen_at);
+        (is_plain && at < SimTime::MAX).then_some(at)
+    }
+
+    /// The next tick after `now` of any of its probes; `base` as in [`ContainerRun::next_result`].
+    pub(super) fn next_tick(
+        &self,
+        container: &Container,
+        base: SimTime,
+        now: SimTime,
+    ) -> Option<SimTime> {
+        let since = self.running()?;
+        let tick =
+            |probe: &Option<Probe>, base| self.prober(probe.as_ref()?, base, since).next_tick(now);
+        if !self.started {
+            return tick(&container.startup, base);
+        }
+        let readiness = || tick(&container.readiness, self.ready_base);
+        let readiness = if self.ready_base == SimTime::MAX { None } else { readiness() };
+        let liveness = tick(&container.liveness, base);
+        readiness.into_iter().chain(liveness).min()
+    }
+
+    /// What changes next of itself: it gets ready without a probe, or a probe's result changes.
     pub(super) fn next_change(
         &self,
         container: &Container,
         base: SimTime,
     ) -> Option<(SimTime, Change)> {
-        let Life::Running(since) = self.seen else { return None };
-        if self.kill != Kill::None {
-            return None;
+        let result = self.next_result(container, base);
+        match (self.answers_at(container), result) {
+            (Some(at), Some(result)) if result.0 < at => Some(result),
+            (Some(at), _) => Some((at, Change::Ready)),
+            (None, result) => result,
         }
+    }
+
+    /// What its probes will change next if nothing happens; `base` is a tick of those that tick
+    /// from the pod's arrival.
+    pub(super) fn next_result(
+        &self,
+        container: &Container,
+        base: SimTime,
+    ) -> Option<(SimTime, Change)> {
+        let since = self.running()?;
         if !self.started {
             let probe = container.startup.as_ref()?;
             return self.prober(probe, base, since).starts(self.answers).map(|end| match end {
@@ -210,8 +256,7 @@ impl ContainerRun {
             });
         }
         let readiness = match (&container.readiness, self.ready) {
-            (None, false) => Some((self.answers.from.max(self.seen_at), Change::Ready)),
-            (None, true) => None,
+            (None, _) => None,
             (Some(_), false) if self.ready_base == SimTime::MAX => None,
             (Some(probe), false) => {
                 let prober = self.prober(probe, self.ready_base, since);
@@ -289,13 +334,15 @@ pub struct Worker {
     pub(super) has_news: bool,
     /// The next wake-up that is armed.
     pub(super) armed: SimTime,
+    /// The next look at its probes that is armed.
+    pub(super) probing: SimTime,
     /// When the kubelet took it on.
     pub(super) taken: SimTime,
     pub(super) sandbox: SandboxKnown,
     /// The status as last written.
     pub(super) status: PodStatus,
-    /// A write that failed is tried again then.
-    pub(super) resend_at: SimTime,
+    /// A write failed: the status goes out with the next batch.
+    pub(super) is_unsent: bool,
     /// Reason and message of a pod that was stopped.
     pub(super) reason: Option<Arc<StatusReason>>,
     pub(super) runs: SmallVec<[ContainerRun; 1]>,

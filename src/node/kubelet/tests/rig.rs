@@ -12,6 +12,7 @@ use crate::api::pod::*;
 use crate::api::resources::Resources;
 use crate::base::Id;
 use crate::compute::Machine;
+use crate::kernel::Fidelity;
 use crate::luck::{Distribution, Luck};
 use crate::messages::app::{App, Apps, Delay};
 use crate::messages::engine::EngineEvent;
@@ -124,7 +125,7 @@ impl Rig {
         let luck = Luck::new(7);
         let settings = EngineSettings::default();
         let mut engines = SimulatedEngines::new(settings, ImageTable::default(), luck);
-        let mut kubelets = Kubelets::new(KubeletSettings::default(), luck);
+        let mut kubelets = Kubelets::new(KubeletSettings::default(), Fidelity::Elided, luck);
         let address = Ipv4Addr::new(192, 168, 0, 1);
         let amounts =
             Resources { cpu_milli: 4000, memory: 1 << 34, pods: 110, ..Resources::default() };
