@@ -177,7 +177,7 @@ impl NodeLifecycle {
                     taints::Writing::new(work.node, node, rev, &add, &remove).map(|one| one.call())
                 }
                 Step::PodsNotReady => {
-                    let pods = pods_by_name(work.node, known);
+                    let pods = pods_by_uid(work.node, known);
                     work.steps.extend(pods.into_iter().map(Step::PodNotReady));
                     None
                 }
@@ -275,16 +275,14 @@ impl NodeLifecycle {
     }
 }
 
-/// The pods of a node, by name: the order decides nothing but who comes first.
-fn pods_by_name(node: Id<Node>, known: Known<'_>) -> Vec<Id<Pod>> {
+/// The pods of a node by uid: upstream walks a set of them in no order, and uids are drawn.
+fn pods_by_uid(node: Id<Node>, known: Known<'_>) -> Vec<Id<Pod>> {
     let ids = known.index.pods_on(node).iter();
     let mut pods: Vec<(Id<Pod>, &Pod)> = ids
         .filter_map(|&id| Some((id, known.view.get(id)?)))
         .filter(|(_, pod)| pod.is_ready())
         .collect();
-    pods.sort_by(|(_, a), (_, b)| {
-        (&a.meta.namespace, &a.meta.name).cmp(&(&b.meta.namespace, &b.meta.name))
-    });
+    pods.sort_by_key(|(_, pod)| pod.meta.uid);
     pods.into_iter().map(|(id, _)| id).collect()
 }
 
