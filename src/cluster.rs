@@ -15,8 +15,10 @@
 
 mod boot;
 pub mod census;
+mod changes;
 pub mod clients;
 mod convergence;
+mod errands;
 mod event;
 mod heartbeats;
 pub mod invariants;
@@ -45,7 +47,7 @@ use crate::kernel::{Due, Engine, FactSink, Kernel, LoggedInput, NO_CAUSE, Outgoi
 use crate::luck::Luck;
 use crate::messages::engine::EngineCall;
 use crate::messages::{ClientId, Effects, Fact, Profile};
-use crate::net::{Net, RuleId};
+use crate::net::Net;
 use crate::node::NodeIndex;
 use crate::node::container_engine::EngineReport;
 use crate::node::container_engine::simulated::EngineTimer;
@@ -57,16 +59,17 @@ use crate::time::SimTime;
 use census::Census;
 use clients::Clients;
 use convergence::Convergence;
+use errands::Errands;
+pub use errands::Refusal;
 pub use event::Event;
 use heartbeats::Renewals;
 use leaders::{Leaders, Post};
 use nodes::{Nodes, PodNews};
-use plan::{Act, End, Plan};
+use plan::{End, Plan};
 use processes::{ManagerProcess, ProcessId, SchedulerProcess};
 use requests::{Flight, Sink};
 use servers::{ApiServer, Etcd};
-use steps::Errands;
-pub use steps::Refusal;
+use steps::Struck;
 use timeline::Timeline;
 use watches::Watches;
 
@@ -130,9 +133,8 @@ pub struct World {
     user: ClientId,
     errands: Errands,
     timeline: Timeline,
-    partitions: BTreeMap<u32, RuleId>,
-    /// The instant of the latest step or end of a fault.
-    last_step: SimTime,
+    /// Faults in force, by step.
+    struck: BTreeMap<u32, Struck>,
     /// The world's own watches, which see every change at its commit.
     observed: [CursorId; TABLES.len()],
     convergence: Convergence,
@@ -197,27 +199,23 @@ impl World {
     }
 
     /// When the run may end if nothing changes until then: convergence has held for so long, counted
-    /// from the latest step, or the plan's last instant.
+    /// from the latest step, end of a fault and notice taken of either, or the plan's last instant.
     pub fn ends_at(&self) -> SimTime {
-        match self.plan.end {
-            End::At(at) => at,
-            End::Settled { hold, backstop } => match self.converged_since() {
-                Some(since) if self.steps_are_done() => {
-                    clients::after(since.max(self.last_step), hold).min(backstop)
-                }
-                _ => backstop,
-            },
+        let (hold, backstop) = match self.plan.end {
+            End::At(at) => return at,
+            End::Settled { hold, backstop } => (hold, backstop),
+        };
+        let is_quiet = self.errands.is_done() && self.timeline.is_over();
+        let quiet = self.timeline.quiet_since().filter(|_| is_quiet);
+        match (self.converged_since(), quiet) {
+            (Some(since), Some(quiet)) => clients::after(since.max(quiet), hold).min(backstop),
+            _ => backstop,
         }
     }
 
-    fn steps_are_done(&self) -> bool {
-        let (now, steps) = (self.kernel.now(), &self.plan.steps);
-        let end = |step: &plan::Step| match &step.act {
-            Act::Fault { lasts: Some(lasts), .. } => clients::after(step.at, *lasts),
-            _ => step.at,
-        };
-        // The last step is looked at first: usually that settles it.
-        self.errands.is_done() && steps.iter().rev().all(|step| end(step) <= now)
+    /// Whole seconds of the run so far.
+    fn kernel_seconds(&self) -> u64 {
+        self.kernel.now().as_secs()
     }
 
     fn dispatch(&mut self, due: Due<Event, Duty>, sink: Sink<'_>) {
@@ -240,7 +238,7 @@ impl World {
             Event::Kubelet(timer) => self.kubelet_timer(cause, timer, sink),
             Event::Engine(timer) => self.engine_timer(cause, timer, sink),
             Event::Step(at) => self.step_due(cause, at, sink),
-            Event::Errand => self.next_errand(cause),
+            Event::Errand => self.next_errand(sink),
             Event::Heal(at) => self.heal(cause, at, sink),
             Event::Synced(process, life) => self.synced(cause, process, life, sink),
         }
@@ -274,6 +272,7 @@ impl World {
 
     /// Works out anew since when the cluster has been as desired.
     fn judge(&mut self) {
+        self.notice();
         if !std::mem::take(&mut self.is_dirty) {
             return;
         }

@@ -56,6 +56,7 @@
 //! | [`control_plane`] | API server, scheduler, controllers |
 //! | [`node`] | kubelet, container engine, kube-proxy |
 //! | [`traffic`] | clients that call Services, in a lane of their own |
+//! | [`faults`] | what can be broken, and what that means for links and things |
 //! | [`cluster`] | the World and the Plan it is built from |
 //! | [`record`] | what a run leaves behind |
 //! | [`scenario`] | documents to Plan |
@@ -67,6 +68,7 @@ pub mod cli;
 pub mod cluster;
 pub mod compute;
 pub mod control_plane;
+pub mod faults;
 pub mod kernel;
 pub mod luck;
 pub mod messages;

@@ -6,8 +6,10 @@
 
 pub mod address;
 
+use std::net::Ipv4Addr;
+
 use crate::base::hash::StableHasher;
-use crate::luck::{Distribution, Draw};
+use crate::luck::{Distribution, Draw, Ratio};
 use crate::time::SimDuration;
 
 /// Where something runs. Links and faults know places only.
@@ -28,14 +30,32 @@ pub enum Places {
     Any,
     /// Those listed, sorted.
     These(Vec<Place>),
+    /// Pods of these addresses, sorted, wherever they are.
+    Pods(Vec<Ipv4Addr>),
 }
 
 impl Places {
-    fn has(&self, place: Place) -> bool {
+    fn has(&self, end: End) -> bool {
         match self {
             Places::Any => true,
-            Places::These(list) => list.binary_search(&place).is_ok(),
+            Places::These(list) => list.binary_search(&end.place).is_ok(),
+            Places::Pods(list) => end.pod.is_some_and(|pod| list.binary_search(&pod).is_ok()),
         }
+    }
+}
+
+/// One end of a message: a place, and the pod there that speaks or is spoken to, if it is one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct End {
+    /// Where it is.
+    pub place: Place,
+    /// The pod's address.
+    pub pod: Option<Ipv4Addr>,
+}
+
+impl From<Place> for End {
+    fn from(place: Place) -> End {
+        End { place, pod: None }
     }
 }
 
@@ -45,23 +65,47 @@ pub enum RuleEffect {
     /// It never arrives.
     Drop,
     /// It arrives so much later.
-    Delay(SimDuration),
+    Delay(Distribution),
+    /// It is lost so often, by luck.
+    Lose(Ratio),
 }
 
-/// A fault on links, in both directions.
+/// Which messages between two ends a rule is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Ways {
+    /// All.
+    #[default]
+    Both,
+    /// Those from the first end to the second.
+    Onward,
+    /// Those from the second end to the first.
+    Back,
+}
+
+/// A fault on links.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rule {
     /// One end.
     pub from: Places,
     /// The other end.
     pub to: Places,
+    /// Which messages between them.
+    pub ways: Ways,
     /// What it does.
     pub effect: RuleEffect,
+    /// A stable number of the fault, for its luck.
+    pub key: u64,
 }
 
 impl Rule {
-    fn applies(&self, a: Place, b: Place) -> bool {
-        (self.from.has(a) && self.to.has(b)) || (self.from.has(b) && self.to.has(a))
+    fn applies(&self, a: End, b: End) -> bool {
+        let (onward, back) =
+            (self.from.has(a) && self.to.has(b), self.from.has(b) && self.to.has(a));
+        match self.ways {
+            Ways::Both => onward || back,
+            Ways::Onward => onward,
+            Ways::Back => back,
+        }
     }
 }
 
@@ -92,28 +136,42 @@ impl Net {
         Net { link, rules: Vec::new(), next_rule: 0 }
     }
 
-    /// What becomes of a message from `a` to `b`; within one place it arrives at once.
-    pub fn carry(&self, a: Place, b: Place, draw: Draw) -> Verdict {
-        if a == b {
+    /// What becomes of a message from `a` to `b`; within one place it arrives at once, unless a
+    /// fault is about one of the pods themselves.
+    pub fn carry(&self, a: impl Into<End>, b: impl Into<End>, draw: Draw) -> Verdict {
+        let (a, b) = (a.into(), b.into());
+        let is_near = a.place == b.place;
+        if is_near && (self.rules.is_empty() || (a.pod.is_none() && b.pod.is_none())) {
             return Verdict::Deliver(SimDuration::ZERO);
         }
-        let mut delay = self.link.sample(draw);
+        let own = |rule: &Rule| {
+            Draw::from_bits(StableHasher::new().word(draw.clone().u64()).word(rule.key).finish())
+        };
+        let (mut more, mut is_lost) = (SimDuration::ZERO, false);
         for (_, rule) in self.rules.iter().filter(|(_, rule)| rule.applies(a, b)) {
+            if is_near
+                && matches!((&rule.from, &rule.to), (Places::These(_), _) | (_, Places::These(_)))
+            {
+                continue;
+            }
             match rule.effect {
                 RuleEffect::Drop => return Verdict::Drop,
-                RuleEffect::Delay(more) => delay += more,
+                RuleEffect::Delay(law) => more += law.sample(own(rule)),
+                RuleEffect::Lose(share) => is_lost |= own(rule).chance(share),
             }
         }
-        Verdict::Deliver(delay)
+        let link = if is_near { SimDuration::ZERO } else { self.link.sample(draw) };
+        if is_lost { Verdict::Drop } else { Verdict::Deliver(link + more) }
     }
 
-    /// Whether messages pass between `a` and `b` at all.
-    pub fn reaches(&self, a: Place, b: Place) -> bool {
-        a == b
-            || !self
-                .rules
-                .iter()
-                .any(|(_, rule)| rule.effect == RuleEffect::Drop && rule.applies(a, b))
+    /// Whether `a` and `b` can talk: messages pass in both directions, delayed or now and then lost
+    /// as they may be.
+    pub fn reaches(&self, a: impl Into<End>, b: impl Into<End>) -> bool {
+        let (a, b) = (a.into(), b.into());
+        let cuts = |rule: &Rule| {
+            rule.effect == RuleEffect::Drop && (rule.applies(a, b) || rule.applies(b, a))
+        };
+        (a == b && a.pod.is_none()) || !self.rules.iter().any(|(_, rule)| cuts(rule))
     }
 
     /// Installs a rule; it holds until it is taken back.
@@ -154,7 +212,9 @@ mod tests {
         let cut = net.install(Rule {
             from: Places::These(vec![a]),
             to: Places::These(vec![c]),
+            ways: Ways::Both,
             effect: RuleEffect::Drop,
+            key: 1,
         });
         assert_eq!(net.carry(c, a, draw()), Verdict::Drop);
         assert!(!net.reaches(a, c) && net.reaches(a, b));
@@ -166,10 +226,39 @@ mod tests {
     fn delays_add_up() {
         let mut net = Net::new(SimDuration::from_millis(1).into());
         for _ in 0..2 {
-            let effect = RuleEffect::Delay(SimDuration::from_millis(10));
-            net.install(Rule { from: Places::Any, to: Places::Any, effect });
+            let effect = RuleEffect::Delay(SimDuration::from_millis(10).into());
+            net.install(Rule {
+                from: Places::Any,
+                to: Places::Any,
+                ways: Ways::Both,
+                effect,
+                key: 1,
+            });
         }
         let verdict = net.carry(Place::Outside, Place::Node(0), Draw::from_bits(1));
         assert_eq!(verdict, Verdict::Deliver(SimDuration::from_millis(21)));
+    }
+
+    #[test]
+    fn a_lossy_link_loses_its_share_one_way_and_can_still_be_talked_over() {
+        let mut net = Net::new(SimDuration::from_millis(1).into());
+        let (a, b) = (Place::Node(1), Place::Node(2));
+        net.install(Rule {
+            from: Places::These(vec![a]),
+            to: Places::Any,
+            ways: Ways::Onward,
+            effect: RuleEffect::Lose(Ratio::new(1, 4).expect("a chance")),
+            key: 7,
+        });
+        let lost = |from, to| {
+            let draws = (0..10_000u64).map(|bits| StableHasher::new().word(bits).finish());
+            draws
+                .filter(|&bits| net.carry(from, to, Draw::from_bits(bits)) == Verdict::Drop)
+                .count()
+        };
+        // Five standard deviations of 10,000 draws of a quarter are 217.
+        assert!(lost(a, b).abs_diff(2_500) < 217, "{}", lost(a, b));
+        assert_eq!(lost(b, a), 0);
+        assert!(net.reaches(a, b));
     }
 }

@@ -5,6 +5,8 @@
 //! for a plan, the default cluster, namespaces nobody wrote. Reads documents through `api`; opens no
 //! file itself.
 mod assign;
+mod claims;
+mod edits;
 mod judge;
 mod load;
 mod nodes;
@@ -15,10 +17,12 @@ mod scheduler;
 pub mod schema;
 mod settings;
 mod steps;
+mod strikes;
+mod targets;
 mod values;
 
 pub use assign::Assignment;
-pub use load::{API_VERSION, Loaded, Loader, Overrides};
+pub use load::{API_VERSION, Loaded, Loader, Overrides, Wanted};
 pub use nodes::{Group, NODES_MAX};
 
 #[cfg(test)]

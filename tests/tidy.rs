@@ -18,6 +18,7 @@ const ORDER: &[&str] = &[
     "control_plane",
     "node",
     "traffic",
+    "faults",
     "cluster",
     "record",
     "scenario",
@@ -39,6 +40,7 @@ const COMPONENTS: &[&str] = &[
     "node/container_engine",
     "node/kube_proxy",
     "traffic",
+    "faults",
 ];
 
 /// Files grown past their idea are split; data and tests may be longer.

@@ -169,7 +169,8 @@ pub fn rollout(nodes: usize, pods: usize) -> Plan {
     let mut plan = deployments(nodes, pods);
     let target =
         Target { kind: Kind::Deployment, namespace: "default".into(), name: "app-1".into() };
-    let act = Act::SetImage { target, container: None, image: "app:2".into() };
+    let change = wavetank::cluster::plan::Change::Image { container: None, image: "app:2".into() };
+    let act = Act::Change { target, change };
     plan.steps.push(Step { at: DAY_STARTS, name: "rollout".into(), act });
     plan.end = End::At(DAY_STARTS + SimDuration::from_secs(60));
     plan

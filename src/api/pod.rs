@@ -41,28 +41,16 @@ pub struct PodTemplate {
 }
 
 impl PodTemplate {
-    /// The same template with the image of `container` (`None`: of all containers) set to `image`.
-    pub fn with_image(&self, container: Option<&str>, image: &str) -> PodTemplate {
-        let mut spec = (*self.spec).clone();
-        let mut written: serde_json::Value =
-            serde_json::from_str(&spec.written).unwrap_or(serde_json::Value::Null);
-        let mut hasher = StableHasher::new().word(self.hash);
-        for (at, one) in spec.containers.iter_mut().enumerate() {
-            if container.is_none_or(|name| *one.name == *name) && *one.image != *image {
-                one.image = image.into();
-                hasher = hasher.word(at as u64).text(image);
-                if let Some(field) = written.pointer_mut(&format!("/containers/{at}/image")) {
-                    *field = image.into();
-                }
+    /// The template of pods with these labels and annotations and this spec.
+    pub fn new(labels: Arc<Labels>, annotations: Arc<Labels>, spec: Arc<PodSpec>) -> PodTemplate {
+        let mut hasher = StableHasher::new().text(&spec.written);
+        for map in [&labels, &annotations] {
+            hasher = hasher.word(map.len() as u64);
+            for (key, value) in map.iter() {
+                hasher = hasher.text(key).text(value);
             }
         }
-        if spec == *self.spec {
-            return self.clone();
-        }
-        if !written.is_null() {
-            spec.written = written.to_string().into();
-        }
-        PodTemplate { spec: Arc::new(spec), hash: hasher.finish(), ..self.clone() }
+        PodTemplate { labels, annotations, spec, hash: hasher.finish() }
     }
 }
 

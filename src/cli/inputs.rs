@@ -63,6 +63,16 @@ pub(super) fn load(
             Err(error) => loader.unreadable(&name, &format!("cannot be read: {}", words(&error))),
         }
     }
+    while let Some(wanted) = loader.next_wanted() {
+        let folder = Path::new(&wanted.beside).parent().unwrap_or(Path::new(""));
+        let input = Input::File(folder.join(&wanted.path));
+        match open(&input) {
+            Ok(reader) => loader.read_wanted(&wanted, &input.name(), reader, &mut |_| {}),
+            Err(error) => {
+                loader.unreadable_wanted(&wanted, &format!("cannot be read: {}", words(&error)));
+            }
+        }
+    }
     Ok(loader.finish())
 }
 

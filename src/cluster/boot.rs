@@ -7,13 +7,13 @@ use std::sync::Arc;
 use super::census::Census;
 use super::clients::{Clients, Owner, RateLimit};
 use super::convergence::Convergence;
+use super::errands::Errands;
 use super::heartbeats::{Renewals, Way};
 use super::leaders::Leaders;
 use super::nodes::Nodes;
 use super::plan::{ClientLimit, Plan, PlannedObject, Role};
 use super::processes::{ManagerProcess, Process, ProcessId, Readiness, SchedulerProcess};
 use super::servers::{ApiServer, Etcd};
-use super::steps::Errands;
 use super::timeline::Timeline;
 use super::watches::Watches;
 use super::{Buffers, Duty, Settings, World};
@@ -92,8 +92,7 @@ impl World {
             user,
             errands: Errands::default(),
             timeline: Timeline::new(plan.steps.len()),
-            partitions: Default::default(),
-            last_step: SimTime::ZERO,
+            struck: Default::default(),
             observed,
             convergence: Convergence::default(),
             census: Census::default(),
@@ -115,8 +114,7 @@ impl World {
         world.await_step(0);
         let applied: Vec<PlannedObject> =
             plan.objects.iter().filter(|one| one.arrival == Arrival::Applied).cloned().collect();
-        world.apply_all(&applied, 0);
-        world.next_errand(NO_CAUSE);
+        world.apply_at_start(&applied, sink);
         world
     }
 

@@ -26,7 +26,7 @@ use crate::control_plane::scheduler::Leading;
 use crate::kernel::{Fidelity, NO_CAUSE};
 use crate::messages::{Component, Effects, Reply};
 use crate::store::{Cursors, TableKind, View};
-use crate::time::SimTime;
+use crate::time::{SimDuration, SimTime};
 
 /// What one instance of several leads in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -97,6 +97,13 @@ impl Leaders {
         self.holders[post as usize].as_ref()?.pulse.last_heard(now, &self.way)
     }
 
+    /// When the Lease of the latest holder that fell silent runs out; the start if none did.
+    fn lost_at(&self, now: SimTime, lease: SimDuration) -> SimTime {
+        let silent = Post::ALL.into_iter().filter(|&post| self.is_silent(post));
+        let lost = silent.filter_map(|post| self.renewed(post, now)?.checked_add(lease));
+        lost.max().unwrap_or(SimTime::ZERO)
+    }
+
     /// Whether no renewal will come as things stand.
     fn is_silent(&self, post: Post) -> bool {
         self.holders[post as usize].as_ref().is_none_or(|holder| !holder.pulse.is_heard())
@@ -104,6 +111,11 @@ impl Leaders {
 }
 
 impl World {
+    /// When the Leases of leaders that fell silent run out, so that others notice.
+    pub(super) fn leaders_lost_at(&self, now: SimTime) -> SimTime {
+        self.leaders.lost_at(now, election::Settings::default().lease)
+    }
+
     /// A process stands as a candidate; its first look is now.
     pub(super) fn stand(&mut self, id: ProcessId, cause: u64, sink: Sink<'_>) {
         let election = self.new_candidate(id);

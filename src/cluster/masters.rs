@@ -2,6 +2,7 @@
 
 use super::World;
 use super::nodes::Power;
+use super::plan::Instance;
 use super::processes::{ProcessId, Readiness};
 use super::requests::Sink;
 use crate::net::Place;
@@ -25,8 +26,20 @@ impl World {
     /// The machine at `place` is back: its kubelet starts what stands in its manifests.
     pub(super) fn machine_on(&mut self, cause: u64, place: Place, sink: Sink<'_>) {
         self.etcd.start(place);
-        self.servers.iter_mut().filter(|server| server.place == place).for_each(|it| it.start());
+        for number in 0..self.servers.len() {
+            let is_free = !self.is_stopped(Instance::ApiServer(number as u16));
+            if is_free && self.servers[number].place == place {
+                self.servers[number].start();
+            }
+        }
         for id in self.processes_at(place) {
+            let instance = match id {
+                ProcessId::Scheduler(at) => Instance::Scheduler(at.into()),
+                ProcessId::Manager(at) => Instance::ControllerManager(at.into()),
+            };
+            if self.is_stopped(instance) {
+                continue;
+            }
             self.start(cause, id, Readiness::AfterSync, sink);
         }
     }

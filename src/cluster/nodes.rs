@@ -221,7 +221,7 @@ impl World {
     }
 
     /// Lets the engine of a machine do something; what it reports reaches the kubelet at once.
-    fn engine(
+    pub(super) fn engine(
         &mut self,
         at: NodeIndex,
         cause: u64,

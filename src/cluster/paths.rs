@@ -35,6 +35,7 @@ impl World {
         }
         self.watch_nodes();
         self.hear_leaders(cause, sink);
+        self.look_out();
         self.is_dirty = true;
     }
 

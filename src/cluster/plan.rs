@@ -4,12 +4,13 @@
 //! Owns the data; refuses to know files, formats and flags (`scenario/` fills it) and what becomes
 //! of it (`World` reads it).
 
+mod step;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use crate::api::compact::Arrival;
-use crate::api::kind::Kind;
 use crate::api::meta::Labels;
 use crate::api::name::Text;
 use crate::api::node::Node;
@@ -23,6 +24,10 @@ use crate::messages::Profile;
 use crate::messages::app::{App, Apps};
 use crate::time::{SimDuration, SimTime};
 pub use crate::traffic::plan::TrafficPlan;
+pub use step::{
+    Act, Change, Count, Fault, Instance, LinkHarm, Pods, Propagation, Spot, Step, TaintEdit,
+    Target, Which,
+};
 
 /// What is run.
 #[derive(Clone, PartialEq, Debug)]
@@ -231,150 +236,6 @@ impl fmt::Display for Source {
             None => Ok(()),
         }
     }
-}
-
-/// Something that happens in the course of a run.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Step {
-    /// When.
-    pub at: SimTime,
-    /// What it is called; steps without a name are called by their verb and number.
-    pub name: Text,
-    /// What.
-    pub act: Act,
-}
-
-/// What happens.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Act {
-    /// Objects are applied: created, or brought to this state.
-    Apply(Vec<PlannedObject>),
-    /// An object is deleted, as by `kubectl delete`.
-    Delete(Target),
-    /// A workload's replicas are set.
-    Scale {
-        /// The workload.
-        target: Target,
-        /// How many.
-        replicas: i32,
-    },
-    /// Images of a workload's template are set.
-    SetImage {
-        /// The workload.
-        target: Target,
-        /// Which container; none: all of them.
-        container: Option<Text>,
-        /// The image.
-        image: Text,
-    },
-    /// Something breaks.
-    Fault {
-        /// What.
-        fault: Fault,
-        /// For how long; none: for good.
-        lasts: Option<SimDuration>,
-    },
-}
-
-impl Act {
-    /// The verb as written in a scenario.
-    pub fn verb(&self) -> &'static str {
-        match self {
-            Act::Apply(_) => "apply",
-            Act::Delete(_) => "delete",
-            Act::Scale { .. } => "scale",
-            Act::SetImage { .. } => "setImage",
-            Act::Fault { .. } => "fault",
-        }
-    }
-
-    /// What it does, in words.
-    pub fn described(&self) -> String {
-        match self {
-            Act::Apply(list) => match &list[..] {
-                [one] => format!("apply {}", one.object.name()),
-                many => format!("apply {} objects", many.len()),
-            },
-            Act::Delete(target) => format!("delete {target}"),
-            Act::Scale { target, replicas } => format!("scale {target} to {replicas}"),
-            Act::SetImage { target, container, image } => match container {
-                Some(container) => format!("set the image of {container} in {target} to {image}"),
-                None => format!("set the image of {target} to {image}"),
-            },
-            Act::Fault { fault, .. } => fault.to_string(),
-        }
-    }
-}
-
-/// An object a step is about: `deployment/shop/web`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Target {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its namespace, empty for what lives in none.
-    pub namespace: Text,
-    /// Its name.
-    pub name: Text,
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.namespace {
-            "" => write!(f, "{}/{}", self.kind, self.name),
-            namespace => write!(f, "{}/{namespace}/{}", self.kind, self.name),
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Fault::NodeCrash(node) => write!(f, "node {node} crashes"),
-            Fault::KubeletStop(node) => write!(f, "the kubelet of {node} stops"),
-            Fault::Kill(_) => f.write_str("a process of the control plane is killed"),
-            Fault::Partition { .. } => f.write_str("the network is cut"),
-        }
-    }
-}
-
-/// What can break.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Fault {
-    /// A node, with all that runs on it.
-    NodeCrash(Text),
-    /// A node's kubelet; containers run on.
-    KubeletStop(Text),
-    /// An instance of the control plane.
-    Kill(Instance),
-    /// Nothing passes between two sets of places, in either direction.
-    Partition {
-        /// One side.
-        from: Vec<Spot>,
-        /// The other; empty: everything that is not on the first.
-        to: Vec<Spot>,
-    },
-}
-
-/// An instance of the control plane, by number.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Instance {
-    /// An API server.
-    ApiServer(u16),
-    /// A scheduler.
-    Scheduler(u16),
-    /// A controller manager.
-    ControllerManager(u16),
-}
-
-/// A place as a scenario names it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Spot {
-    /// A node by name.
-    Node(Text),
-    /// All nodes of a zone.
-    Zone(Text),
-    /// A master by number.
-    Master(u16),
 }
 
 /// How programs behave: the first rule that matches a container counts.

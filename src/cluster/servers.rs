@@ -38,26 +38,32 @@ impl ApiServer {
     }
 }
 
-/// The members of etcd, spread over the masters in turn. A member fails with its machine only; a cut
-/// network parts them.
+/// The members of etcd, spread over the masters in turn. A member fails with its machine or by
+/// itself; a cut network parts them.
 #[derive(Clone, Debug)]
 pub struct Etcd {
     members: Vec<Place>,
     /// Machines that are down.
     down: Vec<Place>,
+    /// Members that are down by themselves.
+    stopped: Vec<u16>,
 }
 
 impl Etcd {
     /// A member at each of these places.
     pub fn new(members: Vec<Place>) -> Etcd {
-        Etcd { members, down: Vec::new() }
+        Etcd { members, down: Vec::new(), stopped: Vec::new() }
     }
 
     /// Whether an API server at `from` reaches more than half of the members, so that its writes go
     /// through.
     pub fn has_quorum(&self, from: Place, net: &Net) -> bool {
-        let answers = |member: &&Place| !self.down.contains(member) && net.reaches(from, **member);
-        let reached = self.members.iter().filter(answers).count();
+        let answers = |(number, member): &(u16, &Place)| {
+            !self.down.contains(member)
+                && !self.stopped.contains(number)
+                && net.reaches(from, **member)
+        };
+        let reached = (0..).zip(&self.members).filter(answers).count();
         reached > self.members.len() / 2
     }
 
@@ -69,5 +75,14 @@ impl Etcd {
     /// The machine at `place` is back, and a member on it with what it had stored.
     pub fn start(&mut self, place: Place) {
         self.down.retain(|&one| one != place);
+    }
+    /// Member `number` goes down by itself.
+    pub fn stop_member(&mut self, number: u16) {
+        self.stopped.push(number);
+    }
+
+    /// Member `number` is back with what it had stored.
+    pub fn start_member(&mut self, number: u16) {
+        self.stopped.retain(|&one| one != number);
     }
 }

@@ -1,253 +1,41 @@
-//! What the user does to a cluster in the course of a run: objects applied one by one as kubectl
-//! does, the timeline's steps, and faults with their ends.
-
-use std::sync::Arc;
+//! Steps of the timeline and faults, carried out: what the user asks is queued, what breaks is
+//! broken and mended. What a fault means is worked out by [`crate::faults`].
 
 use super::World;
 use super::clients::after;
+use super::errands::{Errand, Task};
 use super::event::Event;
 use super::nodes::Power;
-use super::plan::{Act, Fault, Instance, PlannedObject, Source, Spot, Step, Target};
+use super::plan::{Act, Change, Fault, Instance, Step, Target};
 use super::processes::ProcessId;
 use super::requests::Sink;
 use crate::api::kind::Kind;
-use crate::api::meta::{ObjectName, RawId, Uid};
+use crate::api::meta::ObjectName;
 use crate::api::name::{Name, Text};
 use crate::api::node::Node;
-use crate::api::object::Object;
-use crate::api::status::Status;
-use crate::api::workload::{Deployment, ReplicaSet};
+use crate::api::pod::Pod;
+use crate::base::hash::hash_text;
 use crate::base::id::Id;
-use crate::control_plane::api_server;
+use crate::faults::{self, Order, Scene};
 use crate::kernel::NO_CAUSE;
-use crate::messages::request::Propagation;
-use crate::messages::{Call, Component, Fact, Part, Reply, Request, Verb};
-use crate::net::{Place, Places, Rule, RuleEffect};
-use crate::node::NodeIndex;
-use crate::store::Stored;
-use crate::time::SimDuration;
+use crate::messages::{Component, Fact, Verb};
+use crate::net::RuleId;
 
-/// What the user is about to ask, in order: the next request leaves when the last was answered.
-#[derive(Clone, Debug, Default)]
-pub struct Errands {
-    queue: std::collections::VecDeque<(Errand, Source)>,
-    /// The one under way, with its object.
-    busy: Option<(Errand, ObjectName, Source)>,
-    /// Requests the API server refused, with where they were written.
-    pub refused: Vec<Refusal>,
-}
-
-/// A request the API server refused.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Refusal {
-    /// What it was about.
-    pub object: ObjectName,
-    /// Why.
-    pub status: Status,
-    /// Where it was written.
-    pub source: Source,
-}
-
-impl Errands {
-    /// Whether anything is still to be asked or answered.
-    pub fn is_done(&self) -> bool {
-        self.queue.is_empty() && self.busy.is_none()
-    }
-}
-
-/// After which the user tries again what could not reach an API server, as scripts around kubectl do.
-const USER_RETRY: SimDuration = SimDuration::from_secs(5);
-
+/// A fault in force.
 #[derive(Clone, Debug)]
-enum Errand {
-    Apply(Object),
-    Delete(Target),
-    Scale(Target, i32),
-    SetImage(Target, Option<Text>, Text),
+pub struct Struck {
+    rules: Vec<RuleId>,
+    orders: Vec<Order>,
+}
+
+/// What a fault's beginning or end does to the things it struck.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Begins,
+    Ends,
 }
 
 impl World {
-    /// Objects of the plan that somebody applies are queued up; `ordinal` tells the applying step, 0
-    /// for the start, so that a name made anew is another incarnation.
-    pub(super) fn apply_all(&mut self, objects: &[PlannedObject], ordinal: u64) {
-        for planned in objects {
-            let mut object = self.with_node(planned);
-            if object.meta().uid == Uid(0) && !object.meta().name.base().ends_with('-') {
-                let uid = api_server::uid(self.luck, object.kind(), object.meta(), ordinal);
-                object.meta_mut().uid = uid;
-            }
-            let errand = Errand::Apply(object);
-            self.errands.queue.push_back((errand, planned.source.clone()));
-        }
-    }
-
-    /// The object of a planned one, its pod bound where the plan says.
-    pub(super) fn with_node(&self, planned: &PlannedObject) -> Object {
-        let mut object = planned.object.clone();
-        if let (Object::Pod(pod), Some(node)) = (&mut object, &planned.node) {
-            pod.node = self.store.find::<Node>("", node);
-        }
-        object
-    }
-
-    /// Sends the next request of the user, if none is under way.
-    pub(super) fn next_errand(&mut self, cause: u64) {
-        while self.errands.busy.is_none()
-            && let Some((errand, source)) = self.errands.queue.pop_front()
-        {
-            match self.call_of(errand.clone()) {
-                Ok((name, call)) => {
-                    self.errands.busy = Some((errand, name, source));
-                    self.send(cause, Request { client: self.user, tag: 0, call });
-                }
-                Err((object, status)) => {
-                    self.errands.refused.push(Refusal { object, status, source });
-                }
-            }
-        }
-        // Nothing else may happen to make the cluster be judged: what was applied may be no workload.
-        self.is_dirty |= self.errands.is_done();
-    }
-
-    /// The API server answered the user, who asks again later where nobody did.
-    pub(super) fn user_reply(&mut self, cause: u64, reply: &Reply, sink: Sink<'_>) {
-        let mut cause = cause;
-        if let (Some((errand, object, source)), Err(status)) =
-            (self.errands.busy.take(), &reply.result)
-        {
-            let is_answer = !status.is_transient();
-            let who = if is_answer { Component::ApiServer } else { Component::User };
-            let fact = Fact::new(who, Verb::Refused, object.clone()).saying(status.to_string());
-            cause = self.kernel.record(cause, &fact, sink);
-            if !is_answer {
-                self.errands.queue.push_front((errand, source));
-                let again = after(self.kernel.now(), USER_RETRY);
-                return self.kernel.schedule(again, cause, Event::Errand);
-            }
-            self.errands.refused.push(Refusal { object, status: status.clone(), source });
-        }
-        self.next_errand(cause);
-    }
-
-    fn call_of(&self, errand: Errand) -> Result<(ObjectName, Call), (ObjectName, Status)> {
-        match errand {
-            Errand::Apply(object) => Ok((object.name(), self.apply(object))),
-            Errand::Delete(target) => {
-                let id = self.id_of(&target)?;
-                let (kind, propagation) = (target.kind, Propagation::Background);
-                let call = Call::Delete { kind, id, uid: None, grace_seconds: None, propagation };
-                Ok((name_of(&target), call))
-            }
-            Errand::Scale(target, replicas) => self.change(&target, |object| match object {
-                Object::Deployment(it) => it.replicas = replicas,
-                Object::ReplicaSet(it) => it.replicas = replicas,
-                _ => {}
-            }),
-            Errand::SetImage(target, container, image) => self.change(&target, |object| {
-                let template = match object {
-                    Object::Deployment(it) => &mut it.template,
-                    Object::ReplicaSet(it) => &mut it.template,
-                    _ => return,
-                };
-                *template = Arc::new(template.with_image(container.as_deref(), &image));
-            }),
-        }
-    }
-
-    /// Creates an object, or brings the one that has its name to this state (`kubectl apply`).
-    fn apply(&self, object: Object) -> Call {
-        let name = object.name();
-        let target = Target {
-            kind: name.kind,
-            namespace: name.namespace.clone(),
-            name: name.name.to_string().into(),
-        };
-        let Ok(id) = self.id_of(&target) else { return Call::Create(object) };
-        let Some(held) = self.object(target.kind, id) else { return Call::Create(object) };
-        let mut next = object;
-        let mut meta = held.meta().clone();
-        meta.labels = next.meta().labels.clone();
-        let annotations: Vec<(Text, Text)> = next
-            .meta()
-            .annotations
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        for (key, value) in annotations {
-            meta.annotate(&key, &value);
-        }
-        *next.meta_mut() = meta;
-        if let (Object::Service(next), Object::Service(held)) = (&mut next, &held) {
-            next.cluster_ip = held.cluster_ip;
-        }
-        if let (Object::Node(next), Object::Node(held)) = (&mut next, &held) {
-            next.address = held.address;
-        }
-        Call::Update { id, object: next, base: None, part: Part::Main }
-    }
-
-    fn change(
-        &self,
-        target: &Target,
-        change: impl FnOnce(&mut Object),
-    ) -> Result<(ObjectName, Call), (ObjectName, Status)> {
-        let id = self.id_of(target)?;
-        let missing = || (name_of(target), Status::NotFound(name_of(target)));
-        let mut object = self.object(target.kind, id).ok_or_else(missing)?;
-        change(&mut object);
-        Ok((name_of(target), Call::Update { id, object, base: None, part: Part::Main }))
-    }
-
-    /// The object of this kind and id as it stands.
-    fn object(&self, kind: Kind, id: RawId) -> Option<Object> {
-        let store = &self.store;
-        fn boxed<S: Stored>(store: &crate::store::Store, id: RawId) -> Option<Box<S>> {
-            store.get::<S>(id.typed()).cloned().map(Box::new)
-        }
-        Some(match kind {
-            Kind::Pod => Object::Pod(boxed(store, id)?),
-            Kind::Node => Object::Node(boxed(store, id)?),
-            Kind::Namespace => Object::Namespace(boxed(store, id)?),
-            Kind::ReplicaSet | Kind::ReplicationController => Object::ReplicaSet(boxed(store, id)?),
-            Kind::Deployment => Object::Deployment(boxed(store, id)?),
-            Kind::Service => Object::Service(boxed(store, id)?),
-            Kind::EndpointSlice => Object::EndpointSlice(boxed(store, id)?),
-            Kind::Lease => Object::Lease(boxed(store, id)?),
-            Kind::PriorityClass => Object::PriorityClass(boxed(store, id)?),
-            Kind::Client | Kind::Other => Object::Other(boxed(store, id)?),
-        })
-    }
-
-    fn id_of(&self, target: &Target) -> Result<RawId, (ObjectName, Status)> {
-        let (store, namespace, name) = (&self.store, &*target.namespace, &*target.name);
-        let found = match target.kind {
-            Kind::Pod => store.find::<crate::api::pod::Pod>(namespace, name).map(RawId::from),
-            Kind::Node => store.find::<Node>("", name).map(RawId::from),
-            Kind::Namespace => store.find::<crate::api::misc::Namespace>("", name).map(RawId::from),
-            Kind::ReplicaSet | Kind::ReplicationController => store
-                .table::<ReplicaSet>()
-                .all_named(namespace, &Name::new(name))
-                .find(|(_, set)| Kind::from(set.kind) == target.kind)
-                .map(|(id, _)| id.into()),
-            Kind::Deployment => store.find::<Deployment>(namespace, name).map(RawId::from),
-            Kind::Service => {
-                store.find::<crate::api::service::Service>(namespace, name).map(RawId::from)
-            }
-            Kind::EndpointSlice => {
-                store.find::<crate::api::service::EndpointSlice>(namespace, name).map(RawId::from)
-            }
-            Kind::Lease => store.find::<crate::api::misc::Lease>(namespace, name).map(RawId::from),
-            Kind::PriorityClass => {
-                store.find::<crate::api::misc::PriorityClass>("", name).map(RawId::from)
-            }
-            // Objects that are not modelled share one table: applying one anew adds nothing.
-            Kind::Client | Kind::Other => None,
-        };
-        found.ok_or_else(|| (name_of(target), Status::NotFound(name_of(target))))
-    }
-
-    // --- the timeline ------------------------------------------------------------------------
-
     /// Queues step number `at`, if there is one: each step queues the next.
     pub(super) fn await_step(&mut self, at: u32) {
         if let Some(step) = self.plan.steps.get(at as usize) {
@@ -260,154 +48,162 @@ impl World {
         self.await_step(at + 1);
         let plan = self.plan.clone();
         let step = &plan.steps[at as usize];
-        self.last_step = self.kernel.now();
-        self.timeline.begin(at as usize, self.last_step);
-        let fact = Fact::new(Component::User, Verb::Step, step_object(step)).saying(format!(
+        self.timeline.begin(at as usize, self.kernel.now());
+        let fact = Fact::new(Component::User, Verb::Step, step.object()).saying(format!(
             "{}: {}",
             step.name,
             step.act.described()
         ));
         let cause = self.kernel.record(cause, &fact, sink);
-        let push = |world: &mut World, errand| {
-            world.errands.queue.push_back((errand, Source::nowhere()));
-            world.next_errand(cause);
-        };
+        let mut push = |errand| self.errands.push(Task::of_step(errand, at, cause));
         match &step.act {
-            Act::Apply(objects) => {
-                self.apply_all(objects, u64::from(at) + 1);
-                self.next_errand(cause);
+            Act::Apply(objects) => self.apply_all(objects, at + 1, cause),
+            Act::Delete { target, propagation } => {
+                push(Errand::Delete(target.clone(), *propagation));
             }
-            Act::Delete(target) => push(self, Errand::Delete(target.clone())),
-            Act::Scale { target, replicas } => push(self, Errand::Scale(target.clone(), *replicas)),
-            Act::SetImage { target, container, image } => {
-                push(self, Errand::SetImage(target.clone(), container.clone(), image.clone()));
+            Act::Evict(target) => push(Errand::Evict(target.clone())),
+            Act::Drain(node) => {
+                push(Errand::Change(Target::node(node.clone()), Change::Cordon));
+                push(Errand::Drain(node.clone()));
             }
+            Act::Change { target, change } => push(Errand::Change(target.clone(), change.clone())),
             Act::Fault { fault, lasts } => {
-                self.strike(cause, at, fault, sink);
-                if let Some(span) = lasts {
-                    let heals = after(self.kernel.now(), *span);
+                let has_struck = self.strike(cause, at, step, fault, sink);
+                if let Some(span) = lasts.filter(|_| has_struck) {
+                    let heals = after(self.kernel.now(), span);
                     self.kernel.schedule(heals, cause, Event::Heal(at));
+                    self.timeline.await_end();
                 }
             }
         }
+        self.next_errand(sink);
     }
 
     /// A step found nothing to do its work on.
-    fn miss(&mut self, cause: u64, at: u32, why: Text, sink: Sink<'_>) {
-        let plan = self.plan.clone();
-        let fact = Fact::new(Component::User, Verb::Missed, step_object(&plan.steps[at as usize]))
-            .saying(why.clone());
+    pub(super) fn miss(&mut self, cause: u64, at: u32, why: Text, sink: Sink<'_>) {
+        let object = self.plan.steps[at as usize].object();
+        let fact = Fact::new(Component::User, Verb::Missed, object).saying(why.clone());
         self.kernel.record(cause, &fact, sink);
         self.timeline.miss(at as usize, why);
     }
 
-    fn strike(&mut self, cause: u64, at: u32, fault: &Fault, sink: Sink<'_>) {
-        if let Fault::NodeCrash(name) | Fault::KubeletStop(name) = fault
-            && self.node_named(name).is_none()
-        {
-            return self.miss(cause, at, format!("there is no node {name:?}").into(), sink);
+    /// A fault strikes; says whether it found anything to strike.
+    fn strike(&mut self, cause: u64, at: u32, step: &Step, fault: &Fault, sink: Sink<'_>) -> bool {
+        let machines: Vec<_> = self
+            .nodes
+            .indexes()
+            .map(|at| self.nodes.row(at))
+            .map(|row| (row.id, row.place))
+            .collect();
+        let control_plane: Vec<_> = self.servers.iter().map(|server| server.place).collect();
+        let scene = Scene {
+            store: &self.store,
+            machines: &machines,
+            control_plane: &control_plane,
+            luck: self.luck,
+            key: hash_text(&step.name),
+        };
+        let damage = match faults::damage(fault, &scene) {
+            Ok(damage) => damage,
+            Err(why) => {
+                self.miss(cause, at, why, sink);
+                return false;
+            }
+        };
+        let rules: Vec<RuleId> =
+            damage.rules.into_iter().map(|rule| self.net.install(rule)).collect();
+        if !rules.is_empty() {
+            self.tell_link(cause, step, Verb::Down, sink);
         }
-        let cause = self.tell_fault(cause, fault, Verb::Down, sink);
-        match fault {
-            Fault::NodeCrash(name) => self.power(cause, name, Power::Off, sink),
-            Fault::KubeletStop(name) => self.power(cause, name, Power::KubeletStopped, sink),
-            Fault::Kill(Instance::ApiServer(number)) => {
-                if let Some(server) = self.servers.get_mut(usize::from(*number)) {
-                    server.stop();
-                }
-            }
-            Fault::Kill(Instance::Scheduler(number)) => self.kill_if_there(
-                ProcessId::Scheduler(*number as u8),
-                usize::from(*number) < self.schedulers.len(),
-            ),
-            Fault::Kill(Instance::ControllerManager(number)) => self.kill_if_there(
-                ProcessId::Manager(*number as u8),
-                usize::from(*number) < self.managers.len(),
-            ),
-            Fault::Partition { from, to } => {
-                let (from, to) = (self.places(from), self.places(to));
-                let to = if to.is_empty() { self.all_but(&from) } else { to };
-                let rule = Rule {
-                    from: Places::These(from),
-                    to: Places::These(to),
-                    effect: RuleEffect::Drop,
-                };
-                let id = self.net.install(rule);
-                self.partitions.insert(at, id);
-            }
+        let orders = damage.orders.clone();
+        if fault.lasts() {
+            self.struck.insert(at, Struck { rules, orders: damage.orders });
+        }
+        for order in &orders {
+            let cause = self.tell_order(cause, order, Verb::Down, sink);
+            self.carry(cause, at, order, Turn::Begins, sink);
         }
         self.paths_changed(cause, sink);
+        true
     }
 
     /// A fault ends.
     pub(super) fn heal(&mut self, cause: u64, at: u32, sink: Sink<'_>) {
         let plan = self.plan.clone();
-        let Act::Fault { fault, .. } = &plan.steps[at as usize].act else { return };
-        self.last_step = self.kernel.now();
-        self.timeline.end(at as usize, self.last_step);
         let step = &plan.steps[at as usize];
-        let fact = Fact::new(Component::User, Verb::Healed, step_object(step)).saying(format!(
-            "{}: {} ends",
+        self.timeline.end(at as usize, self.kernel.now());
+        let fact = Fact::new(Component::User, Verb::Healed, step.object()).saying(format!(
+            "{}: {} no more",
             step.name,
             step.act.described()
         ));
         let cause = self.kernel.record(cause, &fact, sink);
-        let cause = self.tell_fault(cause, fault, Verb::Up, sink);
-        match fault {
-            Fault::NodeCrash(name) | Fault::KubeletStop(name) => {
-                self.power(cause, name, Power::On, sink);
-            }
-            Fault::Kill(Instance::ApiServer(number)) => {
-                let number = usize::from(*number);
-                let place = self.servers.get(number).map(|server| server.place);
-                if place.is_some_and(|place| self.is_machine_on(place)) {
-                    self.servers[number].start();
-                }
-            }
-            Fault::Kill(Instance::Scheduler(number)) => {
-                if usize::from(*number) < self.schedulers.len() {
-                    self.revive(cause, ProcessId::Scheduler(*number as u8), sink);
-                }
-            }
-            Fault::Kill(Instance::ControllerManager(number)) => {
-                if usize::from(*number) < self.managers.len() {
-                    self.revive(cause, ProcessId::Manager(*number as u8), sink);
-                }
-            }
-            Fault::Partition { .. } => {
-                if let Some(id) = self.partitions.remove(&at) {
-                    self.net.remove(id);
-                }
-            }
+        let Some(struck) = self.struck.remove(&at) else { return };
+        if !struck.rules.is_empty() {
+            self.tell_link(cause, step, Verb::Up, sink);
+        }
+        for rule in struck.rules {
+            self.net.remove(rule);
+        }
+        for order in &struck.orders {
+            let cause = self.tell_order(cause, order, Verb::Up, sink);
+            self.carry(cause, at, order, Turn::Ends, sink);
         }
         self.paths_changed(cause, sink);
     }
 
-    fn kill_if_there(&mut self, id: ProcessId, is_there: bool) {
-        if is_there {
-            self.kill(id);
+    fn carry(&mut self, cause: u64, at: u32, order: &Order, turn: Turn, sink: Sink<'_>) {
+        match (order, turn) {
+            (Order::Off(node) | Order::StopKubelet(node), _) => {
+                self.set_wanted_power(cause, *node, sink);
+            }
+            (Order::Stop(instance), Turn::Begins) => self.stop_instance(*instance),
+            (Order::Stop(instance), Turn::Ends) => self.start_instance(cause, *instance, sink),
+            (Order::Delete(pod), Turn::Begins) => self.delete_at_once(cause, at, *pod),
+            (Order::End { pod, container, exit }, Turn::Begins) => {
+                self.end_containers(cause, *pod, container.as_deref(), *exit, sink);
+            }
+            (Order::Fail(pod), Turn::Begins) => {
+                self.nodes.engines.forbid(*pod);
+                self.end_containers(cause, *pod, None, 137, sink);
+            }
+            (Order::Fail(pod), Turn::Ends) => {
+                let is_held = |struck: &Struck| struck.orders.contains(order);
+                if !self.struck.values().any(is_held) {
+                    self.nodes.engines.allow(*pod);
+                }
+            }
+            (Order::Delete(_) | Order::End { .. }, Turn::Ends) => {}
         }
     }
 
-    fn tell_fault(&mut self, cause: u64, fault: &Fault, verb: Verb, sink: Sink<'_>) -> u64 {
-        let named = |kind, name: String| ObjectName {
-            kind,
-            namespace: Text::default(),
-            name: Name::new(name),
-        };
-        let object = match fault {
-            Fault::NodeCrash(name) | Fault::KubeletStop(name) => {
-                named(Kind::Node, name.to_string())
-            }
-            Fault::Kill(instance) => named(Kind::Other, instance_name(*instance)),
-            Fault::Partition { .. } => named(Kind::Other, "partition".to_owned()),
-        };
-        let fact = Fact::new(Component::User, verb, object).saying(described(fault));
-        self.kernel.record(cause, &fact, sink)
+    fn end_containers(
+        &mut self,
+        cause: u64,
+        id: Id<Pod>,
+        container: Option<&str>,
+        exit: u8,
+        sink: Sink<'_>,
+    ) {
+        let Some(at) = self.store.get(id).and_then(|pod| self.nodes.of(pod.node?)) else { return };
+        self.engine(at, cause, sink, |engines, mut bench| {
+            engines.end_programs(id, container, exit, &mut bench);
+        });
     }
 
-    fn power(&mut self, cause: u64, name: &str, power: Power, sink: Sink<'_>) {
-        let Some(at) = self.node_named(name) else { return };
+    /// A machine runs as far as no fault in force forbids.
+    fn set_wanted_power(&mut self, cause: u64, node: Id<Node>, sink: Sink<'_>) {
+        let Some(at) = self.nodes.of(node) else { return };
+        let mut power = Power::On;
+        for order in self.struck.values().flat_map(|struck| &struck.orders) {
+            match order {
+                Order::Off(id) if *id == node => power = Power::Off,
+                Order::StopKubelet(id) if *id == node && power == Power::On => {
+                    power = Power::KubeletStopped;
+                }
+                _ => {}
+            }
+        }
         let (before, place) = (self.nodes.row(at).power, self.nodes.row(at).place);
         self.set_power(cause, at, power, sink);
         match (before == Power::Off, power == Power::Off) {
@@ -417,84 +213,76 @@ impl World {
         }
     }
 
-    fn node_named(&self, name: &str) -> Option<NodeIndex> {
-        let id: Id<Node> = self.store.find("", name)?;
-        self.nodes.of(id)
+    /// Whether a fault in force keeps an instance from running.
+    pub(super) fn is_stopped(&self, instance: Instance) -> bool {
+        let mut orders = self.struck.values().flat_map(|struck| &struck.orders);
+        orders.any(|order| *order == Order::Stop(instance))
     }
 
-    fn places(&self, spots: &[Spot]) -> Vec<Place> {
-        let mut places: Vec<Place> = Vec::new();
-        for spot in spots {
-            match spot {
-                Spot::Node(name) => {
-                    places.extend(self.node_named(name).map(|at| self.nodes.row(at).place));
+    fn stop_instance(&mut self, instance: Instance) {
+        match instance {
+            Instance::ApiServer(number) => {
+                if let Some(server) = self.servers.get_mut(usize::from(number)) {
+                    server.stop();
                 }
-                Spot::Zone(zone) => places.extend(self.nodes.indexes().filter_map(|at| {
-                    let row = self.nodes.row(at);
-                    let node = self.store.get(row.id)?;
-                    (node.zone() == &**zone).then_some(row.place)
-                })),
-                Spot::Master(number) => places.push(Place::Master(*number)),
+            }
+            Instance::Etcd(number) => self.etcd.stop_member(number),
+            Instance::Scheduler(number) => self.kill(ProcessId::Scheduler(number as u8)),
+            Instance::ControllerManager(number) => self.kill(ProcessId::Manager(number as u8)),
+        }
+    }
+
+    fn start_instance(&mut self, cause: u64, instance: Instance, sink: Sink<'_>) {
+        if self.is_stopped(instance) {
+            return;
+        }
+        match instance {
+            Instance::ApiServer(number) => {
+                let number = usize::from(number);
+                let place = self.servers.get(number).map(|server| server.place);
+                if place.is_some_and(|place| self.is_machine_on(place)) {
+                    self.servers[number].start();
+                }
+            }
+            Instance::Etcd(number) => self.etcd.start_member(number),
+            Instance::Scheduler(number) => {
+                self.revive(cause, ProcessId::Scheduler(number as u8), sink);
+            }
+            Instance::ControllerManager(number) => {
+                self.revive(cause, ProcessId::Manager(number as u8), sink);
             }
         }
-        places.sort_unstable();
-        places.dedup();
-        places
     }
 
-    fn all_but(&self, these: &[Place]) -> Vec<Place> {
-        let nodes = self.nodes.indexes().map(|at| self.nodes.row(at).place);
-        let masters = self.servers.iter().map(|server| server.place);
-        let mut all: Vec<Place> = nodes.chain(masters).collect();
-        all.sort_unstable();
-        all.dedup();
-        all.retain(|place| these.binary_search(place).is_err());
-        all
+    fn tell_link(&mut self, cause: u64, step: &Step, verb: Verb, sink: Sink<'_>) {
+        let name = Name::new(step.name.clone());
+        let object = ObjectName { kind: Kind::Other, namespace: Text::default(), name };
+        let fact = Fact::new(Component::Network, verb, object).saying(step.act.described());
+        self.kernel.record(cause, &fact, sink);
     }
-}
 
-/// What a step is about; a step that is about many objects is named by itself.
-fn step_object(step: &Step) -> ObjectName {
-    match &step.act {
-        Act::Delete(target) | Act::Scale { target, .. } | Act::SetImage { target, .. } => {
-            name_of(target)
+    fn tell_order(&mut self, cause: u64, order: &Order, verb: Verb, sink: Sink<'_>) -> u64 {
+        let of_node = |id: &Id<Node>| Some(ObjectName::of(Kind::Node, &self.store.get(*id)?.meta));
+        let of_pod = |id: &Id<Pod>| Some(ObjectName::of(Kind::Pod, &self.store.get(*id)?.meta));
+        let (object, words) = match order {
+            Order::Off(id) => (of_node(id), "the machine is off"),
+            Order::StopKubelet(id) => (of_node(id), "the kubelet is stopped"),
+            Order::Stop(instance) => {
+                let name = Name::new(instance.to_string());
+                let (kind, namespace) = (Kind::Other, Text::default());
+                (Some(ObjectName { kind, namespace, name }), "the process is killed")
+            }
+            Order::Delete(id) => (of_pod(id), "the pod is deleted without grace"),
+            Order::End { pod, .. } => (of_pod(pod), "containers end"),
+            Order::Fail(id) => (of_pod(id), "no container can run"),
+        };
+        let (Some(object), false) = (object, verb == Verb::Up && !order.lasts()) else {
+            return cause;
+        };
+        let mut fact = Fact::new(Component::User, verb, object);
+        if verb == Verb::Down {
+            fact = fact.saying(words);
         }
-        Act::Fault { fault: Fault::NodeCrash(node) | Fault::KubeletStop(node), .. } => ObjectName {
-            kind: Kind::Node,
-            namespace: Text::default(),
-            name: Name::new(node.clone()),
-        },
-        Act::Apply(list) if list.len() == 1 => list[0].object.name(),
-        Act::Apply(_) | Act::Fault { .. } => ObjectName {
-            kind: Kind::Other,
-            namespace: Text::default(),
-            name: Name::new(step.name.clone()),
-        },
-    }
-}
-
-fn name_of(target: &Target) -> ObjectName {
-    ObjectName {
-        kind: target.kind,
-        namespace: target.namespace.clone(),
-        name: Name::new(target.name.clone()),
-    }
-}
-
-/// An instance as people name it: `scheduler-0`.
-fn instance_name(instance: Instance) -> String {
-    match instance {
-        Instance::ApiServer(number) => format!("kube-apiserver-{number}"),
-        Instance::Scheduler(number) => format!("kube-scheduler-{number}"),
-        Instance::ControllerManager(number) => format!("kube-controller-manager-{number}"),
-    }
-}
-
-fn described(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::NodeCrash(_) => "node crash",
-        Fault::KubeletStop(_) => "kubelet stop",
-        Fault::Kill(_) => "process killed",
-        Fault::Partition { .. } => "network partition",
+        self.kernel.record(cause, &fact, sink)
     }
 }

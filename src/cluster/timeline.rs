@@ -2,7 +2,10 @@
 //! nothing to do their work on.
 
 use super::World;
+use super::watches::WatchState;
 use crate::api::name::Text;
+use crate::api::node::Node;
+use crate::node::NodeIndex;
 use crate::time::SimTime;
 
 /// The course of all steps of a plan.
@@ -10,6 +13,16 @@ use crate::time::SimTime;
 pub struct Timeline {
     stages: Vec<Stage>,
     missed: Vec<(usize, Text)>,
+    /// Steps that have not begun, and ends of faults that have not come.
+    to_come: usize,
+    /// The instant of the latest step or end of a fault.
+    latest: SimTime,
+    /// When the cluster last noticed a fault, or its end.
+    noticed: SimTime,
+    /// Nodes that nobody hears and that the cluster takes to be ready still.
+    unnoticed: Vec<NodeIndex>,
+    /// Whether a watch is cut.
+    has_cut_watches: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -21,17 +34,37 @@ struct Stage {
 impl Timeline {
     /// A timeline of so many steps, none of which has begun.
     pub fn new(steps: usize) -> Timeline {
-        Timeline { stages: vec![Stage::default(); steps], missed: Vec::new() }
+        let stages = vec![Stage::default(); steps];
+        Timeline { stages, to_come: steps, ..Timeline::default() }
+    }
+
+    /// Whether all steps have begun and all faults that end have ended.
+    pub fn is_over(&self) -> bool {
+        self.to_come == 0
+    }
+
+    /// From when on quiet counts: the latest step, end of a fault, and notice taken of either;
+    /// nothing while something is still to be noticed.
+    pub fn quiet_since(&self) -> Option<SimTime> {
+        let is_noticed = self.unnoticed.is_empty() && !self.has_cut_watches;
+        is_noticed.then(|| self.latest.max(self.noticed))
+    }
+
+    /// A fault has begun whose end is to come.
+    pub fn await_end(&mut self) {
+        self.to_come += 1;
     }
 
     /// Step number `at` begins.
     pub fn begin(&mut self, at: usize, now: SimTime) {
         self.stages[at].begun = Some(now);
+        (self.to_come, self.latest) = (self.to_come - 1, now);
     }
 
     /// The fault of step number `at` ends.
     pub fn end(&mut self, at: usize, now: SimTime) {
         self.stages[at].ended = Some(now);
+        (self.to_come, self.latest) = (self.to_come - 1, now);
     }
 
     /// Step number `at` found nothing to do its work on.
@@ -41,6 +74,40 @@ impl Timeline {
 }
 
 impl World {
+    /// Paths between places changed: there may be something for the cluster to notice.
+    pub(super) fn look_out(&mut self) {
+        let silent = self.nodes.indexes().filter(|&at| self.is_unnoticed(at)).collect();
+        self.timeline.unnoticed = silent;
+        self.timeline.has_cut_watches = self.has_cut_watches();
+        let lost = self.leaders_lost_at(self.kernel.now());
+        self.timeline.noticed = self.timeline.noticed.max(lost);
+    }
+
+    /// Takes note of what the cluster has noticed by now.
+    pub(super) fn notice(&mut self) {
+        let now = self.kernel.now();
+        while let Some(&at) = self.timeline.unnoticed.last()
+            && !self.is_unnoticed(at)
+        {
+            self.timeline.unnoticed.pop();
+            self.timeline.noticed = now;
+        }
+        if self.timeline.has_cut_watches && !self.has_cut_watches() {
+            self.timeline.has_cut_watches = false;
+            self.timeline.noticed = now;
+        }
+    }
+
+    /// Whether nobody hears a node that is taken to be ready still.
+    fn is_unnoticed(&self, at: NodeIndex) -> bool {
+        let node = self.store.get(self.nodes.row(at).id);
+        !self.renewals.is_heard(at) && node.is_some_and(Node::is_ready)
+    }
+
+    fn has_cut_watches(&self) -> bool {
+        self.watches.iter().any(|(_, watch)| watch.state == WatchState::Cut)
+    }
+
     /// When the step of this name began, and when its fault ended if it is one that did; nothing if
     /// it is still to come, or there is none.
     pub fn step_instants(&self, name: &str) -> Option<(SimTime, Option<SimTime>)> {

@@ -26,6 +26,19 @@ impl Judge<'_, '_> {
         self.findings.push(finding);
     }
 
+    /// The field at `path`, called `name`, is none of `names`.
+    pub(super) fn unknown_field(&mut self, path: &str, name: &str, names: &[&str]) {
+        let mut finding = self.document.finding(Severity::Error, path, "");
+        finding.message = format!("unknown field {path:?}");
+        finding.hint = nearest(name, names).map(|name| format!("did you mean {name:?}?"));
+        self.findings.push(finding);
+    }
+
+    /// An error of the field at `path`, its words to be filled in.
+    pub(super) fn blank(&self, path: &str) -> Diagnostic {
+        self.document.finding(Severity::Error, path, "")
+    }
+
     /// Something that is right and plays no part.
     pub(super) fn warn(&mut self, path: &str, message: impl Into<String>) {
         self.findings.push(self.document.finding(Severity::Warning, path, message));

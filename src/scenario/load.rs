@@ -1,5 +1,6 @@
 //! From inputs to a plan: the Scenario told from the objects, all findings of all files together.
 
+use std::collections::VecDeque;
 use std::io::Read;
 
 use super::assign::Assignment;
@@ -14,7 +15,8 @@ use crate::api::compact::Notes;
 use crate::api::decode::{Strictness, read};
 use crate::api::diagnostic::{Diagnostic, Severity};
 use crate::api::documents::{self, Document, Limits};
-use crate::api::tree::{Node, Value, canonical_json};
+use crate::api::kind::Kind;
+use crate::api::tree::{Entry, Node, Value, canonical_json};
 use crate::cluster::plan::{Act, Plan, PlannedObject, SchedulerPlan};
 use crate::kernel::Fidelity;
 use crate::time::SimDuration;
@@ -81,6 +83,20 @@ pub struct Loader {
     scheduler: Option<SchedulerPlan>,
     first_file: Option<String>,
     documents: usize,
+    wanted: VecDeque<Wanted>,
+}
+
+/// A file that a step applies, to be read by whoever opens files.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Wanted {
+    /// The display name of the input that names it.
+    pub beside: String,
+    /// Its path as written, relative to that input.
+    pub path: String,
+    /// The step, as written.
+    step: usize,
+    /// What is to be said where it cannot be read.
+    at: Diagnostic,
 }
 
 impl Loader {
@@ -95,6 +111,51 @@ impl Loader {
             scheduler: None,
             first_file: None,
             documents: 0,
+            wanted: VecDeque::new(),
+        }
+    }
+
+    /// The next file that a step applies: it is read by [`Loader::read_wanted`], or said to be
+    /// unreadable. To be asked when all inputs were read.
+    pub fn next_wanted(&mut self) -> Option<Wanted> {
+        self.wanted.pop_front()
+    }
+
+    /// Reads a file that a step applies, shown as `file`. `each` sees every document as read.
+    pub fn read_wanted(
+        &mut self,
+        wanted: &Wanted,
+        file: &str,
+        input: impl Read,
+        each: &mut dyn FnMut(&Document<'_>),
+    ) {
+        let limits = self.overrides.limits;
+        let mut found = Vec::new();
+        let objects = &mut self.objects;
+        let findings = documents::read(file, input, &limits, &mut |document| {
+            each(&document);
+            if document.api_version().starts_with(GROUP) {
+                let message = "a step applies Kubernetes objects: a Scenario is none";
+                objects.findings.push(document.finding(Severity::Error, "kind", message));
+            } else {
+                found.extend(objects.read(&document));
+            }
+        });
+        self.objects.findings.extend(findings);
+        self.documents += found.len();
+        self.add_to_step(wanted.step, found);
+    }
+
+    /// A file that a step applies could not be opened.
+    pub fn unreadable_wanted(&mut self, wanted: &Wanted, why: &str) {
+        let message = format!("{:?} {why}", wanted.path);
+        self.objects.findings.push(Diagnostic { message, ..wanted.at.clone() });
+    }
+
+    fn add_to_step(&mut self, step: usize, found: Vec<PlannedObject>) {
+        let Some(settings) = &mut self.settings else { return };
+        if let Some(Act::Apply(list)) = settings.steps.get_mut(step).map(|it| &mut it.step.act) {
+            list.extend(found);
         }
     }
 
@@ -161,48 +222,112 @@ impl Loader {
         let mut settings = settings(written, &mut judge);
         self.blame_assignments(&mut findings);
         self.objects.findings.append(&mut findings);
-        for step in &mut settings.steps {
+        for (number, step) in settings.steps.iter_mut().enumerate() {
             if let (Some(path), Act::Apply(list)) = (&step.apply, &mut step.step.act) {
-                *list = self.applied(&document, path);
+                *list = self.applied(&document, path, number);
+            }
+            if let (Some(path), Act::Change { target, .. }) = (&step.patch, &step.step.act) {
+                self.look_through(&document, path, target.kind);
             }
         }
         self.settings = Some(settings);
     }
 
-    /// Objects written inside the Scenario.
-    fn applied(&mut self, document: &Document<'_>, path: &str) -> Vec<PlannedObject> {
+    /// Objects written inside the Scenario; files it names are wanted.
+    fn applied(&mut self, document: &Document<'_>, path: &str, step: usize) -> Vec<PlannedObject> {
         let Some(node) = document.node.at_path(path) else { return Vec::new() };
         let items: Vec<(String, &Node<'_>)> = match &node.value {
             Value::List(items) => {
                 items.iter().enumerate().map(|(at, it)| (format!("{path}[{at}]"), it)).collect()
             }
-            Value::Map(_) => vec![(path.to_owned(), node)],
-            _ => {
-                let message = "expected an object or a list of objects, written out here";
-                self.objects.findings.push(document.finding(Severity::Error, path, message));
-                return Vec::new();
-            }
+            _ => vec![(path.to_owned(), node)],
         };
         let mut found = Vec::new();
         for (path, item) in items {
-            let text = canonical_json(item);
-            let before = self.objects.findings.len();
-            let limits = self.overrides.limits;
-            let findings = documents::read(document.file, text.as_bytes(), &limits, &mut |inner| {
-                found.extend(self.objects.read(&inner));
-            });
-            self.objects.findings.extend(findings);
-            for finding in &mut self.objects.findings[before..] {
-                let field = match &finding.field {
-                    Some(field) => format!("{path}.{field}"),
-                    None => path.clone(),
-                };
-                finding.position = document.locate(&field);
-                finding.document = document.number;
-                finding.field = Some(field);
+            match &item.value {
+                Value::Text(file) => self.wanted.push_back(Wanted {
+                    beside: document.file.to_owned(),
+                    path: file.to_string(),
+                    step,
+                    at: document.finding(Severity::Error, &path, ""),
+                }),
+                Value::Map(_) => {
+                    self.read_inner(
+                        document,
+                        &path,
+                        canonical_json(item),
+                        &mut |objects, inner| {
+                            found.extend(objects.read(inner));
+                        },
+                    );
+                }
+                _ => {
+                    let message = "expected objects, written out here, or files that hold them";
+                    self.objects.findings.push(document.finding(Severity::Error, &path, message));
+                }
             }
         }
         found
+    }
+
+    /// Fields of a patch that its kind does not have are named.
+    fn look_through(&mut self, document: &Document<'_>, path: &str, kind: Kind) {
+        let Some(patch) = document.node.at_path(path) else { return };
+        let version = match kind {
+            Kind::Deployment | Kind::ReplicaSet => "apps/v1",
+            Kind::PriorityClass => "scheduling.k8s.io/v1",
+            _ => "v1",
+        };
+        let mut whole = patch.clone().into_owned();
+        if let Value::Map(entries) = &mut whole.value {
+            entries.retain(|entry| !matches!(&*entry.key, "apiVersion" | "kind"));
+            for (key, text) in [("apiVersion", version), ("kind", kind.name())] {
+                let node = Node::new(Value::Text(text.into()));
+                entries.push(Entry { key: key.into(), key_at: node.at, node });
+            }
+        }
+        let before = self.objects.findings.len();
+        self.read_inner(document, path, canonical_json(&whole), &mut |objects, inner| {
+            objects.look_at(inner);
+        });
+        // Directives of a strategic merge patch are fields of no kind.
+        let mut at = 0;
+        self.objects.findings.retain(|finding| {
+            at += 1;
+            at <= before || !finding.message.contains('$')
+        });
+    }
+
+    /// Reads what is written inside the Scenario at `path`; findings are placed there.
+    fn read_inner(
+        &mut self,
+        document: &Document<'_>,
+        path: &str,
+        text: String,
+        each: &mut dyn FnMut(&mut Objects, &Document<'_>),
+    ) {
+        let before = self.objects.findings.len();
+        let limits = self.overrides.limits;
+        let objects = &mut self.objects;
+        let findings = documents::read(document.file, text.as_bytes(), &limits, &mut |inner| {
+            each(objects, &inner);
+        });
+        self.objects.findings.extend(findings);
+        for finding in &mut self.objects.findings[before..] {
+            let within = finding.field.take().or_else(|| {
+                // An unknown field is named by its message alone.
+                let quoted = finding.message.strip_prefix("unknown field ")?;
+                Some(quoted.trim_matches('"').to_owned())
+            });
+            let field = match within {
+                Some(field) => format!("{path}.{field}"),
+                None => path.to_owned(),
+            };
+            finding.position = document.locate(&field);
+            finding.document = document.number;
+            finding.item = document.item;
+            finding.field = Some(field);
+        }
     }
 
     fn assign(&mut self, document: &mut Document<'_>) {
@@ -241,6 +366,9 @@ impl Loader {
         if self.settings.is_none() && !self.overrides.assignments.is_empty() {
             self.read("--set", EMPTY.as_bytes(), &mut |_| {});
             self.documents -= 1;
+        }
+        while let Some(wanted) = self.wanted.pop_front() {
+            self.unreadable_wanted(&wanted, "was not read");
         }
         let settings = self.settings.unwrap_or_default();
         if self.documents == 0 && self.objects.findings.iter().all(|it| !it.is_error()) {

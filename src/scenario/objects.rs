@@ -57,6 +57,11 @@ impl Objects {
         Some(self.planned(compacted, document))
     }
 
+    /// Says what is wrong with the fields in `document`, which is no whole object.
+    pub(super) fn look_at(&mut self, document: &Document<'_>) {
+        self.decoder.decode(document, &mut self.findings);
+    }
+
     fn planned(&mut self, compacted: Compacted, document: &Document<'_>) -> PlannedObject {
         if *self.file != *document.file {
             self.file = document.file.into();

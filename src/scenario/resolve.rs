@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::claims;
 use super::load::Overrides;
 use super::nodes::{Group, default_capacity};
 use super::settings::Settings;
@@ -17,7 +18,7 @@ use crate::api::resources::Resources;
 use crate::api::rules::resources::{amounts, counted};
 use crate::base::{FastMap, FastSet, StableHasher};
 use crate::cluster::plan::{
-    Act, End, Fault, Instance, Plan, PlannedNode, PlannedObject, Role, SchedulerPlan, Source, Spot,
+    Act, End, Plan, PlannedNode, PlannedObject, Role, SchedulerPlan, Source,
 };
 use crate::messages::profile::Profile;
 use crate::time::{SimDuration, SimTime};
@@ -52,9 +53,12 @@ pub(super) fn plan(
         nodes.iter().map(|it| compactor.text(&it.node.meta.name.to_string())).collect();
     unbind_strays(&mut objects, &node_names, findings);
     release_orphans(&mut objects, findings);
-    let steps: Vec<_> = settings.steps.into_iter().map(|it| it.step).collect();
+    let mut written = settings.steps;
+    written.sort_by_key(|it| it.step.at);
+    let (steps, claims): (Vec<_>, Vec<_>) =
+        written.into_iter().map(|it| (it.step, it.claims)).unzip();
     let objects = with_namespaces(objects, &steps, compactor, findings);
-    let mut plan = Plan {
+    let plan = Plan {
         name: name.into(),
         seed: overrides.seed.unwrap_or(settings.seed),
         epoch_seconds: settings.epoch_seconds,
@@ -76,7 +80,8 @@ pub(super) fn plan(
         steps,
         traffic: Vec::new(),
     };
-    check_steps(&mut plan, &node_names, findings);
+    claims::check(&plan, &claims, findings);
+    warn_of_budgets(&plan, findings);
     plan
 }
 
@@ -339,40 +344,14 @@ fn namespace(name: &str, arrival: Arrival, compactor: &mut Compactor) -> Planned
     PlannedObject { object: compacted.object, arrival, node: None, source: Source::nowhere() }
 }
 
-/// Steps may only break what is there.
-fn check_steps(plan: &mut Plan, nodes: &FastSet<Text>, findings: &mut Vec<Diagnostic>) {
-    let plane = plan.control_plane;
-    let zones: BTreeSet<&str> = plan.nodes.iter().map(|it| it.node.zone()).collect();
-    let spot_problem = |spot: &Spot| match spot {
-        Spot::Node(name) if !nodes.contains(name) => Some(format!("there is no node {name:?}")),
-        Spot::Zone(name) if !zones.contains(&**name) => Some(format!("there is no zone {name:?}")),
-        Spot::Master(number) if *number >= plane.masters => {
-            Some(format!("there is no master {number}: there are {}", plane.masters))
-        }
-        _ => None,
-    };
-    for step in &plan.steps {
-        let Act::Fault { fault, .. } = &step.act else { continue };
-        let problem = match fault {
-            Fault::NodeCrash(node) | Fault::KubeletStop(node) => {
-                spot_problem(&Spot::Node(node.clone()))
-            }
-            Fault::Kill(instance) => {
-                let (what, number, count) = match *instance {
-                    Instance::ApiServer(number) => ("API server", number, plane.api_servers),
-                    Instance::Scheduler(number) => ("scheduler", number, plane.schedulers),
-                    Instance::ControllerManager(number) => {
-                        ("controller manager", number, plane.controller_managers)
-                    }
-                };
-                (number >= count)
-                    .then(|| format!("there is no {what} {number}: there are {count}, from 0"))
-            }
-            Fault::Partition { from, to } => from.iter().chain(to).find_map(spot_problem),
-        };
-        if let Some(problem) = problem {
-            let place = format!("step {:?}", &*step.name);
-            findings.push(Diagnostic::of_file(&place, problem));
-        }
+/// Whoever drains nodes and has written PodDisruptionBudgets counts on them.
+fn warn_of_budgets(plan: &Plan, findings: &mut Vec<Diagnostic>) {
+    let evicts = plan.steps.iter().any(|it| matches!(it.act, Act::Drain(_) | Act::Evict(_)));
+    let is_budget =
+        |object: &Object| matches!(object, Object::Other(it) if &*it.kind == "PodDisruptionBudget");
+    let budget = plan.objects.iter().find(|it| is_budget(&it.object));
+    if let (true, Some(budget)) = (evicts, budget) {
+        let message = "PodDisruptionBudgets are not modelled yet: no eviction is refused";
+        findings.push(warning(&budget.source.to_string(), message.to_owned()));
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::load::API_VERSION;
+use super::strikes::FAULTS;
 
 /// The dialect of our schemas.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -87,21 +88,46 @@ fn app() -> Value {
 }
 
 fn step() -> Value {
-    let place = json!({"type": ["string", "array"], "items": {"type": "string"},
-        "description": "node/n-0, zone/a, master/0, api-server/0, scheduler/0, controller-manager/0"});
+    let named = || text("An object, as in deployment/shop/web.");
+    let deployment = || text("A Deployment, as in deployment/shop/web.");
+    let node = || text("A node, as in node/n-0.");
+    let pods = object_of_pods();
+    let place = json!({"description": "node/n-0, zone/a, master/0, outside; api-server/0, scheduler/0, \
+        controller-manager/0, etcd/0; pod/shop/web-0, deployment/shop/web (one of its pods); or pods by \
+        their labels.",
+        "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, pods]});
+    let words = json!({"oneOf": [{"type": "string"}, {"type": "object"},
+        {"type": "array", "items": {"type": "string"}}],
+        "description": "The patch; labels or annotations as team=a, team- or {team: a, old: null}; taints \
+            as key=value:Effect or key-."});
     object(json!({
         "at": duration(), "name": text("What expectations call it."), "for": duration(),
-        "fault": {"enum": ["node-crash", "kubelet-stop", "kill", "partition"]},
+        "fault": {"enum": FAULTS},
         "target": place, "from": place,
-        "apply": {"type": ["object", "array"], "description": "An object, or a list of them."},
-        "delete": text("deployment/shop/web"),
-        "scale": text("deployment/shop/web"), "replicas": {"type": "integer", "minimum": 0},
-        "setImage": text("deployment/shop/web"), "container": text("Which container; all if none."),
+        "direction": {"enum": ["both", "to", "from"]},
+        "delay": delay(), "jitter": duration(),
+        "probability": {"type": "number", "minimum": 0, "maximum": 1},
+        "exit": {"type": "integer", "minimum": 0, "maximum": 255},
+        "apply": {"type": ["object", "array", "string"],
+            "description": "An object, or the path of a file that holds some, or a list of them."},
+        "delete": named(), "cascade": {"enum": ["background", "foreground", "orphan"]},
+        "scale": named(), "replicas": {"type": "integer", "minimum": 0},
+        "setImage": named(), "container": text("Which container; all if none."),
         "image": text("The image."),
-        "patch": {}, "undo": {}, "pause": {}, "resume": {}, "restart": {}, "cordon": {},
-        "uncordon": {}, "drain": {}, "evict": {}, "label": {}, "annotate": {}, "taint": {},
-        "with": {},
+        "patch": named(), "type": {"enum": ["strategic", "merge"]},
+        "undo": deployment(), "toRevision": {"type": "integer", "minimum": 0},
+        "pause": deployment(), "resume": deployment(), "restart": deployment(),
+        "cordon": node(), "uncordon": node(), "drain": node(),
+        "evict": text("A pod, as in pod/shop/web-0."),
+        "label": named(), "annotate": named(), "taint": node(), "with": words,
     }))
+}
+
+fn object_of_pods() -> Value {
+    object(json!({"pods": object(json!({
+        "namespace": text("Their namespace; default if left out."), "labels": labels(),
+        "count": {"type": "integer", "minimum": 1,
+            "description": "How many of them, drawn by luck; all if left out."}}))}))
 }
 
 /// The schema of a Scenario.

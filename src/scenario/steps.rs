@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use super::claims::Claims;
+use super::edits::{Values, map_edits, taint_edits};
 use super::judge::Judge;
-use super::raw;
+use super::targets::{node, target};
+use super::{raw, strikes};
 use crate::api::kind::Kind;
-use crate::api::tree::Node;
-use crate::cluster::plan::{Act, Fault, Instance, Spot, Step, Target};
+use crate::api::patch::PatchType;
+use crate::api::tree::{Value, canonical_json};
+use crate::base::FastMap;
+use crate::cluster::plan::{Act, Change, Propagation, Step, Target};
 use crate::time::SimTime;
 
 /// A step, and whether objects it applies are still to be read.
@@ -14,35 +19,47 @@ use crate::time::SimTime;
 pub(super) struct WrittenStep {
     /// The step; objects of an `apply` are not in it yet.
     pub step: Step,
+    /// What it takes for granted.
+    pub claims: Claims,
     /// Path of the objects to apply.
     pub apply: Option<String>,
+    /// Path of a patch, to be looked through for fields nobody knows.
+    pub patch: Option<String>,
 }
 
-/// Faults by name.
-const FAULTS: [&str; 4] = ["node-crash", "kubelet-stop", "kill", "partition"];
-/// Kinds a step may name, as kubectl names them.
-const KINDS: [(&str, Kind); 10] = [
-    ("deployment", Kind::Deployment),
-    ("deploy", Kind::Deployment),
-    ("replicaset", Kind::ReplicaSet),
-    ("rs", Kind::ReplicaSet),
-    ("replicationcontroller", Kind::ReplicationController),
-    ("rc", Kind::ReplicationController),
-    ("pod", Kind::Pod),
-    ("service", Kind::Service),
-    ("svc", Kind::Service),
-    ("namespace", Kind::Namespace),
+/// Fields beside the verb, and the verbs they belong to.
+const BESIDES: [(&str, &[&str]); 15] = [
+    ("for", &["fault"]),
+    ("target", &["fault"]),
+    ("from", &["fault"]),
+    ("direction", &["fault"]),
+    ("delay", &["fault"]),
+    ("jitter", &["fault"]),
+    ("probability", &["fault"]),
+    ("exit", &["fault"]),
+    ("container", &["setImage", "fault"]),
+    ("image", &["setImage"]),
+    ("replicas", &["scale"]),
+    ("with", &["patch", "label", "annotate", "taint"]),
+    ("type", &["patch"]),
+    ("toRevision", &["undo"]),
+    ("cascade", &["delete"]),
 ];
-/// Parts of the control plane that can be killed.
-const INSTANCES: [&str; 3] = ["api-server", "scheduler", "controller-manager"];
 
 pub(super) fn steps(written: Vec<raw::Step>, judge: &mut Judge<'_, '_>) -> Vec<WrittenStep> {
-    let mut steps: Vec<WrittenStep> = written
-        .into_iter()
-        .enumerate()
-        .filter_map(|(at, step)| read_step(step, at, judge))
-        .collect();
-    steps.sort_by_key(|step| step.step.at);
+    let mut names: FastMap<String, usize> = FastMap::default();
+    let mut steps = Vec::with_capacity(written.len());
+    for (at, step) in written.into_iter().enumerate() {
+        let given = step.name.clone();
+        let Some(read) = read_step(step, at, judge) else { continue };
+        if let Some(first) = names.insert(read.step.name.to_string(), at) {
+            let path = format!("spec.timeline[{at}]{}", given.map_or("", |_| ".name"));
+            let name = &read.step.name;
+            let message = format!("Duplicate value: {name:?}: spec.timeline[{first}] is called so");
+            judge.error(&path, message);
+        }
+        steps.push(read);
+    }
     steps
 }
 
@@ -78,217 +95,176 @@ fn read_step(step: raw::Step, at: usize, judge: &mut Judge<'_, '_>) -> Option<Wr
         judge.error(&path, format!("expected exactly one verb, found {found}"));
         return None;
     };
-    let Some(when) = step.at else {
+    for (field, owners) in BESIDES {
+        let place = format!("{path}.{field}");
+        let is_given = judge.document.node.at_path(&place).is_some();
+        if is_given && !owners.contains(&verb) {
+            judge.error(&place, format!("belongs to {}, not to {verb}", owners.join(", ")));
+        }
+    }
+    if step.at.is_none() {
         judge.error(&format!("{path}.at"), "Required value: when it happens, as in 2m");
-        return None;
-    };
+    }
     let name = match &step.name {
         Some(name) => name.as_str().into(),
         None => format!("{verb}-{at}").into(),
     };
-    if step.lasts.is_some() && verb != "fault" {
-        judge.error(&format!("{path}.for"), "only a fault lasts for a time");
-    }
-    for (field, given, owner) in [
-        ("replicas", step.replicas.is_some(), "scale"),
-        ("image", step.image.is_some(), "setImage"),
-        ("container", step.container.is_some(), "setImage"),
-        ("target", step.target.is_some(), "fault"),
-        ("from", step.from.is_some(), "fault"),
-    ] {
-        if given && verb != owner {
-            judge.error(&format!("{path}.{field}"), format!("belongs to {owner}, not to {verb}"));
-        }
-    }
-    let mut apply = None;
+    let mut claims = Claims::default();
+    let (mut apply, mut patch) = (None, None);
+    let place = format!("{path}.{verb}");
     let act = match verb {
-        "fault" => fault(&step, &path, judge)?,
+        "fault" => strikes::fault(&step, &path, &mut claims, judge)?,
         "apply" => {
-            apply = Some(format!("{path}.apply"));
+            apply = Some(place);
             Act::Apply(Vec::new())
         }
-        "delete" => Act::Delete(target(step.delete.as_deref()?, &format!("{path}.delete"), judge)?),
-        "scale" => scale(&step, &path, judge)?,
-        "setImage" => set_image(&step, &path, judge)?,
+        "delete" => Act::Delete {
+            propagation: cascade(&step, &path, judge)?,
+            target: target(step.delete.as_deref()?, &place, &mut claims, judge)?,
+        },
+        "evict" => {
+            let target = target(step.evict.as_deref()?, &place, &mut claims, judge)?;
+            Act::Evict(only(target, &[Kind::Pod], &place, "only pods are evicted", judge)?)
+        }
+        "drain" => Act::Drain(node(step.drain.as_deref()?, &place, &mut claims, judge)?),
         _ => {
-            judge.warn(
-                &format!("{path}.{verb}"),
-                "accepted, not modelled yet: the step is left out",
-            );
-            return None;
+            patch = (verb == "patch").then(|| format!("{path}.with"));
+            change(verb, &step, &path, &mut claims, judge)?
         }
     };
-    let step = Step { at: SimTime::ZERO + when.0, name, act };
-    Some(WrittenStep { step, apply })
+    let step = Step { at: SimTime::ZERO + step.at?.0, name, act };
+    Some(WrittenStep { step, claims, apply, patch })
 }
 
-fn scale(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<Act> {
-    let place = format!("{path}.scale");
-    let target = workload(step.scale.as_deref()?, &place, judge);
-    let replicas = match step.replicas {
+/// A change of a stored object.
+fn change(
+    verb: &str,
+    step: &raw::Step,
+    path: &str,
+    claims: &mut Claims,
+    judge: &mut Judge<'_, '_>,
+) -> Option<Act> {
+    let place = format!("{path}.{verb}");
+    let with = format!("{path}.with");
+    let text = match verb {
+        "scale" => &step.scale,
+        "setImage" => &step.set_image,
+        "patch" => &step.patch,
+        "undo" => &step.undo,
+        "restart" => &step.restart,
+        "pause" => &step.pause,
+        "resume" => &step.resume,
+        "cordon" => &step.cordon,
+        "uncordon" => &step.uncordon,
+        "label" => &step.label,
+        "annotate" => &step.annotate,
+        _ => &step.taint,
+    };
+    let text = text.as_deref()?;
+    let target = match verb {
+        "cordon" | "uncordon" | "taint" => node(text, &place, claims, judge).map(Target::node),
+        _ => target(text, &place, claims, judge),
+    };
+    let sets = [Kind::Deployment, Kind::ReplicaSet, Kind::ReplicationController];
+    let target = target.and_then(|target| match verb {
+        "scale" => only(target, &sets, &place, "it has no replicas", judge),
+        "setImage" => only(target, &sets, &place, "it has no template", judge),
+        "undo" | "restart" | "pause" | "resume" => {
+            only(target, &sets[..1], &place, "it has no rollouts", judge)
+        }
+        _ => Some(target),
+    });
+    let change = match verb {
+        "scale" => scale(step, path, judge).map(Change::Scale),
+        "setImage" => set_image(step, path, judge),
+        "patch" => patch(step, path, judge),
+        "undo" => match step.to_revision {
+            Some(revision) if revision < 0 => {
+                judge.error(&format!("{path}.toRevision"), "must be 0 or more");
+                None
+            }
+            revision => Some(Change::Undo { revision: revision.filter(|number| *number > 0) }),
+        },
+        "restart" => Some(Change::Restart),
+        "pause" => Some(Change::Pause),
+        "resume" => Some(Change::Resume),
+        "cordon" => Some(Change::Cordon),
+        "uncordon" => Some(Change::Uncordon),
+        "label" => map_edits(&with, Values::OfLabels, judge).map(Change::Label),
+        "annotate" => map_edits(&with, Values::Free, judge).map(Change::Annotate),
+        _ => taint_edits(&with, judge).map(Change::Taint),
+    };
+    Some(Act::Change { target: target?, change: change? })
+}
+
+/// `target` if it is of one of these kinds.
+fn only(
+    target: Target,
+    kinds: &[Kind],
+    path: &str,
+    why: &str,
+    judge: &mut Judge<'_, '_>,
+) -> Option<Target> {
+    if kinds.contains(&target.kind) {
+        return Some(target);
+    }
+    judge.error(path, format!("Invalid value: \"{target}\": a {}: {why}", target.kind));
+    None
+}
+
+fn scale(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<i32> {
+    let place = format!("{path}.replicas");
+    match step.replicas {
         Some(replicas) if replicas >= 0 => Some(replicas),
         Some(replicas) => {
             let message = format!("Invalid value: {replicas}: must be greater than or equal to 0");
-            judge.error(&format!("{path}.replicas"), message);
+            judge.error(&place, message);
             None
         }
         None => {
-            judge.error(&format!("{path}.replicas"), "Required value");
+            judge.error(&place, "Required value");
             None
         }
-    };
-    Some(Act::Scale { target: target?, replicas: replicas? })
+    }
 }
 
-fn set_image(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<Act> {
-    let place = format!("{path}.setImage");
-    let target = workload(step.set_image.as_deref()?, &place, judge);
+fn set_image(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<Change> {
     let image = step.image.as_deref().filter(|image| !image.is_empty());
     if image.is_none() {
         judge.error(&format!("{path}.image"), "Required value");
     }
-    let container = step.container.as_deref().map(Arc::from);
-    Some(Act::SetImage { target: target?, container, image: image?.into() })
+    let container = step.container.as_deref().filter(|name| *name != "*").map(Arc::from);
+    Some(Change::Image { container, image: image?.into() })
 }
 
-/// An object with replicas and a template.
-fn workload(text: &str, path: &str, judge: &mut Judge<'_, '_>) -> Option<Target> {
-    let target = target(text, path, judge)?;
-    match target.kind {
-        Kind::Deployment | Kind::ReplicaSet | Kind::ReplicationController => Some(target),
-        other => {
-            judge.error(path, format!("Invalid value: {text:?}: a {other} has no replicas"));
-            None
-        }
-    }
-}
-
-/// `deployment/shop/web`, or `deployment/web` in namespace `default`.
-fn target(text: &str, path: &str, judge: &mut Judge<'_, '_>) -> Option<Target> {
-    let parts: Vec<&str> = text.split('/').collect();
-    let (kind, namespace, name) = match parts[..] {
-        [kind, name] => (kind, "default", name),
-        [kind, namespace, name] => (kind, namespace, name),
-        _ => ("", "", ""),
-    };
-    if kind.is_empty() || namespace.is_empty() || name.is_empty() {
-        judge.error(
-            path,
-            format!("Invalid value: {text:?}: expected an object as in deployment/shop/web"),
-        );
-        return None;
-    }
-    let known = KINDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind));
-    let Some((_, kind)) = known else {
-        judge.not_one_of(path, kind, &KINDS.map(|(name, _)| name));
-        return None;
-    };
-    let namespace = if *kind == Kind::Namespace { "" } else { namespace };
-    Some(Target { kind: *kind, namespace: namespace.into(), name: name.into() })
-}
-
-fn fault(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<Act> {
-    let name = step.fault.as_deref()?;
-    let place = format!("{path}.target");
-    let targets = texts(judge.document.node.at_path(&place), &place, judge);
-    let fault = match name {
-        "node-crash" | "kubelet-stop" => {
-            let [one] = &targets[..] else {
-                judge.error(&place, "expected one node, as in node/n-0");
-                return None;
-            };
-            let Some(Spot::Node(node)) = spot(one) else {
-                judge.error(
-                    &place,
-                    format!("Invalid value: {one:?}: expected a node, as in node/n-0"),
-                );
-                return None;
-            };
-            if name == "node-crash" { Fault::NodeCrash(node) } else { Fault::KubeletStop(node) }
-        }
-        "kill" => {
-            let [one] = &targets[..] else {
-                judge.error(&place, "expected one instance, as in api-server/0");
-                return None;
-            };
-            Fault::Kill(instance(one, &place, judge)?)
-        }
-        "partition" => {
-            let from_place = format!("{path}.from");
-            let others = texts(judge.document.node.at_path(&from_place), &from_place, judge);
-            if targets.is_empty() {
-                judge.error(&place, "Required value: what is cut off, as in node/n-0");
-                return None;
-            }
-            let from = spots(&targets, &place, judge)?;
-            let to = spots(&others, &from_place, judge)?;
-            Fault::Partition { from, to }
-        }
-        other => {
-            judge.not_one_of(&format!("{path}.fault"), other, &FAULTS);
+fn patch(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<Change> {
+    let how = match step.patch_type.as_deref() {
+        None | Some("strategic") => PatchType::Strategic,
+        Some("merge") => PatchType::Merge,
+        Some(other) => {
+            judge.not_one_of(&format!("{path}.type"), other, &["strategic", "merge"]);
             return None;
         }
     };
-    Some(Act::Fault { fault, lasts: step.lasts.map(|span| span.0) })
-}
-
-/// A text or a list of them; none if there is nothing.
-fn texts(node: Option<&Node<'_>>, path: &str, judge: &mut Judge<'_, '_>) -> Vec<String> {
-    let Some(node) = node else { return Vec::new() };
-    if let Some(text) = node.text() {
-        return vec![text.to_owned()];
-    }
-    let all: Option<Vec<String>> =
-        node.items().iter().map(|item| item.text().map(str::to_owned)).collect();
-    match all {
-        Some(list) if !list.is_empty() => list,
-        _ => {
-            judge.error(path, "expected a place or a list of places, as in node/n-0");
-            Vec::new()
-        }
-    }
-}
-
-fn spots(list: &[String], path: &str, judge: &mut Judge<'_, '_>) -> Option<Vec<Spot>> {
-    let mut found = Vec::with_capacity(list.len());
-    for text in list {
-        let Some(spot) = spot(text) else {
-            judge.error(
-                path,
-                format!("Invalid value: {text:?}: expected a place: node/NAME, zone/NAME or master/NUMBER"),
-            );
-            return None;
-        };
-        found.push(spot);
-    }
-    Some(found)
-}
-
-fn spot(text: &str) -> Option<Spot> {
-    let (kind, name) = text.split_once('/').filter(|(_, name)| !name.is_empty())?;
-    match kind {
-        "node" => Some(Spot::Node(name.into())),
-        "zone" => Some(Spot::Zone(name.into())),
-        "master" => name.parse().ok().map(Spot::Master),
-        _ => None,
-    }
-}
-
-fn instance(text: &str, path: &str, judge: &mut Judge<'_, '_>) -> Option<Instance> {
-    let (kind, number) = text.split_once('/').unwrap_or((text, "0"));
-    let Ok(number) = number.parse() else {
-        judge.error(
-            path,
-            format!("Invalid value: {text:?}: expected an instance as in api-server/0"),
-        );
+    let place = format!("{path}.with");
+    let written = judge.document.node.at_path(&place);
+    let Some(node) = written.filter(|node| matches!(node.value, Value::Map(_))) else {
+        judge.error(&place, "Required value: the patch, as in {spec: {replicas: 3}}");
         return None;
     };
-    match kind {
-        "api-server" => Some(Instance::ApiServer(number)),
-        "scheduler" => Some(Instance::Scheduler(number)),
-        "controller-manager" => Some(Instance::ControllerManager(number)),
-        other => {
-            judge.not_one_of(path, other, &INSTANCES);
+    // What was just written as JSON reads as JSON.
+    let patch = serde_json::from_str(&canonical_json(node)).unwrap_or_default();
+    Some(Change::Patch { patch: Arc::new(patch), how })
+}
+
+fn cascade(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<Propagation> {
+    match step.cascade.as_deref() {
+        None | Some("background") => Some(Propagation::Background),
+        Some("foreground") => Some(Propagation::Foreground),
+        Some("orphan") => Some(Propagation::Orphan),
+        Some(other) => {
+            let known = ["background", "foreground", "orphan"];
+            judge.not_one_of(&format!("{path}.cascade"), other, &known);
             None
         }
     }

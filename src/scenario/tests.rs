@@ -89,16 +89,87 @@ fn a_step_has_exactly_one_verb_and_breaks_only_what_is_there() {
         ("{scale: deployment/web, replicas: 1}", "spec.timeline[0].at: Required value"),
         ("{at: 1s, scale: deployment/web}", "spec.timeline[0].replicas: Required value"),
         ("{at: 1s, scale: deployment/web, replicas: -1}", "must be greater than or equal to 0"),
-        ("{at: 1s, scale: service/web, replicas: 1}", "a Service has no replicas"),
+        ("{at: 1s, scale: service/web, replicas: 1}", "a Service: it has no replicas"),
         ("{at: 1s, scale: deploymant/web, replicas: 1}", "did you mean \"deployment\"?"),
         ("{at: 1s, fault: node-crsh, target: node/n-0}", "did you mean \"node-crash\"?"),
         ("{at: 1s, fault: node-crash, target: node/n-9}", "there is no node \"n-9\""),
         ("{at: 1s, fault: kill, target: scheduler/1}", "there is no scheduler 1"),
-        ("{at: 1s, cordon: node/n-0}", "spec.timeline[0].cordon: accepted, not modelled yet"),
+        ("{at: 1s, fault: node-crash, target: zone/b}", "there is no zone \"b\""),
+        ("{at: 1s, fault: node-crash, target: node/n0}", "did you mean \"n-0\"?"),
+        ("{at: -1s, cordon: node/n-0}", "spec.timeline[0].at: "),
+        ("{at: 1s, fault: pod-kill, target: {pods: {label: {a: b}}}}", "did you mean \"labels\"?"),
+        ("{at: 1s, fault: pod-kill, target: {pods: {labels: {a: b}}}, for: 1s}", "is over at once"),
+        ("{at: 1s, fault: loss, target: zone/a, probability: 1.5}", "must be between 0 and 1"),
+        ("{at: 1s, fault: latency, target: node/n-0}", "spec.timeline[0].delay: Required value"),
+        ("{at: 1s, fault: kill, target: etcd/1}", "there is no etcd member 1"),
+        ("{at: 1s, undo: service/web}", "a Service: it has no rollouts"),
+        ("{at: 1s, undo: deployment/web, replicas: 1}", "belongs to scale, not to undo"),
+        ("{at: 1s, label: node/n-0, with: 'a b'}", "expected KEY=VALUE"),
+        ("{at: 1s, taint: node/n-0, with: 'a=b:NoExecut'}", "did you mean \"NoExecute\"?"),
+        ("{at: 1s, patch: deployment/web}", "spec.timeline[0].with: Required value"),
+        ("{at: 1s, delete: deployment/web, cascade: orfan}", "did you mean \"orphan\"?"),
+        ("{at: 1s, apply: later.yaml}", "\"later.yaml\" was not read"),
+        ("{at: 1s, apply: 7}", "expected objects, written out here"),
     ] {
         let said = findings(&format!("{HEAD}spec:\n  timeline:\n  - {step}\n"));
         assert!(said.iter().any(|line| line.contains(part)), "{step}: {said:?}");
     }
+}
+
+/// The input and earlier steps create what a step may name, whatever the order they are written in.
+#[test]
+fn a_step_names_what_is_there_by_then_and_no_name_is_given_twice() {
+    let late =
+        "{apiVersion: v1, kind: Service, metadata: {name: late}, spec: {ports: [{port: 1}]}}";
+    let said = findings(&format!(
+        "{HEAD}spec:\n  timeline:\n  - {{at: 2s, name: a, delete: svc/late}}\n  - {{at: 1s, apply: {late}}}\n  \
+         - {{at: 0s, name: a, delete: service/late}}\n  - {{at: 9s, evict: pod/web-1}}\n  \
+         - {{at: 9s, cordon: n-1}}\n"
+    ));
+    let expected = [
+        "in.yaml:8:14 (document 1, Scenario/s): spec.timeline[2].name: Duplicate value: \"a\": \
+         spec.timeline[0] is called so",
+        "in.yaml:8:23 (document 1, Scenario/s): spec.timeline[2].delete: there is no \
+         Service/default/late: neither the input nor an earlier step creates it",
+        "in.yaml:9:14 (document 1, Scenario/s): spec.timeline[3].evict: there is no \
+         Pod/default/web-1: neither the input nor an earlier step creates it",
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn objects_and_patches_of_steps_are_checked_where_they_stand() {
+    let said = findings(&format!(
+        "{HEAD}spec:\n  timeline:\n  - at: 1s\n    apply:\n      apiVersion: v1\n      kind: Service\n      \
+         metadata: {{name: web}}\n      spec: {{ports: [{{port: 0}}]}}\n  - at: 2s\n    \
+         patch: service/web\n    with:\n      spec:\n        ports: [{{prot: 1}}]\n"
+    ));
+    assert!(said.iter().any(|it| it.starts_with("in.yaml:11:") && it.contains("port")), "{said:?}");
+    let unknown = said.iter().find(|it| it.contains("prot\"")).expect("the field is named");
+    assert!(unknown.starts_with("in.yaml:16:18 "), "{unknown}");
+    assert!(unknown.contains("spec.timeline[1].with.spec.ports[0].prot"), "{unknown}");
+    assert!(unknown.contains("did you mean \"port\"?"), "{unknown}");
+}
+
+#[test]
+fn a_file_that_a_step_applies_is_read_like_the_input() {
+    let mut loader = Loader::new(Overrides::default());
+    let text = format!("{HEAD}spec:\n  timeline: [{{at: 1s, apply: more/web.yaml}}]\n");
+    loader.read("in.yaml", text.as_bytes(), &mut |_| {});
+    let wanted = loader.next_wanted().expect("a file");
+    assert_eq!((&*wanted.beside, &*wanted.path), ("in.yaml", "more/web.yaml"));
+    let objects = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: v1\n\
+                   kind: Namespace\nmetadata: {name: B}\n";
+    loader.read_wanted(&wanted, "more/web.yaml", objects.as_bytes(), &mut |_| {});
+    let loaded = loader.finish();
+    let said: Vec<String> = loaded.findings.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].starts_with("more/web.yaml:7:") && said[0].contains("metadata.name"),
+        "{said:?}"
+    );
+    let Act::Apply(list) = &loaded.plan.steps[0].act else { panic!("an apply") };
+    assert_eq!(list.len(), 1);
 }
 
 #[test]

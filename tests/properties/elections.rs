@@ -18,13 +18,13 @@ fn with(fault: Fault, at: u64, seed: u64) -> Plan {
     let act = Act::Fault { fault, lasts: None };
     plan.steps.push(Step { at: millis(at), name: "fault".into(), act });
     // A pod that has to be bound by whoever takes over.
-    let act = Act::Scale {
+    let act = Act::Change {
         target: wavetank::cluster::plan::Target {
             kind: wavetank::api::kind::Kind::Deployment,
             namespace: "default".into(),
             name: "web".into(),
         },
-        replicas: 5,
+        change: wavetank::cluster::plan::Change::Scale(5),
     };
     plan.steps.push(Step { at: millis(at + 1000), name: "scale".into(), act });
     plan

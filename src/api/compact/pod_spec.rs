@@ -13,7 +13,6 @@ use crate::api::quantity::{Format, Quantity};
 use crate::api::rules::ports::HostPort;
 use crate::api::rules::resources::{Amounts, QosClass, SumRules, counted, pod_requests, qos_class};
 use crate::api::rules::taints::{Comparison, Effect, Toleration};
-use crate::base::hash::StableHasher;
 
 /// Where the API server mounts a pod's token, unasked.
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -77,14 +76,7 @@ impl Compactor {
         let labels = self.intern.labels(meta.labels.as_ref());
         let annotations = self.intern.labels(meta.annotations.as_ref());
         let spec = self.pod_spec(kind, written.spec.unwrap_or_default());
-        let mut hasher = StableHasher::new().text(&spec.written);
-        for map in [&labels, &annotations] {
-            hasher = hasher.word(map.len() as u64);
-            for (key, value) in map.iter() {
-                hasher = hasher.text(key).text(value);
-            }
-        }
-        PodTemplate { labels, annotations, spec, hash: hasher.finish() }
+        PodTemplate::new(labels, annotations, spec)
     }
 }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use super::super::plan::{Act, ControlPlane, End, Fault, Instance, Plan, Spot, Step, Target};
+use super::super::plan::{
+    Act, Change, ControlPlane, End, Fault, Instance, Plan, Spot, Step, Target,
+};
 use super::super::processes::ProcessId;
 use super::{World, plan};
 use crate::api::kind::Kind;
@@ -101,7 +103,7 @@ fn torn(seed: u64) -> Plan {
         Step {
             at: SimTime::from_secs(100),
             name: "scale".into(),
-            act: Act::Scale { target, replicas: 14 },
+            act: Act::Change { target, change: Change::Scale(14) },
         },
     ];
     plan.end = End::At(SimTime::from_secs(760));

@@ -149,6 +149,8 @@ pub struct SimulatedEngines {
     /// The sandbox of a pod, by the pod's slot.
     by_pod: Chunked<Option<Id<Sandbox>>>,
     ops: Arena<Op>,
+    /// Pods whose programs cannot run: each ends as soon as it starts.
+    forbidden: Vec<Id<Pod>>,
 }
 
 impl SimulatedEngines {
@@ -162,7 +164,18 @@ impl SimulatedEngines {
             sandboxes: Arena::new(),
             by_pod: Chunked::new(),
             ops: Arena::new(),
+            forbidden: Vec::new(),
         }
+    }
+
+    /// From now on no program of the pod can run.
+    pub fn forbid(&mut self, pod: Id<Pod>) {
+        self.forbidden.push(pod);
+    }
+
+    /// Programs of the pod can run again.
+    pub fn allow(&mut self, pod: Id<Pod>) {
+        self.forbidden.retain(|&one| one != pod);
     }
 
     /// Adds the next node, with its own address and the images it has.

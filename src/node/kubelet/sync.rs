@@ -444,6 +444,8 @@ impl Worker {
         };
         let Life::Running(since) = run.truth() else { return };
         run.unseen = Some(Life::Ended(since, exit));
+        // Whoever ended it is why, if that is news.
+        self.cause = self.cause.max(desk.fx.cause());
         self.noticed(index, desk);
     }
 

@@ -16,8 +16,8 @@ pub const DESIRED_REPLICAS: &str = "deployment.kubernetes.io/desired-replicas";
 /// That size with surge.
 pub const MAX_REPLICAS: &str = "deployment.kubernetes.io/max-replicas";
 
-/// Annotations of a Deployment that its sets do not get.
-const NOT_COPIED: [&str; 6] = [
+/// Annotations that a Deployment and its sets each have of their own (`annotationsToSkip`).
+pub const NOT_COPIED: [&str; 6] = [
     "kubectl.kubernetes.io/last-applied-configuration",
     REVISION,
     REVISION_HISTORY,

@@ -2,7 +2,7 @@
 
 use super::operations::not_found;
 use super::{Bench, EngineTimer, Op, Sandbox, SimulatedEngines, container_of, report};
-use crate::api::pod::{Lifetime, TerminationReason};
+use crate::api::pod::{Lifetime, Pod, TerminationReason};
 use crate::base::Id;
 use crate::base::hash::StableHasher;
 use crate::luck::{Draw, Label};
@@ -54,7 +54,9 @@ impl SimulatedEngines {
             .position(|one| one.index == container.index && one.attempt == container.attempt)
             .ok_or_else(|| not_found(container))?;
         let now = bench.fx.now();
-        let end = if self.port_is_taken(sandbox, container.index) {
+        let end = if self.forbidden.contains(&container.pod)
+            || self.port_is_taken(sandbox, container.index)
+        {
             ended(1, now + self.settings.bind_failure)
         } else {
             self.own_end(sandbox, container, now)
@@ -145,6 +147,31 @@ impl SimulatedEngines {
         }
         self.sandboxes[id].containers[at].cause = bench.fx.cause();
         self.plan_end(id, at, end, bench);
+    }
+
+    /// Programs of a pod that run end now with this exit code: those in the container of this name,
+    /// or all.
+    pub fn end_programs(
+        &mut self,
+        pod: Id<Pod>,
+        container: Option<&str>,
+        exit: u8,
+        bench: &mut Bench<'_>,
+    ) {
+        let Some(id) = self.sandbox_of(pod) else { return };
+        let cause = bench.fx.cause();
+        for at in 0..self.sandboxes[id].containers.len() {
+            let sandbox = &self.sandboxes[id];
+            let index = sandbox.containers[at].index;
+            let name = container_of(&sandbox.config.spec, index).map(|one| &*one.name);
+            let is_meant = container.is_none_or(|wanted| name == Some(wanted));
+            if is_meant && matches!(sandbox.containers[at].state, ListedState::Running(_)) {
+                let end = ended(exit, bench.fx.now());
+                let program = &mut self.sandboxes[id].containers[at];
+                (program.end, program.cause) = (end, cause);
+                self.end_program(id, at, end, bench);
+            }
+        }
     }
 
     /// How SIGTERM at `now` ends the program.

@@ -1,0 +1,343 @@
+//! Changing a stored object the way the API server lets it be changed: as the JSON it was written
+//! as, then decoded, given its defaults and checked as an update, and made compact again.
+//!
+//! Owns the way back from a compact object to its JSON (the fields a run keeps, with the specs as
+//! written) and what an edit leaves alone: uid, owner, status, the node of a pod.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::{apps::v1 as apps, core::v1 as core};
+use serde_json::{Map, Value, json};
+
+use super::compact::Compactor;
+use super::decode::Typed;
+use super::meta::Meta;
+use super::node::{Node, Schedulability};
+use super::object::Object;
+use super::pod::PodTemplate;
+use super::rules::selector::{Operator, Selector};
+use super::validation::object::prepare_update;
+use super::workload::{Deployment, IntOrPercent, ReplicaSet, Rollout, SetKind, Strategy};
+
+/// The object as an API server would give it back, its status apart; nothing for kinds that cannot
+/// be edited.
+pub fn to_json(object: &Object) -> Option<Value> {
+    Some(match object {
+        Object::Deployment(it) => deployment(it),
+        Object::ReplicaSet(it) => replica_set(it),
+        Object::Pod(it) => whole("v1", "Pod", &it.meta, parsed(&it.spec.written)),
+        Object::Service(it) => whole("v1", "Service", &it.meta, parsed(&it.spec.written)),
+        Object::Node(it) => whole("v1", "Node", &it.meta, node_spec(it)),
+        Object::Namespace(it) => {
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata(&it.meta)})
+        }
+        Object::EndpointSlice(_)
+        | Object::Lease(_)
+        | Object::PriorityClass(_)
+        | Object::Other(_) => return None,
+    })
+}
+
+/// `object` after `edit` of its JSON.
+///
+/// # Errors
+/// What the API server would say: the field and what is wrong with it.
+pub fn edited(object: &Object, edit: impl FnOnce(&mut Value)) -> Result<Object, String> {
+    let kind = object.kind();
+    let before = to_json(object).ok_or_else(|| format!("a {kind} cannot be edited here"))?;
+    let mut after = before.clone();
+    edit(&mut after);
+    if after == before {
+        return Ok(object.clone());
+    }
+    let old = typed(object, before)?;
+    let mut new = typed(object, after)?;
+    let errors = prepare_update(&mut new, &old);
+    if !errors.is_empty() {
+        let all: Vec<String> = errors.list().iter().map(ToString::to_string).collect();
+        return Err(all.join(", "));
+    }
+    let mut next = compacted(new);
+    keep(object, &mut next)?;
+    Ok(next)
+}
+
+fn typed(object: &Object, value: Value) -> Result<Typed, String> {
+    fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<Box<T>, String> {
+        serde_json::from_value(value).map(Box::new).map_err(|error| error.to_string())
+    }
+    Ok(match object {
+        Object::Deployment(_) => Typed::Deployment(read::<apps::Deployment>(value)?),
+        Object::ReplicaSet(it) if it.kind == SetKind::ReplicaSet => {
+            Typed::ReplicaSet(read::<apps::ReplicaSet>(value)?)
+        }
+        Object::ReplicaSet(_) => {
+            Typed::ReplicationController(read::<core::ReplicationController>(value)?)
+        }
+        Object::Pod(_) => Typed::Pod(read::<core::Pod>(value)?),
+        Object::Service(_) => Typed::Service(read::<core::Service>(value)?),
+        Object::Node(_) => Typed::Node(read::<core::Node>(value)?),
+        other => Typed::Namespace(
+            read::<core::Namespace>(value).map_err(|why| format!("{}: {why}", other.kind()))?,
+        ),
+    })
+}
+
+fn compacted(typed: Typed) -> Object {
+    let mut compactor = Compactor::new();
+    let compacted = match typed {
+        Typed::Deployment(it) => compactor.deployment(*it),
+        Typed::ReplicaSet(it) => compactor.replica_set(*it),
+        Typed::ReplicationController(it) => compactor.replication_controller(*it),
+        Typed::Pod(it) => compactor.pod(*it),
+        Typed::Service(it) => compactor.service(*it),
+        Typed::Node(it) => compactor.node(*it),
+        Typed::Namespace(it) => compactor.namespace(&it),
+        _ => unreachable!("only kinds that `typed` makes come here"),
+    };
+    compacted.object
+}
+
+/// What is not the user's to write stays as it is.
+fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
+    let written = next.meta();
+    let mut meta = held.meta().clone();
+    meta.labels = written.labels.clone();
+    meta.annotations = written.annotations.clone();
+    meta.finalizers = written.finalizers.clone();
+    *next.meta_mut() = meta;
+    match (held, next) {
+        (Object::Deployment(held), Object::Deployment(next)) => {
+            next.status = held.status.clone();
+            if same(&held.template, &next.template) {
+                next.template = held.template.clone();
+            }
+        }
+        (Object::ReplicaSet(held), Object::ReplicaSet(next)) => {
+            next.status = held.status.clone();
+            if same(&held.template, &next.template) {
+                next.template = held.template.clone();
+            }
+        }
+        (Object::Pod(held), Object::Pod(next)) => {
+            if held.spec.written != next.spec.written {
+                return Err("spec: Forbidden: changes of a pod that exists are not modelled".into());
+            }
+            next.spec = held.spec.clone();
+            next.node = held.node;
+            next.status = held.status.clone();
+        }
+        (Object::Service(held), Object::Service(next)) => next.cluster_ip = held.cluster_ip,
+        (Object::Node(held), Object::Node(next)) => {
+            next.capacity = held.capacity.clone();
+            next.allocatable = held.allocatable.clone();
+            next.conditions = held.conditions;
+            next.images = held.images.clone();
+            next.address = held.address;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn same(a: &Arc<PodTemplate>, b: &Arc<PodTemplate>) -> bool {
+    a.labels == b.labels && a.annotations == b.annotations && a.spec.written == b.spec.written
+}
+
+fn parsed(written: &str) -> Value {
+    serde_json::from_str(written).unwrap_or(Value::Null)
+}
+
+fn whole(version: &str, kind: &str, meta: &Meta, spec: Value) -> Value {
+    json!({"apiVersion": version, "kind": kind, "metadata": metadata(meta), "spec": spec})
+}
+
+fn texts(labels: &super::meta::Labels) -> Value {
+    labels
+        .iter()
+        .map(|(key, value)| (key.to_string(), json!(&**value)))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+fn metadata(meta: &Meta) -> Value {
+    let mut written = Map::new();
+    written.insert("name".into(), json!(meta.name.to_string()));
+    // An update names the version it is of; ours is told beside it.
+    written.insert("resourceVersion".into(), json!("1"));
+    if !meta.namespace.is_empty() {
+        written.insert("namespace".into(), json!(&*meta.namespace));
+    }
+    for (field, map) in [("labels", &meta.labels), ("annotations", &meta.annotations)] {
+        if !map.is_empty() {
+            written.insert(field.into(), texts(map));
+        }
+    }
+    if let Some(finalizers) = &meta.finalizers {
+        let list: Vec<&str> = finalizers.iter().map(AsRef::as_ref).collect();
+        written.insert("finalizers".into(), json!(list));
+    }
+    Value::Object(written)
+}
+
+fn template(of: &PodTemplate) -> Value {
+    json!({
+        "metadata": {"labels": texts(&of.labels), "annotations": texts(&of.annotations)},
+        "spec": parsed(&of.spec.written),
+    })
+}
+
+fn selector(of: &Selector) -> Value {
+    let mut labels = Map::new();
+    let mut expressions = Vec::new();
+    for requirement in &of.requirements {
+        let operator = match requirement.operator {
+            Operator::In => "In",
+            Operator::NotIn => "NotIn",
+            Operator::Exists => "Exists",
+            Operator::DoesNotExist => "DoesNotExist",
+            Operator::Gt => "Gt",
+            Operator::Lt => "Lt",
+        };
+        match (&requirement.values[..], requirement.operator) {
+            ([value], Operator::In) if !labels.contains_key(&*requirement.key) => {
+                labels.insert(requirement.key.to_string(), json!(&**value));
+            }
+            (values, _) => {
+                let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
+                let mut written = json!({"key": &*requirement.key, "operator": operator});
+                if !values.is_empty() {
+                    written["values"] = json!(values);
+                }
+                expressions.push(written);
+            }
+        }
+    }
+    let mut written = json!({"matchLabels": labels});
+    if !expressions.is_empty() {
+        written["matchExpressions"] = json!(expressions);
+    }
+    written
+}
+
+fn share(of: IntOrPercent) -> Value {
+    match of {
+        IntOrPercent::Int(number) => json!(number),
+        IntOrPercent::Percent(percent) => json!(format!("{percent}%")),
+    }
+}
+
+fn deployment(it: &Deployment) -> Value {
+    let strategy = match it.strategy {
+        Strategy::Recreate => json!({"type": "Recreate"}),
+        Strategy::RollingUpdate { max_surge, max_unavailable } => json!({
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": share(max_surge), "maxUnavailable": share(max_unavailable)},
+        }),
+    };
+    let mut spec = json!({
+        "replicas": it.replicas,
+        "selector": selector(&it.selector),
+        "strategy": strategy,
+        "minReadySeconds": it.min_ready_seconds,
+        "revisionHistoryLimit": it.revision_history_limit,
+        "progressDeadlineSeconds": it.progress_deadline_seconds,
+        "template": template(&it.template),
+    });
+    if it.rollout == Rollout::Paused {
+        spec["paused"] = json!(true);
+    }
+    whole("apps/v1", "Deployment", &it.meta, spec)
+}
+
+fn replica_set(it: &ReplicaSet) -> Value {
+    let mut spec = json!({
+        "replicas": it.replicas,
+        "minReadySeconds": it.min_ready_seconds,
+        "template": template(&it.template),
+    });
+    let selector = selector(&it.selector);
+    match it.kind {
+        SetKind::ReplicaSet => {
+            spec["selector"] = selector;
+            whole("apps/v1", "ReplicaSet", &it.meta, spec)
+        }
+        SetKind::ReplicationController => {
+            spec["selector"] = selector["matchLabels"].clone();
+            whole("v1", "ReplicationController", &it.meta, spec)
+        }
+    }
+}
+
+fn node_spec(it: &Node) -> Value {
+    let taints: Vec<Value> = it
+        .taints
+        .iter()
+        .map(|taint| {
+            json!({"key": &*taint.key, "value": &*taint.value, "effect": taint.effect.name()})
+        })
+        .collect();
+    let mut spec = Map::new();
+    if !taints.is_empty() {
+        spec.insert("taints".into(), json!(taints));
+    }
+    if it.schedulability == Schedulability::Cordoned {
+        spec.insert("unschedulable".into(), json!(true));
+    }
+    Value::Object(spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::patch::{PatchType, merge};
+
+    fn web() -> Object {
+        let written: apps::Deployment = serde_json::from_value(json!({
+            "metadata": {"name": "web", "namespace": "shop", "labels": {"team": "a"}},
+            "spec": {"replicas": 3, "selector": {"matchLabels": {"app": "web"}},
+                "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [
+                    {"name": "c", "image": "web:1", "env": [{"name": "A", "value": "1"}]},
+                    {"name": "side", "image": "side:1"}]}}}
+        }))
+        .expect("a Deployment");
+        let mut typed = Typed::Deployment(Box::new(written));
+        assert!(crate::api::validation::object::prepare_create(&mut typed).is_empty());
+        compacted(typed)
+    }
+
+    fn deployment_of(object: &Object) -> &Deployment {
+        let Object::Deployment(it) = object else { panic!("a Deployment") };
+        it
+    }
+
+    fn patched(object: &Object, patch: &Value) -> Result<Object, String> {
+        edited(object, |json| merge(json, patch, PatchType::Strategic))
+    }
+
+    #[test]
+    fn an_edit_of_nothing_changes_nothing_and_there_and_back_is_the_same() {
+        let web = web();
+        assert_eq!(edited(&web, |_| {}).expect("nothing"), web);
+        let image = |tag: &str| json!({"spec": {"template": {"spec": {"containers": [{"name": "c", "image": tag}]}}}});
+        let second = patched(&web, &image("web:2")).expect("an image");
+        let (a, b) = (deployment_of(&web), deployment_of(&second));
+        assert_ne!(a.template.hash, b.template.hash);
+        assert_eq!(&*b.template.spec.containers[0].image, "web:2");
+        assert_eq!(&*b.template.spec.containers[1].image, "side:1");
+        assert_eq!(patched(&second, &image("web:1")).expect("back"), web);
+    }
+
+    #[test]
+    fn what_the_api_server_refuses_is_refused_with_its_field() {
+        let why = patched(&web(), &json!({"spec": {"replicas": -1}})).expect_err("no number");
+        assert!(why.contains("spec.replicas: Invalid value: -1"), "{why}");
+        let other = json!({"spec": {"selector": {"matchLabels": {"app": "other"}}}});
+        let why = patched(&web(), &other).expect_err("immutable");
+        assert!(why.contains("spec.selector"), "{why}");
+        let gone = json!({"metadata": {"labels": {"team": null, "tier": "gold"}}});
+        let next = patched(&web(), &gone).expect("labels");
+        let labels: Vec<&str> = next.meta().labels.keys().map(AsRef::as_ref).collect();
+        assert_eq!(labels, ["tier"]);
+    }
+}

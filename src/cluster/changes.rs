@@ -1,0 +1,198 @@
+//! What kubectl makes of an object when it changes it: the next state of the object, or why not.
+
+use std::sync::Arc;
+
+use super::World;
+use super::plan::{Change, TaintEdit};
+use crate::api::edit::edited;
+use crate::api::meta::{Labels, Meta};
+use crate::api::name::Text;
+use crate::api::node::{Node, Schedulability};
+use crate::api::object::Object;
+use crate::api::patch::merge;
+use crate::api::pod::PodTemplate;
+use crate::api::rules::taints::Taint;
+use crate::api::workload::{Deployment, ReplicaSet, Rollout};
+use crate::control_plane::controllers::deployment::annotations::{NOT_COPIED, revision};
+use crate::control_plane::controllers::deployment::arithmetic::{TEMPLATE_HASH, same_template};
+
+/// The annotation of `kubectl rollout restart`.
+const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
+
+impl World {
+    /// `object` after `change`.
+    ///
+    /// # Errors
+    /// What kubectl or the API server would say.
+    pub(super) fn changed(&self, object: &Object, change: &Change) -> Result<Object, String> {
+        let mut next = object.clone();
+        match change {
+            Change::Scale(replicas) => match &mut next {
+                Object::Deployment(it) => it.replicas = *replicas,
+                Object::ReplicaSet(it) => it.replicas = *replicas,
+                other => return Err(format!("a {} has no replicas", other.kind())),
+            },
+            Change::Image { container, image } => {
+                return with_image(object, container.as_deref(), image);
+            }
+            Change::Patch { patch, how } => {
+                return edited(object, |json| merge(json, patch, *how));
+            }
+            Change::Undo { revision } => self.undo(deployment(&mut next)?, *revision)?,
+            Change::Restart => {
+                let at = self.calendar();
+                restart(deployment(&mut next)?, at)?;
+            }
+            Change::Pause | Change::Resume => pause(deployment(&mut next)?, change)?,
+            Change::Cordon => node(&mut next)?.schedulability = Schedulability::Cordoned,
+            Change::Uncordon => node(&mut next)?.schedulability = Schedulability::Open,
+            Change::Label(edits) => edit_map(&mut next.meta_mut().labels, edits),
+            Change::Annotate(edits) => edit_map(&mut next.meta_mut().annotations, edits),
+            Change::Taint(edits) => edit_taints(node(&mut next)?, edits)?,
+        }
+        Ok(next)
+    }
+
+    /// The present instant on the calendar, to the second.
+    fn calendar(&self) -> String {
+        let seconds = self.plan.epoch_seconds.saturating_add_unsigned(self.kernel_seconds());
+        jiff::Timestamp::from_second(seconds).unwrap_or_default().to_string()
+    }
+
+    /// kubectl 1.36 `pkg/polymorphichelpers/rollback.go`.
+    fn undo(&self, of: &mut Deployment, to: Option<i64>) -> Result<(), String> {
+        let name = of.meta.name.to_string();
+        if of.rollout == Rollout::Paused {
+            return Err(format!(
+                "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume \
+                 deployment/{name}' and try again"
+            ));
+        }
+        let sets = self.store.table::<ReplicaSet>().iter().map(|(_, set)| set);
+        let mut sets: Vec<&ReplicaSet> =
+            sets.filter(|set| set.meta.is_owned_by(of.meta.uid)).collect();
+        sets.sort_by_key(|set| std::cmp::Reverse(revision(&set.meta)));
+        let found = match to {
+            Some(number) => *sets
+                .iter()
+                .find(|set| revision(&set.meta) == number)
+                .ok_or_else(|| format!("unable to find specified revision {number} in history"))?,
+            None => sets
+                .get(1)
+                .ok_or_else(|| format!("no rollout history found for deployment {name:?}"))?,
+        };
+        if same_template(&of.template, &found.template) {
+            return Ok(());
+        }
+        let mut labels = Labels::clone(&found.template.labels);
+        labels.remove(TEMPLATE_HASH);
+        let (annotations, spec) = (found.template.annotations.clone(), found.template.spec.clone());
+        of.template = Arc::new(PodTemplate::new(Arc::new(labels), annotations, spec));
+        of.meta.annotations = Arc::new(annotations_after_undo(&of.meta, &found.meta));
+        Ok(())
+    }
+}
+
+/// Annotations of a Deployment that goes back to a set: the set's, but for those each keeps of its
+/// own.
+fn annotations_after_undo(of: &Meta, set: &Meta) -> Labels {
+    let is_own = |key: &Text| NOT_COPIED.contains(&&**key);
+    let own = of.annotations.iter().filter(|(key, _)| is_own(key));
+    let taken = set.annotations.iter().filter(|(key, _)| !is_own(key));
+    own.chain(taken).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn deployment(object: &mut Object) -> Result<&mut Deployment, String> {
+    match object {
+        Object::Deployment(it) => Ok(it),
+        other => Err(format!("a {} has no rollouts", other.kind())),
+    }
+}
+
+fn node(object: &mut Object) -> Result<&mut Node, String> {
+    match object {
+        Object::Node(it) => Ok(it),
+        other => Err(format!("a {} is no node", other.kind())),
+    }
+}
+
+/// `kubectl set image`: containers of that name, init containers too, or all.
+fn with_image(object: &Object, container: Option<&str>, image: &str) -> Result<Object, String> {
+    let mut found = false;
+    let next = edited(object, |json| {
+        for list in ["initContainers", "containers"] {
+            let path = format!("/spec/template/spec/{list}");
+            let Some(items) = json.pointer_mut(&path).and_then(|it| it.as_array_mut()) else {
+                continue;
+            };
+            for item in items {
+                if container.is_none_or(|name| item["name"] == name) {
+                    found = true;
+                    item["image"] = image.into();
+                }
+            }
+        }
+    })?;
+    match (found, container) {
+        (false, Some(name)) => Err(format!("unable to find container named {name:?}")),
+        _ => Ok(next),
+    }
+}
+
+fn restart(of: &mut Deployment, at: String) -> Result<(), String> {
+    if of.rollout == Rollout::Paused {
+        return Err("can't restart paused deployment (run rollout resume first)".to_owned());
+    }
+    let template = &of.template;
+    let mut annotations = Labels::clone(&template.annotations);
+    annotations.insert(RESTARTED_AT.into(), at.into());
+    let (labels, spec) = (template.labels.clone(), template.spec.clone());
+    of.template = Arc::new(PodTemplate::new(labels, Arc::new(annotations), spec));
+    Ok(())
+}
+
+fn pause(of: &mut Deployment, change: &Change) -> Result<(), String> {
+    let (wanted, word) = match change {
+        Change::Pause => (Rollout::Paused, "is already paused"),
+        _ => (Rollout::Active, "is not paused"),
+    };
+    if of.rollout == wanted {
+        return Err(word.to_owned());
+    }
+    of.rollout = wanted;
+    Ok(())
+}
+
+fn edit_map(map: &mut Arc<Labels>, edits: &[(Text, Option<Text>)]) {
+    let map = Arc::make_mut(map);
+    for (key, value) in edits {
+        match value {
+            Some(value) => map.insert(key.clone(), value.clone()),
+            None => map.remove(key),
+        };
+    }
+}
+
+/// `kubectl taint --overwrite`: a taint takes the place of one of its key and effect.
+fn edit_taints(of: &mut Node, edits: &[TaintEdit]) -> Result<(), String> {
+    let mut taints: Vec<Taint> = of.taints.to_vec();
+    for edit in edits {
+        match edit {
+            TaintEdit::Set(taint) => {
+                taints.retain(|one| one.key != taint.key || one.effect != taint.effect);
+                taints.push(taint.clone());
+            }
+            TaintEdit::Remove { key, effect } => {
+                let before = taints.len();
+                taints.retain(|one| {
+                    one.key != *key || effect.is_some_and(|effect| effect != one.effect)
+                });
+                if taints.len() == before {
+                    return Err(format!("taint {key:?} not found"));
+                }
+            }
+        }
+    }
+    of.taints = taints.into();
+    Ok(())
+}

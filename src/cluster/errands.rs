@@ -1,0 +1,421 @@
+//! What the user asks of the API server, one request after the other: objects applied as kubectl
+//! applies them, changed, deleted, nodes drained.
+//!
+//! ```text
+//! queued --worked out from what is stored--> sent --done--> next
+//!            | nothing there: missed            | changed meanwhile, or no answer: worked out anew
+//!            `-- kubectl would refuse: refused  `-- refused
+//! ```
+
+use std::collections::VecDeque;
+
+use super::World;
+use super::clients::after;
+use super::event::Event;
+use super::plan::{Change, PlannedObject, Source, Target};
+use super::requests::Sink;
+use crate::api::kind::Kind;
+use crate::api::meta::{ObjectName, RawId, Uid};
+use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
+use crate::api::name::{Name, Text};
+use crate::api::node::Node;
+use crate::api::object::Object;
+use crate::api::pod::Pod;
+use crate::api::service::{EndpointSlice, Service};
+use crate::api::status::Status;
+use crate::api::workload::{Deployment, ReplicaSet};
+use crate::base::id::Id;
+use crate::control_plane::api_server;
+use crate::kernel::NO_CAUSE;
+use crate::messages::request::Propagation;
+use crate::messages::{Call, Component, Fact, Part, Reply, Request, Verb};
+use crate::store::{Rev, Store, Stored};
+use crate::time::SimDuration;
+
+/// How often a change is worked out anew because its object changed meanwhile.
+const TRIES_MAX: u32 = 100;
+/// After which the user tries again what could not reach an API server, as scripts around kubectl do.
+const USER_RETRY: SimDuration = SimDuration::from_secs(5);
+/// Marks a pod that a kubelet runs from a file of its own.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// What the user is about to ask, in order: the next request leaves when the last was answered.
+#[derive(Clone, Debug, Default)]
+pub struct Errands {
+    queue: VecDeque<Task>,
+    busy: Option<Task>,
+    /// Requests that were refused, with where they were written.
+    pub refused: Vec<Refusal>,
+}
+
+/// A request that was refused.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Refusal {
+    /// What it was about.
+    pub object: ObjectName,
+    /// Why.
+    pub status: Status,
+    /// Where it was written.
+    pub source: Source,
+}
+
+impl Errands {
+    /// Whether anything is still to be asked or answered.
+    pub fn is_done(&self) -> bool {
+        self.queue.is_empty() && self.busy.is_none()
+    }
+
+    /// The user asks this after all else.
+    pub fn push(&mut self, task: Task) {
+        self.queue.push_back(task);
+    }
+}
+
+/// Something to ask, and whose wish it is.
+#[derive(Clone, Debug)]
+pub struct Task {
+    errand: Errand,
+    object: ObjectName,
+    source: Source,
+    /// The step it belongs to, if it does.
+    step: Option<u32>,
+    cause: u64,
+    tries: u32,
+}
+
+impl Task {
+    /// An errand of step number `step`, which is a consequence of fact `cause`.
+    pub fn of_step(errand: Errand, step: u32, cause: u64) -> Task {
+        let object = errand.object();
+        Task { errand, object, source: Source::nowhere(), step: Some(step), cause, tries: 0 }
+    }
+}
+
+/// Something to ask.
+#[derive(Clone, Debug)]
+pub enum Errand {
+    /// An object is created, or brought to this state.
+    Apply(Object),
+    /// An object is deleted.
+    Delete(Target, Propagation),
+    /// An object is changed.
+    Change(Target, Change),
+    /// A node's pods are evicted.
+    Drain(Text),
+    /// A pod is evicted.
+    Evict(Target),
+    /// This very pod ends within so many seconds; none: its own.
+    End(Id<Pod>, ObjectName, Option<u32>),
+}
+
+impl Errand {
+    fn object(&self) -> ObjectName {
+        match self {
+            Errand::Apply(object) => object.name(),
+            Errand::Delete(target, _) | Errand::Change(target, _) | Errand::Evict(target) => {
+                target.object()
+            }
+            Errand::Drain(node) => Target::node(node.clone()).object(),
+            Errand::End(_, name, _) => name.clone(),
+        }
+    }
+}
+
+/// What becomes of an errand when its turn comes.
+enum Turn {
+    /// It is sent.
+    Send(Call),
+    /// It is done: nothing need be asked.
+    Done,
+    /// What it is about is not there.
+    Missing,
+    /// It is refused before it is sent.
+    Refused(Status),
+}
+
+impl World {
+    /// Objects of the plan that somebody applies are queued up; `ordinal` tells the applying step, 0
+    /// for the start, so that a name made anew is another incarnation.
+    pub(super) fn apply_all(&mut self, objects: &[PlannedObject], ordinal: u32, cause: u64) {
+        for planned in objects {
+            let mut object = self.with_node(planned);
+            if object.meta().uid == Uid(0) && !object.meta().name.base().ends_with('-') {
+                let incarnation = u64::from(ordinal);
+                let uid = api_server::uid(self.luck, object.kind(), object.meta(), incarnation);
+                object.meta_mut().uid = uid;
+            }
+            self.errands.push(Task {
+                object: object.name(),
+                errand: Errand::Apply(object),
+                source: planned.source.clone(),
+                step: ordinal.checked_sub(1),
+                cause,
+                tries: 0,
+            });
+        }
+    }
+
+    /// The object of a planned one, its pod bound where the plan says.
+    pub(super) fn with_node(&self, planned: &PlannedObject) -> Object {
+        let mut object = planned.object.clone();
+        if let (Object::Pod(pod), Some(node)) = (&mut object, &planned.node) {
+            pod.node = self.store.find::<Node>("", node);
+        }
+        object
+    }
+
+    /// Sends the next request of the user, if none is under way.
+    pub(super) fn next_errand(&mut self, sink: Sink<'_>) {
+        while self.errands.busy.is_none()
+            && let Some(task) = self.errands.queue.pop_front()
+        {
+            match self.turn(&task, sink) {
+                Turn::Send(call) => {
+                    let cause = task.cause;
+                    self.errands.busy = Some(task);
+                    self.send(cause, Request { client: self.user, tag: 0, call });
+                }
+                Turn::Done => {}
+                Turn::Refused(status) => self.refuse(task, status, sink),
+                Turn::Missing => match task.step {
+                    Some(step) => {
+                        let why = Status::NotFound(task.object).to_string();
+                        self.miss(task.cause, step, why.into(), sink);
+                    }
+                    None => {
+                        let status = Status::NotFound(task.object.clone());
+                        self.refuse(task, status, sink);
+                    }
+                },
+            }
+        }
+        // Nothing else may happen to make the cluster be judged: what was applied may be no workload.
+        self.is_dirty |= self.errands.is_done();
+    }
+
+    fn refuse(&mut self, task: Task, status: Status, sink: Sink<'_>) {
+        let fact = Fact::new(Component::ApiServer, Verb::Refused, task.object.clone())
+            .saying(status.to_string());
+        self.kernel.record(task.cause, &fact, sink);
+        self.errands.refused.push(Refusal { object: task.object, status, source: task.source });
+    }
+
+    /// The API server answered the user.
+    pub(super) fn user_reply(&mut self, cause: u64, reply: &Reply, sink: Sink<'_>) {
+        if let (Some(mut task), Err(status)) = (self.errands.busy.take(), &reply.result) {
+            task.cause = task.cause.max(cause);
+            match status {
+                // The server patches whatever is stored: kubectl hears nothing of this.
+                Status::Conflict(_) if task.tries < TRIES_MAX => {
+                    task.tries += 1;
+                    self.errands.queue.push_front(task);
+                }
+                status if status.is_transient() => {
+                    let fact = Fact::new(Component::User, Verb::Refused, task.object.clone())
+                        .saying(status.to_string());
+                    task.cause = self.kernel.record(task.cause, &fact, sink);
+                    self.errands.queue.push_front(task);
+                    let again = after(self.kernel.now(), USER_RETRY);
+                    return self.kernel.schedule(again, cause, Event::Errand);
+                }
+                // Whoever deletes what has gone by itself has what he wants.
+                Status::NotFound(_) if matches!(task.errand, Errand::End(..)) => {}
+                _ => self.refuse(task, status.clone(), sink),
+            }
+        }
+        self.next_errand(sink);
+    }
+
+    fn turn(&mut self, task: &Task, sink: Sink<'_>) -> Turn {
+        match &task.errand {
+            Errand::Apply(object) => Turn::Send(self.apply(object.clone())),
+            Errand::Delete(target, propagation) => match self.id_of(target) {
+                Some(id) => Turn::Send(deletion(target.kind, id, None, *propagation)),
+                None => Turn::Missing,
+            },
+            Errand::Change(target, change) => self.change(target, change),
+            Errand::Drain(node) => match self.store.find::<Node>("", node) {
+                Some(id) => {
+                    self.drain(task, id, sink);
+                    Turn::Done
+                }
+                None => Turn::Missing,
+            },
+            Errand::Evict(target) => match self.id_of(target) {
+                Some(id) => {
+                    self.evict(task, id.typed(), sink);
+                    Turn::Done
+                }
+                None => Turn::Missing,
+            },
+            Errand::End(pod, _, grace) => match self.store.get(*pod) {
+                Some(_) => {
+                    Turn::Send(deletion(Kind::Pod, (*pod).into(), *grace, Propagation::Background))
+                }
+                None => Turn::Done,
+            },
+        }
+    }
+
+    /// Creates an object, or brings the one that has its name to this state (`kubectl apply`).
+    fn apply(&self, object: Object) -> Call {
+        let name = object.name();
+        let (namespace, name) = (name.namespace.clone(), name.name.to_string().into());
+        let target = Target { kind: object.kind(), namespace, name };
+        let id = match &object {
+            Object::Other(other) => self.other(other),
+            _ => self.id_of(&target),
+        };
+        let Some((id, (held, base))) = id.and_then(|id| Some((id, self.object(target.kind, id)?)))
+        else {
+            return Call::Create(object);
+        };
+        let mut next = object;
+        let mut meta = held.meta().clone();
+        meta.labels = next.meta().labels.clone();
+        let annotations: Vec<(Text, Text)> = next
+            .meta()
+            .annotations
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        for (key, value) in annotations {
+            meta.annotate(&key, &value);
+        }
+        *next.meta_mut() = meta;
+        match (&mut next, &held) {
+            (Object::Service(next), Object::Service(held)) => next.cluster_ip = held.cluster_ip,
+            (Object::Node(next), Object::Node(held)) => next.address = held.address,
+            (Object::Pod(next), Object::Pod(held)) => {
+                next.spec = held.spec.clone();
+                next.node = held.node;
+            }
+            _ => {}
+        }
+        Call::Update { id, object: next, base: Some(base), part: Part::Main }
+    }
+
+    fn change(&self, target: &Target, change: &Change) -> Turn {
+        let found = self.id_of(target).and_then(|id| Some((id, self.object(target.kind, id)?)));
+        let Some((id, (object, base))) = found else { return Turn::Missing };
+        match self.changed(&object, change) {
+            Ok(next) if next == object => Turn::Done,
+            Ok(object) => {
+                Turn::Send(Call::Update { id, object, base: Some(base), part: Part::Main })
+            }
+            Err(why) => Turn::Refused(Status::Invalid(target.object(), why.into())),
+        }
+    }
+
+    /// What `kubectl drain --ignore-daemonsets --force` evicts of a node: all pods but those of
+    /// DaemonSets and mirror pods. They go before whatever else is to be asked.
+    fn drain(&mut self, task: &Task, node: Id<Node>, sink: Sink<'_>) {
+        let bound: Vec<Id<Pod>> = self.store.indexes().pods_on(node).to_vec();
+        let before = self.errands.queue.len();
+        for id in bound {
+            let Some(pod) = self.store.get(id) else { continue };
+            if pod.meta.annotation(MIRROR).is_none() && !self.is_of_daemon_set(pod) {
+                self.evict(task, id, sink);
+            }
+        }
+        let added = self.errands.queue.len() - before;
+        self.errands.queue.rotate_right(added);
+    }
+
+    fn evict(&mut self, task: &Task, id: Id<Pod>, sink: Sink<'_>) {
+        let Some(pod) = self.store.get(id).filter(|pod| !pod.meta.is_terminating()) else { return };
+        let name = ObjectName::of(Kind::Pod, &pod.meta);
+        let mut fact = Fact::new(Component::User, Verb::Evicted, name.clone());
+        fact.node = pod.node.and_then(|id| self.store.get(id)).map(|node| node.meta.name.clone());
+        let cause = self.kernel.record(task.cause, &fact, sink);
+        let errand = Errand::End(id, name.clone(), None);
+        self.errands.push(Task { errand, object: name, cause, ..task.clone() });
+    }
+
+    fn is_of_daemon_set(&self, pod: &Pod) -> bool {
+        let Some(owner) = pod.meta.owner.filter(|owner| owner.kind == Kind::Other) else {
+            return false;
+        };
+        let mut others = self.store.table::<Other>().iter();
+        others.any(|(_, other)| other.meta.uid == owner.uid && &*other.kind == "DaemonSet")
+    }
+
+    /// The stored object of this kind, group and name among those that are not modelled.
+    fn other(&self, wanted: &Other) -> Option<RawId> {
+        let group = |version: &str| version.rsplit_once('/').map_or("", |it| it.0).to_owned();
+        let table = self.store.table::<Other>();
+        let mut named = table.all_named(&wanted.meta.namespace, &wanted.meta.name);
+        let is_same = |other: &Other| {
+            other.kind == wanted.kind && group(&other.api_version) == group(&wanted.api_version)
+        };
+        named.find(|(_, other)| is_same(other)).map(|(id, _)| id.into())
+    }
+
+    /// The object of this kind and id as it stands, and its revision.
+    fn object(&self, kind: Kind, id: RawId) -> Option<(Object, Rev)> {
+        fn held<S: Stored>(store: &Store, id: RawId) -> Option<(Box<S>, Rev)> {
+            let object = store.get::<S>(id.typed())?.clone();
+            Some((Box::new(object), store.table::<S>().revision(id.typed())?))
+        }
+        let store = &self.store;
+        Some(match kind {
+            Kind::Pod => held(store, id).map(|(it, rev)| (Object::Pod(it), rev))?,
+            Kind::Node => held(store, id).map(|(it, rev)| (Object::Node(it), rev))?,
+            Kind::Namespace => held(store, id).map(|(it, rev)| (Object::Namespace(it), rev))?,
+            Kind::ReplicaSet | Kind::ReplicationController => {
+                held(store, id).map(|(it, rev)| (Object::ReplicaSet(it), rev))?
+            }
+            Kind::Deployment => held(store, id).map(|(it, rev)| (Object::Deployment(it), rev))?,
+            Kind::Service => held(store, id).map(|(it, rev)| (Object::Service(it), rev))?,
+            Kind::EndpointSlice => {
+                held(store, id).map(|(it, rev)| (Object::EndpointSlice(it), rev))?
+            }
+            Kind::Lease => held(store, id).map(|(it, rev)| (Object::Lease(it), rev))?,
+            Kind::PriorityClass => {
+                held(store, id).map(|(it, rev)| (Object::PriorityClass(it), rev))?
+            }
+            Kind::Client | Kind::Other => {
+                held(store, id).map(|(it, rev)| (Object::Other(it), rev))?
+            }
+        })
+    }
+
+    fn id_of(&self, target: &Target) -> Option<RawId> {
+        let (store, namespace, name) = (&self.store, &*target.namespace, &*target.name);
+        match target.kind {
+            Kind::Pod => store.find::<Pod>(namespace, name).map(RawId::from),
+            Kind::Node => store.find::<Node>("", name).map(RawId::from),
+            Kind::Namespace => store.find::<Namespace>("", name).map(RawId::from),
+            Kind::ReplicaSet | Kind::ReplicationController => store
+                .table::<ReplicaSet>()
+                .all_named(namespace, &Name::new(name))
+                .find(|(_, set)| Kind::from(set.kind) == target.kind)
+                .map(|(id, _)| id.into()),
+            Kind::Deployment => store.find::<Deployment>(namespace, name).map(RawId::from),
+            Kind::Service => store.find::<Service>(namespace, name).map(RawId::from),
+            Kind::EndpointSlice => store.find::<EndpointSlice>(namespace, name).map(RawId::from),
+            Kind::Lease => store.find::<Lease>(namespace, name).map(RawId::from),
+            Kind::PriorityClass => store.find::<PriorityClass>("", name).map(RawId::from),
+            // Kinds that are not modelled share one table, and have no name of their own here.
+            Kind::Client | Kind::Other => None,
+        }
+    }
+
+    /// A fault deletes a pod, without grace.
+    pub(super) fn delete_at_once(&mut self, cause: u64, step: u32, pod: Id<Pod>) {
+        let Some(object) = self.store.get(pod).map(|it| ObjectName::of(Kind::Pod, &it.meta)) else {
+            return;
+        };
+        self.errands.push(Task::of_step(Errand::End(pod, object, Some(0)), step, cause));
+    }
+
+    /// Queues what is there from the start.
+    pub(super) fn apply_at_start(&mut self, objects: &[PlannedObject], sink: Sink<'_>) {
+        self.apply_all(objects, 0, NO_CAUSE);
+        self.next_errand(sink);
+    }
+}
+
+fn deletion(kind: Kind, id: RawId, grace_seconds: Option<u32>, propagation: Propagation) -> Call {
+    Call::Delete { kind, id, uid: None, grace_seconds, propagation }
+}

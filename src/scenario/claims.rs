@@ -1,0 +1,158 @@
+//! What steps take for granted: objects, places and instances that must be there when their time
+//! comes. Said when all inputs were read, each with the place it was written at.
+
+use std::collections::BTreeSet;
+
+use super::judge::Judge;
+use crate::api::diagnostic::Diagnostic;
+use crate::api::kind::Kind;
+use crate::api::kinds::nearest;
+use crate::api::name::Text;
+use crate::cluster::plan::{Act, Instance, Plan, Spot, Step, Target};
+
+/// Something that must be there.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Claim {
+    /// An object.
+    Object(Target),
+    /// A place.
+    Spot(Spot),
+    /// An instance of the control plane.
+    Instance(Instance),
+    /// A namespace.
+    Namespace(Text),
+}
+
+/// The claims of one step, each with what is to be said if it does not hold.
+#[derive(Debug, Default)]
+pub(super) struct Claims(Vec<(Claim, Diagnostic)>);
+
+impl Claims {
+    /// The field at `path` takes `claim` for granted.
+    pub(super) fn add(&mut self, claim: Claim, path: &str, judge: &mut Judge<'_, '_>) {
+        self.0.push((claim, judge.blank(path)));
+    }
+}
+
+/// What is there so far, in the order of time.
+struct Known<'p> {
+    plan: &'p Plan,
+    nodes: BTreeSet<String>,
+    zones: BTreeSet<&'p str>,
+    objects: BTreeSet<(Kind, String, String)>,
+}
+
+/// Checks the claims of all steps, in the order of the plan's steps.
+pub(super) fn check(plan: &Plan, claims: &[Claims], findings: &mut Vec<Diagnostic>) {
+    let mut known = Known {
+        plan,
+        nodes: plan.nodes.iter().map(|it| it.node.meta.name.to_string()).collect(),
+        zones: plan.nodes.iter().map(|it| it.node.zone()).collect(),
+        objects: BTreeSet::new(),
+    };
+    for planned in &plan.objects {
+        known.add(&planned.object);
+    }
+    for (step, claims) in plan.steps.iter().zip(claims) {
+        for (claim, at) in &claims.0 {
+            if let Some((problem, hint)) = known.problem(claim) {
+                let mut finding = at.clone();
+                finding.message = problem;
+                finding.hint = hint.map(|name| format!("did you mean {name:?}?"));
+                findings.push(finding);
+            }
+        }
+        known.add_applied(step);
+    }
+}
+
+impl Known<'_> {
+    fn add(&mut self, object: &crate::api::object::Object) {
+        let meta = object.meta();
+        let named = (object.kind(), meta.namespace.to_string(), meta.name.to_string());
+        self.objects.insert(named);
+    }
+
+    fn add_applied(&mut self, step: &Step) {
+        if let Act::Apply(list) = &step.act {
+            list.iter().for_each(|planned| self.add(&planned.object));
+        }
+    }
+
+    /// What is wrong with a claim, and the nearest name that is there.
+    fn problem(&self, claim: &Claim) -> Option<(String, Option<String>)> {
+        let plane = &self.plan.control_plane;
+        match claim {
+            Claim::Object(target) => self.object_problem(target),
+            Claim::Namespace(name) => {
+                let is_there = |(kind, _, known): &(Kind, String, String)| {
+                    *kind == Kind::Namespace && **known == **name
+                };
+                let missing = !self.objects.iter().any(is_there);
+                missing.then(|| (format!("there is no namespace {name:?} by then"), None))
+            }
+            Claim::Spot(Spot::Node(name)) if !self.nodes.contains(&**name) => {
+                let names: Vec<&str> = self.nodes.iter().map(String::as_str).collect();
+                let near = nearest(name, &names).map(str::to_owned);
+                Some((format!("there is no node {name:?}"), near))
+            }
+            Claim::Spot(Spot::Zone(name)) if !self.zones.contains(&**name) => {
+                let names: Vec<&str> = self.zones.iter().copied().collect();
+                let near = nearest(name, &names).map(str::to_owned);
+                Some((format!("there is no zone {name:?}"), near))
+            }
+            Claim::Spot(Spot::Master(number)) if *number >= plane.masters => {
+                let count = plane.masters;
+                Some((format!("there is no master {number}: there are {count}, from 0"), None))
+            }
+            Claim::Spot(_) => None,
+            Claim::Instance(instance) => {
+                let (what, number, count) = match *instance {
+                    Instance::ApiServer(number) => ("API server", number, plane.api_servers),
+                    Instance::Scheduler(number) => ("scheduler", number, plane.schedulers),
+                    Instance::ControllerManager(number) => {
+                        ("controller manager", number, plane.controller_managers)
+                    }
+                    Instance::Etcd(number) => ("etcd member", number, plane.etcd),
+                };
+                let message = format!("there is no {what} {number}: there are {count}, from 0");
+                (number >= count).then_some((message, None))
+            }
+        }
+    }
+
+    fn object_problem(&self, target: &Target) -> Option<(String, Option<String>)> {
+        if target.kind == Kind::Node {
+            return self.problem(&Claim::Spot(Spot::Node(target.name.clone())));
+        }
+        let (namespace, name) = (&*target.namespace, &*target.name);
+        let of_kind =
+            |kind: Kind| self.objects.iter().filter(move |one| one.0 == kind && one.1 == namespace);
+        if of_kind(target.kind).any(|one| one.2 == name) || self.may_be_generated(target) {
+            return None;
+        }
+        let names: Vec<&str> = of_kind(target.kind).map(|one| one.2.as_str()).collect();
+        let near = nearest(name, &names).map(str::to_owned).or_else(|| {
+            let mut elsewhere =
+                self.objects.iter().filter(|one| one.0 == target.kind && one.2 == name);
+            elsewhere.next().map(|one| format!("{}/{}", one.1, one.2))
+        });
+        let message =
+            format!("there is no {target}: neither the input nor an earlier step creates it");
+        Some((message, near))
+    }
+
+    /// Pods and ReplicaSets get names out of their owners', which nobody can know before.
+    fn may_be_generated(&self, target: &Target) -> bool {
+        let makers: &[Kind] = match target.kind {
+            Kind::Pod => &[Kind::Deployment, Kind::ReplicaSet, Kind::ReplicationController],
+            Kind::ReplicaSet => &[Kind::Deployment],
+            _ => return false,
+        };
+        self.objects.iter().any(|(kind, namespace, name)| {
+            makers.contains(kind)
+                && **namespace == *target.namespace
+                && target.name.strip_prefix(name.as_str()).is_some_and(|it| it.starts_with('-'))
+        })
+    }
+}

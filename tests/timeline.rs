@@ -1,0 +1,386 @@
+//! Steps of the timeline and faults: each is told, does what it says, and is the cause of what
+//! follows; after faults end, what is desired comes about.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use wavetank::api::node::{Node, Schedulability};
+use wavetank::api::pod::Pod;
+use wavetank::api::workload::{Deployment, ReplicaSet};
+use wavetank::cluster::World;
+use wavetank::cluster::plan::Plan;
+use wavetank::kernel::FactSink;
+use wavetank::messages::{Fact, Verb};
+use wavetank::runs::Finished;
+use wavetank::scenario::{Loader, Overrides};
+use wavetank::time::SimTime;
+
+/// Three pods of `web` on three nodes of two zones, and a Service.
+const SHOP: &str = "
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: default}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: c, image: 'web:1', readinessProbe: {httpGet: {port: 80}, periodSeconds: 1}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+";
+const CLUSTER: &str = "
+    nodes:
+    - {name: a, count: 2, zone: a}
+    - {name: b, count: 1, zone: b}
+    controlPlane: {masters: 3, apiServers: 2, etcd: 3, schedulers: 2, controllerManagers: 2}";
+
+/// All facts, with their numbers' order and causes.
+#[derive(Default)]
+struct Facts(Vec<(SimTime, u64, Fact)>);
+
+impl FactSink<Fact> for Facts {
+    fn record(&mut self, at: SimTime, number: u64, cause: u64, fact: &Fact) {
+        assert_eq!(number, self.0.len() as u64 + 1, "facts are numbered from 1");
+        self.0.push((at, cause, fact.clone()));
+    }
+}
+
+struct Ran {
+    world: World,
+    facts: Facts,
+}
+
+fn plan(timeline: &str) -> Plan {
+    let text = format!(
+        "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: t}}\nspec:\n  cluster:{CLUSTER}\n  \
+         timeline:\n{timeline}\n{SHOP}"
+    );
+    let mut loader = Loader::new(Overrides::default());
+    loader.read("in.yaml", text.as_bytes(), &mut |_| {});
+    let loaded = loader.finish();
+    let said: Vec<String> = loaded.findings.iter().map(ToString::to_string).collect();
+    assert!(!loaded.has_errors(), "{said:?}\n{text}");
+    loaded.plan
+}
+
+fn run(timeline: &str) -> Ran {
+    let mut facts = Facts::default();
+    let interrupt = AtomicBool::new(false);
+    let Finished { world, .. } =
+        wavetank::runs::run(Arc::new(plan(timeline)), &mut facts, &interrupt, &mut |_| {});
+    Ran { world, facts }
+}
+
+impl Ran {
+    /// Facts that follow from the first step, as `verb object: message`, in order; names that are
+    /// generated are cut to their Deployment's.
+    fn after_step(&self) -> Vec<String> {
+        let is_step = |fact: &Fact| fact.verb == Verb::Step;
+        let step = self.facts.0.iter().position(|(_, _, fact)| is_step(fact)).expect("a step");
+        let mut follows = vec![false; self.facts.0.len() + 1];
+        let mut lines = Vec::new();
+        for (at, (_, cause, fact)) in self.facts.0.iter().enumerate() {
+            follows[at + 1] = at == step || follows[*cause as usize];
+            if follows[at + 1] {
+                let name = fact.object.to_string();
+                let short = if name.contains("/web-") { "web-*" } else { &name };
+                let message = fact.message.as_deref().unwrap_or_default();
+                lines.push(format!("{} {short}: {message}", fact.verb));
+            }
+        }
+        lines
+    }
+
+    fn has(&self, line: &str) -> bool {
+        self.after_step().iter().any(|one| one.starts_with(line))
+    }
+
+    fn web(&self) -> &Deployment {
+        let store = self.world.store();
+        let id = store.find::<Deployment>("default", "web").expect("it is there");
+        store.get(id).expect("it is there")
+    }
+
+    fn node(&self, name: &str) -> &Node {
+        let store = self.world.store();
+        store.get(store.find::<Node>("", name).expect("a node")).expect("a node")
+    }
+
+    fn pods(&self) -> Vec<&Pod> {
+        self.world.store().table::<Pod>().iter().map(|(_, pod)| pod).collect()
+    }
+
+    /// What is desired is there, nothing was refused or missed.
+    #[track_caller]
+    fn is_well(&self) {
+        let all = self.after_step();
+        assert!(self.world.refused().is_empty(), "{:?}", self.world.refused());
+        assert!(self.world.missed().is_empty(), "{:?}", self.world.missed());
+        assert!(self.world.converged_since().is_some(), "{all:#?}");
+    }
+}
+
+fn image(of: &Deployment) -> &str {
+    &of.template.spec.containers[0].image
+}
+
+#[test]
+fn scale_is_the_cause_of_the_pods_it_asks_for() {
+    let ran = run("  - {at: 1m, name: grow, scale: deployment/web, replicas: 5}");
+    ran.is_well();
+    let lines = ran.after_step();
+    assert_eq!(lines[0], "step Deployment/default/web: grow: scale Deployment/default/web to 5");
+    assert_eq!(lines[1], "scaled Deployment/default/web: ");
+    for (verb, times) in [("created", 2), ("bound", 2), ("ready", 2)] {
+        let found = lines.iter().filter(|it| it.starts_with(&format!("{verb} web-*"))).count();
+        assert_eq!(found, times, "{verb}: {lines:#?}");
+    }
+    let (begun, ended) = ran.world.step_instants("grow").expect("it began");
+    assert_eq!((begun, ended), (SimTime::from_secs(60), None));
+    assert!(ran.world.converged_since() > Some(begun));
+}
+
+#[test]
+fn images_roll_forward_and_undo_takes_the_old_set_up_again() {
+    let ran = run(
+        "  - {at: 1m, setImage: deployment/web, image: 'web:2'}\n  - {at: 3m, undo: deployment/web}",
+    );
+    ran.is_well();
+    assert_eq!(image(ran.web()), "web:1");
+    assert_eq!(ran.web().meta.annotation("deployment.kubernetes.io/revision"), Some("3"));
+    assert_eq!(ran.world.store().table::<ReplicaSet>().len(), 2, "no third set");
+    assert!(ran.has("changed Deployment/default/web"));
+    let to = run("  - {at: 1m, setImage: deployment/web, container: c, image: 'web:2'}\n  \
+         - {at: 3m, setImage: deployment/web, image: 'web:3'}\n  \
+         - {at: 5m, undo: deployment/web, toRevision: 1}");
+    to.is_well();
+    assert_eq!(image(to.web()), "web:1");
+    let none = run("  - {at: 1m, undo: deployment/web, toRevision: 7}");
+    let refused = none.world.refused();
+    assert!(
+        refused[0].status.to_string().contains("unable to find specified revision 7 in history")
+    );
+    assert!(none.world.converged_since().is_none());
+}
+
+#[test]
+fn a_restart_replaces_every_pod_and_a_pause_holds_a_rollout() {
+    let before = run("  - {at: 1m, label: deployment/web, with: 'a=b'}");
+    before.is_well();
+    let ran = run("  - {at: 1m, restart: deployment/web}");
+    ran.is_well();
+    let names =
+        |ran: &Ran| ran.pods().iter().map(|pod| pod.meta.name.to_string()).collect::<Vec<_>>();
+    assert!(names(&ran).iter().all(|name| !names(&before).contains(name)));
+    let at = ran.web().template.annotations.get("kubectl.kubernetes.io/restartedAt");
+    assert_eq!(at.map(AsRef::as_ref), Some("2026-01-01T00:01:00Z"));
+
+    let held = run(
+        "  - {at: 1m, pause: deployment/web}\n  - {at: 2m, setImage: deployment/web, image: 'web:2'}\n  \
+         - {at: 3m, resume: deployment/web}",
+    );
+    held.is_well();
+    let made = held.facts.0.iter().find(|(at, _, fact)| {
+        fact.verb == Verb::Created
+            && fact.object.to_string().starts_with("ReplicaSet")
+            && *at > SimTime::from_secs(60)
+    });
+    assert!(made.is_some_and(|(at, ..)| *at >= SimTime::from_secs(180)));
+}
+
+#[test]
+fn a_patch_is_merged_and_checked_as_the_api_server_does() {
+    let ran = run(
+        "  - at: 1m\n    patch: deployment/web\n    with:\n      spec:\n        replicas: 2\n        template: {spec: \
+         {containers: [{name: c, image: 'web:9'}]}}",
+    );
+    ran.is_well();
+    assert_eq!((ran.web().replicas, image(ran.web())), (2, "web:9"));
+    assert!(ran.web().template.spec.containers[0].readiness.is_some(), "the rest is as it was");
+    let bad = run("  - {at: 1m, patch: deployment/web, with: {spec: {replicas: -2}}}");
+    let words = bad.world.refused()[0].status.to_string();
+    assert!(words.contains("spec.replicas: Invalid value: -2"), "{words}");
+}
+
+#[test]
+fn labels_annotations_and_taints_are_set_and_removed() {
+    let ran = run(
+        "  - {at: 1m, label: node/a-0, with: 'tier=gold'}\n  - {at: 1m, label: node/a-0, with: {tier: null, x: y}}\n  \
+         - {at: 1m, annotate: deployment/web, with: ['note=all is well']}\n  \
+         - {at: 2m, taint: node/b-0, with: 'dedicated=gpu:NoExecute'}",
+    );
+    ran.is_well();
+    let labels = &ran.node("a-0").meta.labels;
+    assert!(labels.get("tier").is_none() && labels.get("x").is_some());
+    let is_on_b = |pod: &&Pod| pod.node == ran.world.store().find::<Node>("", "b-0");
+    assert_eq!(ran.pods().iter().filter(|pod| is_on_b(pod)).count(), 0, "evicted by the taint");
+    assert!(ran.facts.0.iter().any(|(_, _, fact)| fact.verb == Verb::Tainted));
+    let off = run(
+        "  - {at: 1m, taint: node/b-0, with: 'a=b:NoSchedule'}\n  - {at: 2m, taint: node/b-0, with: 'a-'}",
+    );
+    off.is_well();
+    assert!(off.node("b-0").taints.is_empty());
+}
+
+#[test]
+fn a_drained_node_is_empty_and_closed_until_it_is_uncordoned() {
+    let ran = run("  - {at: 1m, name: d, drain: node/a-0}");
+    ran.is_well();
+    assert_eq!(ran.node("a-0").schedulability, Schedulability::Cordoned);
+    let lines = ran.after_step();
+    assert_eq!(lines[0], "step Node/a-0: d: drain Node/a-0");
+    let evicted = lines.iter().filter(|it| it.starts_with("evicted web-*")).count();
+    assert!(evicted > 0, "{lines:#?}");
+    assert_eq!(lines.iter().filter(|it| it.starts_with("created web-*")).count(), evicted);
+    let drained = ran.world.store().find::<Node>("", "a-0");
+    assert!(ran.pods().iter().all(|pod| pod.node != drained && pod.is_ready()));
+    let back = run("  - {at: 1m, cordon: node/a-0}\n  - {at: 2m, uncordon: a-0}");
+    back.is_well();
+    assert_eq!(back.node("a-0").schedulability, Schedulability::Open);
+}
+
+#[test]
+fn what_is_deleted_or_evicted_by_name_must_be_there() {
+    let ran = run("  - {at: 1m, delete: deployment/web}");
+    assert!(ran.pods().is_empty(), "{:#?}", ran.after_step());
+    let kept = run("  - {at: 1m, delete: deployment/web, cascade: orphan}");
+    assert_eq!(kept.pods().len(), 3);
+    let missed = run("  - {at: 1m, name: e, evict: pod/web-xxx-yyy}");
+    assert_eq!(missed.world.missed().len(), 1);
+    assert!(
+        missed.has("missed web-*: pods \"web-xxx-yyy\" not found"),
+        "{:?}",
+        missed.after_step()
+    );
+}
+
+#[test]
+fn objects_are_applied_late_and_again() {
+    let ran = run(
+        "  - at: 1m\n    apply:\n    - {apiVersion: v1, kind: Namespace, metadata: {name: late}}\n    \
+         - {apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: late}}\n  \
+         - at: 2m\n    apply: {apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: late}, data: {a: b}}",
+    );
+    ran.is_well();
+    let store = ran.world.store();
+    let others = store.table::<wavetank::api::misc::Other>();
+    let written: Vec<_> = others.iter().map(|(_, it)| it.written.contains("\"a\":\"b\"")).collect();
+    assert_eq!(written, [true], "one object, changed");
+}
+
+#[test]
+fn killed_pods_are_replaced_and_crashed_containers_restarted() {
+    let ran = run("  - {at: 1m, name: k, fault: pod-kill, target: deployment/web}");
+    ran.is_well();
+    let lines = ran.after_step();
+    assert_eq!(lines[0], "step Other/k: k: 1 of the pods of Deployment default/web killed");
+    assert_eq!(lines[1], "down web-*: the pod is deleted without grace");
+    for verb in ["deleted", "created", "bound", "ready"] {
+        let found = lines.iter().filter(|it| it.starts_with(&format!("{verb} web-*"))).count();
+        assert_eq!(found, 1, "{verb}: {lines:#?}");
+    }
+    let all = "{pods: {labels: {app: web}}}";
+    let ran = run(&format!("  - {{at: 1m, fault: container-crash, target: {all}, exit: 3}}"));
+    ran.is_well();
+    let exits = ran.facts.0.iter().filter(|(_, _, fact)| {
+        fact.verb == Verb::Exited && fact.values.iter().any(|value| *value == ("exit_code", 3))
+    });
+    assert_eq!(exits.count(), 3, "{:#?}", ran.after_step());
+    assert_eq!(ran.after_step().iter().filter(|it| it.starts_with("started web-*")).count(), 3);
+    let two = run("  - {at: 1m, fault: pod-kill, target: {pods: {labels: {app: web}, count: 2}}}");
+    assert_eq!(two.after_step().iter().filter(|it| it.starts_with("down web-*")).count(), 2);
+}
+
+#[test]
+fn a_pod_that_cannot_run_fails_again_and_again_and_then_recovers() {
+    let ran = run("  - {at: 1m, name: f, fault: pod-failure, target: deployment/web, for: 90s}");
+    ran.is_well();
+    let lines = ran.after_step();
+    let exits = lines.iter().filter(|it| it.starts_with("exited web-*")).count();
+    assert!(exits > 2, "{lines:#?}");
+    let (_, ended) = ran.world.step_instants("f").expect("it began");
+    assert_eq!(ended, Some(SimTime::from_secs(150)));
+    assert!(ran.world.converged_since() > ended);
+}
+
+#[test]
+fn a_fault_that_finds_nothing_is_missed() {
+    let ran = run("  - {at: 1m, name: k, fault: pod-kill, target: {pods: {labels: {app: wob}}}}");
+    let [(at, why)] = ran.world.missed() else { panic!("{:?}", ran.world.missed()) };
+    assert_eq!((*at, &**why), (0, "all pods in default with app=wob: there is no such pod"));
+    assert!(ran.has("missed Other/k: "));
+}
+
+/// A run does not end before the cluster has noticed that a node is gone, nor before quiet was held
+/// after that.
+#[test]
+fn a_lost_node_is_noticed_before_quiet_counts() {
+    let ran = run("  - {at: 2m, name: c, fault: node-crash, target: node/b-0}");
+    ran.is_well();
+    assert!(ran.has("node-unknown Node/b-0") || ran.has("down Node/b-0"));
+    let unknown = ran.facts.0.iter().find(|(_, _, fact)| fact.verb == Verb::NodeUnknown);
+    let (noticed, ..) = unknown.expect("the node is noticed");
+    let ends = ran.world.ends_at();
+    assert!(ends >= *noticed + wavetank::time::SimDuration::from_secs(60), "{ends}");
+    let drained = ran.world.store().find::<Node>("", "b-0");
+    let left = ran.pods().iter().filter(|pod| pod.node == drained && pod.is_ready()).count();
+    assert_eq!(left, 0, "pods of the lost node are unready");
+}
+
+#[test]
+fn a_zone_goes_down_and_comes_back_whole() {
+    let ran = run("  - {at: 2m, name: z, fault: node-crash, target: zone/a, for: 3m}");
+    ran.is_well();
+    let down = ran.after_step().iter().filter(|it| it.starts_with("down Node/")).count();
+    let up = ran.after_step().iter().filter(|it| it.starts_with("up Node/")).count();
+    assert_eq!((down, up), (down.max(2), down), "{:#?}", ran.after_step());
+    assert!(ran.world.converged_since() > Some(SimTime::from_secs(300)));
+}
+
+/// Whatever is struck: once it has ended, desired = actual.
+#[test]
+fn after_faults_heal_what_is_desired_is_there() {
+    for fault in [
+        "fault: kubelet-stop, target: node/a-0",
+        "fault: kill, target: api-server/0",
+        "fault: kill, target: scheduler/0",
+        "fault: kill, target: controller-manager/0",
+        "fault: kill, target: etcd/1",
+        "fault: partition, target: node/a-0",
+        "fault: partition, target: zone/a, from: zone/b",
+        "fault: latency, target: zone/a, delay: 200ms, jitter: 100ms",
+        "fault: loss, target: master/0, from: [node/a-0, node/b-0], probability: 0.2",
+        "fault: partition, target: deployment/web",
+        "fault: pod-failure, target: {pods: {labels: {app: web}, count: 2}}",
+    ] {
+        let ran = run(&format!(
+            "  - {{at: 1m, name: f, {fault}, for: 2m}}\n  - {{at: 90s, scale: deployment/web, replicas: 4}}"
+        ));
+        assert!(ran.world.missed().is_empty(), "{fault}: {:?}", ran.world.missed());
+        let ready = ran.pods().iter().filter(|pod| pod.is_ready()).count();
+        assert_eq!(ready, 4, "{fault}: {:#?}", ran.after_step());
+        assert!(ran.world.converged_since().is_some(), "{fault}");
+        let healed = ran.facts.0.iter().filter(|(_, _, fact)| fact.verb == Verb::Healed);
+        assert_eq!(healed.count(), 1, "{fault}");
+    }
+}
+
+/// Two faults on one node: it runs again when the last has ended.
+#[test]
+fn a_node_struck_twice_stays_down_until_both_have_ended() {
+    let ran = run("  - {at: 1m, name: long, fault: node-crash, target: node/a-0, for: 4m}\n  \
+         - {at: 2m, name: short, fault: node-crash, target: zone/a, for: 1m}");
+    ran.is_well();
+    let ready = ran.facts.0.iter().filter(|(_, _, fact)| {
+        fact.verb == Verb::NodeReady && fact.object.to_string() == "Node/a-0"
+    });
+    let times: Vec<u64> = ready.map(|(at, ..)| at.as_secs()).filter(|at| *at > 60).collect();
+    assert!(!times.is_empty() && times.iter().all(|at| *at >= 300), "{times:?}");
+}
