@@ -195,3 +195,20 @@ fn returns_at_the_instant_of_a_pass_are_seen_alike() {
     let crash = node(49_934, Fault::NodeCrash("n-0".into()), span(24_001));
     explicit_and_elided_agree(cluster(324, vec![stop, crash]));
 }
+
+/// Once found: a pass that finds a node's taint written but not yet delivered marks the node again, which
+/// costs a token later.
+#[test]
+fn a_pass_between_a_taint_and_its_news_is_run() {
+    let step = |at, fault, lasts: Option<u64>| {
+        let act = Act::Fault { fault, lasts: lasts.map(SimDuration::from_nanos) };
+        Step { at: SimTime::from_nanos(at), name: "fault".into(), act }
+    };
+    let cut = Fault::Partition { from: vec![Spot::Node("n-0".into())], to: Vec::new() };
+    let steps = vec![
+        step(22_958_509_412, Fault::Kill(Instance::ApiServer(0)), Some(42_761_944_206)),
+        step(50_309_685_724, Fault::NodeCrash("n-1".into()), None),
+        step(78_071_320_835, cut, None),
+    ];
+    explicit_and_elided_agree(restless(937, steps));
+}

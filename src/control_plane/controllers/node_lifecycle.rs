@@ -233,6 +233,8 @@ impl NodeLifecycle {
             return self.events.reply(reply.result.as_ref().map(drop), fx);
         };
         if worker & ZONE_LINE != 0 {
+            // Until the news of its taint is here, a pass marks the node again.
+            self.look = Look::Needed;
             return self.zones.reply(serial, reply.result.is_ok(), fx);
         }
         if worker & PASS_LANE != 0 {
