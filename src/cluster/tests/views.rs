@@ -18,17 +18,19 @@ use crate::kernel::{Engine, NoSink, Order};
 use crate::store::{CursorId, Stored, TableKind, View};
 use crate::time::{SimDuration, SimTime};
 
+type Copied<T> = BTreeMap<Id<T>, T>;
+
 /// Every change of one table, copied at its commit, and the copies that processes would keep.
 struct Copies<T> {
     table: TableKind,
     /// The test's own watch, which sees everything at once.
     cursor: CursorId,
     /// What there was when it was opened, and what changed since.
-    base: BTreeMap<Id<T>, T>,
+    base: Copied<T>,
     start: u64,
     history: Vec<(Id<T>, Option<T>)>,
     /// Of each process: in which life, up to where, and its copy.
-    held: BTreeMap<ProcessId, (u8, u64, BTreeMap<Id<T>, T>)>,
+    held: BTreeMap<ProcessId, (u8, u64, Copied<T>)>,
     lagged: u32,
     relisted: u32,
     /// Every so-manieth change is withheld from the copies; 0: none is.
