@@ -5,6 +5,7 @@
 //! for a plan, the default cluster, namespaces nobody wrote. Reads documents through `api`; opens no
 //! file itself.
 mod assign;
+mod chaos;
 mod claims;
 mod edits;
 mod judge;

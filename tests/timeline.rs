@@ -57,10 +57,10 @@ struct Ran {
     facts: Facts,
 }
 
-fn plan(timeline: &str) -> Plan {
+fn plan(timeline: &str, more: &str) -> Plan {
     let text = format!(
         "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: t}}\nspec:\n  cluster:{CLUSTER}\n  \
-         timeline:\n{timeline}\n{SHOP}"
+         timeline:\n{timeline}\n{SHOP}{more}"
     );
     let mut loader = Loader::new(Overrides::default());
     loader.read("in.yaml", text.as_bytes(), &mut |_| {});
@@ -71,10 +71,14 @@ fn plan(timeline: &str) -> Plan {
 }
 
 fn run(timeline: &str) -> Ran {
+    run_with(timeline, "")
+}
+
+fn run_with(timeline: &str, more: &str) -> Ran {
     let mut facts = Facts::default();
     let interrupt = AtomicBool::new(false);
     let Finished { world, .. } =
-        wavetank::runs::run(Arc::new(plan(timeline)), &mut facts, &interrupt, &mut |_| {});
+        wavetank::runs::run(Arc::new(plan(timeline, more)), &mut facts, &interrupt, &mut |_| {});
     Ran { world, facts }
 }
 
@@ -383,4 +387,32 @@ fn a_node_struck_twice_stays_down_until_both_have_ended() {
     });
     let times: Vec<u64> = ready.map(|(at, ..)| at.as_secs()).filter(|at| *at > 60).collect();
     assert!(!times.is_empty() && times.iter().all(|at| *at >= 300), "{times:?}");
+}
+
+/// A PodChaos as `chaos-mesh/examples` has them, applied with everything else.
+#[test]
+fn experiments_of_chaos_mesh_strike_as_soon_as_they_find_something() {
+    let chaos = |more: &str| {
+        format!(
+            "---\napiVersion: chaos-mesh.org/v1alpha1\nkind: PodChaos\nmetadata: {{name: kill{more}}}\nspec:\n  \
+             action: pod-kill\n  mode: fixed\n  value: '2'\n  selector: {{namespaces: [default], \
+             labelSelectors: {{app: web}}}}\n"
+        )
+    };
+    let ran = run_with("    []", &chaos(""));
+    ran.is_well();
+    let (begun, _) = ran.world.step_instants("kill").expect("it struck");
+    assert_eq!(begun, SimTime::from_secs(1), "at its second try");
+    assert_eq!(ran.after_step().iter().filter(|it| it.starts_with("down web-*")).count(), 2);
+    let late = run_with("    []", &chaos(", annotations: {wavetank.dev/at: 90s}"));
+    late.is_well();
+    assert_eq!(late.world.step_instants("kill").map(|it| it.0), Some(SimTime::from_secs(90)));
+    let applied = run(
+        "  - at: 2m\n    apply:\n      apiVersion: chaos-mesh.org/v1alpha1\n      kind: NetworkChaos\n      \
+         metadata: {name: cut}\n      spec: {action: partition, mode: all, direction: both, duration: 30s, \
+         selector: {labelSelectors: {app: web}}}",
+    );
+    applied.is_well();
+    let ended = Some(SimTime::from_secs(150));
+    assert_eq!(applied.world.step_instants("cut"), Some((SimTime::from_secs(120), ended)));
 }

@@ -16,10 +16,14 @@ use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::base::hash::hash_text;
 use crate::base::id::Id;
-use crate::faults::{self, Order, Scene};
+use crate::faults::{self, Damage, Order, Scene};
 use crate::kernel::NO_CAUSE;
 use crate::messages::{Component, Fact, Verb};
 use crate::net::RuleId;
+use crate::time::SimDuration;
+
+/// After which an experiment that found nothing to strike is tried again.
+const EXPERIMENT_RETRY: SimDuration = SimDuration::from_secs(1);
 
 /// A fault in force.
 #[derive(Clone, Debug)]
@@ -45,9 +49,22 @@ impl World {
 
     /// A step is due.
     pub(super) fn step_due(&mut self, cause: u64, at: u32, sink: Sink<'_>) {
-        self.await_step(at + 1);
         let plan = self.plan.clone();
         let step = &plan.steps[at as usize];
+        let is_first = !self.timeline.has_missed(at as usize);
+        if is_first {
+            self.await_step(at + 1);
+        }
+        if let Act::Experiment { fault, .. } = &step.act {
+            if let Err(why) = self.damage(step, fault) {
+                if is_first {
+                    self.timeline.miss(at as usize, why);
+                }
+                let again = after(self.kernel.now(), EXPERIMENT_RETRY);
+                return self.kernel.schedule(again, cause, Event::Step(at));
+            }
+            self.timeline.found(at as usize);
+        }
         self.timeline.begin(at as usize, self.kernel.now());
         let fact = Fact::new(Component::User, Verb::Step, step.object()).saying(format!(
             "{}: {}",
@@ -67,7 +84,7 @@ impl World {
                 push(Errand::Drain(node.clone()));
             }
             Act::Change { target, change } => push(Errand::Change(target.clone(), change.clone())),
-            Act::Fault { fault, lasts } => {
+            Act::Fault { fault, lasts } | Act::Experiment { fault, lasts } => {
                 let has_struck = self.strike(cause, at, step, fault, sink);
                 if let Some(span) = lasts.filter(|_| has_struck) {
                     let heals = after(self.kernel.now(), span);
@@ -87,14 +104,10 @@ impl World {
         self.timeline.miss(at as usize, why);
     }
 
-    /// A fault strikes; says whether it found anything to strike.
-    fn strike(&mut self, cause: u64, at: u32, step: &Step, fault: &Fault, sink: Sink<'_>) -> bool {
-        let machines: Vec<_> = self
-            .nodes
-            .indexes()
-            .map(|at| self.nodes.row(at))
-            .map(|row| (row.id, row.place))
-            .collect();
+    /// What a fault would do now.
+    fn damage(&self, step: &Step, fault: &Fault) -> Result<Damage, Text> {
+        let rows = self.nodes.indexes().map(|at| self.nodes.row(at));
+        let machines: Vec<_> = rows.map(|row| (row.id, row.place)).collect();
         let control_plane: Vec<_> = self.servers.iter().map(|server| server.place).collect();
         let scene = Scene {
             store: &self.store,
@@ -103,7 +116,12 @@ impl World {
             luck: self.luck,
             key: hash_text(&step.name),
         };
-        let damage = match faults::damage(fault, &scene) {
+        faults::damage(fault, &scene)
+    }
+
+    /// A fault strikes; says whether it found anything to strike.
+    fn strike(&mut self, cause: u64, at: u32, step: &Step, fault: &Fault, sink: Sink<'_>) -> bool {
+        let damage = match self.damage(step, fault) {
             Ok(damage) => damage,
             Err(why) => {
                 self.miss(cause, at, why, sink);

@@ -71,6 +71,16 @@ impl Timeline {
     pub fn miss(&mut self, at: usize, why: Text) {
         self.missed.push((at, why));
     }
+
+    /// Whether step number `at` has found nothing so far.
+    pub fn has_missed(&self, at: usize) -> bool {
+        self.missed.iter().any(|(step, _)| *step == at)
+    }
+
+    /// Step number `at` was tried again, and found something.
+    pub fn found(&mut self, at: usize) {
+        self.missed.retain(|(step, _)| *step != at);
+    }
 }
 
 impl World {

@@ -65,7 +65,7 @@ pub(super) fn map_edits(
         if let (Values::OfLabels, Some(value)) = (values, value) {
             problems.extend(is_valid_label_value(value));
         }
-        for problem in problems {
+        if let Some(problem) = problems.first() {
             judge.error(path, format!("Invalid value: {key:?}: {problem}"));
             return None;
         }

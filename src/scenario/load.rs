@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::Read;
 
 use super::assign::Assignment;
+use super::chaos;
 use super::judge::Judge;
 use super::nodes::Group;
 use super::objects::Objects;
@@ -11,6 +12,7 @@ use super::raw;
 use super::resolve;
 use super::scheduler;
 use super::settings::{Settings, settings};
+use super::steps::WrittenStep;
 use crate::api::compact::Notes;
 use crate::api::decode::{Strictness, read};
 use crate::api::diagnostic::{Diagnostic, Severity};
@@ -19,7 +21,7 @@ use crate::api::kind::Kind;
 use crate::api::tree::{Entry, Node, Value, canonical_json};
 use crate::cluster::plan::{Act, Plan, PlannedObject, SchedulerPlan};
 use crate::kernel::Fidelity;
-use crate::time::SimDuration;
+use crate::time::{SimDuration, SimTime};
 
 /// The one `apiVersion` of a Scenario.
 pub const API_VERSION: &str = "wavetank.dev/v1alpha1";
@@ -84,6 +86,7 @@ pub struct Loader {
     first_file: Option<String>,
     documents: usize,
     wanted: VecDeque<Wanted>,
+    experiments: Vec<WrittenStep>,
 }
 
 /// A file that a step applies, to be read by whoever opens files.
@@ -112,6 +115,7 @@ impl Loader {
             first_file: None,
             documents: 0,
             wanted: VecDeque::new(),
+            experiments: Vec::new(),
         }
     }
 
@@ -130,11 +134,17 @@ impl Loader {
         each: &mut dyn FnMut(&Document<'_>),
     ) {
         let limits = self.overrides.limits;
-        let mut found = Vec::new();
+        let (mut found, mut experiments) = (Vec::new(), Vec::new());
+        let steps = self.settings.as_ref().map(|it| &it.steps[..]).unwrap_or_default();
+        let applied = steps.get(wanted.step).map_or(SimTime::ZERO, |it| it.step.at);
         let objects = &mut self.objects;
         let findings = documents::read(file, input, &limits, &mut |document| {
             each(&document);
-            if document.api_version().starts_with(GROUP) {
+            if document.api_version().starts_with(chaos::GROUP) {
+                let findings = &mut objects.findings;
+                let mut judge = Judge { document: &document, findings };
+                experiments.extend(chaos::experiment(applied, &mut judge));
+            } else if document.api_version().starts_with(GROUP) {
                 let message = "a step applies Kubernetes objects: a Scenario is none";
                 objects.findings.push(document.finding(Severity::Error, "kind", message));
             } else {
@@ -142,7 +152,8 @@ impl Loader {
             }
         });
         self.objects.findings.extend(findings);
-        self.documents += found.len();
+        self.documents += found.len() + experiments.len();
+        self.experiments.append(&mut experiments);
         self.add_to_step(wanted.step, found);
     }
 
@@ -180,6 +191,8 @@ impl Loader {
         self.documents += 1;
         if document.api_version().starts_with(GROUP) {
             self.scenario(document);
+        } else if document.api_version().starts_with(chaos::GROUP) {
+            self.experiment(&document, SimTime::ZERO);
         } else if (document.api_version(), document.kind())
             == (scheduler::API_VERSION, scheduler::KIND)
         {
@@ -198,6 +211,12 @@ impl Loader {
         }
         let mut judge = Judge { document, findings };
         self.scheduler = Some(scheduler::scheduler(document, &mut judge));
+    }
+
+    /// An experiment of Chaos Mesh, applied at some time.
+    fn experiment(&mut self, document: &Document<'_>, applied: SimTime) {
+        let findings = &mut self.objects.findings;
+        self.experiments.extend(chaos::experiment(applied, &mut Judge { document, findings }));
     }
 
     fn scenario(&mut self, mut document: Document<'_>) {
@@ -224,7 +243,7 @@ impl Loader {
         self.objects.findings.append(&mut findings);
         for (number, step) in settings.steps.iter_mut().enumerate() {
             if let (Some(path), Act::Apply(list)) = (&step.apply, &mut step.step.act) {
-                *list = self.applied(&document, path, number);
+                *list = self.applied(&document, path, (number, step.step.at));
             }
             if let (Some(path), Act::Change { target, .. }) = (&step.patch, &step.step.act) {
                 self.look_through(&document, path, target.kind);
@@ -234,7 +253,12 @@ impl Loader {
     }
 
     /// Objects written inside the Scenario; files it names are wanted.
-    fn applied(&mut self, document: &Document<'_>, path: &str, step: usize) -> Vec<PlannedObject> {
+    fn applied(
+        &mut self,
+        document: &Document<'_>,
+        path: &str,
+        (step, applied): (usize, SimTime),
+    ) -> Vec<PlannedObject> {
         let Some(node) = document.node.at_path(path) else { return Vec::new() };
         let items: Vec<(String, &Node<'_>)> = match &node.value {
             Value::List(items) => {
@@ -242,7 +266,7 @@ impl Loader {
             }
             _ => vec![(path.to_owned(), node)],
         };
-        let mut found = Vec::new();
+        let (mut found, mut experiments) = (Vec::new(), Vec::new());
         for (path, item) in items {
             match &item.value {
                 Value::Text(file) => self.wanted.push_back(Wanted {
@@ -252,14 +276,16 @@ impl Loader {
                     at: document.finding(Severity::Error, &path, ""),
                 }),
                 Value::Map(_) => {
-                    self.read_inner(
-                        document,
-                        &path,
-                        canonical_json(item),
-                        &mut |objects, inner| {
+                    let text = canonical_json(item);
+                    self.read_inner(document, &path, text, &mut |objects, inner| {
+                        if inner.api_version().starts_with(chaos::GROUP) {
+                            let findings = &mut objects.findings;
+                            let mut judge = Judge { document: inner, findings };
+                            experiments.extend(chaos::experiment(applied, &mut judge));
+                        } else {
                             found.extend(objects.read(inner));
-                        },
-                    );
+                        }
+                    });
                 }
                 _ => {
                     let message = "expected objects, written out here, or files that hold them";
@@ -267,6 +293,7 @@ impl Loader {
                 }
             }
         }
+        self.experiments.append(&mut experiments);
         found
     }
 
@@ -370,7 +397,15 @@ impl Loader {
         while let Some(wanted) = self.wanted.pop_front() {
             self.unreadable_wanted(&wanted, "was not read");
         }
-        let settings = self.settings.unwrap_or_default();
+        let mut settings = self.settings.unwrap_or_default();
+        let file = self.first_file.as_deref().unwrap_or("input");
+        for step in self.experiments {
+            if settings.steps.iter().any(|it| it.step.name == step.step.name) {
+                let message = format!("two steps or experiments are called {:?}", step.step.name);
+                self.objects.findings.push(Diagnostic::of_file(file, message));
+            }
+            settings.steps.push(step);
+        }
         if self.documents == 0 && self.objects.findings.iter().all(|it| !it.is_error()) {
             let file = self.first_file.as_deref().unwrap_or("input");
             self.objects.findings.push(

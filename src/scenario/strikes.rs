@@ -8,6 +8,7 @@ use crate::cluster::plan::{Act, Fault, LinkHarm, Spot};
 use crate::luck::{Distribution, Ratio};
 use crate::messages::app::Delay;
 use crate::net::Ways;
+use crate::time::SimDuration;
 
 /// Faults by name.
 pub(super) const FAULTS: [&str; 9] = [
@@ -130,9 +131,7 @@ fn lateness(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<D
     };
     let Some(jitter) = step.jitter.map(|span| span.0) else { return Some(law) };
     match law {
-        Distribution::Constant(mean) if jitter <= mean => {
-            Some(Distribution::Uniform { min: mean.saturating_sub(jitter), max: mean + jitter })
-        }
+        Distribution::Constant(mean) if jitter <= mean => Some(lateness_of(mean, jitter)),
         Distribution::Constant(_) => {
             judge.error(&format!("{path}.jitter"), "must not be longer than the delay");
             None
@@ -142,6 +141,11 @@ fn lateness(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<D
             None
         }
     }
+}
+
+/// So late, give or take the jitter.
+pub(super) fn lateness_of(mean: SimDuration, jitter: SimDuration) -> Distribution {
+    Distribution::Uniform { min: mean.saturating_sub(jitter), max: mean + jitter }
 }
 
 fn share(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<Ratio> {

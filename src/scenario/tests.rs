@@ -172,6 +172,49 @@ fn a_file_that_a_step_applies_is_read_like_the_input() {
     assert_eq!(list.len(), 1);
 }
 
+/// What is not modelled of an experiment is said by name; what is wrong is an error.
+#[test]
+fn experiments_are_steps_or_it_is_said_why_not() {
+    let experiment = |kind: &str, spec: &str| {
+        let text = format!(
+            "apiVersion: chaos-mesh.org/v1alpha1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {{mode: one, \
+             selector: {{labelSelectors: {{a: b}}}}, {spec}}}\n"
+        );
+        let loaded = load(&text, Overrides::default());
+        let said: Vec<String> = loaded.findings.iter().map(ToString::to_string).collect();
+        (loaded.plan.steps.len(), said)
+    };
+    for (kind, spec, steps, part) in [
+        (
+            "StressChaos",
+            "stressors: {}",
+            0,
+            "warning: kind: StressChaos of Chaos Mesh is not modelled",
+        ),
+        ("PodChaos", "action: pod-kil", 0, "did you mean \"pod-kill\"?"),
+        ("PodChaos", "action: container-kill", 0, "spec.containerNames: Required value"),
+        (
+            "PodChaos",
+            "action: pod-failure, gracePeriod: 3",
+            1,
+            "\"gracePeriod\" of a PodChaos is not",
+        ),
+        ("NetworkChaos", "action: netem", 0, "spec.action: \"netem\" is not modelled"),
+        (
+            "NetworkChaos",
+            "action: delay, delay: {latency: 1}",
+            0,
+            "spec.delay.latency: Invalid value",
+        ),
+        ("NetworkChaos", "action: loss, loss: {loss: '101'}", 0, "no percentage"),
+    ] {
+        let (found, said) = experiment(kind, spec);
+        assert!(found == steps && said.iter().any(|it| it.contains(part)), "{spec}: {said:?}");
+    }
+    let delay = "action: delay, delay: {latency: 10ms, jitter: 2ms}, duration: 5s, direction: both";
+    assert_eq!(experiment("NetworkChaos", delay), (1, Vec::new()));
+}
+
 #[test]
 fn flags_win_over_the_scenario() {
     let overrides = Overrides {

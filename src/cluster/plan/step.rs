@@ -54,6 +54,13 @@ pub enum Act {
         /// For how long; none: for good.
         lasts: Option<SimDuration>,
     },
+    /// Something breaks as soon as it is there to be broken, tried each second.
+    Experiment {
+        /// What.
+        fault: Fault,
+        /// For how long; none: for good.
+        lasts: Option<SimDuration>,
+    },
 }
 
 /// A change of a stored object, as kubectl makes it.
@@ -121,7 +128,7 @@ impl Act {
             Act::Evict(_) => "evict",
             Act::Drain(_) => "drain",
             Act::Change { change, .. } => change.verb(),
-            Act::Fault { .. } => "fault",
+            Act::Fault { .. } | Act::Experiment { .. } => "fault",
         }
     }
 
@@ -148,7 +155,7 @@ impl Act {
                 }
                 other => format!("{} {target}", other.verb()),
             },
-            Act::Fault { fault, .. } => fault.to_string(),
+            Act::Fault { fault, .. } | Act::Experiment { fault, .. } => fault.to_string(),
         }
     }
 }
@@ -191,7 +198,7 @@ impl Step {
                 named(Kind::Other, &instance.to_string().into())
             }
             Act::Apply(list) if list.len() == 1 => list[0].object.name(),
-            Act::Apply(_) | Act::Fault { .. } => itself(),
+            Act::Apply(_) | Act::Fault { .. } | Act::Experiment { .. } => itself(),
         }
     }
 }
