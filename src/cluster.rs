@@ -326,6 +326,7 @@ fn follow(
             store.table().changes(range).for_each(|change| convergence.slice(&change));
         }
         TableKind::Node
+        | TableKind::Endpoints
         | TableKind::Namespace
         | TableKind::Lease
         | TableKind::PriorityClass

@@ -21,7 +21,7 @@ use crate::api::meta::Meta;
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
-use crate::api::service::{EndpointSlice, Service};
+use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::id::Id;
 use crate::time::SimTime;
@@ -71,6 +71,7 @@ pub struct Store {
     deployments: Table<Deployment>,
     services: Table<Service>,
     endpoint_slices: Table<EndpointSlice>,
+    endpoints: Table<Endpoints>,
     leases: Table<Lease>,
     priority_classes: Table<PriorityClass>,
     others: Table<Other>,
@@ -181,6 +182,7 @@ stored! {
     Deployment => deployments,
     Service => services,
     EndpointSlice => endpoint_slices,
+    Endpoints => endpoints,
     Lease => leases,
     PriorityClass => priority_classes,
     Other => others,

@@ -32,6 +32,7 @@ pub fn to_json(object: &Object) -> Option<Value> {
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata(&it.meta)})
         }
         Object::EndpointSlice(_)
+        | Object::Endpoints(_)
         | Object::Lease(_)
         | Object::PriorityClass(_)
         | Object::Other(_) => return None,

@@ -23,6 +23,8 @@ pub enum Kind {
     Service,
     /// `discovery.k8s.io/v1` EndpointSlice.
     EndpointSlice,
+    /// `v1` Endpoints.
+    Endpoints,
     /// `coordination.k8s.io/v1` Lease.
     Lease,
     /// `scheduling.k8s.io/v1` PriorityClass.
@@ -45,6 +47,7 @@ impl Kind {
             Kind::Deployment => "Deployment",
             Kind::Service => "Service",
             Kind::EndpointSlice => "EndpointSlice",
+            Kind::Endpoints => "Endpoints",
             Kind::Lease => "Lease",
             Kind::PriorityClass => "PriorityClass",
             Kind::Client => "Client",
@@ -63,6 +66,7 @@ impl Kind {
             Kind::Deployment => "deployments.apps",
             Kind::Service => "services",
             Kind::EndpointSlice => "endpointslices.discovery.k8s.io",
+            Kind::Endpoints => "endpoints",
             Kind::Lease => "leases.coordination.k8s.io",
             Kind::PriorityClass => "priorityclasses.scheduling.k8s.io",
             Kind::Client => "clients",

@@ -5,7 +5,7 @@ use super::meta::{Meta, ObjectName};
 use super::misc::{Lease, Namespace, Other, PriorityClass};
 use super::node::Node;
 use super::pod::Pod;
-use super::service::{EndpointSlice, Service};
+use super::service::{EndpointSlice, Endpoints, Service};
 use super::workload::{Deployment, ReplicaSet, SetKind};
 
 /// An object of some kind.
@@ -25,6 +25,8 @@ pub enum Object {
     Service(Box<Service>),
     /// An EndpointSlice.
     EndpointSlice(Box<EndpointSlice>),
+    /// An Endpoints object.
+    Endpoints(Box<Endpoints>),
     /// A Lease.
     Lease(Box<Lease>),
     /// A PriorityClass.
@@ -44,6 +46,7 @@ impl Object {
             Object::Deployment(it) => &it.meta,
             Object::Service(it) => &it.meta,
             Object::EndpointSlice(it) => &it.meta,
+            Object::Endpoints(it) => &it.meta,
             Object::Lease(it) => &it.meta,
             Object::PriorityClass(it) => &it.meta,
             Object::Other(it) => &it.meta,
@@ -60,6 +63,7 @@ impl Object {
             Object::Deployment(it) => &mut it.meta,
             Object::Service(it) => &mut it.meta,
             Object::EndpointSlice(it) => &mut it.meta,
+            Object::Endpoints(it) => &mut it.meta,
             Object::Lease(it) => &mut it.meta,
             Object::PriorityClass(it) => &mut it.meta,
             Object::Other(it) => &mut it.meta,
@@ -76,6 +80,7 @@ impl Object {
             Object::Deployment(_) => Kind::Deployment,
             Object::Service(_) => Kind::Service,
             Object::EndpointSlice(_) => Kind::EndpointSlice,
+            Object::Endpoints(_) => Kind::Endpoints,
             Object::Lease(_) => Kind::Lease,
             Object::PriorityClass(_) => Kind::PriorityClass,
             Object::Other(_) => Kind::Other,

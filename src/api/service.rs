@@ -1,4 +1,4 @@
-//! Services and their EndpointSlices as a run holds them.
+//! Services, their EndpointSlices and their Endpoints objects as a run holds them.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -107,6 +107,36 @@ pub struct EndpointSlice {
     pub endpoints: Arc<[Endpoint]>,
     /// The ports all its endpoints serve, as (name, port, protocol).
     pub ports: Arc<[(Text, u16, Protocol)]>,
+}
+
+/// An Endpoints object as the endpoints controller keeps it. Those that people write themselves are
+/// not modelled.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Endpoints {
+    /// Its metadata; its name is the Service's.
+    pub meta: Meta,
+    /// Addresses by the ports they serve.
+    pub subsets: Arc<[EndpointSubset]>,
+}
+
+/// Addresses that serve the same ports.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EndpointSubset {
+    /// Addresses that take connections, ascending.
+    pub addresses: Arc<[EndpointAddress]>,
+    /// Addresses of pods that are not ready, ascending.
+    pub not_ready: Arc<[EndpointAddress]>,
+    /// The ports, as (name, port, protocol).
+    pub ports: Arc<[(Text, u16, Protocol)]>,
+}
+
+/// An address of a subset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EndpointAddress {
+    /// The address.
+    pub ip: Ipv4Addr,
+    /// The pod behind it.
+    pub pod: Id<Pod>,
 }
 
 /// One endpoint.

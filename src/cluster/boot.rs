@@ -197,6 +197,7 @@ impl World {
             Object::Node(_)
             | Object::Namespace(_)
             | Object::Service(_)
+            | Object::Endpoints(_)
             | Object::Lease(_)
             | Object::PriorityClass(_)
             | Object::Other(_) => {}
@@ -228,6 +229,7 @@ impl World {
                 replica_sets: client("replicaset-controller"),
                 replication_controllers: client("replication-controller"),
                 endpoint_slices: client("endpointslice-controller"),
+                endpoints: client("endpoint-controller"),
                 nodes: client("node-controller"),
                 taints: client("taint-eviction-controller"),
                 garbage: client("generic-garbage-collector"),

@@ -21,7 +21,7 @@ use crate::api::name::{Name, Text};
 use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::Pod;
-use crate::api::service::{EndpointSlice, Service};
+use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::status::Status;
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::id::Id;
@@ -370,6 +370,7 @@ impl World {
             Kind::EndpointSlice => {
                 held(store, id).map(|(it, rev)| (Object::EndpointSlice(it), rev))?
             }
+            Kind::Endpoints => held(store, id).map(|(it, rev)| (Object::Endpoints(it), rev))?,
             Kind::Lease => held(store, id).map(|(it, rev)| (Object::Lease(it), rev))?,
             Kind::PriorityClass => {
                 held(store, id).map(|(it, rev)| (Object::PriorityClass(it), rev))?
@@ -394,6 +395,7 @@ impl World {
             Kind::Deployment => store.find::<Deployment>(namespace, name).map(RawId::from),
             Kind::Service => store.find::<Service>(namespace, name).map(RawId::from),
             Kind::EndpointSlice => store.find::<EndpointSlice>(namespace, name).map(RawId::from),
+            Kind::Endpoints => store.find::<Endpoints>(namespace, name).map(RawId::from),
             Kind::Lease => store.find::<Lease>(namespace, name).map(RawId::from),
             Kind::PriorityClass => store.find::<PriorityClass>("", name).map(RawId::from),
             // Kinds that are not modelled share one table, and have no name of their own here.

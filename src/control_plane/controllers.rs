@@ -8,6 +8,7 @@
 
 pub mod deployment;
 pub mod endpoint_slice;
+pub mod endpoints;
 pub mod events;
 pub mod expectations;
 pub mod garbage_collector;
@@ -29,7 +30,7 @@ use crate::api::kind::Kind;
 use crate::api::misc::Namespace;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
-use crate::api::service::{EndpointSlice, Service};
+use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::status::Status;
 use crate::api::workload::{Deployment, ReplicaSet, SetKind};
 use crate::base::id::Id;
@@ -40,6 +41,7 @@ use crate::time::SimTime;
 
 use deployment::Deployments;
 use endpoint_slice::EndpointSlices;
+use endpoints::EndpointsObjects;
 use garbage_collector::GarbageCollector;
 use index::Index;
 use namespace::Namespaces;
@@ -61,6 +63,8 @@ pub enum Which {
     ReplicationControllers,
     /// EndpointSlices.
     EndpointSlices,
+    /// Endpoints objects.
+    Endpoints,
     /// Nodes.
     Nodes,
     /// Evictions by taint.
@@ -131,6 +135,8 @@ pub struct Clients {
     pub replication_controllers: ClientId,
     /// Of the EndpointSlice controller.
     pub endpoint_slices: ClientId,
+    /// Of the endpoints controller.
+    pub endpoints: ClientId,
     /// Of the node lifecycle controller.
     pub nodes: ClientId,
     /// Of the taint eviction controller.
@@ -162,7 +168,7 @@ pub struct Known<'a> {
 }
 
 /// The tables a manager watches.
-pub const WATCHED: [TableKind; 9] = [
+pub const WATCHED: [TableKind; 10] = [
     TableKind::Namespace,
     TableKind::Lease,
     TableKind::Other,
@@ -172,6 +178,7 @@ pub const WATCHED: [TableKind; 9] = [
     TableKind::ReplicaSet,
     TableKind::Pod,
     TableKind::EndpointSlice,
+    TableKind::Endpoints,
 ];
 
 /// One controller manager.
@@ -183,6 +190,7 @@ pub struct ControllerManager {
     replica_sets: ReplicaSets,
     replication_controllers: ReplicaSets,
     endpoint_slices: EndpointSlices,
+    endpoints: EndpointsObjects,
     nodes: NodeLifecycle,
     taints: TaintEviction,
     garbage: GarbageCollector,
@@ -205,6 +213,7 @@ impl ControllerManager {
                 clients.replication_controllers,
             ),
             endpoint_slices: EndpointSlices::new(clients.endpoint_slices, queue),
+            endpoints: EndpointsObjects::new(clients.endpoints, queue),
             nodes: NodeLifecycle::new(clients.nodes, nodes, queue),
             taints: TaintEviction::new(clients.taints),
             garbage: GarbageCollector::new(clients.garbage),
@@ -239,6 +248,7 @@ impl ControllerManager {
         for (id, slice) in view.list::<EndpointSlice>() {
             self.slice(&added(view, id, slice), view, fx);
         }
+        self.endpoints.begin(view, fx);
         self.garbage.listed();
     }
 
@@ -258,6 +268,7 @@ impl ControllerManager {
             TableKind::ReplicaSet => self.each(store, changes, view, fx, Self::set),
             TableKind::Pod => self.each(store, changes, view, fx, Self::pod),
             TableKind::EndpointSlice => self.each(store, changes, view, fx, Self::slice),
+            TableKind::Endpoints => self.each(store, changes, view, fx, Self::endpoints_object),
             TableKind::Namespace => self.each(store, changes, view, fx, Self::namespace),
             TableKind::Lease | TableKind::PriorityClass | TableKind::Other => {}
         }
@@ -295,6 +306,7 @@ impl ControllerManager {
     fn service(&mut self, change: &Change<'_, Service>, _view: &View<'_>, fx: &mut Effects<Timer>) {
         self.index.groups.service(change.id, change.new);
         self.endpoint_slices.service(change, fx);
+        self.endpoints.service(change, fx);
     }
 
     fn deployment(
@@ -325,7 +337,18 @@ impl ControllerManager {
         self.index.pod(change, view);
         let known = Known { view, index: &self.index };
         let after = change.new.and_then(|_| self.index.member(change.id));
-        self.endpoint_slices.pod(before.map(|member| (member, &*served)), after, fx);
+        let serves = after.map_or(&[][..], |(_, services)| services);
+        let is_same = served == serves
+            && match (before, after) {
+                (Some(before), Some((after, _))) => after.shows_as(&before),
+                (before, after) => before.is_none() && after.is_none(),
+            };
+        if !is_same {
+            let joined = serves.iter().filter(|service| !served.contains(service)).copied();
+            let touched: Vec<Id<Service>> = served.iter().copied().chain(joined).collect();
+            self.endpoint_slices.pods(&touched, fx);
+            self.endpoints.pods(&touched, fx);
+        }
         self.replica_sets.pod(change, known, fx);
         self.replication_controllers.pod(change, known, fx);
         if let (Some(pod), None) = (change.old, change.new) {
@@ -348,6 +371,15 @@ impl ControllerManager {
         self.garbage.changed(Kind::EndpointSlice, change, known, fx);
     }
 
+    fn endpoints_object(
+        &mut self,
+        change: &Change<'_, Endpoints>,
+        view: &View<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        self.endpoints.object(change, Known { view, index: &self.index }, fx);
+    }
+
     /// A timer is due.
     pub fn timer(&mut self, timer: Timer, view: &View<'_>, fx: &mut Effects<Timer>) {
         let known = Known { view, index: &self.index };
@@ -359,6 +391,7 @@ impl ControllerManager {
                     self.replication_controllers.sync(worker, serial, known, fx);
                 }
                 Which::EndpointSlices => self.endpoint_slices.sync(worker, serial, known, fx),
+                Which::Endpoints => self.endpoints.sync(worker, serial, known, fx),
                 Which::Nodes => self.nodes.sync(worker, serial, known, fx),
                 Which::Taints => {}
             },
@@ -369,6 +402,7 @@ impl ControllerManager {
                     self.replication_controllers.queue.due(slot, generation, fx);
                 }
                 Which::EndpointSlices => self.endpoint_slices.queue.due(slot, generation, fx),
+                Which::Endpoints => self.endpoints.queue.due(slot, generation, fx),
                 Which::Nodes => self.nodes.queue.due(slot, generation, fx),
                 Which::Taints => {}
             },
@@ -384,6 +418,7 @@ impl ControllerManager {
                 Which::ReplicaSets => self.replica_sets.events.retry(fx),
                 Which::ReplicationControllers => self.replication_controllers.events.retry(fx),
                 Which::EndpointSlices => self.endpoint_slices.events.retry(fx),
+                Which::Endpoints => self.endpoints.events.retry(fx),
                 Which::Nodes => self.nodes.events.retry(fx),
                 Which::Taints => self.taints.events.retry(fx),
             },
@@ -428,6 +463,7 @@ impl ControllerManager {
                 self.replication_controllers.reply(reply, known, fx);
             }
             client if client == clients.endpoint_slices => self.endpoint_slices.reply(reply, fx),
+            client if client == clients.endpoints => self.endpoints.reply(reply, fx),
             client if client == clients.nodes => self.nodes.reply(reply, known, fx),
             client if client == clients.taints => self.taints.reply(reply, fx),
             client if client == clients.garbage => self.garbage.reply(reply, known, fx),

@@ -104,7 +104,7 @@ macro_rules! verbs {
 verbs! {
     Created "created" "The object was stored.",
     Refused "refused" "The API server refused to store or change the object; the message says why.",
-    Changed "changed" "The object's spec was changed.",
+    Changed "changed" "The object's spec was changed; values, of Endpoints: ready, not_ready.",
     Bound "bound" "The pod was bound to a node.",
     Unschedulable "unschedulable" "No node fits the pod; the message is kube-scheduler's.",
     Accepted "accepted" "The node's kubelet took the pod on.",

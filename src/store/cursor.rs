@@ -21,6 +21,8 @@ pub enum TableKind {
     Service,
     /// EndpointSlices.
     EndpointSlice,
+    /// Endpoints objects.
+    Endpoints,
     /// Leases.
     Lease,
     /// PriorityClasses.
@@ -40,6 +42,7 @@ impl TableKind {
             Kind::Deployment => TableKind::Deployment,
             Kind::Service => TableKind::Service,
             Kind::EndpointSlice => TableKind::EndpointSlice,
+            Kind::Endpoints => TableKind::Endpoints,
             Kind::Lease => TableKind::Lease,
             Kind::PriorityClass => TableKind::PriorityClass,
             Kind::Client | Kind::Other => TableKind::Other,
@@ -48,7 +51,7 @@ impl TableKind {
 }
 
 /// All tables, in order.
-pub const TABLES: [TableKind; 10] = [
+pub const TABLES: [TableKind; 11] = [
     TableKind::Pod,
     TableKind::Node,
     TableKind::Namespace,
@@ -56,6 +59,7 @@ pub const TABLES: [TableKind; 10] = [
     TableKind::Deployment,
     TableKind::Service,
     TableKind::EndpointSlice,
+    TableKind::Endpoints,
     TableKind::Lease,
     TableKind::PriorityClass,
     TableKind::Other,

@@ -51,6 +51,10 @@ macro_rules! on_table {
                 let $table = $($borrow)+ $store.endpoint_slices;
                 $body
             }
+            TableKind::Endpoints => {
+                let $table = $($borrow)+ $store.endpoints;
+                $body
+            }
             TableKind::Lease => {
                 let $table = $($borrow)+ $store.leases;
                 $body

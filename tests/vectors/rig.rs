@@ -7,7 +7,7 @@ use wavetank::api::meta::RawId;
 use wavetank::api::misc::Namespace;
 use wavetank::api::node::Node;
 use wavetank::api::pod::Pod;
-use wavetank::api::service::{EndpointSlice, Service};
+use wavetank::api::service::{EndpointSlice, Endpoints, Service};
 use wavetank::api::status::Status;
 use wavetank::api::workload::{Deployment, ReplicaSet};
 use wavetank::base::Id;
@@ -41,7 +41,7 @@ pub struct Rig {
 
 macro_rules! each_table {
     ($kind:ident, $body:expr) => {
-        each_table!(@ $kind, $body, Namespace, Node, Service, Deployment, ReplicaSet, Pod, EndpointSlice)
+        each_table!(@ $kind, $body, Namespace, Node, Service, Deployment, ReplicaSet, Pod, EndpointSlice, Endpoints)
     };
     (@ $kind:ident, $body:expr, $($table:ty),*) => {{
         $({
@@ -63,6 +63,7 @@ pub fn clients() -> Clients {
         garbage: ClientId(7),
         pod_garbage: ClientId(8),
         namespaces: ClientId(9),
+        endpoints: ClientId(10),
     }
 }
 

@@ -35,6 +35,7 @@ impl<T> Server<'_, T> {
             Kind::Deployment => server.is_taken::<Deployment>(meta),
             Kind::Service => server.is_taken::<crate::api::service::Service>(meta),
             Kind::EndpointSlice => server.is_taken::<crate::api::service::EndpointSlice>(meta),
+            Kind::Endpoints => server.is_taken::<crate::api::service::Endpoints>(meta),
             Kind::Lease => server.is_taken::<crate::api::misc::Lease>(meta),
             Kind::PriorityClass => server.is_taken::<crate::api::misc::PriorityClass>(meta),
             // Others share one table; kinds are told apart by the caller's names.
@@ -57,6 +58,7 @@ impl<T> Server<'_, T> {
             Object::ReplicaSet(set) => Ok(self.store_new(*set)),
             Object::Deployment(deployment) => Ok(self.store_new(*deployment)),
             Object::EndpointSlice(slice) => Ok(self.store_new(*slice)),
+            Object::Endpoints(endpoints) => Ok(self.store_new(*endpoints)),
             Object::Lease(lease) => Ok(self.store_new(*lease)),
             Object::PriorityClass(class) => Ok(self.store_new(*class)),
             Object::Other(other) => Ok(self.store_new(*other)),

@@ -12,7 +12,7 @@ use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
 use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
-use crate::api::service::{EndpointSlice, Service};
+use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::status::Status;
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::id::Id;
@@ -55,6 +55,7 @@ impl<T> Server<'_, T> {
                 Ok(done)
             }
             Kind::EndpointSlice => self.delete_as::<EndpointSlice>(id, uid, propagation),
+            Kind::Endpoints => self.delete_as::<Endpoints>(id, uid, propagation),
             Kind::Lease => self.delete_as::<Lease>(id, uid, propagation),
             Kind::PriorityClass => self.delete_as::<PriorityClass>(id, uid, propagation),
             Kind::Client | Kind::Other => self.delete_as::<Other>(id, uid, propagation),

@@ -7,7 +7,7 @@ use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
 use crate::api::name::Name;
 use crate::api::node::{Node, Tristate};
 use crate::api::pod::{Phase, Pod};
-use crate::api::service::{EndpointSlice, Service};
+use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::messages::{Component, Effects, Fact, Verb};
 use crate::store::{Store, Stored};
@@ -192,6 +192,24 @@ impl Told for EndpointSlice {
                 fact(Verb::Endpoints, Kind::EndpointSlice, &next.meta)
                     .with("ready", ready as i64)
                     .with("total", next.endpoints.len() as i64),
+            );
+        }
+    }
+}
+
+impl Told for Endpoints {
+    fn kind(&self) -> Kind {
+        Kind::Endpoints
+    }
+
+    fn tell<T>(&self, next: &Endpoints, _store: &Store, effects: &mut Effects<T>) {
+        if self.subsets != next.subsets {
+            let ready: usize = next.subsets.iter().map(|one| one.addresses.len()).sum();
+            let unready: usize = next.subsets.iter().map(|one| one.not_ready.len()).sum();
+            effects.fact(
+                fact(Verb::Changed, Kind::Endpoints, &next.meta)
+                    .with("ready", ready as i64)
+                    .with("not_ready", unready as i64),
             );
         }
     }

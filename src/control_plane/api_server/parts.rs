@@ -4,7 +4,7 @@
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
-use crate::api::service::{EndpointSlice, Service};
+use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::workload::{Deployment, ReplicaSet};
 
 /// An object of two parts.
@@ -80,4 +80,4 @@ macro_rules! one_part {
         }
     )*};
 }
-one_part!(Service, EndpointSlice, Namespace, Lease, PriorityClass, Other);
+one_part!(Service, EndpointSlice, Endpoints, Namespace, Lease, PriorityClass, Other);

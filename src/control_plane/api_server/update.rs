@@ -29,6 +29,7 @@ impl<T> Server<'_, T> {
             Object::Deployment(next) => self.update_as(id.typed(), *next, base, part),
             Object::Service(next) => self.update_as(id.typed(), *next, base, part),
             Object::EndpointSlice(next) => self.update_as(id.typed(), *next, base, part),
+            Object::Endpoints(next) => self.update_as(id.typed(), *next, base, part),
             Object::Lease(next) => self.update_as(id.typed(), *next, base, part),
             Object::PriorityClass(next) => self.update_as(id.typed(), *next, base, part),
             Object::Other(next) => self.update_as(id.typed(), *next, base, part),

@@ -47,7 +47,7 @@ const SLICE_DELAY: SimDuration = SimDuration::from_secs(1);
 /// What a sync computes for each endpoint: upstream hashes each one it finds and each one it
 /// wants. golden-timelines: on the quiet machine of s1_deploy100 the last of 100 pods is in its
 /// slice 11 ms after it was ready; of 1,000 on a busy one each write takes some 300 ms.
-const PER_ENDPOINT: SimDuration = SimDuration::from_micros(50);
+pub(super) const PER_ENDPOINT: SimDuration = SimDuration::from_micros(50);
 /// Failed syncs after which a Service is left alone until something changes.
 const RETRIES: u32 = 15;
 /// Label of a slice that names its Service.
@@ -57,7 +57,7 @@ pub const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 /// Its value for this controller.
 pub const MANAGER: &str = "endpointslice-controller.k8s.io";
 /// Label of a headless Service's slice.
-const HEADLESS: &str = "service.kubernetes.io/headless";
+pub(super) const HEADLESS: &str = "service.kubernetes.io/headless";
 
 /// What our own last write made of a slice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,8 +88,6 @@ pub struct EndpointSlices {
     client: ClientId,
     pub(super) queue: Queue<Service>,
     pub(super) events: Events,
-    /// Syncs that compute, by worker.
-    computing: Vec<Option<Job<Service>>>,
     tasks: Vec<Option<Task>>,
     expected: FastMap<Id<Service>, BTreeMap<Id<EndpointSlice>, Expected>>,
     /// `generateName` of each Service's slices.
@@ -114,7 +112,6 @@ impl EndpointSlices {
             client,
             queue: Queue::new(Which::EndpointSlices, settings),
             events: Events::new(Which::EndpointSlices, client),
-            computing: vec![None; usize::from(settings.workers.max(1))],
             tasks: vec![None; usize::from(settings.workers.max(1))],
             expected: FastMap::default(),
             bases: FastMap::default(),
@@ -126,30 +123,9 @@ impl EndpointSlices {
         self.queue.add(change.id, fx);
     }
 
-    /// A pod changed, and with it what endpoints show of it: `before` and `after` are its group's
-    /// member then and now, with the Services that select it.
-    pub fn pod(
-        &mut self,
-        before: Option<(Member, &[Id<Service>])>,
-        after: Option<(Member, &[Id<Service>])>,
-        fx: &mut Effects<Timer>,
-    ) {
-        let shown = |one: Option<(Member, &[Id<Service>])>| {
-            one.map(|(member, _)| Member { is_orphan: false, ..member })
-        };
-        let services = |one: Option<(Member, &[Id<Service>])>| {
-            one.map_or(Vec::new(), |(_, services)| services.to_vec())
-        };
-        let (old, new) = (services(before), services(after));
-        if old == new && shown(before) == shown(after) {
-            return;
-        }
-        for &service in &old {
-            self.queue.add(service, fx);
-        }
-        for &service in new.iter().filter(|service| !old.contains(service)) {
-            self.queue.add(service, fx);
-        }
+    /// Pods of these Services changed.
+    pub fn pods(&mut self, services: &[Id<Service>], fx: &mut Effects<Timer>) {
+        services.iter().for_each(|&service| self.queue.add(service, fx));
     }
 
     /// A slice changed.
@@ -181,21 +157,8 @@ impl EndpointSlices {
 
     /// A worker begins to act on its key, or has computed for long enough.
     pub fn sync(&mut self, worker: u8, serial: u32, known: Known<'_>, fx: &mut Effects<Timer>) {
-        let computed = self.computing[usize::from(worker)].take();
-        let job = match computed.filter(|job| job.serial == serial) {
-            Some(job) => job,
-            None => {
-                let Some(job) = self.queue.begin(worker, serial) else { return };
-                let endpoints = known.index.groups.members_of(job.key) as u64;
-                if endpoints > 0 {
-                    fx.because(job.cause);
-                    self.computing[usize::from(worker)] = Some(job);
-                    let timer = Timer::Sync { of: Which::EndpointSlices, worker, serial };
-                    return fx.arm(PER_ENDPOINT * endpoints, timer);
-                }
-                job
-            }
-        };
+        let cost = |service| PER_ENDPOINT * known.index.groups.members_of(service) as u64;
+        let Some(job) = self.queue.begin_after(worker, serial, cost, fx) else { return };
         fx.because(job.cause);
         let Some(service) = known.view.get(job.key) else {
             self.expected.remove(&job.key);

@@ -16,7 +16,7 @@ use crate::api::meta::RawId;
 use crate::api::misc::{Lease, Namespace, Other};
 use crate::api::object::Object;
 use crate::api::pod::Pod;
-use crate::api::service::{EndpointSlice, Service};
+use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::id::Id;
 use crate::messages::request::Propagation;
@@ -190,6 +190,7 @@ fn rest_of(namespace: &str, known: Known<'_>) -> Vec<(Kind, RawId)> {
     of::<ReplicaSet>(namespace, known, |set| set.kind.into(), &mut all);
     of::<Service>(namespace, known, |_| Kind::Service, &mut all);
     of::<EndpointSlice>(namespace, known, |_| Kind::EndpointSlice, &mut all);
+    of::<Endpoints>(namespace, known, |_| Kind::Endpoints, &mut all);
     of::<Lease>(namespace, known, |_| Kind::Lease, &mut all);
     of::<Other>(namespace, known, |_| Kind::Other, &mut all);
     all

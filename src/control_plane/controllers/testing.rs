@@ -17,8 +17,8 @@ use crate::api::resources::Resources;
 use crate::api::rules::affinity::NodeAffinity;
 use crate::api::rules::selector::Selector;
 use crate::api::service::{
-    EndpointSlice, Exposure, Service, ServicePort, ServiceSpec, SessionAffinity, TargetPort,
-    UnreadyEndpoints,
+    EndpointSlice, Endpoints, Exposure, Service, ServicePort, ServiceSpec, SessionAffinity,
+    TargetPort, UnreadyEndpoints,
 };
 use crate::api::status::Status;
 use crate::api::workload::{
@@ -192,6 +192,7 @@ pub fn clients() -> Clients {
         garbage: ClientId(6),
         pod_garbage: ClientId(7),
         namespaces: ClientId(8),
+        endpoints: ClientId(9),
     }
 }
 
@@ -222,6 +223,10 @@ macro_rules! each_table {
     }
     {
         type $kind = EndpointSlice;
+        $body;
+    }
+    {
+        type $kind = Endpoints;
         $body;
     }};
 }

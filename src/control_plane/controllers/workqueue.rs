@@ -107,6 +107,8 @@ pub struct Queue<T> {
     items: FastMap<Id<T>, Item>,
     workers: Vec<Option<(u32, Id<T>)>>,
     busy: usize,
+    /// By worker: the sync that has been given its time.
+    computing: Vec<u32>,
     serial: u32,
     /// When the bucket would be full again.
     bucket_full: SimTime,
@@ -122,6 +124,7 @@ impl<T> Queue<T> {
             items: FastMap::default(),
             workers: vec![None; usize::from(settings.workers.max(1))],
             busy: 0,
+            computing: vec![0; usize::from(settings.workers.max(1))],
             serial: 0,
             bucket_full: SimTime::ZERO,
         }
@@ -194,6 +197,28 @@ impl<T> Queue<T> {
         let item = self.items.get_mut(&key)?;
         let cause = std::mem::take(&mut item.cause);
         Some(Job { worker, serial, key, cause })
+    }
+
+    /// As [`Queue::begin`] for syncs that compute for longer the more there is to a key: asked first,
+    /// it lets `cost` go by, and then begins.
+    pub fn begin_after(
+        &mut self,
+        worker: u8,
+        serial: u32,
+        cost: impl FnOnce(Id<T>) -> SimDuration,
+        fx: &mut Effects<Timer>,
+    ) -> Option<Job<T>> {
+        let (of, key) = (*self.workers.get(usize::from(worker))?)?;
+        if of == serial && self.computing[usize::from(worker)] != serial {
+            self.computing[usize::from(worker)] = serial;
+            let cost = cost(key);
+            if !cost.is_zero() {
+                fx.because(self.items.get(&key)?.cause);
+                fx.arm(cost, Timer::Sync { of: self.of, worker, serial });
+                return None;
+            }
+        }
+        self.begin(worker, serial)
     }
 
     /// Whether `worker` is still at its sync number `serial`.

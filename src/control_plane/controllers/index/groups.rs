@@ -49,6 +49,11 @@ impl Member {
         }
     }
 
+    /// Whether it looks to endpoints as it did.
+    pub fn shows_as(&self, before: &Member) -> bool {
+        Member { is_orphan: false, ..*self } == Member { is_orphan: false, ..*before }
+    }
+
     /// Whether it may be an endpoint, terminating ones included
     /// (`endpointslice/util ShouldPodBeInEndpoints`).
     pub fn has_endpoint(&self) -> bool {
