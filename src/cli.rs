@@ -3,7 +3,7 @@
 //! Owns the commands, the exit codes, the run folder, what goes to stdout (results) and what to
 //! stderr (the rest). Refuses to decide anything about a run.
 //!
-//! Exit codes: 0 fine; 1 the cluster did not converge; 2 the input or the usage is wrong; 3 a bug of
+//! Exit codes: 0 fine; 1 an expectation failed (with none stated: the cluster did not converge); 2 the input or the usage is wrong; 3 a bug of
 //! ours; 4 the machine failed us; 130 interrupted.
 
 mod args;
@@ -32,7 +32,7 @@ const WARNINGS_MAX: usize = 50;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Code {
     Fine = 0,
-    NotConverged = 1,
+    Failed = 1,
     Input = 2,
     Bug = 3,
     Machine = 4,

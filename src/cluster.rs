@@ -34,6 +34,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod touched;
 mod watches;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -71,6 +72,8 @@ use requests::{Flight, Sink};
 use servers::{ApiServer, Etcd};
 use steps::Struck;
 use timeline::Timeline;
+pub use touched::Touched;
+use touched::touch;
 use watches::Watches;
 
 /// What recurs: kind and owner.
@@ -135,6 +138,8 @@ pub struct World {
     timeline: Timeline,
     /// Faults in force, by step.
     struck: BTreeMap<u32, Struck>,
+    /// What the latest step wrote.
+    touched: Vec<Touched>,
     /// The world's own watches, which see every change at its commit.
     observed: [CursorId; TABLES.len()],
     convergence: Convergence,
@@ -259,6 +264,7 @@ impl World {
                 store.table().changes(range.clone()).for_each(|change| self.census.pod(&change));
             }
             self.is_dirty |= follow(&mut self.convergence, store, table, range.clone(), &mut news);
+            touch(&mut self.touched, store, table, range.clone(), cause);
             for change in &news {
                 self.tell_kubelet(cause, change);
             }
@@ -358,6 +364,7 @@ impl Engine for World {
         sink: &mut dyn FactSink<Fact>,
         _calls: &mut Vec<Outgoing<()>>,
     ) {
+        self.touched.clear();
         if let Some(due) = self.kernel.next() {
             self.dispatch(due, sink);
             self.judge();

@@ -68,6 +68,7 @@ pub mod cli;
 pub mod cluster;
 pub mod compute;
 pub mod control_plane;
+pub mod expect;
 pub mod faults;
 pub mod kernel;
 pub mod luck;

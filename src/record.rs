@@ -15,7 +15,8 @@ pub use json::Json;
 pub use metrics::Metrics;
 pub use recorder::Recorder;
 pub use summary::{
-    NodeCounts, Outcome, PodCounts, SUMMARY_SCHEMA, ServiceRow, Summary, WorkloadRow,
+    ExpectationRow, NodeCounts, Outcome, PodCounts, SUMMARY_SCHEMA, ServiceRow, Summary,
+    WorkloadRow,
 };
 pub use timeline::{TIMELINE_SCHEMA, write_row};
 

@@ -5,5 +5,5 @@
 mod many;
 mod one;
 
-pub use many::{Seeds, Verdict, many};
-pub use one::{Finished, Look, Progress, run, run_within};
+pub use many::{Link, Seeds, Test, Trouble, Verdict, many};
+pub use one::{Finished, Look, Progress, Task, run, run_task};

@@ -8,6 +8,7 @@ mod assign;
 mod chaos;
 mod claims;
 mod edits;
+mod expect;
 mod judge;
 mod load;
 mod nodes;

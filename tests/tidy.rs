@@ -21,6 +21,7 @@ const ORDER: &[&str] = &[
     "faults",
     "cluster",
     "record",
+    "expect",
     "scenario",
     "runs",
     "report",

@@ -373,6 +373,19 @@ impl Pod {
         self.status.is(PodCondition::Ready)
     }
 
+    /// Whether somebody said why it is not placed: no node fits, or gates hold it back.
+    pub fn is_unplaced(&self) -> bool {
+        self.status.phase == Phase::Pending
+            && self.node.is_none()
+            && self.status.condition(PodCondition::PodScheduled).value == Some(false)
+    }
+
+    /// Whether no node fits it, as the scheduler said.
+    pub fn is_unschedulable(&self) -> bool {
+        let is_gated = |reason: &Arc<StatusReason>| &*reason.reason == "SchedulingGated";
+        self.is_unplaced() && !self.status.reason.as_ref().is_some_and(is_gated)
+    }
+
     /// Whether it counts for its ReplicaSet: neither done nor being deleted
     /// (`controller.IsPodActive`, 1.36).
     pub fn is_active(&self) -> bool {

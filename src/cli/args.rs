@@ -24,7 +24,7 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Run once: manifests in, a converged cluster (or the reason why not) out
     Run(RunArgs),
-    /// Run under many seeds: does it converge every time?
+    /// Run under many seeds: does it do what is expected, every time? Each Scenario below a DIR is a test
     Test(TestArgs),
     /// Read and check the input, run nothing
     Check(CheckArgs),
@@ -127,6 +127,9 @@ pub(super) struct TestArgs {
     /// Runs side by side [default: one a processor]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
+    /// Write the results as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use super::args::InputArgs;
 use crate::api::documents::Document;
 use crate::scenario::{Loaded, Loader, Overrides};
 
@@ -48,11 +47,11 @@ impl Keep for KeepNothing {
 
 /// Reads all inputs of a command.
 pub(super) fn load(
-    args: &InputArgs,
+    files: &[PathBuf],
     overrides: Overrides,
     keep: &mut dyn Keep,
 ) -> Result<Loaded, Failure> {
-    let inputs = expand(&args.files)?;
+    let inputs = expand(files)?;
     let mut loader = Loader::new(overrides);
     for (number, input) in inputs.iter().enumerate() {
         let name = input.name();
@@ -83,12 +82,16 @@ pub(super) fn words(error: &io::Error) -> String {
     plain[..1].to_ascii_lowercase() + &plain[1..]
 }
 
-#[expect(clippy::disallowed_methods, reason = "cli opens files")]
 fn open(input: &Input) -> io::Result<Box<dyn Read>> {
     Ok(match input {
         Input::Stdin => Box::new(io::stdin().lock()),
-        Input::File(path) => Box::new(fs::File::open(path)?),
+        Input::File(path) => Box::new(open_file(path)?),
     })
+}
+
+#[expect(clippy::disallowed_methods, reason = "cli opens files")]
+pub(super) fn open_file(path: &Path) -> io::Result<fs::File> {
+    fs::File::open(path)
 }
 
 /// The inputs in order: files as given, files of a folder by name.
@@ -131,7 +134,7 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-fn is_manifest(path: &Path) -> bool {
+pub(super) fn is_manifest(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let name = name.strip_suffix(".gz").unwrap_or(name);
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);

@@ -12,9 +12,9 @@ use super::folder::{RUN_SCHEMA, RunFolder};
 use super::progress::{self, Line};
 use super::{Code, Failure, inputs, print_findings, say};
 use crate::kernel::{Engine, Halt};
-use crate::record::{Counts, Json, Outcome, Recorder, Summary};
+use crate::record::{Counts, Json, Metrics, Outcome, Recorder, Summary};
 use crate::report::{Stop, Story, story};
-use crate::runs::{self, Finished, Progress};
+use crate::runs::{self, Finished, Progress, Task};
 use crate::scenario::Loaded;
 
 pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
@@ -24,7 +24,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
     let interrupt = progress::interrupt();
     let line = Line::new(args.input.quiet);
     line.say("reading");
-    let loaded = inputs::load(&args.input, overrides, &mut folder);
+    let loaded = inputs::load(&args.input.files, overrides, &mut folder);
     line.clear();
     let loaded = loaded?;
     if !args.input.quiet || loaded.has_errors() {
@@ -65,8 +65,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
     }
     Ok(match stop {
         Stop::Interrupted => Code::Interrupted,
-        Stop::End if finished.has_converged() => Code::Fine,
-        Stop::End => Code::NotConverged,
+        Stop::End if finished.has_passed() => Code::Fine,
+        Stop::End => Code::Failed,
     })
 }
 
@@ -79,10 +79,19 @@ fn simulate(
 ) -> Result<(Finished, Counts), Failure> {
     let plan = Arc::new(loaded.plan.clone());
     let mut recorder: Recorder<BufWriter<File>> = Recorder::to(folder.file("timeline.jsonl")?);
+    let mut metrics = Metrics::new(&plan);
     let line = Line::new(args.input.quiet);
     let mut last = None;
     let result = catch_unwind(AssertUnwindSafe(|| {
-        runs::run_within(plan, &mut recorder, interrupt, args.max_events, &mut |progress| {
+        let task = Task {
+            plan,
+            expectations: loaded.expectations.clone(),
+            sink: &mut recorder,
+            metrics: &mut metrics,
+            interrupt,
+            events_max: args.max_events,
+        };
+        runs::run_task(task, &mut |progress| {
             last = Some(progress);
             line.show(progress);
             machine.look()
@@ -119,10 +128,15 @@ fn summary(loaded: &Loaded, finished: &Finished, counts: &Counts) -> Summary {
         digest: world.digest(),
         converged_at: world.converged_since(),
     });
+    summary.expectations.clone_from(&finished.expectations);
     let warnings = loaded.findings.iter().filter(|it| !it.is_error());
     summary.warnings.extend(warnings.map(ToString::to_string));
     for refusal in world.refused() {
         summary.warnings.push(format!("{}: refused: {}", refusal.source, refusal.status));
+    }
+    for (step, why) in world.missed() {
+        let name = &loaded.plan.steps[*step].name;
+        summary.warnings.push(format!("step {name:?} did nothing: {why}"));
     }
     for (note, count) in loaded.notes.iter() {
         summary.warnings.push(format!("{note}: accepted, not modelled ({count} objects)"));

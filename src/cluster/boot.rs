@@ -93,6 +93,7 @@ impl World {
             errands: Errands::default(),
             timeline: Timeline::new(plan.steps.len()),
             struck: Default::default(),
+            touched: Vec::new(),
             observed,
             convergence: Convergence::default(),
             census: Census::default(),

@@ -6,9 +6,7 @@ use super::counts::Counts;
 use super::json::Json;
 use crate::api::name::Text;
 use crate::api::node::Node;
-use crate::api::pod::{
-    ContainerState, ContainerStatus, Phase, Pod, PodCondition, TerminationReason,
-};
+use crate::api::pod::{ContainerState, ContainerStatus, Phase, Pod, TerminationReason};
 use crate::api::service::{EndpointSlice, Exposure, Service};
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::cluster::plan::Plan;
@@ -63,6 +61,8 @@ pub struct Summary {
     pub workloads: Vec<WorkloadRow>,
     /// Services.
     pub services: Vec<ServiceRow>,
+    /// What was expected, in the order written.
+    pub expectations: Vec<ExpectationRow>,
     /// Pods that could not be placed: how many share a message, and one of them.
     pub unplaced: Vec<(Text, u32, String)>,
     /// What a reader should know.
@@ -135,6 +135,32 @@ pub struct ServiceRow {
     pub endpoints: u64,
 }
 
+/// What came of something expected.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExpectationRow {
+    /// What it is called.
+    pub name: String,
+    /// Whether it held.
+    pub passed: bool,
+    /// When that was settled; nothing if only the end settled it.
+    pub at: Option<SimTime>,
+    /// What was seen, in words.
+    pub detail: String,
+    /// The number of the fact that broke it, where one did.
+    pub of_fact: Option<u64>,
+}
+
+impl ExpectationRow {
+    fn to_json(&self) -> Json {
+        Json::map([
+            ("name", Json::text(&self.name)),
+            ("passed", Json::Bool(self.passed)),
+            ("at_seconds", Json::or_null(self.at.map(Json::Seconds))),
+            ("detail", Json::text(&self.detail)),
+        ])
+    }
+}
+
 impl ServiceRow {
     /// The name clients inside the cluster know it by.
     pub fn dns_name(&self) -> String {
@@ -161,6 +187,7 @@ impl Summary {
             nodes: NodeCounts { total, ready },
             workloads: workloads(store),
             services: services(store),
+            expectations: Vec::new(),
             unplaced: unplaced(store),
             warnings: Vec::new(),
         }
@@ -188,7 +215,7 @@ impl Summary {
             ),
             ("workloads", list(self.workloads.iter().map(WorkloadRow::to_json).collect())),
             ("services", list(self.services.iter().map(ServiceRow::to_json).collect())),
-            ("expectations", list(Vec::new())),
+            ("expectations", list(self.expectations.iter().map(ExpectationRow::to_json).collect())),
             ("warnings", list(self.warnings.iter().map(Json::text).collect())),
         ])
     }
@@ -256,17 +283,6 @@ fn is_oom_killed(status: &ContainerStatus) -> bool {
     [now, status.last.map(|end| end.reason)].contains(&Some(TerminationReason::OomKilled))
 }
 
-/// Whether somebody said why the pod is not placed: no node fits, or gates hold it back.
-fn is_unplaced(pod: &Pod) -> bool {
-    pod.status.phase == Phase::Pending
-        && pod.node.is_none()
-        && pod.status.condition(PodCondition::PodScheduled).value == Some(false)
-}
-
-fn is_unschedulable(pod: &Pod) -> bool {
-    is_unplaced(pod) && pod.status.reason.as_ref().is_none_or(|it| &*it.reason != "SchedulingGated")
-}
-
 fn pod_counts(store: &Store, counts: &Counts) -> PodCounts {
     let mut pods = PodCounts {
         created: counts.pods_created,
@@ -283,7 +299,7 @@ fn pod_counts(store: &Store, counts: &Counts) -> PodCounts {
         };
         *phase += 1;
         pods.ready += u64::from(pod.is_ready());
-        pods.unschedulable += u64::from(is_unschedulable(pod));
+        pods.unschedulable += u64::from(pod.is_unschedulable());
         let statuses = pod.status.containers.iter().flat_map(|list| list.iter());
         pods.oom_killed += u64::from(statuses.into_iter().any(is_oom_killed));
     }
@@ -338,7 +354,7 @@ fn services(store: &Store) -> Vec<ServiceRow> {
 
 fn unplaced(store: &Store) -> Vec<(Text, u32, String)> {
     let mut by_message: BTreeMap<Text, (u32, String)> = BTreeMap::new();
-    for (_, pod) in store.table::<Pod>().iter().filter(|(_, pod)| is_unplaced(pod)) {
+    for (_, pod) in store.table::<Pod>().iter().filter(|(_, pod)| pod.is_unplaced()) {
         let message =
             pod.status.reason.as_ref().map_or_else(|| "".into(), |reason| reason.message.clone());
         let name = format!("{}/{}", pod.meta.namespace, pod.meta.name);

@@ -89,6 +89,7 @@ fn what_is_written_has_exactly_the_fields_of_its_schema() {
             cluster_ip: Some("10.0.0.7".to_owned()),
             endpoints: 3,
         }],
+        expectations: Vec::new(),
         unplaced: Vec::new(),
         warnings: vec!["w".to_owned()],
     };

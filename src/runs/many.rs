@@ -1,14 +1,19 @@
-//! The same plan under many seeds.
+//! The same plans under many seeds.
 
-use std::ops::RangeInclusive;
+use std::ops::{ControlFlow, RangeInclusive};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
-use super::one::run;
+use super::one::{Finished, Task, run_task};
+use crate::api::name::Text;
 use crate::cluster::plan::Plan;
-use crate::kernel::{Engine, Halt, NoSink};
+use crate::expect::Expectations;
+use crate::kernel::{Engine, FactSink, Halt, NoSink};
+use crate::messages::Fact;
+use crate::record::{ExpectationRow, Metrics};
 use crate::time::SimTime;
 
 /// Most seeds of one command.
@@ -39,11 +44,24 @@ impl Seeds {
     }
 }
 
+/// A plan to be tried under some seeds.
+#[derive(Clone, Debug)]
+pub struct Test {
+    /// The plan; its own seed plays no part.
+    pub plan: Arc<Plan>,
+    /// What is expected of each run.
+    pub expectations: Arc<Expectations>,
+    /// The seeds.
+    pub seeds: Seeds,
+}
+
 /// How one seed went.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Verdict {
     /// The seed.
     pub seed: u64,
+    /// Whether all that was expected came true; with nothing expected, whether it converged.
+    pub has_passed: bool,
     /// Since when the cluster was as desired, if it was at the end.
     pub converged_at: Option<SimTime>,
     /// The run's identity.
@@ -52,52 +70,141 @@ pub struct Verdict {
     pub ended_at: SimTime,
     /// Events handled.
     pub events: u64,
+    /// What came of what was expected, in the order written.
+    pub expectations: Vec<ExpectationRow>,
+    /// Steps of the timeline that found nothing, by name, and why.
+    pub missed: Vec<(Text, Text)>,
+    /// For each expectation that failed: the facts that led to it, first cause first.
+    pub chains: Vec<Vec<Link>>,
 }
 
-/// Runs `plan` under each seed, `jobs` at a time (0: as many as there are processors). The verdicts come
-/// in the order of the seeds, the same for any `jobs`; once `interrupt` is set, those that are not done
-/// are left out.
+/// A fact of a chain of causes.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Link {
+    /// When it happened.
+    pub at: SimTime,
+    /// Its number.
+    pub number: u64,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// Why many runs could not be carried out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Trouble {
+    /// No threads can be had.
+    Threads(String),
+    /// A run of this seed came to grief through a fault of ours; the panic has told what.
+    Bug(u64),
+}
+
+/// Runs each test under each of its seeds, `jobs` at a time (0: as many as there are processors). The
+/// verdicts come in the order of the tests and seeds, the same for any `jobs`; once `interrupt` is
+/// set, those that are not done are left out. `done` hears of each as it ends.
 ///
 /// # Errors
-/// Where no threads can be had.
+/// Where no threads can be had, or a run came to grief.
 pub fn many(
-    plan: &Plan,
-    seeds: &Seeds,
+    tests: &[Test],
     jobs: usize,
     interrupt: &AtomicBool,
     done: &(dyn Fn(&Verdict) + Sync),
-) -> Result<Vec<Verdict>, String> {
+) -> Result<Vec<Vec<Verdict>>, Trouble> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(jobs)
         .build()
-        .map_err(|error| error.to_string())?;
-    let seeds: Vec<u64> = seeds.0.clone().collect();
-    let verdicts: Vec<Option<Verdict>> = pool.install(|| {
-        seeds
-            .into_par_iter()
-            .map(|seed| {
-                if interrupt.load(Ordering::Relaxed) {
-                    return None;
-                }
-                let plan = Arc::new(Plan { seed, ..plan.clone() });
-                let finished = run(plan, &mut NoSink, interrupt, &mut |_| {});
-                if finished.halt == Halt::Interrupted {
-                    return None;
-                }
-                let world = &finished.world;
-                let verdict = Verdict {
-                    seed,
-                    converged_at: world.converged_since(),
-                    digest: world.digest(),
-                    ended_at: world.now(),
-                    events: world.events(),
-                };
-                done(&verdict);
-                Some(verdict)
-            })
-            .collect()
-    });
-    Ok(verdicts.into_iter().flatten().collect())
+        .map_err(|error| Trouble::Threads(error.to_string()))?;
+    let runs: Vec<(usize, u64)> = tests
+        .iter()
+        .enumerate()
+        .flat_map(|(at, test)| test.seeds.0.clone().map(move |seed| (at, seed)))
+        .collect();
+    let one = |&(at, seed): &(usize, u64)| {
+        if interrupt.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let verdict = catch_unwind(AssertUnwindSafe(|| verdict(&tests[at], seed, interrupt)))
+            .map_err(|_| Trouble::Bug(seed))?;
+        if let Some(verdict) = &verdict {
+            done(verdict);
+        }
+        Ok(verdict.map(|verdict| (at, verdict)))
+    };
+    let verdicts: Result<Vec<_>, Trouble> = pool.install(|| runs.par_iter().map(one).collect());
+    let mut by_test: Vec<Vec<Verdict>> = tests.iter().map(|_| Vec::new()).collect();
+    for (at, verdict) in verdicts?.into_iter().flatten() {
+        by_test[at].push(verdict);
+    }
+    Ok(by_test)
+}
+
+/// One seed; nothing if it was interrupted.
+fn verdict(test: &Test, seed: u64, interrupt: &AtomicBool) -> Option<Verdict> {
+    let plan = Arc::new(Plan { seed, ..Plan::clone(&test.plan) });
+    let finished = go(&plan, test, &mut NoSink, interrupt);
+    if finished.halt == Halt::Interrupted {
+        return None;
+    }
+    let chains = links(&plan, test, &finished.chains);
+    let world = &finished.world;
+    let missed =
+        world.missed().iter().map(|(step, why)| (plan.steps[*step].name.clone(), why.clone()));
+    Some(Verdict {
+        seed,
+        has_passed: finished.has_passed(),
+        converged_at: world.converged_since(),
+        digest: world.digest(),
+        ended_at: world.now(),
+        events: world.events(),
+        missed: missed.collect(),
+        chains,
+        expectations: finished.expectations,
+    })
+}
+
+fn go(
+    plan: &Arc<Plan>,
+    test: &Test,
+    sink: &mut dyn FactSink<Fact>,
+    interrupt: &AtomicBool,
+) -> Finished {
+    let metrics = &mut Metrics::new(plan);
+    let (plan, expectations) = (plan.clone(), test.expectations.clone());
+    let task = Task { plan, expectations, sink, metrics, interrupt, events_max: u64::MAX };
+    run_task(task, &mut |_| ControlFlow::Continue(()))
+}
+
+/// Keeps the facts of these numbers, and stops the run behind the last of them.
+struct Picker<'p> {
+    wanted: &'p [u64],
+    found: Vec<Link>,
+    is_done: &'p AtomicBool,
+}
+
+impl FactSink<Fact> for Picker<'_> {
+    fn record(&mut self, at: SimTime, number: u64, _cause: u64, fact: &Fact) {
+        if self.wanted.get(self.found.len()) == Some(&number) {
+            self.found.push(Link { at, number, fact: fact.clone() });
+            if self.found.len() == self.wanted.len() {
+                self.is_done.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// The facts behind numbers: a run keeps none of them, so it is run again up to the last.
+fn links(plan: &Arc<Plan>, test: &Test, chains: &[Vec<u64>]) -> Vec<Vec<Link>> {
+    let mut wanted: Vec<u64> = chains.iter().flatten().copied().collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    if wanted.is_empty() {
+        return chains.iter().map(|_| Vec::new()).collect();
+    }
+    let is_done = AtomicBool::new(false);
+    let mut picker = Picker { wanted: &wanted, found: Vec::new(), is_done: &is_done };
+    go(plan, test, &mut picker, &is_done);
+    let link = |number: &u64| picker.found.iter().find(|link| link.number == *number).cloned();
+    chains.iter().map(|chain| chain.iter().rev().filter_map(link).collect()).collect()
 }
 
 #[cfg(test)]

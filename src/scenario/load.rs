@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::Read;
+use std::sync::Arc;
 
 use super::assign::Assignment;
 use super::chaos;
@@ -20,6 +21,7 @@ use crate::api::documents::{self, Document, Limits};
 use crate::api::kind::Kind;
 use crate::api::tree::{Entry, Node, Value, canonical_json};
 use crate::cluster::plan::{Act, Plan, PlannedObject, SchedulerPlan};
+use crate::expect::Expectations;
 use crate::kernel::Fidelity;
 use crate::time::{SimDuration, SimTime};
 
@@ -62,8 +64,10 @@ pub struct Loaded {
     pub findings: Vec<Diagnostic>,
     /// What was set and plays no part.
     pub notes: Notes,
-    /// Expectations nobody checks.
-    pub unchecked: usize,
+    /// What is expected of its runs.
+    pub expectations: Arc<Expectations>,
+    /// Whether there was a Scenario among the documents.
+    pub has_scenario: bool,
     /// Documents read, the Scenario among them.
     pub documents: usize,
 }
@@ -240,6 +244,7 @@ impl Loader {
         let mut judge = Judge { document: &document, findings: &mut findings };
         let mut settings = settings(written, &mut judge);
         self.blame_assignments(&mut findings);
+        self.blame_assignments(settings.expect.findings());
         self.objects.findings.append(&mut findings);
         for (number, step) in settings.steps.iter_mut().enumerate() {
             if let (Some(path), Act::Apply(list)) = (&step.apply, &mut step.step.act) {
@@ -372,7 +377,7 @@ impl Loader {
     }
 
     /// What is wrong with a value from the command line is said of the command line.
-    fn blame_assignments(&self, findings: &mut [Diagnostic]) {
+    fn blame_assignments<'f>(&self, findings: impl IntoIterator<Item = &'f mut Diagnostic>) {
         for finding in findings {
             let Some(field) = &finding.field else { continue };
             let blamed = self
@@ -390,6 +395,7 @@ impl Loader {
 
     /// The plan of all that was read.
     pub fn finish(mut self) -> Loaded {
+        let has_scenario = self.settings.is_some();
         if self.settings.is_none() && !self.overrides.assignments.is_empty() {
             self.read("--set", EMPTY.as_bytes(), &mut |_| {});
             self.documents -= 1;
@@ -414,16 +420,18 @@ impl Loader {
             );
         }
         let name = settings.name.clone().unwrap_or_else(|| name_of(self.first_file.as_deref()));
-        let unchecked = settings.expectations;
+        let expected = std::mem::take(&mut settings.expect);
         let (mut compactor, mut findings) = self.objects.finish();
         let scheduler = self.scheduler.unwrap_or_default();
         let input = resolve::Input { name, settings, scheduler, objects: self.list };
         let plan = resolve::plan(input, &self.overrides, &mut compactor, &mut findings);
+        findings.extend(expected.mentioned.check(&plan));
         Loaded {
             plan,
             findings,
             notes: compactor.notes().clone(),
-            unchecked,
+            expectations: Arc::new(expected.expectations),
+            has_scenario,
             documents: self.documents,
         }
     }

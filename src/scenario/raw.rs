@@ -148,7 +148,6 @@ pub(super) struct Traffic {
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-#[allow(dead_code, reason = "read so that slips in it are found; expectations are not checked yet")]
 pub(super) struct Expect {
     pub name: Option<String>,
     pub eventually: Option<String>,
@@ -156,7 +155,7 @@ pub(super) struct Expect {
     pub never: Option<String>,
     pub at_end: Option<String>,
     pub of: Option<String>,
-    pub after: Option<String>,
+    pub after: Option<Span>,
     pub within: Option<Span>,
     #[serde(rename = "for")]
     pub lasts: Option<Span>,

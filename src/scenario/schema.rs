@@ -138,8 +138,9 @@ pub fn scenario() -> Value {
         "until": duration()}));
     let expect = object(json!({
         "name": text("Its name."), "eventually": text("A condition."), "always": text("A condition."),
-        "never": text("A condition."), "atEnd": text("A condition."), "of": text("A step."),
-        "after": text("A step."), "within": duration(), "for": duration()}));
+        "never": text("A condition."), "atEnd": text("A condition."), 
+        "of": text("The step or fault whose begin the window is counted from."),
+        "after": duration(), "within": duration(), "for": duration()}));
     let mut schema = object(json!({
         "apiVersion": {"const": API_VERSION},
         "kind": {"const": "Scenario"},

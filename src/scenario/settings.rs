@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::expect::{self, Expected};
 use super::judge::Judge;
 use super::nodes::{Group, NODES_MAX};
 use super::raw;
@@ -33,8 +34,7 @@ pub(super) struct Settings {
     pub feature_gates: BTreeMap<String, bool>,
     pub apps: AppRules,
     pub steps: Vec<WrittenStep>,
-    /// How many expectations nobody checks.
-    pub expectations: usize,
+    pub expect: Expected,
 }
 
 impl Default for Settings {
@@ -51,7 +51,7 @@ impl Default for Settings {
             feature_gates: BTreeMap::new(),
             apps: AppRules::default(),
             steps: Vec::new(),
-            expectations: 0,
+            expect: Expected::default(),
         }
     }
 }
@@ -92,31 +92,9 @@ pub(super) fn settings(written: raw::Scenario, judge: &mut Judge<'_, '_>) -> Set
         let clients = traffic.len();
         judge.warn("spec.traffic", format!("accepted, not modelled yet ({clients} in all)"));
     }
-    take_expectations(&spec.expect.unwrap_or_default(), &mut settings, judge);
+    let steps: Vec<&str> = settings.steps.iter().map(|it| &*it.step.name).collect();
+    settings.expect = expect::expect(spec.expect.unwrap_or_default(), &steps, judge);
     settings
-}
-
-fn take_expectations(list: &[raw::Expect], settings: &mut Settings, judge: &mut Judge<'_, '_>) {
-    settings.expectations = list.len();
-    for (at, one) in list.iter().enumerate() {
-        let forms = [&one.eventually, &one.always, &one.never, &one.at_end];
-        let given = forms.iter().filter(|form| form.is_some()).count();
-        if given != 1 {
-            judge.error(
-                &format!("spec.expect[{at}]"),
-                format!("expected exactly one of eventually, always, never, atEnd; found {given}"),
-            );
-        }
-    }
-    if !list.is_empty() {
-        judge.warn(
-            "spec.expect",
-            format!(
-                "accepted, not checked yet: nothing is claimed about them ({} in all)",
-                list.len()
-            ),
-        );
-    }
 }
 
 fn take_cluster(written: raw::Cluster, settings: &mut Settings, judge: &mut Judge<'_, '_>) {
