@@ -147,10 +147,10 @@ fn syntax(text: &str, at: usize, message: &str) -> Problem {
     };
     let message = match message.strip_prefix("Syntax error: ") {
         Some(_) if text.trim().is_empty() => "there is no condition".to_owned(),
-        Some(_) if rest.is_empty() => "the condition breaks off here".to_owned(),
         Some(words) if words.starts_with("missing ") => {
             format!("{} here", words.split(" at ").next().unwrap_or(words))
         }
+        Some(_) if rest.is_empty() => "the condition breaks off here".to_owned(),
         Some(words) if words.starts_with("token recognition") && rest.starts_with(['\'', '"']) => {
             "this text has no end".to_owned()
         }

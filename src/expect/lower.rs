@@ -69,8 +69,10 @@ impl<'a> Lowering<'a> {
         self.problems.push(Problem { at, message: message.into(), hint });
     }
 
+    /// The character an expression's mark stands at; the parser counts bytes.
     fn offset(&self, id: u64) -> usize {
-        self.source.offset_for(id).map_or(0, |(start, _)| start as usize)
+        let bytes = self.source.offset_for(id).map_or(0, |(start, _)| start as usize);
+        self.source.source.char_indices().take_while(|(at, _)| *at < bytes).count()
     }
 
     /// Where the name stands whose parenthesis is the place of `id`.

@@ -59,7 +59,11 @@ pub(super) fn expect(
         if let Some(of) = &one.of
             && !steps.contains(&of.as_str())
         {
-            judge.not_one_of(&format!("{path}.of"), of, steps);
+            let place = format!("{path}.of");
+            match steps {
+                [] => judge.error(&place, format!("there is no step {of:?}: there is no timeline")),
+                steps => judge.not_one_of(&place, of, steps),
+            }
         }
         windows(&one, mode, &path, judge);
         let place = format!("{path}.{}", mode.word());
