@@ -207,7 +207,7 @@ fn wrong_expectations_are_named_with_place_and_column() {
         "spec.expect[0].always: column 19: deployment has no field \"redy\" (did you mean \"ready\"?)",
     );
     place(1, "a second expectation named \"a\"");
-    place(1, "spec.expect[1].of: there is no step \"kill\"");
+    place(1, "spec.expect[1].of: the timeline has no step named \"kill\"");
     place(
         1,
         "column 12: nothing creates a deployment named \"default/wob\" (did you mean \"default/web\"?)",
@@ -223,8 +223,8 @@ fn wrong_expectations_are_named_with_place_and_column() {
     place(9, "warning: spec.expect[9].always: column 6: no pod of the input has such labels");
     assert_eq!(found.len(), 13, "{found:#?}");
     let column = found.iter().find(|it| it.contains("redy")).expect("it is told");
-    // The condition begins at column 22 of its line.
-    assert!(column.starts_with(&format!("in.yaml:{line}:{}", 22 + 18)), "{column}");
+    // The condition begins at column 24 of its line.
+    assert!(column.starts_with(&format!("in.yaml:{line}:{}", 24 + 18)), "{column}");
 }
 
 #[test]

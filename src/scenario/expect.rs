@@ -27,22 +27,24 @@ pub(super) struct Expected {
 impl Expected {
     /// Findings that may yet be told.
     pub(super) fn findings(&mut self) -> impl Iterator<Item = &mut Diagnostic> {
-        self.mentioned.0.iter_mut().map(|(_, finding)| finding)
+        let Mentioned { subjects, steps } = &mut self.mentioned;
+        let subjects = subjects.iter_mut().map(|(_, finding)| finding);
+        subjects.chain(steps.iter_mut().map(|(_, finding)| finding))
     }
 }
 
 /// What conditions name, each with what is to be said if it is not there.
 #[derive(Debug, Default)]
-pub(super) struct Mentioned(Vec<(Subject, Diagnostic)>);
+pub(super) struct Mentioned {
+    subjects: Vec<(Subject, Diagnostic)>,
+    /// Steps and faults of the timeline.
+    steps: Vec<(String, Diagnostic)>,
+}
 
-/// Reads expectations; `steps` are the names of the timeline's steps.
-pub(super) fn expect(
-    written: Vec<raw::Expect>,
-    steps: &[&str],
-    judge: &mut Judge<'_, '_>,
-) -> Expected {
+/// Reads expectations.
+pub(super) fn expect(written: Vec<raw::Expect>, judge: &mut Judge<'_, '_>) -> Expected {
     let mut builder = Builder::default();
-    let mut mentioned = Vec::new();
+    let mut mentioned = Mentioned::default();
     let mut names = BTreeSet::new();
     for (at, one) in written.into_iter().enumerate() {
         let path = format!("spec.expect[{at}]");
@@ -56,14 +58,9 @@ pub(super) fn expect(
         } else if !names.insert(name.clone()) {
             judge.error(&format!("{path}.name"), format!("a second expectation named {name:?}"));
         }
-        if let Some(of) = &one.of
-            && !steps.contains(&of.as_str())
-        {
-            let place = format!("{path}.of");
-            match steps {
-                [] => judge.error(&place, format!("there is no step {of:?}: there is no timeline")),
-                steps => judge.not_one_of(&place, of, steps),
-            }
+        if let Some(of) = &one.of {
+            let finding = judge.document.finding(Severity::Error, &format!("{path}.of"), "");
+            mentioned.steps.push((of.clone(), finding));
         }
         windows(&one, mode, &path, judge);
         let place = format!("{path}.{}", mode.word());
@@ -79,7 +76,7 @@ pub(super) fn expect(
         };
         for Mention { at, subject } in condition.mentions.clone() {
             let problem = Problem { at, message: String::new(), hint: None };
-            mentioned.push((subject, finding(judge, &place, text, &problem)));
+            mentioned.subjects.push((subject, finding(judge, &place, text, &problem)));
         }
         let line = judge.document.locate(&path).line;
         let source = Place { file: judge.document.file.to_owned(), line };
@@ -89,7 +86,7 @@ pub(super) fn expect(
         expectation.within = one.within.map(|span| span.0);
         expectation.hold = one.lasts.map(|span| span.0);
     }
-    Expected { expectations: builder.finish(), mentioned: Mentioned(mentioned) }
+    Expected { expectations: builder.finish(), mentioned }
 }
 
 fn mode<'e>(
@@ -180,7 +177,15 @@ impl Mentioned {
         let objects: Vec<&PlannedObject> = plan.objects.iter().chain(applied.flatten()).collect();
         let relabels = plan.steps.iter().any(|it| ["patch", "label"].contains(&it.act.verb()));
         let mut findings = Vec::new();
-        for (subject, mut finding) in self.0 {
+        let steps: Vec<&str> = plan.steps.iter().map(|step| &*step.name).collect();
+        for (of, mut finding) in self.steps {
+            if !steps.contains(&of.as_str()) {
+                finding.message = format!("the timeline has no step named {of:?}");
+                finding.hint = nearest(&of, &steps).map(|name| format!("did you mean {name:?}?"));
+                findings.push(finding);
+            }
+        }
+        for (subject, mut finding) in self.subjects {
             // The column, put there beforehand.
             let column = finding.message.clone();
             match &subject {

@@ -92,8 +92,7 @@ pub(super) fn settings(written: raw::Scenario, judge: &mut Judge<'_, '_>) -> Set
         let clients = traffic.len();
         judge.warn("spec.traffic", format!("accepted, not modelled yet ({clients} in all)"));
     }
-    let steps: Vec<&str> = settings.steps.iter().map(|it| &*it.step.name).collect();
-    settings.expect = expect::expect(spec.expect.unwrap_or_default(), &steps, judge);
+    settings.expect = expect::expect(spec.expect.unwrap_or_default(), judge);
     settings
 }
 
