@@ -200,10 +200,11 @@ impl<'a> Lowering<'a> {
         } else {
             self.offset(id)
         };
+        // Looks in them are replaced: where they begin is known before.
+        let args: Vec<usize> = call.args.iter().map(|it| self.begin(it)).collect();
         let target = call.target.as_mut().map(|target| self.expr(target));
         let types: Vec<Type> = call.args.iter_mut().map(|argument| self.expr(argument)).collect();
         if standard::is_known(&call.func_name) {
-            let args: Vec<usize> = call.args.iter().map(|it| self.begin(it)).collect();
             return standard::result(self, at, &call.func_name, target, &types, &args);
         }
         let name = &call.func_name;
@@ -217,12 +218,12 @@ impl<'a> Lowering<'a> {
     }
 
     fn comprehension(&mut self, it: &mut ComprehensionExpr) -> Type {
+        let at = self.begin(&it.iter_range);
         let over = match self.expr(&mut it.iter_range) {
             Type::List(item) => *item,
             Type::Map(key, _) => *key,
             Type::Any => Type::Any,
             other => {
-                let at = self.begin(&it.iter_range);
                 self.tell(at, format!("this needs a list, not {other}"), None);
                 Type::Any
             }
