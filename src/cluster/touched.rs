@@ -39,7 +39,11 @@ pub(super) fn touch(
         TableKind::Deployment => each::<Deployment>(store, range, &mut put),
         TableKind::Service => each::<Service>(store, range, &mut put),
         TableKind::EndpointSlice => each::<EndpointSlice>(store, range, &mut put),
-        TableKind::Namespace | TableKind::Lease | TableKind::PriorityClass | TableKind::Other => {}
+        TableKind::Namespace
+        | TableKind::Endpoints
+        | TableKind::Lease
+        | TableKind::PriorityClass
+        | TableKind::Other => {}
     }
 }
 
