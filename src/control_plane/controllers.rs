@@ -343,7 +343,10 @@ impl ControllerManager {
                 (Some(before), Some((after, _))) => after.shows_as(&before),
                 (before, after) => before.is_none() && after.is_none(),
             };
-        if !is_same {
+        // What is no endpoint before and after would only be left out once more.
+        let matters = before.is_some_and(|before| before.has_endpoint())
+            || after.is_some_and(|(after, _)| after.has_endpoint());
+        if matters && !is_same {
             let joined = serves.iter().filter(|service| !served.contains(service)).copied();
             let touched: Vec<Id<Service>> = served.iter().copied().chain(joined).collect();
             self.endpoint_slices.pods(&touched, fx);
