@@ -12,7 +12,9 @@ use cel::common::types::CelBool;
 use super::board::{Board, Values};
 use super::course::{Course, Mode, Outcome};
 use super::readings::{Expectation, Expectations};
+use crate::api::name::Text;
 use crate::cluster::World;
+use crate::cluster::plan::TrafficPlan;
 use crate::kernel::{Engine, FactSink, NO_CAUSE};
 use crate::messages::{Fact, Verb};
 use crate::record::{ExpectationRow, Metrics};
@@ -33,6 +35,14 @@ struct Case {
     fact: Option<u64>,
 }
 
+/// The latest request a client lost.
+struct Lost {
+    client: Text,
+    /// Namespace and name of the Service it calls.
+    service: (Text, Text),
+    fact: u64,
+}
+
 /// Watches one run.
 pub struct Judge {
     set: Arc<Expectations>,
@@ -43,8 +53,8 @@ pub struct Judge {
     wake: Option<SimTime>,
     /// Cases whose window is counted from a step that has not begun.
     unanchored: usize,
-    /// The latest fact of a lost request, by client.
-    lost: Vec<(crate::api::name::Text, u64)>,
+    /// Clients, and the latest fact of a request each lost.
+    lost: Vec<Lost>,
     /// The cause of each fact, by number; to walk back from a violation.
     causes: Vec<u32>,
 }
@@ -80,6 +90,13 @@ impl Judge {
         if self.cases.is_empty() {
             return;
         }
+        let clients = world.plan().traffic.iter();
+        let lost = |it: &TrafficPlan| Lost {
+            client: it.name.clone(),
+            service: it.service.clone(),
+            fact: NO_CAUSE,
+        };
+        self.lost = clients.map(lost).collect();
         self.board.begin(world);
         self.cases.iter_mut().for_each(|case| case.is_stale = true);
         self.wake = Some(SimTime::ZERO);
@@ -226,20 +243,28 @@ impl Judge {
         }
     }
 
-    fn lost_of(&self, _service: (&str, &str)) -> Option<u64> {
-        self.lost.iter().map(|(_, fact)| *fact).max()
+    /// The latest fact of a request to this Service that was lost.
+    fn lost_of(&self, (namespace, name): (&str, &str)) -> Option<u64> {
+        let of =
+            self.lost.iter().filter(|it| *it.service.0 == *namespace && *it.service.1 == *name);
+        of.map(|it| it.fact).filter(|&fact| fact != NO_CAUSE).max()
     }
 }
 
 impl FactSink<Fact> for Judge {
     #[inline]
-    fn record(&mut self, _at: SimTime, _number: u64, cause: u64, fact: &Fact) {
+    fn record(&mut self, _at: SimTime, number: u64, cause: u64, fact: &Fact) {
         if self.cases.is_empty() {
             return;
         }
         self.causes.push(u32::try_from(cause).unwrap_or(0));
-        if fact.verb == Verb::Requests {
-            self.board.note_requests();
+        match fact.verb {
+            Verb::Requests => self.board.note_requests(),
+            Verb::RequestFailed => {
+                let client = |it: &&mut Lost| fact.object.name == *it.client;
+                self.lost.iter_mut().filter(client).for_each(|it| it.fact = number);
+            }
+            _ => {}
         }
     }
 }
