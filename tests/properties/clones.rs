@@ -47,11 +47,17 @@ proptest! {
 #[test]
 fn jobs_and_recording_change_nothing() {
     let plan = cluster(1, Vec::new());
-    let seeds = Seeds::parse("1..4").expect("a row");
+    let test = runs::Test {
+        plan: Arc::new(plan.clone()),
+        expectations: Arc::default(),
+        seeds: Seeds::parse("1..4").expect("a row"),
+    };
+    let tests = [test];
     let many =
-        |jobs| runs::many(&plan, &seeds, jobs, &AtomicBool::new(false), &|_| {}).expect("threads");
-    let one = many(1);
-    assert_eq!(one, many(4));
+        |jobs| runs::many(&tests, jobs, &AtomicBool::new(false), &|_| {}).expect("no trouble");
+    let all = many(1);
+    assert_eq!(all, many(4));
+    let one = &all[0];
     let (recorded, facts) = run(&plan, Order::Fifo);
     assert_eq!(recorded.facts(), facts.0.len() as u64);
     assert_eq!(recorded.digest(), one[0].digest, "recorded or not");
