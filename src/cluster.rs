@@ -258,6 +258,7 @@ impl World {
                 continue;
             }
             let range = self.store.advance(table, cursor, end);
+            self.store.attribute(table, range.clone(), cause);
             let mut news: smallvec::SmallVec<[PodNews; 2]> = smallvec::SmallVec::new();
             let store = &self.store;
             if table == TableKind::Pod {

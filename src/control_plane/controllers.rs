@@ -283,6 +283,7 @@ impl ControllerManager {
         tell: fn(&mut Self, &Change<'_, T>, &View<'_>, &mut Effects<Timer>),
     ) {
         for change in store.table::<T>().changes(changes) {
+            fx.because(change.cause);
             tell(self, &change, view, fx);
         }
     }
@@ -479,7 +480,7 @@ impl ControllerManager {
 
 /// An object as a change that made it.
 fn added<'a, T>(view: &View<'_>, id: Id<T>, new: &'a T) -> Change<'a, T> {
-    Change { at: view.now, id, old: None, new: Some(new), nth: 1 }
+    Change { at: view.now, id, old: None, new: Some(new), nth: 1, cause: 0 }
 }
 
 /// Whether the API server refused because the namespace is being deleted.

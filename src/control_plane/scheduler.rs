@@ -187,11 +187,13 @@ impl Scheduler {
         match table {
             TableKind::Pod => {
                 for change in store.table::<Pod>().changes(changes) {
+                    fx.because(change.cause);
                     self.pod_changed(&change, view, fx);
                 }
             }
             TableKind::Node => {
                 for change in store.table::<Node>().changes(changes) {
+                    fx.because(change.cause);
                     self.node_changed(&change, view, fx);
                 }
             }

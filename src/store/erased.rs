@@ -126,6 +126,11 @@ impl Store {
         on_table!(table, self, [&mut], it => it.advance(cursor, to))
     }
 
+    /// Notes that log entries came about through the fact `cause`.
+    pub fn attribute(&mut self, table: TableKind, range: Range<u64>, cause: u64) {
+        on_table!(table, self, [&mut], it => it.attribute(range, cause));
+    }
+
     /// Frees what nobody can see any more now that a watch is past `range`.
     pub fn settle(&mut self, table: TableKind, range: Range<u64>) {
         on_table!(table, self, [&mut], it => it.settle(range));

@@ -50,6 +50,7 @@ struct Entry<T> {
     new: Option<Id<Version<T>>>,
     /// Which version of its object the change made, counted from 1: the key of its luck.
     nth: u32,
+    cause: u64,
 }
 
 /// A change as a watcher gets to see it.
@@ -65,6 +66,8 @@ pub struct Change<'a, T> {
     pub new: Option<&'a T>,
     /// Which version of its object the change made, counted from 1.
     pub nth: u32,
+    /// The number of the latest fact that led to it; 0 if none is known.
+    pub cause: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -252,7 +255,7 @@ impl<T: Stored> Table<T> {
         });
         self.alive += 1;
         let id = object_id(id);
-        self.push(Entry { rev, at, object: id, old: None, new: Some(version), nth: 1 });
+        self.push(Entry { rev, at, object: id, old: None, new: Some(version), nth: 1, cause: 0 });
         id
     }
 
@@ -264,7 +267,7 @@ impl<T: Stored> Table<T> {
         row.versions = row.versions.wrapping_add(1);
         let nth = row.versions;
         self.versions[old].newer = Some(version);
-        self.push(Entry { rev, at, object: id, old: Some(old), new: Some(version), nth });
+        self.push(Entry { rev, at, object: id, old: Some(old), new: Some(version), nth, cause: 0 });
     }
 
     pub(super) fn delete(&mut self, rev: Rev, at: SimTime, id: Id<T>) {
@@ -274,7 +277,7 @@ impl<T: Stored> Table<T> {
         row.versions = row.versions.wrapping_add(1);
         let nth = row.versions;
         self.alive -= 1;
-        self.push(Entry { rev, at, object: id, old: Some(old), new: None, nth });
+        self.push(Entry { rev, at, object: id, old: Some(old), new: None, nth, cause: 0 });
     }
 
     fn push(&mut self, entry: Entry<T>) {
@@ -341,7 +344,18 @@ impl<T: Stored> Table<T> {
             old: entry.old.and_then(value),
             new: entry.new.and_then(value),
             nth: entry.nth,
+            cause: entry.cause,
         })
+    }
+
+    /// Notes that the log entries numbered `range` came about through the fact `cause`.
+    pub fn attribute(&mut self, range: Range<u64>, cause: u64) {
+        for at in range {
+            let place = at.checked_sub(self.log_start).and_then(|at| usize::try_from(at).ok());
+            if let Some(entry) = place.and_then(|at| self.log.get_mut(at)) {
+                entry.cause = cause;
+            }
+        }
     }
 
     /// The log entries numbered `range`, in order.
