@@ -9,6 +9,7 @@
 mod args;
 mod budget;
 mod check;
+mod explain;
 mod folder;
 mod inputs;
 mod progress;
@@ -69,6 +70,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::test(&args),
+        Command::Explain(args) => explain::explain(&args),
         Command::Check(args) => check::check(&args),
         Command::Schema(args) => schema::schema(&args),
     };

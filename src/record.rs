@@ -1,6 +1,6 @@
 //! What a run leaves behind: facts with their causes, counts, a summary.
 //!
-//! Owns the public formats (`summary.json`, `timeline.jsonl`) and their JSON Schemas. Refuses to
+//! Owns the public formats (`summary.json`, `timeline.jsonl`, `metrics.csv`) and their JSON Schemas. Refuses to
 //! know files: it writes to whatever it is given. What is kept never changes a run.
 mod counts;
 mod json;
@@ -15,8 +15,8 @@ pub use json::Json;
 pub use metrics::Metrics;
 pub use recorder::Recorder;
 pub use summary::{
-    ExpectationRow, NodeCounts, Outcome, PodCounts, SUMMARY_SCHEMA, ServiceRow, Summary,
-    WorkloadRow,
+    ExpectationRow, NodeCounts, Outcome, PodCounts, RequestCounts, SUMMARY_SCHEMA, ServiceRow,
+    Summary, WorkloadRow,
 };
 pub use timeline::{TIMELINE_SCHEMA, write_row};
 

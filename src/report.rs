@@ -1,4 +1,12 @@
-//! Renders a record: for now as text for a person at a terminal.
+//! Renders what a run left behind: text for a person at a terminal, pictures, and why things happened.
+pub mod explain;
+mod page;
+pub mod pictures;
+mod story;
 mod text;
+mod words;
 
-pub use text::{Stop, Story, story};
+pub use explain::chain;
+pub use page::{Page, page};
+pub use story::{Chronicle, Line, Tone};
+pub use text::{Paint, Stop, Story, story, verdict};

@@ -198,7 +198,14 @@ fn a_run_leaves_a_folder_from_which_it_can_be_run_again() {
     assert_eq!(first.code, 0, "{}{}", first.out, first.err);
     assert!(first.out.contains("converged at "), "{}", first.out);
     let place = folder.path().join("reports/first-light");
-    assert_eq!(names_in(&place), ["inputs", "run.json", "summary.json", "timeline.jsonl"]);
+    let mut expected: Vec<String> =
+        ["inputs", "metrics.csv", "report.html", "run.json", "summary.json", "timeline.jsonl"]
+            .map(str::to_owned)
+            .into();
+    let pictures = ["nodes", "pods", "workloads"];
+    expected.extend(pictures.iter().flat_map(|it| [format!("{it}.png"), format!("{it}.svg")]));
+    expected.sort();
+    assert_eq!(names_in(&place), expected);
     assert_eq!(names_in(&folder.path().join("reports")), ["first-light"]);
     let summary: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(place.join("summary.json")).expect("a summary"))

@@ -26,6 +26,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Run under many seeds: does it do what is expected, every time? Each Scenario below a DIR is a test
     Test(TestArgs),
+    /// Tell why things happened in a run: the causes behind a pod, a node, a client, a fact
+    Explain(ExplainArgs),
     /// Read and check the input, run nothing
     Check(CheckArgs),
     /// Print the JSON Schema of a format
@@ -130,6 +132,17 @@ pub(super) struct TestArgs {
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ExplainArgs {
+    /// A folder that a run was written to, as reports/first-light
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// pod/NAMESPACE/NAME, deployment/.., node/NAME, client/NAME, or #123 for a fact; without it the
+    /// main events
+    #[arg(value_name = "OBJECT")]
+    pub object: Option<String>,
 }
 
 #[derive(Args, Debug)]

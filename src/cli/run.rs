@@ -1,7 +1,7 @@
 //! `wavetank run`.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, IsTerminal, Write, stdout};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,11 +11,15 @@ use super::budget::Machine;
 use super::folder::{RUN_SCHEMA, RunFolder};
 use super::progress::{self, Line};
 use super::{Code, Failure, inputs, print_findings, say};
-use crate::kernel::{Engine, Halt};
+use crate::kernel::{Engine, FactSink, Halt};
+use crate::messages::Fact;
+use crate::record::metrics::write_csv;
 use crate::record::{Counts, Json, Metrics, Outcome, Recorder, Summary};
-use crate::report::{Stop, Story, story};
+use crate::report::pictures;
+use crate::report::{self, Chronicle, Page, Paint, Stop, Story, page, story, verdict};
 use crate::runs::{self, Finished, Progress, Task};
 use crate::scenario::Loaded;
+use crate::time::SimTime;
 
 pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
     let overrides = args.end.over(args.input.overrides()?, args.seed)?;
@@ -37,19 +41,23 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
         return Err(Failure::said(Code::Interrupted));
     }
     folder.called(&loaded.plan.name)?;
-    let (finished, counts) = simulate(&loaded, &folder, &interrupt, args, &machine)?;
-    let summary = summary(&loaded, &finished, &counts);
+    let Ran { finished, counts, metrics, chronicle } =
+        simulate(&loaded, &folder, &interrupt, args, &machine)?;
+    let summary = summary(&loaded, &finished, &counts, &metrics);
+    let stop = if finished.halt == Halt::Interrupted { Stop::Interrupted } else { Stop::End };
+    let lines = chronicle.lines();
+    draw(&loaded, &finished, &metrics, &folder, (&summary, &lines, stop))?;
     folder.write("summary.json", &summary.to_json().pretty())?;
     folder.write("run.json", &run_json(&loaded, &finished, &folder).pretty())?;
     let place = folder.publish()?;
-    let stop = if finished.halt == Halt::Interrupted { Stop::Interrupted } else { Stop::End };
     match args.input.output {
         Format::Json => say(summary.to_json().pretty().trim_end()),
         Format::Text if args.input.quiet => {}
         Format::Text => {
             let refused = finished.world.refused();
-            let notes = &loaded.notes;
-            say(story(Story { summary: &summary, notes, refused, stop }).trim_end());
+            let (notes, paint) = (&loaded.notes, paint());
+            let (summary, lines) = (&summary, &lines[..]);
+            say(story(Story { summary, lines, notes, refused, stop, paint }).trim_end());
             say(format_args!("\nwritten to {}", place.display()));
         }
     }
@@ -70,23 +78,46 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
     })
 }
 
+/// What a run leaves behind in memory.
+struct Ran {
+    finished: Finished,
+    counts: Counts,
+    metrics: Metrics,
+    chronicle: Chronicle,
+}
+
+/// Keeps what happens and remembers what to tell.
+struct Keeper<'a> {
+    recorder: &'a mut Recorder<BufWriter<File>>,
+    chronicle: &'a mut Chronicle,
+}
+
+impl FactSink<Fact> for Keeper<'_> {
+    fn record(&mut self, at: SimTime, number: u64, cause: u64, fact: &Fact) {
+        self.recorder.record(at, number, cause, fact);
+        self.chronicle.record(at, number, cause, fact);
+    }
+}
+
 fn simulate(
     loaded: &Loaded,
     folder: &RunFolder,
     interrupt: &AtomicBool,
     args: &RunArgs,
     machine: &Machine,
-) -> Result<(Finished, Counts), Failure> {
+) -> Result<Ran, Failure> {
     let plan = Arc::new(loaded.plan.clone());
     let mut recorder: Recorder<BufWriter<File>> = Recorder::to(folder.file("timeline.jsonl")?);
-    let mut metrics = Metrics::new(&plan);
+    let mut chronicle = Chronicle::new(&plan);
+    let mut metrics = Metrics::sampling(&plan);
     let line = Line::new(args.input.quiet);
     let mut last = None;
     let result = catch_unwind(AssertUnwindSafe(|| {
+        let mut keeper = Keeper { recorder: &mut recorder, chronicle: &mut chronicle };
         let task = Task {
             plan,
             expectations: loaded.expectations.clone(),
-            sink: &mut recorder,
+            sink: &mut keeper,
             metrics: &mut metrics,
             interrupt,
             events_max: args.max_events,
@@ -99,10 +130,50 @@ fn simulate(
     }));
     line.clear();
     let finished = result.map_err(|_| bug(loaded.plan.seed, last))?;
-    let counts = recorder.finish().map_err(|error| {
-        Failure::machine(format!("timeline.jsonl cannot be written: {}", inputs::words(&error)))
-    })?;
-    Ok((finished, counts))
+    let counts = recorder.finish().map_err(|error| cannot("timeline.jsonl", &error))?;
+    Ok(Ran { finished, counts, metrics, chronicle })
+}
+
+fn cannot(name: &str, error: &std::io::Error) -> Failure {
+    Failure::machine(format!("{name} cannot be written: {}", inputs::words(error)))
+}
+
+/// Writes the metrics, the pictures and the page that holds them.
+fn draw(
+    loaded: &Loaded,
+    finished: &Finished,
+    metrics: &Metrics,
+    folder: &RunFolder,
+    (summary, lines, stop): (&Summary, &[report::Line], Stop),
+) -> Result<(), Failure> {
+    let now = finished.world.now();
+    let series = metrics.series(now);
+    let mut table = folder.file("metrics.csv")?;
+    let written = write_csv(&mut table, &series, now).and_then(|()| table.flush());
+    written.map_err(|error| cannot("metrics.csv", &error))?;
+    let moments = pictures::moments(&loaded.plan, &finished.world);
+    let mut drawn = Vec::new();
+    for picture in pictures::pictures(&series, now, &moments) {
+        let failed = |error| Failure::machine(format!("{} cannot be drawn: {error}", picture.name));
+        let svg = picture.svg().map_err(failed)?;
+        folder.write(&format!("{}.svg", picture.name), &svg)?;
+        let name = format!("{}.png", picture.name);
+        let png = picture.png().map_err(failed)?;
+        let mut file = folder.file(&name)?;
+        let written = file.write_all(&png).and_then(|()| file.flush());
+        written.map_err(|error| cannot(&name, &error))?;
+        drawn.push((picture, svg));
+    }
+    let verdict = verdict(summary, stop);
+    let html = page(Page { summary, story: lines, pictures: &drawn, verdict: &verdict });
+    folder.write("report.html", &html)
+}
+
+/// Colours are for a terminal, where nobody asked for none (no-color.org).
+#[expect(clippy::disallowed_methods, reason = "how results look is no part of a run")]
+fn paint() -> Paint {
+    let is_wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if is_wanted && stdout().is_terminal() { Paint::Colour } else { Paint::Plain }
 }
 
 /// A run came to grief through a fault of ours; the panic has told what.
@@ -117,12 +188,13 @@ fn bug(seed: u64, last: Option<Progress>) -> Failure {
     Failure { code: Code::Bug, message: Some(message) }
 }
 
-fn summary(loaded: &Loaded, finished: &Finished, counts: &Counts) -> Summary {
+fn summary(loaded: &Loaded, finished: &Finished, counts: &Counts, metrics: &Metrics) -> Summary {
     let world = &finished.world;
     let mut summary = Summary::of(Outcome {
         plan: &loaded.plan,
         store: world.store(),
         counts,
+        metrics,
         now: world.now(),
         events: world.events(),
         digest: world.digest(),

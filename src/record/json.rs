@@ -15,6 +15,8 @@ pub enum Json {
     Int(i64),
     /// Seconds with nine decimals.
     Seconds(SimTime),
+    /// Milliseconds with three decimals, from microseconds.
+    Millis(u64),
     /// Text.
     Text(String),
     /// A list.
@@ -59,6 +61,7 @@ impl Json {
             Json::Bool(flag) => write!(out, "{flag}"),
             Json::Int(number) => write!(out, "{number}"),
             Json::Seconds(at) => write!(out, "{at}"),
+            Json::Millis(micros) => write!(out, "{}.{:03}", micros / 1000, micros % 1000),
             Json::Text(text) => out.write_str(&quoted(text)),
             Json::List(items) if items.is_empty() => out.write_str("[]"),
             Json::Map(fields) if fields.is_empty() => out.write_str("{}"),

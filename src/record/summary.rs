@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::counts::Counts;
 use super::json::Json;
+use super::metrics::{Metrics, Window};
 use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::pod::{ContainerState, ContainerStatus, Phase, Pod, TerminationReason};
@@ -28,6 +29,8 @@ pub struct Outcome<'a> {
     pub store: &'a Store,
     /// What was counted on the way.
     pub counts: &'a Counts,
+    /// What was measured on the way.
+    pub metrics: &'a Metrics,
     /// When it ended.
     pub now: SimTime,
     /// Events handled.
@@ -133,6 +136,45 @@ pub struct ServiceRow {
     pub cluster_ip: Option<String>,
     /// Ready endpoints.
     pub endpoints: u64,
+    /// What became of the requests it was sent.
+    pub requests: RequestCounts,
+}
+
+/// Requests of a whole run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct RequestCounts {
+    /// Sent.
+    pub total: u64,
+    /// Answered well.
+    pub ok: u64,
+    /// Ended otherwise; what is neither was still in flight.
+    pub errors: u64,
+    /// Latencies of good answers that 50, 95 and 99 of 100 did not exceed, in microseconds.
+    pub latency_us: [Option<u64>; 3],
+}
+
+impl RequestCounts {
+    fn of(window: &Window) -> RequestCounts {
+        let latency = |q| window.histogram.quantile_nanos(q).map(|nanos| nanos / 1000);
+        RequestCounts {
+            total: window.sent,
+            ok: window.ok,
+            errors: window.errors(),
+            latency_us: [0.50, 0.95, 0.99].map(latency),
+        }
+    }
+
+    fn to_json(self) -> Json {
+        let [p50, p95, p99] = self.latency_us.map(|it| Json::or_null(it.map(Json::Millis)));
+        Json::map([
+            ("total", Json::count(self.total)),
+            ("ok", Json::count(self.ok)),
+            ("errors", Json::count(self.errors)),
+            ("p50_ms", p50),
+            ("p95_ms", p95),
+            ("p99_ms", p99),
+        ])
+    }
 }
 
 /// What came of something expected.
@@ -171,7 +213,7 @@ impl ServiceRow {
 impl Summary {
     /// Sums up a run.
     pub fn of(outcome: Outcome<'_>) -> Summary {
-        let Outcome { plan, store, counts, now, events, digest, converged_at } = outcome;
+        let Outcome { plan, store, counts, metrics, now, events, digest, converged_at } = outcome;
         let nodes = store.table::<Node>().iter();
         let (total, ready) = nodes.fold((0, 0), |(total, ready), (_, node)| {
             (total + 1, ready + u64::from(node.is_ready()))
@@ -186,7 +228,7 @@ impl Summary {
             pods: pod_counts(store, counts),
             nodes: NodeCounts { total, ready },
             workloads: workloads(store),
-            services: services(store),
+            services: services(store, metrics),
             expectations: Vec::new(),
             unplaced: unplaced(store),
             warnings: Vec::new(),
@@ -260,17 +302,7 @@ impl ServiceRow {
             ("cluster_ip", Json::or_null(self.cluster_ip.clone().map(Json::Text))),
             ("dns_name", Json::text(self.dns_name())),
             ("endpoints", Json::count(self.endpoints)),
-            (
-                "requests",
-                Json::map([
-                    ("total", Json::Int(0)),
-                    ("ok", Json::Int(0)),
-                    ("errors", Json::Int(0)),
-                    ("p50_ms", Json::Null),
-                    ("p95_ms", Json::Null),
-                    ("p99_ms", Json::Null),
-                ]),
-            ),
+            ("requests", self.requests.to_json()),
         ])
     }
 }
@@ -331,7 +363,7 @@ fn workloads(store: &Store) -> Vec<WorkloadRow> {
     rows
 }
 
-fn services(store: &Store) -> Vec<ServiceRow> {
+fn services(store: &Store, metrics: &Metrics) -> Vec<ServiceRow> {
     let mut ready: BTreeMap<u64, u64> = BTreeMap::new();
     for (_, slice) in store.table::<EndpointSlice>().iter() {
         let Some(owner) = slice.meta.owner else { continue };
@@ -346,6 +378,9 @@ fn services(store: &Store) -> Vec<ServiceRow> {
             _ => it.cluster_ip.map(|ip| ip.to_string()),
         },
         endpoints: ready.get(&it.meta.uid.0).copied().unwrap_or(0),
+        requests: metrics
+            .service(&it.meta.namespace, &it.meta.name.to_string())
+            .map_or_else(RequestCounts::default, |it| RequestCounts::of(it.total())),
     });
     let mut rows: Vec<_> = rows.collect();
     rows.sort_unstable();

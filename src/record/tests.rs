@@ -88,14 +88,27 @@ fn what_is_written_has_exactly_the_fields_of_its_schema() {
             name: "web".to_owned(),
             cluster_ip: Some("10.0.0.7".to_owned()),
             endpoints: 3,
+            requests: RequestCounts {
+                total: 9,
+                ok: 8,
+                errors: 1,
+                latency_us: [Some(1_500), None, None],
+            },
         }],
-        expectations: Vec::new(),
+        expectations: vec![ExpectationRow {
+            name: "up".to_owned(),
+            passed: false,
+            at: Some(SimTime::from_secs(2)),
+            detail: "it was not".to_owned(),
+            of_fact: Some(7),
+        }],
         unplaced: Vec::new(),
         warnings: vec!["w".to_owned()],
     };
     let text = summary.to_json().pretty();
     assert!(text.contains("\"virtual_seconds\": 3.000000000"), "{text}");
     assert!(text.contains("\"digest\": \"0000000000000abc\""), "{text}");
+    assert!(text.contains("\"p50_ms\": 1.500,"), "{text}");
     let written: Value = serde_json::from_str(&text).expect("JSON");
     fits(&schema::summary(), &written, "summary");
     assert_eq!(written["services"][0]["dns_name"], "web.shop.svc.cluster.local");

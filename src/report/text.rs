@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use crate::api::compact::{Note, Notes};
 use crate::cluster::Refusal;
-use crate::record::{Summary, WorkloadRow};
-use crate::time::SimTime;
+use crate::record::{ExpectationRow, ServiceRow, Summary, WorkloadRow};
+
+use super::story::{Line, Tone};
+use super::words::{count, millis, number, short};
 
 /// Workloads shown one by one; more are counted.
 const ROWS_MAX: usize = 40;
@@ -17,12 +19,44 @@ const MESSAGES_MAX: usize = 10;
 pub struct Story<'a> {
     /// How it ended.
     pub summary: &'a Summary,
+    /// What happened.
+    pub lines: &'a [Line],
     /// What was set and plays no part.
     pub notes: &'a Notes,
     /// What the API server refused.
     pub refused: &'a [Refusal],
     /// Whether somebody stopped it.
     pub stop: Stop,
+    /// How it is shown.
+    pub paint: Paint,
+}
+
+/// Whether colours can be seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Paint {
+    /// They cannot: it goes to a file or another program.
+    Plain,
+    /// A terminal shows it.
+    Colour,
+}
+
+impl Paint {
+    fn tone(self, tone: Tone, text: &str) -> String {
+        let code = match (self, tone) {
+            (Paint::Plain, _) | (_, Tone::Plain) => return text.to_owned(),
+            (_, Tone::Headline) => "1",
+            (_, Tone::Good) => "32",
+            (_, Tone::Bad) => "33",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    fn dim(self, text: &str) -> String {
+        match self {
+            Paint::Plain => text.to_owned(),
+            Paint::Colour => format!("\x1b[2m{text}\x1b[0m"),
+        }
+    }
 }
 
 /// How a run came to its end.
@@ -42,24 +76,46 @@ pub fn story(story: Story<'_>) -> String {
     out
 }
 
-/// Seconds with three digits: people read no more.
-fn short(at: SimTime) -> String {
-    let millis = at.as_nanos().saturating_add(500_000) / 1_000_000;
-    format!("{}.{:03} s", millis / 1000, millis % 1000)
+/// How it went, in one line.
+pub fn verdict(summary: &Summary, stop: Stop) -> String {
+    let (name, now) = (&summary.scenario, short(summary.now));
+    let rows = &summary.expectations;
+    let held = rows.iter().filter(|row| row.passed).count();
+    match (stop, summary.converged_at) {
+        (Stop::Interrupted, _) => format!("{name}: interrupted at {now}"),
+        _ if held < rows.len() => {
+            format!("{name}: {} of {} expectations failed", rows.len() - held, rows.len())
+        }
+        (Stop::End, Some(at)) if rows.is_empty() => format!("{name}: converged at {}", short(at)),
+        (Stop::End, None) if rows.is_empty() => format!("{name}: did not converge in {now}"),
+        (Stop::End, Some(at)) => {
+            format!("{name}: {} met, converged at {}", count(held as u64, "expectation"), short(at))
+        }
+        (Stop::End, None) => format!("{name}: {} met", count(held as u64, "expectation")),
+    }
 }
 
 fn write_story(out: &mut String, story: Story<'_>) -> std::fmt::Result {
-    let Story { summary, notes, refused, stop } = story;
-    let (name, now) = (&summary.scenario, short(summary.now));
-    match (stop, summary.converged_at) {
-        (Stop::Interrupted, _) => writeln!(out, "{name}: interrupted at {now}")?,
-        (Stop::End, Some(at)) => writeln!(out, "{name}: converged at {}", short(at))?,
-        (Stop::End, None) => writeln!(out, "{name}: did not converge in {now}")?,
+    let Story { summary, lines, notes, refused, stop, paint } = story;
+    let wide = lines.iter().map(|line| line.time.len()).max().unwrap_or(0);
+    for line in lines {
+        if line.tone == Tone::Headline {
+            writeln!(out)?;
+        }
+        let time = paint.dim(&format!("{:>wide$}", line.time));
+        writeln!(out, "  {time}  {}", paint.tone(line.tone, &line.text))?;
     }
+    if !lines.is_empty() {
+        writeln!(out)?;
+    }
+    writeln!(out, "{}", paint.tone(Tone::Headline, &verdict(summary, stop)))?;
     writeln!(
         out,
-        "  seed {}, digest {:016x}, {} events in {now} of virtual time",
-        summary.seed, summary.digest, summary.events
+        "  seed {}, digest {:016x}, {} events in {} of virtual time",
+        summary.seed,
+        summary.digest,
+        summary.events,
+        short(summary.now)
     )?;
     let (pods, nodes) = (&summary.pods, &summary.nodes);
     writeln!(out, "  nodes {} of {} ready", nodes.ready, nodes.total)?;
@@ -76,8 +132,9 @@ fn write_story(out: &mut String, story: Story<'_>) -> std::fmt::Result {
         }
     }
     writeln!(out)?;
-    write_workloads(out, &summary.workloads)?;
-    write_services(out, summary)?;
+    write_expectations(out, &summary.expectations, paint)?;
+    write_workloads(out, &summary.workloads, paint)?;
+    write_services(out, summary, paint)?;
     for (message, count, name) in summary.unplaced.iter().take(MESSAGES_MAX) {
         let others = match count {
             1 => String::new(),
@@ -94,7 +151,22 @@ fn write_story(out: &mut String, story: Story<'_>) -> std::fmt::Result {
     write_notes(out, notes)
 }
 
-fn write_workloads(out: &mut String, rows: &[WorkloadRow]) -> std::fmt::Result {
+fn write_expectations(out: &mut String, rows: &[ExpectationRow], paint: Paint) -> std::fmt::Result {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let wide = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).min(40);
+    writeln!(out, "\n  EXPECTATIONS")?;
+    for row in rows {
+        let (mark, tone) = if row.passed { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
+        let at = row.at.map_or_else(|| "at the end".to_owned(), |at| format!("at {}", short(at)));
+        let (mark, name) = (paint.tone(tone, mark), &row.name);
+        writeln!(out, "  {mark} {name:wide$}  {at}: {}", row.detail)?;
+    }
+    Ok(())
+}
+
+fn write_workloads(out: &mut String, rows: &[WorkloadRow], paint: Paint) -> std::fmt::Result {
     if rows.is_empty() {
         return Ok(());
     }
@@ -116,14 +188,15 @@ fn write_workloads(out: &mut String, rows: &[WorkloadRow]) -> std::fmt::Result {
     for (is_fine, row) in shown {
         let ready = format!("{}/{}", row.ready, row.desired);
         let mark = if *is_fine { "" } else { "  <" };
-        writeln!(
-            out,
-            "  {:space$}  {:wide$}  {ready:5}  {:<10}  {}{mark}",
+        let text = format!(
+            "{:space$}  {:wide$}  {ready:5}  {:<10}  {}{mark}",
             row.namespace,
             name(row),
             row.updated,
             row.available
-        )?;
+        );
+        let tone = if *is_fine { Tone::Plain } else { Tone::Bad };
+        writeln!(out, "  {}", paint.tone(tone, &text))?;
     }
     if sorted.len() > ROWS_MAX {
         writeln!(out, "  and {} more", sorted.len() - ROWS_MAX)?;
@@ -131,24 +204,59 @@ fn write_workloads(out: &mut String, rows: &[WorkloadRow]) -> std::fmt::Result {
     Ok(())
 }
 
-fn write_services(out: &mut String, summary: &Summary) -> std::fmt::Result {
+fn write_services(out: &mut String, summary: &Summary, paint: Paint) -> std::fmt::Result {
     if summary.services.is_empty() {
         return Ok(());
     }
-    let empty: Vec<String> = summary
-        .services
-        .iter()
-        .filter(|row| row.endpoints == 0)
-        .map(|row| format!("{}/{}", row.namespace, row.name))
-        .collect();
+    let name = |row: &ServiceRow| format!("{}/{}", row.namespace, row.name);
+    let called: Vec<&ServiceRow> =
+        summary.services.iter().filter(|row| row.requests.total > 0).collect();
+    if !called.is_empty() {
+        let shown = &called[..called.len().min(ROWS_MAX)];
+        let wide = shown.iter().map(|row| name(row).len()).max().unwrap_or(0).max(7);
+        writeln!(
+            out,
+            "\n  {:wide$}  {:>9}  {:>10}  {:>9}  {:>8}  {:>10}  {:>10}  {:>10}",
+            "SERVICE", "ENDPOINTS", "REQUESTS", "ANSWERED", "ERRORS", "P50", "P95", "P99"
+        )?;
+        for row in shown {
+            let [p50, p95, p99] =
+                row.requests.latency_us.map(|it| it.map_or_else(|| "-".to_owned(), millis));
+            let text = format!(
+                "{:wide$}  {:>9}  {:>10}  {:>9}  {:>8}  {p50:>10}  {p95:>10}  {p99:>10}",
+                name(row),
+                row.endpoints,
+                number(row.requests.total),
+                share(row.requests.ok, row.requests.ok + row.requests.errors),
+                number(row.requests.errors)
+            );
+            let tone = if row.requests.errors == 0 { Tone::Plain } else { Tone::Bad };
+            writeln!(out, "  {}", paint.tone(tone, &text))?;
+        }
+        if called.len() > ROWS_MAX {
+            writeln!(out, "  and {} more", called.len() - ROWS_MAX)?;
+        }
+    }
+    let empty: Vec<String> =
+        summary.services.iter().filter(|row| row.endpoints == 0).map(name).collect();
     let total = summary.services.len();
-    write!(out, "\n  {} of {total} services have endpoints", total - empty.len())?;
+    write!(out, "\n  {} of {} endpoints", total - empty.len(), have(total))?;
     if !empty.is_empty() {
         let shown = empty[..empty.len().min(5)].join(", ");
         let more = if empty.len() > 5 { ", .." } else { "" };
         write!(out, "; none: {shown}{more}")?;
     }
     writeln!(out)
+}
+
+fn have(services: usize) -> String {
+    if services == 1 { "1 service has".to_owned() } else { format!("{services} services have") }
+}
+
+/// A share in hundredths of a percent, rounded down: all but one is never all.
+fn share(part: u64, whole: u64) -> String {
+    let hundredths = u128::from(part) * 10_000 / u128::from(whole.max(1));
+    format!("{}.{:02} %", hundredths / 100, hundredths % 100)
 }
 
 fn write_notes(out: &mut String, notes: &Notes) -> std::fmt::Result {

@@ -97,6 +97,9 @@ impl Samples {
             return;
         }
         let at = self.next;
+        while at.as_secs() / self.step >= CELLS_MAX {
+            self.coarsen();
+        }
         self.take(world, at);
         self.marks.truncate(self.marks.partition_point(|mark| *mark > at));
         self.await_next(until);
@@ -109,9 +112,6 @@ impl Samples {
 
     /// Nothing changes before `until`: the first instant of the grid from there on is the next.
     fn await_next(&mut self, until: SimTime) {
-        while until != SimTime::MAX && until.as_secs() / self.step >= CELLS_MAX {
-            self.coarsen();
-        }
         let nanos = SimDuration::from_secs(self.step).as_nanos();
         let cells = until.as_nanos().div_ceil(nanos);
         let next = SimTime::from_nanos(cells.saturating_mul(nanos));

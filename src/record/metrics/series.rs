@@ -31,8 +31,6 @@ pub enum Metric {
     CpuRequested,
     /// Memory that pods request, as a share of what the node offers.
     MemoryRequested,
-    /// CPU in use, as a share of the node's processors.
-    CpuUsed,
     /// Requests sent.
     RequestRate,
     /// The share of finished requests that were answered well.
@@ -47,7 +45,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in order.
-    pub const ALL: [Metric; 18] = [
+    pub const ALL: [Metric; 17] = [
         Metric::PodsPending,
         Metric::PodsNotReady,
         Metric::PodsReady,
@@ -60,7 +58,6 @@ impl Metric {
         Metric::Available,
         Metric::CpuRequested,
         Metric::MemoryRequested,
-        Metric::CpuUsed,
         Metric::RequestRate,
         Metric::SuccessRatio,
         Metric::LatencyP50,
@@ -83,7 +80,6 @@ impl Metric {
             Metric::Available => "workload_available",
             Metric::CpuRequested => "node_cpu_requested_ratio",
             Metric::MemoryRequested => "node_memory_requested_ratio",
-            Metric::CpuUsed => "node_cpu_used_ratio",
             Metric::RequestRate => "service_requests_per_second",
             Metric::SuccessRatio => "service_success_ratio",
             Metric::LatencyP50 => "service_latency_p50_ms",
@@ -95,10 +91,7 @@ impl Metric {
     /// Decimals its values are held and written with.
     pub fn decimals(self) -> u32 {
         match self {
-            Metric::CpuRequested
-            | Metric::MemoryRequested
-            | Metric::CpuUsed
-            | Metric::SuccessRatio => 6,
+            Metric::CpuRequested | Metric::MemoryRequested | Metric::SuccessRatio => 6,
             Metric::RequestRate | Metric::LatencyP50 | Metric::LatencyP95 | Metric::LatencyP99 => 3,
             _ => 0,
         }
@@ -139,7 +132,9 @@ impl Series {
         for &(at, value) in &self.points {
             match kept.last_mut() {
                 // The first point stays: the series begins there.
-                Some(last) if cell(last.0) == cell(at) && at > SimTime::ZERO => *last = (at, value),
+                Some(last) if cell(last.0) == cell(at) && last.0 > SimTime::ZERO => {
+                    *last = (at, value);
+                }
                 _ => kept.push((at, value)),
             }
         }
@@ -149,7 +144,7 @@ impl Series {
 
     /// A value as a number, for a picture.
     pub fn number(&self, value: i64) -> f64 {
-        value as f64 / 10_f64.powi(self.metric.decimals() as i32)
+        value as f64 / 10_u64.pow(self.metric.decimals()) as f64
     }
 }
 
@@ -196,5 +191,9 @@ mod tests {
         );
         series.thin(2);
         assert_eq!(series.points, [(at(1), Some(1)), (at(3), Some(2))]);
+        let mut early = Series::new(Metric::PodsReady, "cluster");
+        (0..4).for_each(|second| early.push(at(second), Some(second as i64)));
+        early.thin(4);
+        assert_eq!(early.points, [(at(0), Some(0)), (at(3), Some(3))]);
     }
 }

@@ -1,0 +1,394 @@
+//! Draws a picture with plotters, on whatever it can draw on.
+//!
+//! Layout, in units of the picture (1000 by 420): a title; rows with the names of steps and faults; one
+//! or two panels over one time axis; to their right the legends, in a column of their own so that they
+//! never cover anything.
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::axis::{self, Tick};
+use super::{Curve, HEIGHT, Moment, Panel, Picture, Shape, Stroke, WIDTH};
+use crate::time::SimTime;
+
+const LEFT: i32 = 78;
+const RIGHT: i32 = 812;
+const LEGEND: i32 = 828;
+const BOTTOM: i32 = HEIGHT as i32 - 48;
+/// Where the first row of names stands.
+const NAMES_TOP: i32 = 34;
+const NAME_ROW: i32 = 15;
+const NAME_ROWS_MAX: i32 = 4;
+const PANEL_GAP: i32 = 22;
+const FONT: &str = "sans-serif";
+
+/// Colours of text, grid and paper; the report replaces them by its own.
+pub const INK: RGBColor = RGBColor(0x1f, 0x29, 0x33);
+pub const FAINT: RGBColor = RGBColor(0xd9, 0xde, 0xe4);
+pub const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xfe);
+const ALARM: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
+
+/// Okabe and Ito's colours, told apart by all kinds of eyes, darkest first.
+pub const COLOURS: [RGBColor; 8] = [
+    RGBColor(0x00, 0x72, 0xb2),
+    RGBColor(0xe6, 0x9f, 0x00),
+    RGBColor(0x00, 0x9e, 0x73),
+    RGBColor(0xcc, 0x79, 0xa7),
+    RGBColor(0x56, 0xb4, 0xe9),
+    RGBColor(0xd5, 0x5e, 0x00),
+    RGBColor(0x8c, 0x8c, 0x8c),
+    RGBColor(0x66, 0x51, 0x1a),
+];
+
+/// What went wrong while drawing, in words.
+pub type Drawn = Result<(), String>;
+
+fn words(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// Draws on `area`, which is `scale` times as large as the picture.
+pub fn draw<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    scale: i32,
+    picture: &Picture,
+) -> Drawn {
+    let canvas = Canvas { area, scale };
+    area.fill(&PAPER).map_err(words)?;
+    canvas.text((LEFT, 10), &picture.title, 19, INK, (HPos::Left, VPos::Top))?;
+    let names = canvas.names(picture);
+    let rows = names.iter().flatten().map(|(row, ..)| row + 1).max().unwrap_or(0);
+    let top = NAMES_TOP + rows * NAME_ROW + 8;
+    let panels = picture.panels.len().max(1) as i32;
+    let height = (BOTTOM - top - PANEL_GAP * (panels - 1)) / panels;
+    let (title, ticks) = axis::time(picture.end, 10);
+    for (at, panel) in picture.panels.iter().enumerate() {
+        let y = top + at as i32 * (height + PANEL_GAP);
+        let frame = Frame::new(picture.end, panel, y, y + height);
+        canvas.moments(picture, &frame)?;
+        let labels = if at as i32 == panels - 1 { Labels::Shown } else { Labels::Hidden };
+        canvas.grid(&frame, &ticks, labels)?;
+        canvas.curves(panel, &frame)?;
+        canvas.legend(panel, &frame)?;
+    }
+    canvas.label_moments(picture, &names, top)?;
+    canvas.text(((LEFT + RIGHT) / 2, BOTTOM + 42), title, 14, INK, (HPos::Center, VPos::Bottom))
+}
+
+/// Where values lie in one panel.
+struct Frame<'a> {
+    panel: &'a Panel,
+    end: f64,
+    top: i32,
+    bottom: i32,
+    ticks: Vec<Tick>,
+}
+
+impl<'a> Frame<'a> {
+    fn new(end: SimTime, panel: &'a Panel, top: i32, bottom: i32) -> Frame<'a> {
+        Frame { panel, end: seconds(end).max(1e-9), top, bottom, ticks: panel.ticks() }
+    }
+
+    fn x(&self, at: SimTime) -> i32 {
+        self.x_of(seconds(at))
+    }
+
+    fn x_of(&self, at: f64) -> i32 {
+        let share = (at / self.end).clamp(0.0, 1.0);
+        LEFT + (share * f64::from(RIGHT - LEFT)).round() as i32
+    }
+
+    fn y(&self, value: f64) -> i32 {
+        let (low, high) = (self.ticks[0].0, self.ticks[self.ticks.len() - 1].0);
+        let share = if self.panel.is_logarithmic() {
+            let span = libm::log10(high) - libm::log10(low);
+            (libm::log10(value.max(low)) - libm::log10(low)) / span
+        } else {
+            (value - low) / (high - low)
+        };
+        self.bottom - (share.clamp(0.0, 1.0) * f64::from(self.bottom - self.top)).round() as i32
+    }
+}
+
+fn seconds(at: SimTime) -> f64 {
+    at.as_nanos() as f64 / 1e9
+}
+
+/// Whether ticks of the time axis have labels: only under the last panel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Labels {
+    Shown,
+    Hidden,
+}
+
+/// The row of a name, where it begins, how it is written, and its anchor; nothing if there is no room.
+type Name = Option<(i32, i32, String, HPos)>;
+
+struct Canvas<'a, B: DrawingBackend> {
+    area: &'a DrawingArea<B, Shift>,
+    scale: i32,
+}
+
+impl<B: DrawingBackend> Canvas<'_, B> {
+    fn at(&self, (x, y): (i32, i32)) -> (i32, i32) {
+        (x * self.scale, y * self.scale)
+    }
+
+    fn style(&self, size: i32, colour: RGBColor, (h, v): (HPos, VPos)) -> TextStyle<'static> {
+        (FONT, size * self.scale).into_font().color(&colour).pos(Pos::new(h, v))
+    }
+
+    fn width(&self, text: &str, size: i32) -> i32 {
+        let style = self.style(size, INK, (HPos::Left, VPos::Top));
+        let wide = self.area.estimate_text_size(text, &style).map_or(0, |(wide, _)| wide);
+        // Readers' own fonts may be wider than the one measured.
+        (wide as i32 / self.scale) * 11 / 10
+    }
+
+    /// The text cut so that it is no wider than `most`.
+    fn fit(&self, text: &str, size: i32, most: i32) -> String {
+        if self.width(text, size) <= most {
+            return text.to_owned();
+        }
+        let mut short: Vec<char> = text.chars().collect();
+        while short.len() > 1 {
+            short.pop();
+            let cut: String = short.iter().chain(['…'].iter()).collect();
+            if self.width(&cut, size) <= most {
+                return cut;
+            }
+        }
+        short.into_iter().collect()
+    }
+
+    fn text(
+        &self,
+        at: (i32, i32),
+        text: &str,
+        size: i32,
+        colour: RGBColor,
+        anchor: (HPos, VPos),
+    ) -> Drawn {
+        let style = self.style(size, colour, anchor);
+        self.area.draw_text(text, &style, self.at(at)).map_err(words)
+    }
+
+    fn line(&self, points: &[(i32, i32)], style: ShapeStyle) -> Drawn {
+        let points: Vec<(i32, i32)> = points.iter().map(|point| self.at(*point)).collect();
+        let style = ShapeStyle { stroke_width: style.stroke_width * self.scale as u32, ..style };
+        self.area.draw(&PathElement::new(points, style)).map_err(words)
+    }
+
+    fn block(&self, from: (i32, i32), to: (i32, i32), style: ShapeStyle) -> Drawn {
+        self.area.draw(&Rectangle::new([self.at(from), self.at(to)], style)).map_err(words)
+    }
+
+    /// Bands of faults and lines of steps, behind everything else.
+    fn moments(&self, picture: &Picture, frame: &Frame<'_>) -> Drawn {
+        for moment in &picture.moments {
+            let x = frame.x(moment.begins);
+            if let Some(ends) = moment.ends {
+                let to = (frame.x(ends).max(x + 1), frame.bottom);
+                self.block((x, frame.top), to, ALARM.mix(0.09).filled())?;
+            }
+            let mut y = frame.top;
+            while y < frame.bottom {
+                let to = (y + 5).min(frame.bottom);
+                self.line(&[(x, y), (x, to)], ALARM.stroke_width(1))?;
+                y += 9;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the names of steps and faults stand: in the first row with room.
+    fn names(&self, picture: &Picture) -> Vec<Name> {
+        let mut taken = [LEFT - 30; NAME_ROWS_MAX as usize];
+        let end = seconds(picture.end).max(1e-9);
+        let mut place = |moment: &Moment| {
+            let share = (seconds(moment.begins) / end).clamp(0.0, 1.0);
+            let x = LEFT + (share * f64::from(RIGHT - LEFT)).round() as i32;
+            let text = self.fit(&moment.name, 13, 170);
+            let wide = self.width(&text, 13) + 10;
+            let (from, anchor) = match x + wide > RIGHT + 12 {
+                true => (x - wide, HPos::Right),
+                false => (x, HPos::Left),
+            };
+            let row = taken.iter().position(|until| *until <= from)?;
+            taken[row] = from + wide;
+            Some((row as i32, x, text, anchor))
+        };
+        picture.moments.iter().map(&mut place).collect()
+    }
+
+    fn label_moments(&self, picture: &Picture, names: &[Name], top: i32) -> Drawn {
+        for (name, _) in names.iter().zip(&picture.moments) {
+            let Some((row, x, text, anchor)) = name else { continue };
+            let y = NAMES_TOP + row * NAME_ROW;
+            self.line(&[(*x, y + 1), (*x, top)], ALARM.stroke_width(1))?;
+            let x = if matches!(anchor, HPos::Right) { x - 4 } else { x + 4 };
+            self.text((x, y), text, 13, ALARM, (*anchor, VPos::Top))?;
+        }
+        Ok(())
+    }
+
+    fn grid(&self, frame: &Frame<'_>, ticks: &[Tick], labels: Labels) -> Drawn {
+        for (value, label) in &frame.ticks {
+            let y = frame.y(*value);
+            self.line(&[(LEFT, y), (RIGHT, y)], FAINT.stroke_width(1))?;
+            self.text((LEFT - 7, y), label, 13, INK, (HPos::Right, VPos::Center))?;
+        }
+        for (at, label) in ticks {
+            let x = frame.x_of(*at);
+            self.line(&[(x, frame.bottom), (x, frame.bottom + 4)], INK.stroke_width(1))?;
+            if labels == Labels::Shown {
+                let at = (x, frame.bottom + 8);
+                self.text(at, label, 13, INK, (HPos::Center, VPos::Top))?;
+            }
+        }
+        self.line(&[(LEFT, frame.bottom), (RIGHT, frame.bottom)], INK.stroke_width(1))?;
+        let style = self.style(14, INK, (HPos::Center, VPos::Top));
+        let style = style.transform(FontTransform::Rotate270);
+        let at = self.at((16, (frame.top + frame.bottom) / 2));
+        self.area.draw_text(&frame.panel.title, &style, at).map_err(words)
+    }
+
+    fn curves(&self, panel: &Panel, frame: &Frame<'_>) -> Drawn {
+        if panel.shape == Shape::Stacked {
+            return self.stacked(panel, frame);
+        }
+        let width_of = |curve: &&Curve| std::cmp::Reverse(curve.width);
+        let mut order: Vec<&Curve> = panel.curves.iter().collect();
+        order.sort_by_key(width_of);
+        for curve in order {
+            for run in runs(curve, frame) {
+                match curve.stroke {
+                    Stroke::Solid => {
+                        self.line(&run, COLOURS[curve.colour].stroke_width(curve.width))?;
+                    }
+                    Stroke::Dashed => self.dashes(&run, INK.stroke_width(curve.width))?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A line of steps in dashes.
+    fn dashes(&self, points: &[(i32, i32)], style: ShapeStyle) -> Drawn {
+        for pair in points.windows(2) {
+            let [(x, y), (to_x, to_y)] = [pair[0], pair[1]];
+            let (dx, dy) = ((to_x - x).signum(), (to_y - y).signum());
+            let length = (to_x - x).abs().max((to_y - y).abs());
+            let mut at = 0;
+            while at < length {
+                let end = (at + 4).min(length);
+                let dash = [(x + dx * at, y + dy * at), (x + dx * end, y + dy * end)];
+                self.line(&dash, style)?;
+                at += 8;
+            }
+        }
+        Ok(())
+    }
+
+    /// Areas one upon the other, the first at the bottom.
+    fn stacked(&self, panel: &Panel, frame: &Frame<'_>) -> Drawn {
+        let mut times: Vec<SimTime> =
+            panel.curves.iter().flat_map(|curve| curve.points.iter().map(|(at, _)| *at)).collect();
+        times.push(SimTime::ZERO);
+        times.sort_unstable();
+        times.dedup();
+        let mut below = vec![0.0; times.len()];
+        for curve in &panel.curves {
+            let above: Vec<f64> =
+                times.iter().zip(&below).map(|(at, base)| base + curve.value(*at)).collect();
+            let mut outline = steps(&times, &above, frame);
+            let mut back = steps(&times, &below, frame);
+            back.reverse();
+            outline.extend(back);
+            let outline: Vec<(i32, i32)> = outline.into_iter().map(|it| self.at(it)).collect();
+            let fill = COLOURS[curve.colour].mix(0.9).filled();
+            self.area.draw(&Polygon::new(outline, fill)).map_err(words)?;
+            below = above;
+        }
+        Ok(())
+    }
+
+    fn legend(&self, panel: &Panel, frame: &Frame<'_>) -> Drawn {
+        let room = ((frame.bottom - frame.top) / 18).max(2) as usize - 1;
+        let named: Vec<&Curve> =
+            panel.curves.iter().filter(|curve| curve.stroke == Stroke::Solid).collect();
+        let shown = if named.len() > room { room - 1 } else { named.len() };
+        let mut y = frame.top + 2;
+        // As the areas lie, from the top down.
+        let order: Vec<&Curve> = match panel.shape {
+            Shape::Stacked => named.iter().rev().take(shown).copied().collect(),
+            _ => named.iter().take(shown).copied().collect(),
+        };
+        for curve in order {
+            let colour = COLOURS[curve.colour];
+            if panel.shape == Shape::Stacked {
+                self.block((LEGEND, y + 1), (LEGEND + 12, y + 12), colour.mix(0.9).filled())?;
+            } else {
+                let style = colour.stroke_width(curve.width.max(3));
+                self.line(&[(LEGEND, y + 7), (LEGEND + 14, y + 7)], style)?;
+            }
+            let text = self.fit(&curve.name, 13, WIDTH as i32 - LEGEND - 24);
+            self.text((LEGEND + 20, y + 7), &text, 13, INK, (HPos::Left, VPos::Center))?;
+            y += 18;
+        }
+        if named.len() < panel.curves.len() {
+            self.dashes(&[(LEGEND, y + 7), (LEGEND + 14, y + 7)], INK.stroke_width(2))?;
+            self.text((LEGEND + 20, y + 7), "wanted", 13, INK, (HPos::Left, VPos::Center))?;
+            y += 18;
+        }
+        let more = named.len() - shown + panel.left_out;
+        if more > 0 {
+            let text = format!("and {more} more");
+            self.text((LEGEND + 20, y + 7), &text, 13, INK, (HPos::Left, VPos::Center))?;
+        }
+        Ok(())
+    }
+}
+
+/// The corners of a line that holds each value until the next.
+fn steps(times: &[SimTime], values: &[f64], frame: &Frame<'_>) -> Vec<(i32, i32)> {
+    let mut points: Vec<(i32, i32)> = Vec::with_capacity(2 * times.len() + 1);
+    for (at, value) in times.iter().zip(values) {
+        let (x, y) = (frame.x(*at), frame.y(*value));
+        if let Some((_, before)) = points.last() {
+            points.push((x, *before));
+        }
+        points.push((x, y));
+    }
+    if let Some((_, y)) = points.last() {
+        points.push((frame.x_of(frame.end), *y));
+    }
+    points.dedup();
+    points
+}
+
+/// The stretches of a curve in which it has values, each as the corners of its line.
+fn runs(curve: &Curve, frame: &Frame<'_>) -> Vec<Vec<(i32, i32)>> {
+    let mut runs = Vec::new();
+    let mut run: Vec<(i32, i32)> = Vec::new();
+    for (at, value) in &curve.points {
+        let x = frame.x(*at);
+        if let Some((_, y)) = run.last() {
+            run.push((x, *y));
+        }
+        match value {
+            Some(value) => run.push((x, frame.y(*value))),
+            None if !run.is_empty() => runs.push(std::mem::take(&mut run)),
+            None => {}
+        }
+    }
+    if let Some((_, y)) = run.last() {
+        run.push((frame.x_of(frame.end), *y));
+        runs.push(run);
+    }
+    for run in &mut runs {
+        run.dedup();
+    }
+    runs
+}

@@ -1,0 +1,308 @@
+//! Episodes put into words.
+
+use super::episode::{Dip, Episode, Failing, Mark, Milestone};
+use super::{Chronicle, Line, Tone};
+use crate::api::kind::Kind;
+use crate::report::words::{after, bytes, clock, count, list, number, span};
+use crate::time::SimTime;
+
+/// Lines told of one episode.
+const LINES_MAX: usize = 16;
+
+impl Chronicle {
+    /// The story so far, in order.
+    pub fn lines(&self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        for (at, episode) in self.episodes.iter().enumerate() {
+            let times = if at == 0 { Times::Clock } else { Times::After(episode.begins) };
+            if at > 0 {
+                let (time, text) = (clock(episode.begins), episode.title.clone());
+                lines.push(Line { time, tone: Tone::Headline, text });
+            }
+            lines.extend(tell(episode, times));
+        }
+        lines
+    }
+}
+
+/// What stands in the column of times.
+#[derive(Clone, Copy)]
+enum Times {
+    /// The instant.
+    Clock,
+    /// How long after this one.
+    After(SimTime),
+}
+
+impl Times {
+    fn column(self, at: SimTime) -> String {
+        match self {
+            Times::Clock => clock(at),
+            Times::After(begin) => after(begin, at),
+        }
+    }
+
+    /// In the middle of a sentence.
+    fn inline(self, at: SimTime) -> String {
+        match self {
+            Times::Clock => format!("at {}", clock(at)),
+            Times::After(begin) => format!("after {}", span(at.saturating_since(begin))),
+        }
+    }
+}
+
+fn tell(episode: &Episode, times: Times) -> Vec<Line> {
+    let teller = Teller { episode, times };
+    let mut rows: Vec<(SimTime, Tone, String)> = Vec::new();
+    let applied = teller.applied();
+    rows.extend(applied.map(|(at, text)| (at, Tone::Plain, text)));
+    for (mark, row) in &episode.marks {
+        let is_birth = matches!(times, Times::Clock);
+        if let Some((tone, text)) = teller.sentence(*mark, row, is_birth) {
+            rows.push((row.first, tone, text));
+        }
+    }
+    rows.extend(episode.dips.iter().map(|dip| teller.dip(dip)));
+    rows.extend(episode.failing.iter().map(|failing| teller.failing(failing)));
+    rows.sort_by_key(|(at, ..)| *at);
+    let more = rows.len().saturating_sub(LINES_MAX);
+    rows.truncate(LINES_MAX);
+    let mut lines: Vec<Line> = rows
+        .into_iter()
+        .map(|(at, tone, text)| Line { time: times.column(at), tone, text })
+        .collect();
+    if more > 0 {
+        let text = format!("and {} more", count(more as u64, "kind of event"));
+        lines.push(Line { time: String::new(), tone: Tone::Plain, text });
+    }
+    lines
+}
+
+/// The plain name of `Pod/shop/web-x`: the last part.
+fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+/// `shop/web` of `Deployment/shop/web`.
+fn without_kind(name: &str) -> &str {
+    name.split_once('/').map_or(name, |(_, rest)| rest)
+}
+
+fn plain(row: &Milestone) -> Vec<String> {
+    row.names.iter().map(|name| last(name).to_owned()).collect()
+}
+
+fn sets(row: &Milestone) -> String {
+    let names = plain(row);
+    match row.count {
+        1 => format!("the Deployment controller makes the ReplicaSet {}", names[0]),
+        _ => format!(
+            "the Deployment controller makes {}: {}",
+            count(row.count, "ReplicaSet"),
+            list(&names, row.count)
+        ),
+    }
+}
+
+/// A slice is called after its Service, with a generated end.
+fn endpoints(row: &Milestone) -> String {
+    let slice = last(&row.names[0]);
+    let service = slice.rsplit_once('-').map_or(slice, |(service, _)| service);
+    format!("Service {service} has its first endpoint")
+}
+
+struct Teller<'a> {
+    episode: &'a Episode,
+    times: Times,
+}
+
+impl Teller<'_> {
+    fn mark(&self, mark: Mark) -> Option<&Milestone> {
+        self.episode.marks.get(&mark)
+    }
+
+    /// `2 Deployments and 3 Services`, of what somebody applied.
+    fn applied(&self) -> Option<(SimTime, String)> {
+        let mut first = SimTime::MAX;
+        let mut parts = Vec::new();
+        for (mark, row) in &self.episode.marks {
+            let Mark::Applied(kind) = mark else { continue };
+            let what = if *kind == Kind::Other { "other object" } else { kind.name() };
+            parts.push(count(row.count, what));
+            first = first.min(row.first);
+        }
+        let total = parts.len() as u64;
+        (total > 0).then(|| (first, format!("kubectl apply: {}", list(&parts, total))))
+    }
+
+    /// `; all 8 at 0:05.3`, where there is more than the first.
+    fn through(&self, row: &Milestone) -> String {
+        if row.count < 2 || row.first == row.last {
+            return String::new();
+        }
+        let last = self.times.inline(row.last);
+        match self.times {
+            Times::Clock => format!(", the last of {} {last}", number(row.count)),
+            Times::After(_) => format!(", the last {last}"),
+        }
+    }
+
+    fn sentence(&self, mark: Mark, row: &Milestone, is_birth: bool) -> Option<(Tone, String)> {
+        let (names, through) = (plain(row), self.through(row));
+        let first = names.first().cloned().unwrap_or_default();
+        let on = row.node.as_ref().map_or(String::new(), |node| format!(" on {node}"));
+        let said = row.message.as_deref().unwrap_or_default();
+        let plain = |text: String| Some((Tone::Plain, text));
+        match mark {
+            Mark::NodesJoined if row.count == 1 => plain(format!("node {first} joins")),
+            Mark::NodesJoined => plain(format!(
+                "{} are there: {}",
+                count(row.count, "node"),
+                list(&names, row.count)
+            )),
+            Mark::SetsMade => plain(sets(row)),
+            Mark::PodsMade => plain(format!(
+                "{}: {first}{through}",
+                match (is_birth, row.count) {
+                    (true, 1) => "the ReplicaSet controller creates a pod".to_owned(),
+                    (true, _) => "the ReplicaSet controller creates the first pod".to_owned(),
+                    (false, 1) => "a new pod is created".to_owned(),
+                    (false, created) => format!("{} are created, first", count(created, "new pod")),
+                }
+            )),
+            Mark::Bound if is_birth => plain(format!("the scheduler places {first}{on}{through}")),
+            Mark::Bound => None,
+            Mark::Unschedulable => {
+                let more = if row.count > 1 {
+                    format!(" (told {} times)", number(row.count))
+                } else {
+                    String::new()
+                };
+                Some((Tone::Bad, format!("{first} fits nowhere{more}: {said}")))
+            }
+            Mark::Pulling => self.pulls(row),
+            Mark::Pulled => None,
+            Mark::PullFailed => Some((Tone::Bad, format!("{first}: {said}{through}"))),
+            Mark::Started if is_birth => {
+                plain(format!("the first container starts: {first}{on}{through}"))
+            }
+            Mark::Started => None,
+            Mark::Ready if is_birth => {
+                Some((Tone::Good, format!("the first pod is ready: {first}{through}")))
+            }
+            Mark::Ready => Some((
+                Tone::Good,
+                match row.count {
+                    1 => format!("{first} is ready"),
+                    _ => format!("{first} is ready, first of {}{through}", count(row.count, "pod")),
+                },
+            )),
+            Mark::Endpoints if is_birth => Some((Tone::Good, endpoints(row))),
+            Mark::Served if is_birth => Some((
+                Tone::Good,
+                format!("the first requests are answered ({})", list(&names, names.len() as u64)),
+            )),
+            // Ups and downs are told one by one.
+            Mark::Available if !is_birth && !self.episode.dips.is_empty() => None,
+            Mark::Available => {
+                Some((Tone::Good, format!("Deployment {first} is as desired{through}")))
+            }
+            _ => self.trouble(mark, row),
+        }
+    }
+
+    fn pulls(&self, row: &Milestone) -> Option<(Tone, String)> {
+        let pulled = self.mark(Mark::Pulled)?;
+        let took = span(pulled.first.saturating_since(row.first));
+        let image = row.message.as_deref().and_then(|said| said.split('"').nth(1));
+        let what = image.map_or("an image".to_owned(), ToOwned::to_owned);
+        let through = match pulled.count {
+            1 => String::new(),
+            pulls => format!(
+                "; {} of {} in all, the last {}",
+                count(pulls, "pull"),
+                bytes(pulled.sum),
+                self.times.inline(pulled.last)
+            ),
+        };
+        Some((Tone::Plain, format!("kubelets fetch images: {what} is there after {took}{through}")))
+    }
+
+    /// What tells of trouble and its end.
+    fn trouble(&self, mark: Mark, row: &Milestone) -> Option<(Tone, String)> {
+        let (names, through) = (plain(row), self.through(row));
+        let first = names.first().cloned().unwrap_or_default();
+        let said = row.message.as_deref().unwrap_or_default();
+        let on = row.node.as_ref().map_or(String::new(), |node| format!(" on {node}"));
+        let nodes = list(&names, names.len() as u64);
+        let bad = |text: String| Some((Tone::Bad, text));
+        let plain = |text: String| Some((Tone::Plain, text));
+        match mark {
+            Mark::Refused => bad(format!("refused: {first}: {said}")),
+            Mark::Changed => plain(format!("the template of Deployment {first} is changed")),
+            Mark::Scaled => plain(format!("Deployment {first} is scaled{through}")),
+            Mark::Restarted => plain(format!("a container starts again: {first}{on}{through}")),
+            Mark::Exited if self.mark(Mark::Deleting).is_none() => {
+                plain(format!("a container ends: {first}{on}{through}"))
+            }
+            Mark::ProbeFailed => bad(format!("a probe fails: {first}{on}{through}")),
+            Mark::BackOff => {
+                bad(format!("{first} crashed again and waits before the next start{through}"))
+            }
+            Mark::Unready => bad(match row.count {
+                1 => format!("{first} is no longer ready{on}"),
+                _ => format!("{} are no longer ready{through}", count(row.count, "pod")),
+            }),
+            Mark::Succeeded if self.mark(Mark::Deleting).is_none() => {
+                plain(format!("a pod has done its work: {first}{through}"))
+            }
+            Mark::Failed => bad(format!("a pod fails: {first}{on}{through}")),
+            Mark::NodeUnknown => bad(format!(
+                "{nodes} {} NotReady: nothing was heard for the grace period",
+                if row.names.len() == 1 { "is" } else { "are" }
+            )),
+            Mark::NodeNotReady => bad(format!("{nodes}: not ready, by its own word")),
+            Mark::NodeReady => Some((Tone::Good, format!("{nodes} ready again{through}"))),
+            Mark::Evicted => {
+                bad(format!("{}{on} told to leave (evicted){through}", count(row.count, "pod")))
+            }
+            Mark::Deleting if self.mark(Mark::Evicted).is_none() => {
+                plain(format!("{} to be deleted{through}", count(row.count, "pod")))
+            }
+            Mark::Leader if row.first > SimTime::ZERO => plain(format!("{first} leads")),
+            Mark::LeaderLost => bad(format!("{first} leads no more")),
+            Mark::Healed => {
+                let name = said.split(':').next().unwrap_or_default();
+                Some((Tone::Good, format!("{name} is over")))
+            }
+            Mark::Missed => bad(format!("nothing found: {said}")),
+            _ => None,
+        }
+    }
+
+    fn dip(&self, dip: &Dip) -> (SimTime, Tone, String) {
+        let end = match dip.back {
+            Some(back) => format!("all {} again {}", dip.before, self.times.inline(back)),
+            None => "not made good".to_owned(),
+        };
+        let name = without_kind(&dip.name);
+        let text = format!("{name}: {} of {} available; {end}", dip.lowest, dip.before);
+        (dip.at, Tone::Bad, text)
+    }
+
+    fn failing(&self, failing: &Failing) -> (SimTime, Tone, String) {
+        let total: u64 = failing.kinds.iter().sum();
+        let names = ["refused", "reset", "timed out", "answered with an error"];
+        let kinds = failing.kinds.iter().zip(names).filter(|(count, _)| **count > 0);
+        let kinds: Vec<String> =
+            kinds.map(|(count, name)| format!("{} {name}", number(*count))).collect();
+        let why = failing.why.as_ref().map_or(String::new(), |why| format!("; the first: {why}"));
+        let text = format!(
+            "{} fail until {} ({}){why}",
+            count(total, "request"),
+            self.times.inline(failing.last).trim_start_matches("at "),
+            kinds.join(", ")
+        );
+        (failing.first.max(self.episode.begins), Tone::Bad, text)
+    }
+}
