@@ -277,19 +277,21 @@ impl Teller<'_> {
         *out += "\n";
         let mut told = Vec::new();
         let mut before: Option<&Row> = None;
+        let mut is_low = false;
         for row in &self.found.own {
             // Of statuses only those count that tell of a loss, and the first one after it.
             if row.verb == "status" {
                 let falls = before.is_some_and(|it| row.value("available") < it.value("available"));
-                let fell = before.is_some_and(|it| row.value("available") > it.value("available"));
+                let rises = before.is_some_and(|it| row.value("available") > it.value("available"));
                 before = Some(row);
-                if !falls && !(fell && told.last() == Some(&0)) {
+                let is_first_rise = rises && is_low;
+                if !(falls || is_first_rise) {
                     continue;
                 }
                 if falls {
                     self.because(out, row, &mut told);
                 }
-                told.push(u64::from(!falls));
+                is_low = falls;
             } else {
                 self.because(out, row, &mut told);
             }
