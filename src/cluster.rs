@@ -35,6 +35,7 @@ mod steps;
 mod tests;
 mod timeline;
 mod touched;
+mod traffic;
 mod watches;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -56,6 +57,7 @@ use crate::node::kube_proxy::Proxies;
 use crate::node::kubelet;
 use crate::store::{CursorId, Store, TABLES, TableKind};
 use crate::time::SimTime;
+use crate::traffic::Traffic;
 
 use census::Census;
 use clients::Clients;
@@ -149,6 +151,10 @@ pub struct World {
     /// Whether something changed that convergence may depend on.
     is_dirty: bool,
     buffers: Buffers,
+    /// Clients of Services, if any are planned.
+    traffic: Option<Box<Traffic>>,
+    /// Entries a turn of traffic's lane takes at most.
+    turn_max: u32,
 }
 
 const _: () = {
@@ -269,6 +275,7 @@ impl World {
             for change in &news {
                 self.tell_kubelet(cause, change);
             }
+            self.tell_traffic(cause, table, range.clone());
             self.store.settle(table, range);
             let (now, kernel) = (self.kernel.now(), &mut self.kernel);
             self.watches.committed(&self.store, table, now, &mut |due, watch| {
@@ -352,20 +359,32 @@ impl Engine for World {
     }
 
     fn next_at(&self) -> Option<SimTime> {
-        self.kernel.next_at()
+        let lane = Some(self.lane_at()).filter(|&at| at != SimTime::MAX);
+        match (self.kernel.next_at(), lane) {
+            (Some(event), Some(lane)) => Some(event.min(lane)),
+            (event, lane) => event.or(lane),
+        }
     }
 
     fn events(&self) -> u64 {
         self.kernel.events()
     }
 
+    fn work(&self) -> u64 {
+        self.kernel.events() + self.lane_work()
+    }
+
     fn step(
         &mut self,
-        _until: SimTime,
+        until: SimTime,
         sink: &mut dyn FactSink<Fact>,
         _calls: &mut Vec<Outgoing<()>>,
     ) {
         self.touched.clear();
+        // At one instant events come before the lane.
+        if self.kernel.next_at().is_none_or(|event| self.lane_at() < event) {
+            return self.lane_turn(until, sink);
+        }
         if let Some(due) = self.kernel.next() {
             self.dispatch(due, sink);
             self.judge();

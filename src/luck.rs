@@ -11,6 +11,7 @@
 //! the laws of time are in [`distribution`].
 pub mod distribution;
 pub mod draw;
+pub mod exponential;
 #[cfg(test)]
 pub mod recorded;
 pub mod stream;
@@ -18,6 +19,7 @@ pub mod suffix;
 
 pub use distribution::Distribution;
 pub use draw::{Draw, Ratio};
+pub use exponential::Exponential;
 pub use stream::Stream;
 pub use suffix::Suffix;
 

@@ -164,6 +164,14 @@ impl Net {
         if is_lost { Verdict::Drop } else { Verdict::Deliver(link + more) }
     }
 
+    /// What every way from one place to another takes, while all are alike and nothing is drawn.
+    pub fn plain(&self) -> Option<SimDuration> {
+        match self.link {
+            Distribution::Constant(span) if self.rules.is_empty() => Some(span),
+            _ => None,
+        }
+    }
+
     /// Whether `a` and `b` can talk: messages pass in both directions, delayed or now and then lost
     /// as they may be.
     pub fn reaches(&self, a: impl Into<End>, b: impl Into<End>) -> bool {

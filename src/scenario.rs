@@ -21,6 +21,7 @@ mod settings;
 mod steps;
 mod strikes;
 mod targets;
+mod traffic;
 mod values;
 
 pub use assign::Assignment;

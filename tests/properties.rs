@@ -5,6 +5,8 @@ mod properties {
     pub mod elections;
     pub mod fidelity;
     pub mod luck;
+    pub mod queues;
     pub mod restarts;
     pub mod rig;
+    pub mod traffic;
 }

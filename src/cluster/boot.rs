@@ -100,9 +100,14 @@ impl World {
             converged_since: None,
             is_dirty: true,
             buffers: Buffers::default(),
+            traffic: super::traffic::of_plan(&plan, luck, order),
+            turn_max: super::traffic::TURN_MAX,
             profile,
             plan: plan.clone(),
         };
+        if world.traffic.is_some() {
+            world.nodes.engines.note_news();
+        }
         world.register_nodes(sink);
         world.import(&plan, sink);
         world.add_processes(place);
@@ -144,6 +149,9 @@ impl World {
             let client =
                 self.clients.add(Owner::Kubelet(number), place, hash_text("kubelet"), limit);
             let at = self.nodes.add(id, &node, place, client);
+            if let Some(traffic) = &mut self.traffic {
+                traffic.add_node(id, &node.meta.name, place);
+            }
             let lease = duties::Duty::Lease.cadence(self.luck, &node.meta.name);
             self.renewals.add(id, node.meta.name.stable_hash(), lease);
             if plan.fidelity == Fidelity::Explicit {

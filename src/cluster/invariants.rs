@@ -35,6 +35,7 @@ impl Invariants {
     /// # Errors
     /// The first one that does not hold, in words.
     pub fn check(&mut self, world: &World) -> Result<(), String> {
+        world.check_traffic()?;
         let revision = world.store.revision();
         if revision == self.revision {
             return Ok(());

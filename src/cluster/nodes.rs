@@ -289,6 +289,7 @@ impl World {
             }
         }
         self.buffers.engine = fx;
+        self.tell_programs();
     }
 
     /// Carries calls to engines and reports to kubelets until both are silent: what an engine
@@ -356,6 +357,9 @@ impl World {
         if power == Power::Off {
             let machine = &mut self.nodes.machines[at.row()];
             self.nodes.engines.crash(at, machine, now);
+        }
+        if (power == Power::Off) != (before == Power::Off) {
+            self.tell_power(cause, at, power);
         }
         if power != Power::On && before == Power::On {
             self.nodes.kubelets.stop(at);

@@ -33,6 +33,7 @@ impl World {
                 self.post_ready(cause, at);
             }
         }
+        self.tell_links(cause);
         self.watch_nodes();
         self.hear_leaders(cause, sink);
         self.look_out();

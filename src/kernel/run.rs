@@ -36,6 +36,12 @@ pub trait Engine {
     /// Steps taken, as the event budget counts them.
     fn events(&self) -> u64;
 
+    /// What it has done so far, in units of about an event: more than [`Engine::events`] where a step does
+    /// the work of many.
+    fn work(&self) -> u64 {
+        self.events()
+    }
+
     /// Takes the step due at [`Engine::next_at`]; only called when there is one, not past `until`. An engine
     /// with a lane of small entries beside its events may take many of them as one step: up to its next
     /// event, and never past `until`.
@@ -107,14 +113,20 @@ pub trait Watch<E> {
         ControlFlow::Continue(())
     }
 
-    /// Every [`PULSE`] steps, before the first,: wall clock, memory, progress.
+    /// The last instant a step may go to as things stand: where the run will end unless something happens.
+    #[inline]
+    fn until(&self, _engine: &E) -> SimTime {
+        SimTime::MAX
+    }
+
+    /// Before the first step and whenever the work of [`PULSE`] events is done: wall clock, memory, progress.
     #[inline]
     fn pulse(&mut self, _engine: &E) -> ControlFlow<Halt> {
         ControlFlow::Continue(())
     }
 }
 
-/// Steps between two looks at the machine.
+/// Events, or as much work, between two looks at the machine.
 pub const PULSE: u64 = 4096;
 
 /// Lets a run go on.
@@ -142,6 +154,11 @@ impl<E, F, W: Watch<E>> Watch<E> for Apart<'_, F, W> {
     #[inline]
     fn after_step(&mut self, engine: &E) -> ControlFlow<Halt> {
         self.watch.after_step(engine)
+    }
+
+    #[inline]
+    fn until(&self, engine: &E) -> SimTime {
+        self.watch.until(engine)
     }
 
     #[inline]
@@ -173,24 +190,24 @@ where
     O: FactSink<E::Fact> + Watch<E>,
 {
     let mut calls = Vec::new();
-    let mut until_pulse = 0;
+    let mut next_pulse = engine.work();
     loop {
         if let Some(halt) = budget_spent(engine, around) {
             return halt;
         }
-        if until_pulse == 0 {
+        if engine.work() >= next_pulse {
             if let ControlFlow::Break(halt) = around.observer.pulse(engine) {
                 return halt;
             }
-            until_pulse = PULSE;
+            next_pulse = engine.work() + PULSE;
         }
-        until_pulse -= 1;
 
         let due = engine.next_at().filter(|&at| at <= around.budgets.until);
         let deadline = due.or(Some(around.budgets.until).filter(|&until| until != SimTime::MAX));
         match driver.next(engine.now(), deadline) {
-            Next::EventDue if due.is_some() => {
-                engine.step(around.budgets.until, around.observer, &mut calls);
+            Next::EventDue if let Some(due) = due => {
+                let until = around.observer.until(engine).clamp(due, around.budgets.until);
+                engine.step(until, around.observer, &mut calls);
             }
             Next::EventDue => {
                 // Only the end of the run is due. `until` lies ahead of the clock, or nothing would be left to wait for.

@@ -32,11 +32,11 @@ impl Draw {
     #[inline]
     pub const fn below(mut self, bound: u64) -> u64 {
         assert!(bound > 0, "a choice among nothing");
-        // 2^64 mod bound: so many of the smallest low halves would be one too many.
-        let surplus = bound.wrapping_neg() % bound;
         loop {
             let product = self.bits as u128 * bound as u128;
-            if product as u64 >= surplus {
+            // 2^64 mod bound: so many of the smallest low halves would be one too many. It is less than
+            // the bound, so it need not be worked out for the others.
+            if product as u64 >= bound || product as u64 >= bound.wrapping_neg() % bound {
                 return (product >> 64) as u64;
             }
             self = self.again();

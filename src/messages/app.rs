@@ -63,6 +63,15 @@ pub struct Serving {
     pub errors: Ratio,
 }
 
+impl Serving {
+    /// How a program answers of which nothing is said: it is rarely what others wait for.
+    pub const DEFAULT: Serving = Serving {
+        workers: 16,
+        time: Delay::Takes(Distribution::Exponential { mean: SimDuration::from_millis(10) }),
+        errors: Ratio::ZERO,
+    };
+}
+
 /// How a program takes SIGTERM.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum OnTerm {

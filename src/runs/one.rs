@@ -91,6 +91,10 @@ impl Watch<World> for Observer<'_> {
         }
     }
 
+    fn until(&self, world: &World) -> SimTime {
+        self.ends_at(world)
+    }
+
     fn pulse(&mut self, world: &World) -> ControlFlow<Halt> {
         (self.look)(Progress { now: world.now(), events: world.events(), digest: world.digest() })
     }
@@ -153,6 +157,7 @@ pub fn run_task(task: Task<'_>, look: Look<'_>) -> Finished {
             world.advance_to(ends);
         }
     }
+    world.close(&mut observer);
     observer.metrics.finish(&world);
     let expectations = observer.judge.finish(&world, observer.metrics);
     let chain = |row: &ExpectationRow| row.of_fact.map(|fact| observer.judge.chain(fact));

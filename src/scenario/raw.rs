@@ -125,7 +125,6 @@ pub(super) struct Run {
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-#[allow(dead_code, reason = "read so that slips in it are found; traffic is not modelled yet")]
 pub(super) struct AppService {
     pub workers: Option<u32>,
     pub time: Option<WrittenDelay>,
@@ -134,9 +133,9 @@ pub(super) struct AppService {
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-#[allow(dead_code, reason = "read so that slips in it are found; traffic is not modelled yet")]
 pub(super) struct Traffic {
     pub name: Option<String>,
+    #[allow(dead_code, reason = "a text or an object: read from the document itself")]
     pub from: Option<IgnoredAny>,
     pub to: Option<String>,
     pub rate: Option<String>,
@@ -144,6 +143,7 @@ pub(super) struct Traffic {
     pub timeout: Option<Span>,
     pub start: Option<Span>,
     pub until: Option<Span>,
+    pub connections: Option<u32>,
 }
 
 #[derive(Deserialize, Default)]

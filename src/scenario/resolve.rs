@@ -9,6 +9,7 @@ use super::claims;
 use super::load::Overrides;
 use super::nodes::{Group, default_capacity};
 use super::settings::Settings;
+use super::traffic::judge_clients;
 use crate::api::compact::{Arrival, Compactor};
 use crate::api::diagnostic::{Diagnostic, Severity};
 use crate::api::kind::Kind;
@@ -57,6 +58,8 @@ pub(super) fn plan(
     written.sort_by_key(|it| it.step.at);
     let (steps, claims): (Vec<_>, Vec<_>) =
         written.into_iter().map(|it| (it.step, it.claims)).unzip();
+    let clients = settings.clients_of_services;
+    judge_clients(&clients, &objects, &steps, &nodes, &settings.apps, findings);
     let objects = with_namespaces(objects, &steps, compactor, findings);
     let plan = Plan {
         name: name.into(),
@@ -78,7 +81,7 @@ pub(super) fn plan(
         apps: settings.apps,
         objects,
         steps,
-        traffic: Vec::new(),
+        traffic: clients.into_iter().map(|client| client.plan).collect(),
     };
     claims::check(&plan, &claims, findings);
     warn_of_budgets(&plan, findings);

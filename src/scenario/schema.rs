@@ -133,9 +133,20 @@ fn object_of_pods() -> Value {
 /// The schema of a Scenario.
 pub fn scenario() -> Value {
     let traffic = object(json!({
-        "name": text("Its name."), "from": {}, "to": text("shop/web:80"), "rate": text("200/s"),
-        "arrivals": text("poisson"), "timeout": duration(), "start": duration(),
-        "until": duration()}));
+        "name": text("Its name; no other client has it."),
+        "from": {"description": "Where requests start: outside, node/n-0, or ready pods with these labels.",
+            "oneOf": [{"const": "outside"}, {"type": "string", "pattern": "^node/.+"},
+                object(json!({"pods": labels(), "namespace": text("The pods'; the Service's own if none.")}))]},
+        "to": text("The Service and the number or name of its port: shop/web:80."),
+        "rate": {"type": "string", "pattern": "^[0-9]+([.][0-9]{1,9})? */ *[0-9a-zµ.]+$",
+            "description": "Requests in a time: 200/s, 10/m."},
+        "arrivals": {"enum": ["poisson", "constant"]},
+        "timeout": duration(), "start": duration(), "until": duration(),
+        "connections": {"type": "integer", "minimum": 1, "maximum": 1_000_000,
+            "description": "Requests go over so many long-lived connections in turn, which stay with their \
+                pod until it ends; none: each request is a connection of its own."}}));
+    let mut traffic = traffic;
+    traffic["required"] = json!(["to", "rate"]);
     let expect = object(json!({
         "name": text("Its name."), "eventually": text("A condition."), "always": text("A condition."),
         "never": text("A condition."), "atEnd": text("A condition."), 

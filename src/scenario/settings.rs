@@ -7,6 +7,7 @@ use super::judge::Judge;
 use super::nodes::{Group, NODES_MAX};
 use super::raw;
 use super::steps::{self, WrittenStep};
+use super::traffic::{self, WrittenClient};
 use super::values::Word;
 use crate::api::quantity::Quantity;
 use crate::api::validation::names::is_dns1123_subdomain;
@@ -34,6 +35,7 @@ pub(super) struct Settings {
     pub feature_gates: BTreeMap<String, bool>,
     pub apps: AppRules,
     pub steps: Vec<WrittenStep>,
+    pub clients_of_services: Vec<WrittenClient>,
     pub expect: Expected,
 }
 
@@ -51,6 +53,7 @@ impl Default for Settings {
             feature_gates: BTreeMap::new(),
             apps: AppRules::default(),
             steps: Vec::new(),
+            clients_of_services: Vec::new(),
             expect: Expected::default(),
         }
     }
@@ -88,10 +91,7 @@ pub(super) fn settings(written: raw::Scenario, judge: &mut Judge<'_, '_>) -> Set
         settings.apps.rules.push(rule);
     }
     settings.steps = steps::steps(spec.timeline.unwrap_or_default(), judge);
-    if let Some(traffic) = spec.traffic.filter(|list| !list.is_empty()) {
-        let clients = traffic.len();
-        judge.warn("spec.traffic", format!("accepted, not modelled yet ({clients} in all)"));
-    }
+    settings.clients_of_services = traffic::clients(spec.traffic.unwrap_or_default(), judge);
     settings.expect = expect::expect(spec.expect.unwrap_or_default(), judge);
     settings
 }
@@ -240,9 +240,6 @@ fn word(written: Option<Word>, path: &str, judge: &mut Judge<'_, '_>) -> Option<
 
 fn app_rule(written: raw::App, path: &str, judge: &mut Judge<'_, '_>) -> AppRule {
     let matches = written.matches.unwrap_or_default();
-    if written.service.is_some() {
-        judge.warn(&format!("{path}.service"), "accepted, not modelled yet");
-    }
     if let Some(usage) = &written.usage {
         for (name, amount) in usage {
             if let Err(error) = Quantity::of(amount) {
@@ -267,6 +264,9 @@ fn app_rule(written: raw::App, path: &str, judge: &mut Judge<'_, '_>) -> AppRule
             hang: written.hang.map(|delay| delay.0),
             stop: written.stop.map(|delay| delay.0),
             run: written.run.map(|run| app_run(run, &format!("{path}.run"), judge)),
+            service: written
+                .service
+                .and_then(|it| traffic::serving(it, &format!("{path}.service"), judge)),
             ..App::default()
         },
     }

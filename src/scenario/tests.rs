@@ -43,8 +43,7 @@ fn the_scenario_of_the_design_is_read_whole() {
     assert_eq!(*fault, Fault::Kill(Instance::Scheduler(0)));
     assert_eq!(loaded.expectations.list().len(), 1);
     assert_eq!(loaded.expectations.list()[0].of.as_deref(), Some("kill-a"));
-    let said: Vec<String> = loaded.findings.iter().map(ToString::to_string).collect();
-    assert!(said.iter().any(|line| line.contains("spec.traffic: accepted, not modelled yet")));
+    assert_eq!(plan.traffic.len(), 1);
 }
 
 #[test]
@@ -380,4 +379,47 @@ fn profiles_are_those_the_configuration_names() {
     let mut expected = Profile::default();
     expected.fit.strategy = Strategy::MostAllocated;
     assert_eq!(**profile, expected);
+}
+
+#[test]
+fn clients_are_read_and_their_slips_are_named_all_at_once() {
+    let service = "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\n\
+                   spec: {selector: {app: web}, ports: [{name: http, port: 80}]}\n";
+    let with = |spec: &str| format!("{HEAD}spec:\n{spec}\n{service}");
+    let good = with(
+        "  traffic:\n  - {name: a, to: 'web:80', rate: 10/m, arrivals: constant, start: 5s}\n  \
+         - {name: b, from: {pods: {app: x}}, to: 'default/web:http', rate: 0.5/s, connections: 3}",
+    );
+    let plan = load(&good, Overrides::default()).plan;
+    let rates: Vec<_> = plan.traffic.iter().map(|it| (it.rate.requests, it.rate.per)).collect();
+    let seconds = SimDuration::from_secs;
+    assert_eq!(rates, [(10, seconds(60)), (1, seconds(2))]);
+    let said = findings(&with(
+        "  apps:\n  - {service: {workers: 0, errors: 1.5, time: 1ms}}\n  - {service: {errors: 0.1}}\n  \
+         traffic:\n  - {name: a, to: 'wbe:80', rate: 1/s}\n  - {name: a, to: 'web:81', rate: -1/s}\n  \
+         - {to: 'web:htp', rate: 1/s, from: node/n-9}\n  - {to: web, rate: fast, arrivals: poison}\n  \
+         - {to: 'web:80', rate: 1/s, start: 2s, until: 1s, timeout: 0s, from: {pod: {a: b}}, conections: 1}",
+    ));
+    for part in [
+        "in.yaml:6:16",
+        "workers: Invalid value: 0",
+        "errors: Invalid value: 1.5",
+        "spec.apps[1].service.time: Required value",
+        "\"default/wbe\"",
+        "did you mean default/web?",
+        "spec.traffic[1].name: Duplicate value",
+        "\"-1/s\": must be greater than or equal to 0",
+        "port \"htp\"",
+        "did you mean \"http\"?",
+        "there is no node \"n-9\"",
+        "expected a Service and its port",
+        "\"fast\"",
+        "did you mean \"poisson\"?",
+        "must be later than start",
+        "must be greater than 0",
+        "did you mean \"pods\"?",
+        "did you mean \"connections\"?",
+    ] {
+        assert!(said.iter().any(|line| line.contains(part)), "{part} in {said:#?}");
+    }
 }

@@ -18,6 +18,7 @@ mod addresses;
 mod images;
 mod operations;
 mod programs;
+mod serving;
 mod settings;
 
 use std::collections::VecDeque;
@@ -28,6 +29,7 @@ use smallvec::SmallVec;
 
 pub use addresses::{POD_CIDR_PREFIX, pod_cidr};
 pub use images::{ImageTable, with_tag};
+pub use serving::{ProgramNews, ProgramState};
 pub use settings::{Cost, EngineSettings};
 
 use self::addresses::AddressPool;
@@ -151,6 +153,8 @@ pub struct SimulatedEngines {
     ops: Arena<Op>,
     /// Pods whose programs cannot run: each ends as soon as it starts.
     forbidden: Vec<Id<Pod>>,
+    /// Changes of programs; `None`: nobody wants to know.
+    news: Option<Vec<ProgramNews>>,
 }
 
 impl SimulatedEngines {
@@ -165,6 +169,7 @@ impl SimulatedEngines {
             by_pod: Chunked::new(),
             ops: Arena::new(),
             forbidden: Vec::new(),
+            news: None,
         }
     }
 

@@ -1,7 +1,9 @@
 //! The programs in containers: how they run and end.
 
 use super::operations::not_found;
-use super::{Bench, EngineTimer, Op, Sandbox, SimulatedEngines, container_of, report};
+use super::{
+    Bench, EngineTimer, Op, ProgramState, Sandbox, SimulatedEngines, container_of, report,
+};
 use crate::api::pod::{Lifetime, Pod, TerminationReason};
 use crate::base::Id;
 use crate::base::hash::StableHasher;
@@ -61,9 +63,11 @@ impl SimulatedEngines {
         } else {
             self.own_end(sandbox, container, now)
         };
+        let hangs = self.hangs(sandbox, container, now);
         let program = &mut self.sandboxes[id].containers[at];
         program.state = ListedState::Running(now);
         program.cause = cause;
+        self.tell_program(id, container.index, ProgramState::Running(hangs), cause);
         self.plan_end(id, at, end, bench);
         Ok(EngineAnswer::Started(now))
     }
@@ -79,8 +83,20 @@ impl SimulatedEngines {
         };
         let code = run.exit_code_of(sandbox.config.completion_index);
         let at = run.lasts.after(now, draw(RUN));
-        let hangs = app.and_then(|app| app.hang.as_ref()).map(|hang| hang.after(now, draw(HANG)));
-        ended(code, if hangs.is_some_and(|hangs| hangs <= at) { SimTime::MAX } else { at })
+        ended(code, if self.hangs(sandbox, container, now) <= at { SimTime::MAX } else { at })
+    }
+
+    /// When a program that began at `started` hangs; never, for most.
+    pub(super) fn hangs(
+        &self,
+        sandbox: &Sandbox,
+        container: ContainerRef,
+        started: SimTime,
+    ) -> SimTime {
+        let hang = Self::app(sandbox, container.index).and_then(|app| app.hang.as_ref());
+        hang.map_or(SimTime::MAX, |hang| {
+            hang.after(started, self.draw(sandbox, HANG, container.index, container.attempt))
+        })
     }
 
     /// Whether a running container of the pod has a port that this one declares too.
@@ -145,7 +161,11 @@ impl SimulatedEngines {
         if let Some(former) = self.sandboxes[id].containers[at].stop.replace(op) {
             self.ops.remove(former);
         }
-        self.sandboxes[id].containers[at].cause = bench.fx.cause();
+        let cause = bench.fx.cause();
+        self.sandboxes[id].containers[at].cause = cause;
+        if first {
+            self.tell_program(id, container.index, ProgramState::Stopping, cause);
+        }
         self.plan_end(id, at, end, bench);
     }
 
@@ -227,8 +247,10 @@ impl SimulatedEngines {
         let program = &mut sandbox.containers[at];
         let ListedState::Running(started) = program.state else { return };
         program.state = ListedState::Exited(started, end);
-        let stop = program.stop.take();
-        bench.fx.because(program.cause);
+        let (stop, cause) = (program.stop.take(), program.cause);
+        bench.fx.because(cause);
+        self.tell_program(id, index, ProgramState::Down, cause);
+        let program = &mut self.sandboxes[id].containers[at];
         if staged || stop.is_some() {
             // Whoever stops a container looks at it when that is answered: no need to wait for the
             // engine to show its end.

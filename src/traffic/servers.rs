@@ -1,0 +1,229 @@
+//! Programs in pods that answer requests: so many workers, one queue, first come first served.
+//!
+//! Owns when each worker is free; refuses to know why a program begins or ends. What becomes of a request
+//! is known when it arrives (Lindley's recursion): it starts when a worker is free, and takes its own
+//! time. So a request costs one entry in the lane, wherever it waits.
+//!
+//! ```text
+//!  Shut --began--> Open --SIGTERM--> Leaving --ended--> Shut        any --node dies--> Silent
+//!  refuses         accepts           refuses new connections        swallows
+//! ```
+use std::net::Ipv4Addr;
+
+use crate::api::name::{Name, Text};
+use crate::base::hash::avalanche;
+use crate::luck::{Distribution, Draw, Exponential, Ratio};
+use crate::messages::app::{Delay, Serving};
+use crate::node::NodeIndex;
+use crate::time::{SimDuration, SimTime};
+
+/// Connections that wait for a program: Linux's `net.core.somaxconn` (4096 since 5.4). One more is
+/// dropped without a word, as the kernel drops its SYN.
+pub const BACKLOG: u32 = 4096;
+
+/// Tells the luck of errors from the luck of times, which the same bits decide.
+const ERRORS: u64 = 0xd6e8_feb8_6659_fd93;
+
+/// Whether a program takes requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Doors {
+    /// It does not run.
+    Shut,
+    /// It runs.
+    Open,
+    /// It was told to stop: what is inside, and connections that stand, are still served.
+    Leaving,
+    /// Its machine is dead.
+    Silent,
+}
+
+/// A program as it stands: what the engine knows.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Program {
+    /// The container, init containers counted first.
+    pub container: u16,
+    /// Where it runs.
+    pub node: NodeIndex,
+    /// The pod's address.
+    pub ip: Ipv4Addr,
+    /// The pod's namespace and name.
+    pub name: (Text, Name),
+    /// Whether it takes requests.
+    pub doors: Doors,
+    /// When it hangs: from then on nothing is answered.
+    pub hangs: SimTime,
+    /// How it answers.
+    pub serving: Serving,
+}
+
+/// One program.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// What the engine said of it.
+    pub program: Program,
+    /// How often it began: connections of earlier lives are gone.
+    pub life: u32,
+    /// Requests inside, those nobody waits for included.
+    pub inside: u32,
+    /// The latest fact about it.
+    pub cause: u64,
+    /// When each worker that ever worked is free again: a heap, the earliest first.
+    free: Vec<SimTime>,
+    /// Time of workers spent and promised.
+    busy: u128,
+}
+
+/// When the work of a request is done, and whether well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Promise {
+    /// When; [`SimTime::MAX`]: never.
+    pub done: SimTime,
+    /// Whether it is answered with an error.
+    pub is_error: bool,
+}
+
+impl Server {
+    /// A program that was just heard of.
+    pub fn new(program: Program) -> Server {
+        Server { program, life: 0, inside: 0, cause: 0, free: Vec::new(), busy: 0 }
+    }
+
+    /// It begins anew: nothing of its former life is left.
+    pub fn begin(&mut self, hangs: SimTime) {
+        self.program.doors = Doors::Open;
+        self.program.hangs = hangs;
+        self.life += 1;
+        self.inside = 0;
+        self.free.clear();
+    }
+
+    /// It ends, or its machine does: all workers are gone, whatever they were at.
+    pub fn end(&mut self, doors: Doors, now: SimTime) {
+        let unspent = |until: &SimTime| u128::from(until.saturating_since(now).as_nanos());
+        self.busy -= self.free.iter().map(unspent).sum::<u128>();
+        self.program.doors = doors;
+        self.inside = 0;
+        self.free.clear();
+    }
+
+    /// Takes a request in at `now`, its luck in `bits`.
+    #[inline]
+    pub fn accept(&mut self, now: SimTime, bits: u64, law: &Exponential) -> Promise {
+        let serving = &self.program.serving;
+        let takes = match serving.time {
+            Delay::Takes(Distribution::Exponential { mean }) => {
+                scaled(law.sample(Draw::from_bits(bits)), mean)
+            }
+            delay => delay.sample(Draw::from_bits(bits)),
+        };
+        let is_error = serving.errors != Ratio::ZERO
+            && Draw::from_bits(avalanche(bits ^ ERRORS)).chance(serving.errors);
+        self.inside += 1;
+        let is_idle = self.free.first().is_some_and(|&first| first <= now);
+        let done = if is_idle || self.free.len() >= serving.workers as usize {
+            let start = self.free[0].max(now);
+            let done = self.until_hung(start + takes);
+            self.busy += u128::from(done.saturating_since(start).as_nanos());
+            self.free[0] = done;
+            self.sift_down();
+            done
+        } else {
+            let done = self.until_hung(now + takes);
+            self.busy += u128::from(done.saturating_since(now).as_nanos());
+            self.free.push(done);
+            self.sift_up();
+            done
+        };
+        Promise { done, is_error }
+    }
+
+    #[inline]
+    fn until_hung(&self, done: SimTime) -> SimTime {
+        if done >= self.program.hangs { SimTime::MAX } else { done }
+    }
+
+    /// Nanoseconds workers have worked up to `now`.
+    pub fn busy_nanos(&self, now: SimTime) -> u128 {
+        // A worker that is not free works all the time until it is.
+        let ahead = |until: &SimTime| u128::from(until.saturating_since(now).as_nanos());
+        self.busy - self.free.iter().map(ahead).sum::<u128>()
+    }
+
+    fn sift_down(&mut self) {
+        let heap = &mut self.free;
+        let mut at = 0;
+        loop {
+            let mut least = 2 * at + 1;
+            if least >= heap.len() {
+                return;
+            }
+            if least + 1 < heap.len() && heap[least + 1] < heap[least] {
+                least += 1;
+            }
+            if heap[at] <= heap[least] {
+                return;
+            }
+            heap.swap(at, least);
+            at = least;
+        }
+    }
+
+    fn sift_up(&mut self) {
+        let heap = &mut self.free;
+        let mut at = heap.len() - 1;
+        while at > 0 && heap[at] < heap[(at - 1) / 2] {
+            heap.swap(at, (at - 1) / 2);
+            at = (at - 1) / 2;
+        }
+    }
+}
+
+/// `factor * unit` to the nearest nanosecond; Rust's conversion saturates.
+#[inline]
+fn scaled(factor: f64, unit: SimDuration) -> SimDuration {
+    SimDuration::from_nanos((factor * unit.as_nanos() as f64 + 0.5) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(workers: u32, hangs: SimTime) -> Server {
+        let time = Delay::Takes(Distribution::Constant(SimDuration::from_millis(10)));
+        let program = Program {
+            container: 0,
+            node: NodeIndex(0),
+            ip: Ipv4Addr::UNSPECIFIED,
+            name: ("default".into(), Name::new("web")),
+            doors: Doors::Open,
+            hangs,
+            serving: Serving { workers, time, errors: Ratio::ZERO },
+        };
+        Server::new(program)
+    }
+
+    fn done(server: &mut Server, at: u64) -> u64 {
+        server.accept(SimTime::from_millis(at), 1, &Exponential::new()).done.as_nanos() / 1_000_000
+    }
+
+    #[test]
+    fn workers_are_taken_in_turn_and_then_waited_for() {
+        let mut one = server(1, SimTime::MAX);
+        assert_eq!([0, 1, 2, 40].map(|at| done(&mut one, at)), [10, 20, 30, 50]);
+        let mut three = server(3, SimTime::MAX);
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5, 40].map(|at| done(&mut three, at)),
+            [10, 11, 12, 20, 21, 22, 50]
+        );
+        assert_eq!(three.busy_nanos(SimTime::from_millis(41)), (6 * 10 + 1) * 1_000_000);
+    }
+
+    #[test]
+    fn nothing_is_answered_once_it_hangs() {
+        let mut hung = server(1, SimTime::from_millis(25));
+        assert_eq!([0, 1].map(|at| done(&mut hung, at)), [10, 20]);
+        assert_eq!(hung.accept(SimTime::from_millis(2), 1, &Exponential::new()).done, SimTime::MAX);
+        hung.end(Doors::Shut, SimTime::from_millis(22));
+        assert_eq!(hung.busy_nanos(SimTime::from_millis(22)), 22_000_000);
+    }
+}
