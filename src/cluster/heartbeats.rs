@@ -9,6 +9,7 @@ use crate::api::node::Node;
 use crate::base::StableHasher;
 use crate::base::chunks::Chunked;
 use crate::base::id::Id;
+use crate::kernel::NO_CAUSE;
 use crate::kernel::recurring::{Cadence, Fidelity};
 use crate::luck::{Label, Luck};
 use crate::messages::{Heartbeats, Profile};
@@ -146,6 +147,8 @@ impl Pulse {
 struct Row {
     node: Id<Node>,
     pulse: Pulse,
+    /// The fact that silenced it last.
+    silenced_by: u64,
 }
 
 /// Renewals of all nodes.
@@ -169,7 +172,8 @@ impl Renewals {
             self.by_slot.push(None);
         }
         self.by_slot[node.slot()] = Some(NodeIndex(self.rows.len() as u32));
-        self.rows.push(Row { node, pulse: Pulse::new(key, lease, SimTime::ZERO) });
+        let pulse = Pulse::new(key, lease, SimTime::ZERO);
+        self.rows.push(Row { node, pulse, silenced_by: NO_CAUSE });
     }
 
     /// Explicit fidelity: renewal `k` of a machine is sent now.
@@ -177,12 +181,14 @@ impl Renewals {
         self.rows[at.row()].pulse.renew(k, &self.way);
     }
 
-    /// A machine falls silent at `now`: the renewal due at this very instant is not sent any more.
-    pub fn fall_silent(&mut self, at: NodeIndex, now: SimTime) {
+    /// A machine falls silent at `now`, because of the fact `cause`: the renewal due at this very
+    /// instant is not sent any more.
+    pub fn fall_silent(&mut self, at: NodeIndex, now: SimTime, cause: u64) {
         let row = &self.rows[at.row()];
         if row.pulse.is_heard() {
             let row = &mut self.rows[at.row()];
             row.pulse.fall_silent(now, &self.way);
+            row.silenced_by = cause;
             if !self.silent.contains(&row.node) {
                 self.silent.push(row.node);
             }
@@ -233,5 +239,11 @@ impl Heartbeats for Renewals {
 
     fn silent(&self) -> &[Id<Node>] {
         &self.silent
+    }
+
+    fn silenced_by(&self, node: Id<Node>) -> u64 {
+        let index = self.by_slot.get(node.slot()).copied().flatten();
+        let row = index.map(|index| &self.rows[index.row()]).filter(|row| row.node == node);
+        row.map_or(NO_CAUSE, |row| row.silenced_by)
     }
 }

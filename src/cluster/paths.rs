@@ -27,7 +27,7 @@ impl World {
                 self.resync(cause, at, sink);
             }
             if !is_heard {
-                self.renewals.fall_silent(at, now);
+                self.renewals.fall_silent(at, now, cause);
             } else if !self.renewals.is_heard(at) {
                 self.renewals.speak(at, now);
                 self.post_ready(cause, at);

@@ -15,4 +15,7 @@ pub trait Heartbeats {
     /// or behind a link that loses packets, and nodes that are back but not heard of yet. A node
     /// left out is heard of for ever.
     fn silent(&self) -> &[Id<Node>];
+
+    /// The number of the fact that silenced the node last; [`crate::kernel::NO_CAUSE`] if none did.
+    fn silenced_by(&self, node: Id<Node>) -> u64;
 }

@@ -10,6 +10,7 @@ use wavetank::api::pod::PodCondition;
 use wavetank::base::Id;
 use wavetank::control_plane::controllers::Settings;
 use wavetank::control_plane::controllers::node_lifecycle::{self, taints, zones};
+use wavetank::kernel::NO_CAUSE;
 use wavetank::messages::{Call, Heartbeats, Part};
 use wavetank::store::Store;
 use wavetank::time::{SimDuration, SimTime};
@@ -88,6 +89,10 @@ impl Heartbeats for Heard {
 
     fn silent(&self) -> &[Id<Node>] {
         &[]
+    }
+
+    fn silenced_by(&self, _: Id<Node>) -> u64 {
+        NO_CAUSE
     }
 }
 

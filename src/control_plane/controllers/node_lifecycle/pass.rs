@@ -22,8 +22,8 @@ const LANES: usize = 8;
 /// What is to be done about a node, in order.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Write that nobody hears from it.
-    Unknown(Rev, Box<Node>),
+    /// Write that nobody hears from it, because of this fact.
+    Unknown(Rev, Box<Node>, u64),
     /// Put it in its zone's line.
     Mark,
     /// Change its NoExecute taints.
@@ -109,7 +109,9 @@ impl NodeLifecycle {
                 disk_pressure: Tristate::Unknown,
                 pid_pressure: Tristate::Unknown,
             };
-            steps.push_back(Step::Unknown(rev, Box::new(Node { conditions, ..node.clone() })));
+            let cause = heartbeats.silenced_by(id);
+            let node = Box::new(Node { conditions, ..node.clone() });
+            steps.push_back(Step::Unknown(rev, node, cause));
         }
         let no_execute = |key| taints::has(node, key, Effect::NoExecute);
         let swap = |add, remove| Step::Taints { add: Some(add), remove: vec![remove] };
@@ -158,9 +160,11 @@ impl NodeLifecycle {
         let Some(serial) = self.pass.as_ref().map(|pass| pass.serial) else { return };
         let tag = Tag::Sync(PASS_LANE | lane as u8, serial, 0).pack();
         while let Some(step) = work.steps.front() {
+            let silenced_by =
+                if let Step::Unknown(_, _, cause) = step { Some(*cause) } else { None };
             let Some((rev, node)) = known.view.version(work.node) else { break };
             let call = match step {
-                Step::Unknown(base, next) => Some(Call::Update {
+                Step::Unknown(base, next, _) => Some(Call::Update {
                     id: work.node.into(),
                     object: Object::Node(next.clone()),
                     base: Some(*base),
@@ -184,7 +188,10 @@ impl NodeLifecycle {
                 Step::PodNotReady(pod) => not_ready(*pod, known, fx),
             };
             if let Some(call) = call {
+                let before = fx.cause();
+                fx.because(silenced_by.unwrap_or(before));
                 fx.send(self.client, tag, call);
+                fx.because(before);
                 if let Some(pass) = &mut self.pass {
                     pass.lanes[lane] = Some(work);
                 }
@@ -207,7 +214,7 @@ impl NodeLifecycle {
         let Some(mut work) = pass.lanes.get_mut(lane).and_then(Option::take) else { return };
         let Some(step) = work.steps.pop_front() else { return };
         match (&reply.result, step) {
-            (Ok(_), Step::Unknown(_, node)) => {
+            (Ok(_), Step::Unknown(_, node, _)) => {
                 self.events.record(node.meta.uid, fx);
                 self.look = Look::Needed;
             }

@@ -7,6 +7,7 @@ use crate::api::pod::{Phase, Pod, PodCondition};
 use crate::api::rules::taints::{Comparison, Toleration};
 use crate::base::id::Id;
 use crate::control_plane::controllers::testing::{self, Cluster};
+use crate::kernel::NO_CAUSE;
 use crate::messages::Heartbeats;
 use crate::time::SimTime;
 
@@ -26,6 +27,10 @@ impl Heartbeats for Beats {
 
     fn silent(&self) -> &[Id<Node>] {
         &self.silent
+    }
+
+    fn silenced_by(&self, _: Id<Node>) -> u64 {
+        NO_CAUSE
     }
 }
 
