@@ -58,9 +58,12 @@ struct Ran {
 }
 
 fn plan(timeline: &str, more: &str) -> Plan {
+    plan_of(&format!("cluster:{CLUSTER}\n  timeline:\n{timeline}"), more)
+}
+
+fn plan_of(spec: &str, more: &str) -> Plan {
     let text = format!(
-        "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: t}}\nspec:\n  cluster:{CLUSTER}\n  \
-         timeline:\n{timeline}\n{SHOP}{more}"
+        "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: t}}\nspec:\n  {spec}\n{SHOP}{more}"
     );
     let mut loader = Loader::new(Overrides::default());
     loader.read("in.yaml", text.as_bytes(), &mut |_| {});
@@ -75,10 +78,14 @@ fn run(timeline: &str) -> Ran {
 }
 
 fn run_with(timeline: &str, more: &str) -> Ran {
+    run_plan(plan(timeline, more))
+}
+
+fn run_plan(plan: Plan) -> Ran {
     let mut facts = Facts::default();
     let interrupt = AtomicBool::new(false);
     let Finished { world, .. } =
-        wavetank::runs::run(Arc::new(plan(timeline, more)), &mut facts, &interrupt, &mut |_| {});
+        wavetank::runs::run(Arc::new(plan), &mut facts, &interrupt, &mut |_| {});
     Ran { world, facts }
 }
 
@@ -415,4 +422,43 @@ fn experiments_of_chaos_mesh_strike_as_soon_as_they_find_something() {
     applied.is_well();
     let ended = Some(SimTime::from_secs(150));
     assert_eq!(applied.world.step_instants("cut"), Some((SimTime::from_secs(120), ended)));
+}
+
+/// A master that has neither an API server nor a Node object still has a member of etcd: cut off from
+/// it and its like, an API server writes nothing.
+#[test]
+fn a_master_cut_off_from_the_others_has_no_quorum() {
+    let masters = "cluster: {nodes: [{name: n, count: 3}], controlPlane: {masters: 3, apiServers: 1, etcd: 3}}";
+    let timeline = "timeline:\n  - {at: 1m, name: cut, fault: partition, target: master/0, for: 1m}\n  \
+         - {at: 90s, scale: deployment/web, replicas: 4}";
+    let mut of = plan_of(&format!("{masters}\n  {timeline}"), "");
+    of.nodes.retain(|node| matches!(node.role, wavetank::cluster::plan::Role::Worker));
+    let ran = run_plan(of);
+    ran.is_well();
+    let mut scaled = ran.facts.0.iter().filter(|(_, _, fact)| fact.verb == Verb::Scaled);
+    let (at, ..) = scaled.find(|(at, ..)| at.as_secs() > 60).expect("it is scaled");
+    assert!(at.as_secs() >= 120, "scaled at {at}, without a quorum");
+}
+
+/// Informers wait longer each time before they connect again, each by its own luck: with the API server
+/// back after 7.4 s, the two that a scale needs are there after the third wait (5.6 to 11.2 s after the
+/// cut) or the fourth, which was begun before 7.4 s and lasts 6.4 to 12.8 s.
+#[test]
+fn watches_come_back_after_waits_that_double() {
+    let late: Vec<f64> = (1..=12)
+        .map(|seed| {
+            let timeline = "timeline:\n  - {at: 60s, fault: kill, target: api-server/0, for: 7400ms}\n  \
+                 - {at: 67450ms, scale: deployment/web, replicas: 5}";
+            let ran = run_plan(plan_of(&format!("seed: {seed}\n  {timeline}"), ""));
+            ran.is_well();
+            let mut created = ran.facts.0.iter().filter(|(_, _, fact)| {
+                fact.verb == Verb::Created && fact.object.to_string().contains("/web-")
+            });
+            let (at, ..) = created.find(|(at, ..)| at.as_secs() > 60).expect("pods come");
+            at.as_nanos() as f64 / 1e9 - 67.45
+        })
+        .collect();
+    assert!(late.iter().all(|&late| (0.0..12.85).contains(&late)), "{late:?}");
+    assert!(late.iter().any(|&late| late > 6.4), "none had to wait a fourth time: {late:?}");
+    assert!(late.iter().any(|&late| late < 3.9), "all had to wait a fourth time: {late:?}");
 }

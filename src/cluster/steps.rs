@@ -19,7 +19,7 @@ use crate::base::id::Id;
 use crate::faults::{self, Damage, Order, Scene};
 use crate::kernel::NO_CAUSE;
 use crate::messages::{Component, Fact, Verb};
-use crate::net::RuleId;
+use crate::net::{Place, RuleId};
 use crate::time::SimDuration;
 
 /// After which an experiment that found nothing to strike is tried again.
@@ -108,7 +108,8 @@ impl World {
     fn damage(&self, step: &Step, fault: &Fault) -> Result<Damage, Text> {
         let rows = self.nodes.indexes().map(|at| self.nodes.row(at));
         let machines: Vec<_> = rows.map(|row| (row.id, row.place)).collect();
-        let control_plane: Vec<_> = self.servers.iter().map(|server| server.place).collect();
+        let masters = 0..self.plan.control_plane.masters.max(1);
+        let control_plane: Vec<_> = masters.map(Place::Master).collect();
         let scene = Scene {
             store: &self.store,
             machines: &machines,

@@ -12,11 +12,17 @@
 use crate::luck::{Label, Luck};
 use crate::messages::Profile;
 use crate::store::{CursorId, Store, TableKind};
-use crate::time::SimTime;
+use crate::time::{SimDuration, SimTime};
 
 use super::processes::ProcessId;
 
 const LAG: Label = Label::new("watch-lag");
+const RECONNECT: Label = Label::new("watch-reconnect");
+/// After which a watch that has not waited waits as if for the first time.
+const BACKOFF_FORGOTTEN: SimDuration = SimDuration::from_secs(120);
+/// The longest wait in halves of the first: 30 s of 0.8 s, and the doublings it takes to get there.
+const BACKOFF_MOST_HALVES: u64 = 75;
+const BACKOFF_DOUBLINGS: u32 = 6;
 
 /// One watch.
 #[derive(Clone, Debug)]
@@ -36,7 +42,31 @@ pub struct Watch {
     pub wake_at: SimTime,
     /// Changes come in order: nothing is delivered before this.
     floor: SimTime,
+    /// Waits before it connected again, or tried to.
     reconnects: u64,
+    backoff: Backoff,
+}
+
+/// How often a watch has waited to connect again, and since when (client-go 1.36
+/// `tools/cache/reflector.go`: it tries after a wait, the next twice as long, up to 30 s; all is
+/// forgotten when it has not waited for two minutes).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Backoff {
+    waits: u32,
+    since: Option<SimTime>,
+}
+
+impl Backoff {
+    /// A wait begins that would be `first` if it were the first of all.
+    fn wait(&mut self, now: SimTime, first: SimDuration) -> SimDuration {
+        let idle = self.since.and_then(|since| now.checked_since(since));
+        if idle.is_none_or(|idle| idle > BACKOFF_FORGOTTEN) {
+            self.waits = 0;
+        }
+        let halves = (2u64 << self.waits.min(BACKOFF_DOUBLINGS)).min(BACKOFF_MOST_HALVES);
+        (self.waits, self.since) = (self.waits + 1, Some(now));
+        first * halves / 2
+    }
 }
 
 /// Where a watch stands.
@@ -86,6 +116,7 @@ impl Watches {
             wake_at: SimTime::ZERO,
             floor: SimTime::ZERO,
             reconnects: 0,
+            backoff: Backoff::default(),
         });
         cursor
     }
@@ -179,7 +210,7 @@ impl Watches {
         watch.state = WatchState::Cut;
         watch.reconnects += 1;
         let draw = self.luck.draw(RECONNECT, watch.key, watch.reconnects);
-        now + self.profile.watch_reconnect.sample(draw)
+        now + watch.backoff.wait(now, self.profile.watch_reconnect.sample(draw))
     }
 
     /// Connects watch `at` to `server`; from now on nothing reaches it before `now`.
@@ -191,4 +222,25 @@ impl Watches {
     }
 }
 
-const RECONNECT: Label = Label::new("watch-reconnect");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_to_thirty_seconds_and_are_forgotten_after_two_minutes() {
+        let (mut backoff, mut now) = (Backoff::default(), SimTime::from_secs(1));
+        let first = SimDuration::from_millis(800);
+        let mut millis = Vec::new();
+        for _ in 0..8 {
+            let wait = backoff.wait(now, first);
+            millis.push(wait.as_millis());
+            now += wait;
+        }
+        assert_eq!(millis, [800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]);
+        // The last wait was 30 s: 90 s more, and two minutes have gone by, no longer.
+        now += SimDuration::from_secs(90);
+        assert_eq!(backoff.wait(now, first).as_secs(), 30);
+        now += SimDuration::from_secs(120) + SimDuration::from_nanos(1);
+        assert_eq!(backoff.wait(now, first), first);
+    }
+}

@@ -143,7 +143,7 @@ pub struct Scene<'a> {
     pub store: &'a Store,
     /// Machines of nodes and where they are.
     pub machines: &'a [(Id<Node>, Place)],
-    /// Where instances of the control plane run.
+    /// The machines of the control plane, be they nodes or not.
     pub control_plane: &'a [Place],
     /// The run's luck.
     pub luck: Luck,

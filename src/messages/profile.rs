@@ -21,8 +21,8 @@ pub struct Profile {
     pub watch_frame: SimDuration,
     /// After which a client gives up on a server that does not answer.
     pub request_timeout: SimDuration,
-    /// How long a watcher waits before it reconnects (client-go reflector: 0.8 s, doubling to 30 s,
-    /// with jitter; here the first wait).
+    /// How long a watcher waits before it connects again: its first wait (client-go's reflector: 0.8 s
+    /// and up to as much again). Each further one doubles, up to 37.5 times the first.
     pub watch_reconnect: Distribution,
     /// From the start of a controller manager or scheduler to caches that are filled.
     pub informer_sync: Distribution,
