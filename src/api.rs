@@ -3,6 +3,7 @@
 //! The official types (`k8s-openapi`) live at the edges only: documents are decoded into them,
 //! given the API server's defaults and checked in its words, then turned into the compact forms of
 //! [`object`], which is what a run works with.
+pub mod apply;
 pub mod compact;
 pub mod cron;
 pub mod decode;

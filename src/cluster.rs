@@ -23,6 +23,7 @@ mod event;
 mod heartbeats;
 pub mod invariants;
 mod leaders;
+mod ledger;
 mod masters;
 mod nodes;
 mod paths;

@@ -462,3 +462,61 @@ fn watches_come_back_after_waits_that_double() {
     assert!(late.iter().any(|&late| late > 6.4), "none had to wait a fourth time: {late:?}");
     assert!(late.iter().any(|&late| late < 3.9), "all had to wait a fourth time: {late:?}");
 }
+
+/// `kubectl apply`, step by step: what the manifest said before and says no more goes back to its default;
+/// what only others have set stays; what both say is the manifest's.
+#[test]
+fn apply_merges_what_is_written_now_with_what_was_written_before_and_what_is_there() {
+    let web = |at: &str, labels: &str, replicas: &str, containers: &str| {
+        format!(
+            "  - at: {at}\n    apply:\n      apiVersion: apps/v1\n      kind: Deployment\n      \
+             metadata: {{name: web, labels: {labels}}}\n      spec:\n        {replicas}selector: {{matchLabels: {{app: \
+             web}}}}\n        template:\n          metadata: {{labels: {{app: web}}}}\n          spec: {{containers: \
+             {containers}}}\n"
+        )
+    };
+    let one = |tag: u32| {
+        format!("[{{name: c, image: 'web:{tag}', readinessProbe: {{httpGet: {{port: 80}}}}}}]")
+    };
+    // The manifest of the start says three replicas: one that says nothing asks for the default.
+    let first = web("1m", "{team: a, tier: gold}", "", &one(1));
+    let ran = run(&first);
+    ran.is_well();
+    assert_eq!(ran.web().replicas, 1);
+    assert!(ran.web().template.spec.containers[0].readiness.is_some());
+    // From then on replicas are nobody's but those who scale.
+    let scaled = format!("{first}  - {{at: 2m, scale: deployment/web, replicas: 4}}\n");
+    let labelled = format!("{scaled}  - {{at: 2m, label: deployment/web, with: 'owner=me'}}\n");
+    let again = format!("{labelled}{}", web("3m", "{team: b}", "", &one(2)));
+    let ran = run(&again);
+    ran.is_well();
+    assert_eq!((ran.web().replicas, image(ran.web())), (4, "web:2"));
+    let labels: Vec<String> =
+        ran.web().meta.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(labels, ["owner=me", "team=b"], "tier is written no more, owner never was");
+    // A container that a patch has added stays beside the manifest's.
+    let patched = "  - at: 1m\n    patch: deployment/web\n    with: {spec: {template: {spec: {containers: \
+                   [{name: side, image: 'side:1'}]}}}}\n";
+    let ran = run(&format!("{patched}{}", web("2m", "{}", "replicas: 2\n        ", &one(3))));
+    ran.is_well();
+    let names: Vec<&str> = ran.web().template.spec.containers.iter().map(|it| &*it.name).collect();
+    assert_eq!((names, image(ran.web()), ran.web().replicas), (vec!["c", "side"], "web:3", 2));
+    // What the API server would refuse is refused.
+    let other =
+        web("1m", "{}", "", &one(1)).replace("matchLabels: {app: web}", "matchLabels: {a: b}");
+    let other = other.replace("metadata: {labels: {app: web}}", "metadata: {labels: {a: b}}");
+    let words = run(&other).world.refused()[0].status.to_string();
+    assert!(words.contains("spec.selector") && words.contains("immutable"), "{words}");
+}
+
+/// An object whose manifest has not changed is left alone.
+#[test]
+fn applying_the_same_again_changes_nothing() {
+    let same =
+        SHOP.replace("\n---\n", "\n").trim().split("apiVersion: v1").next().map(str::to_owned);
+    let manifest = same.expect("the Deployment").replace('\n', "\n      ");
+    let ran = run(&format!("  - at: 1m\n    apply:\n      {manifest}"));
+    ran.is_well();
+    let after: Vec<String> = ran.after_step();
+    assert_eq!(after, ["step Deployment/default/web: apply-0: apply Deployment/default/web"]);
+}

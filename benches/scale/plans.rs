@@ -20,7 +20,7 @@ use wavetank::messages::app::{App, Delay, Run};
 use wavetank::time::{SimDuration, SimTime};
 
 fn planned(Compacted { object, arrival, node }: Compacted) -> PlannedObject {
-    PlannedObject { object, arrival, node, source: Source::nowhere() }
+    PlannedObject { object, arrival, node, source: Source::nowhere(), manifest: None }
 }
 
 fn node(compactor: &mut Compactor, number: usize) -> PlannedNode {

@@ -36,7 +36,7 @@ const MERGE_KEYS: [(&str, &str); 14] = [
     ("ownerReferences", "uid"),
 ];
 /// Lists of plain values that are added to.
-const SETS: [&str; 1] = ["finalizers"];
+pub(super) const SETS: [&str; 1] = ["finalizers"];
 /// What says how a map or an item is to be treated.
 const DIRECTIVE: &str = "$patch";
 
@@ -79,7 +79,7 @@ pub fn merge(target: &mut Value, patch: &Value, how: PatchType) {
 
 /// What tells the items of list `name` apart; a port of a container is told apart from one of a
 /// Service by having a `containerPort`.
-fn merge_key(name: &str, items: &[Value]) -> Option<&'static str> {
+pub(super) fn merge_key(name: &str, items: &[Value]) -> Option<&'static str> {
     if name == "ports" {
         let of_container = items.iter().any(|item| item.get("containerPort").is_some());
         return Some(if of_container { "containerPort" } else { "port" });

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use super::World;
 use super::clients::after;
 use super::event::Event;
+use super::ledger::{Ledger, group, reapplied, replaced};
 use super::plan::{Change, PlannedObject, Source, Target};
 use super::requests::Sink;
 use crate::api::kind::Kind;
@@ -46,6 +47,7 @@ pub struct Errands {
     busy: Option<Task>,
     /// Requests that were refused, with where they were written.
     pub refused: Vec<Refusal>,
+    ledger: Ledger,
 }
 
 /// A request that was refused.
@@ -68,6 +70,13 @@ impl Errands {
     /// The user asks this after all else.
     pub fn push(&mut self, task: Task) {
         self.queue.push_back(task);
+    }
+
+    /// What the user applied has become so.
+    fn note(&mut self, task: &Task) {
+        if let Errand::Apply(object, Some(manifest)) = &task.errand {
+            self.ledger.note(object, manifest.clone());
+        }
     }
 }
 
@@ -94,8 +103,8 @@ impl Task {
 /// Something to ask.
 #[derive(Clone, Debug)]
 pub enum Errand {
-    /// An object is created, or brought to this state.
-    Apply(Object),
+    /// An object is created, or what is written of it now is merged into it.
+    Apply(Object, Option<Text>),
     /// An object is deleted.
     Delete(Target, Propagation),
     /// An object is changed.
@@ -111,7 +120,7 @@ pub enum Errand {
 impl Errand {
     fn object(&self) -> ObjectName {
         match self {
-            Errand::Apply(object) => object.name(),
+            Errand::Apply(object, _) => object.name(),
             Errand::Delete(target, _) | Errand::Change(target, _) | Errand::Evict(target) => {
                 target.object()
             }
@@ -146,7 +155,7 @@ impl World {
             }
             self.errands.push(Task {
                 object: object.name(),
-                errand: Errand::Apply(object),
+                errand: Errand::Apply(object, planned.manifest.clone()),
                 source: planned.source.clone(),
                 step: ordinal.checked_sub(1),
                 cause,
@@ -175,7 +184,7 @@ impl World {
                     self.errands.busy = Some(task);
                     self.send(cause, Request { client: self.user, tag: 0, call });
                 }
-                Turn::Done => {}
+                Turn::Done => self.errands.note(&task),
                 Turn::Refused(status) => self.refuse(task, status, sink),
                 Turn::Missing => match task.step {
                     Some(step) => {
@@ -202,7 +211,11 @@ impl World {
 
     /// The API server answered the user.
     pub(super) fn user_reply(&mut self, cause: u64, reply: &Reply, sink: Sink<'_>) {
-        if let (Some(mut task), Err(status)) = (self.errands.busy.take(), &reply.result) {
+        let answered = self.errands.busy.take();
+        if let (Some(task), Ok(_)) = (&answered, &reply.result) {
+            self.errands.note(task);
+        }
+        if let (Some(mut task), Err(status)) = (answered, &reply.result) {
             task.cause = task.cause.max(cause);
             match status {
                 // The server patches whatever is stored: kubectl hears nothing of this.
@@ -228,7 +241,7 @@ impl World {
 
     fn turn(&mut self, task: &Task, sink: Sink<'_>) -> Turn {
         match &task.errand {
-            Errand::Apply(object) => Turn::Send(self.apply(object.clone())),
+            Errand::Apply(object, manifest) => self.apply(object, manifest.as_ref()),
             Errand::Delete(target, propagation) => match self.id_of(target) {
                 Some(id) => Turn::Send(deletion(target.kind, id, None, *propagation)),
                 None => Turn::Missing,
@@ -257,42 +270,33 @@ impl World {
         }
     }
 
-    /// Creates an object, or brings the one that has its name to this state (`kubectl apply`).
-    fn apply(&self, object: Object) -> Call {
+    /// Creates an object, or merges what is written now into the one that has its name.
+    fn apply(&self, object: &Object, manifest: Option<&Text>) -> Turn {
         let name = object.name();
-        let (namespace, name) = (name.namespace.clone(), name.name.to_string().into());
-        let target = Target { kind: object.kind(), namespace, name };
-        let id = match &object {
+        let target = Target {
+            kind: object.kind(),
+            namespace: name.namespace.clone(),
+            name: name.name.to_string().into(),
+        };
+        let id = match object {
             Object::Other(other) => self.other(other),
             _ => self.id_of(&target),
         };
         let Some((id, (held, base))) = id.and_then(|id| Some((id, self.object(target.kind, id)?)))
         else {
-            return Call::Create(object);
+            return Turn::Send(Call::Create(object.clone()));
         };
-        let mut next = object;
-        let mut meta = held.meta().clone();
-        meta.labels = next.meta().labels.clone();
-        let annotations: Vec<(Text, Text)> = next
-            .meta()
-            .annotations
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        for (key, value) in annotations {
-            meta.annotate(&key, &value);
-        }
-        *next.meta_mut() = meta;
-        match (&mut next, &held) {
-            (Object::Service(next), Object::Service(held)) => next.cluster_ip = held.cluster_ip,
-            (Object::Node(next), Object::Node(held)) => next.address = held.address,
-            (Object::Pod(next), Object::Pod(held)) => {
-                next.spec = held.spec.clone();
-                next.node = held.node;
+        let next = match manifest {
+            Some(now) => reapplied(&held, self.errands.ledger.latest(object, &held), now),
+            None => Ok(replaced(&held, object)),
+        };
+        match next {
+            Ok(next) if next == held => Turn::Done,
+            Ok(object) => {
+                Turn::Send(Call::Update { id, object, base: Some(base), part: Part::Main })
             }
-            _ => {}
+            Err(why) => Turn::Refused(Status::Invalid(name, why.into())),
         }
-        Call::Update { id, object: next, base: Some(base), part: Part::Main }
     }
 
     fn change(&self, target: &Target, change: &Change) -> Turn {
@@ -342,7 +346,6 @@ impl World {
 
     /// The stored object of this kind, group and name among those that are not modelled.
     fn other(&self, wanted: &Other) -> Option<RawId> {
-        let group = |version: &str| version.rsplit_once('/').map_or("", |it| it.0).to_owned();
         let table = self.store.table::<Other>();
         let mut named = table.all_named(&wanted.meta.namespace, &wanted.meta.name);
         let is_same = |other: &Other| {

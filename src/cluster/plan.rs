@@ -204,6 +204,9 @@ pub struct PlannedObject {
     pub node: Option<Text>,
     /// Where it was written.
     pub source: Source,
+    /// What the user wrote, as canonical JSON without the API server's defaults: only of an object that
+    /// is applied, and applied again by a step, so that a later manifest can be told from it.
+    pub manifest: Option<Text>,
 }
 
 /// Where something was written.

@@ -29,7 +29,7 @@ use crate::time::{SimDuration, SimTime};
 mod views;
 
 fn planned(Compacted { object, arrival, node }: Compacted) -> PlannedObject {
-    PlannedObject { object, arrival, node, source: Source::nowhere() }
+    PlannedObject { object, arrival, node, source: Source::nowhere(), manifest: None }
 }
 
 pub(super) fn plan(replicas: i32, nodes: usize) -> Plan {

@@ -8,7 +8,7 @@ use super::assign::Assignment;
 use super::chaos;
 use super::judge::Judge;
 use super::nodes::Group;
-use super::objects::Objects;
+use super::objects::{Applied, Objects};
 use super::raw;
 use super::resolve;
 use super::scheduler;
@@ -152,7 +152,7 @@ impl Loader {
                 let message = "a step applies Kubernetes objects: a Scenario is none";
                 objects.findings.push(document.finding(Severity::Error, "kind", message));
             } else {
-                found.extend(objects.read(&document));
+                found.extend(objects.read(&document, Applied::ByStep));
             }
         });
         self.objects.findings.extend(findings);
@@ -201,7 +201,7 @@ impl Loader {
             == (scheduler::API_VERSION, scheduler::KIND)
         {
             self.scheduler(&document);
-        } else if let Some(planned) = self.objects.read(&document) {
+        } else if let Some(planned) = self.objects.read(&document, Applied::AtStart) {
             self.list.push(planned);
         }
     }
@@ -288,7 +288,7 @@ impl Loader {
                             let mut judge = Judge { document: inner, findings };
                             experiments.extend(chaos::experiment(applied, &mut judge));
                         } else {
-                            found.extend(objects.read(inner));
+                            found.extend(objects.read(inner, Applied::ByStep));
                         }
                     });
                 }

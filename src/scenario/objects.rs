@@ -1,12 +1,40 @@
 //! Documents become compact objects: decoded, filled in, checked.
 
 use crate::api::compact::{AsRead, Compacted, Compactor};
-use crate::api::decode::{Decoded, Decoder, Strictness};
+use crate::api::decode::{Decoded, Decoder, Strictness, Typed};
 use crate::api::diagnostic::Diagnostic;
 use crate::api::documents::Document;
 use crate::api::kinds::Scope;
+use crate::api::name::Text;
+use crate::api::object::Object;
 use crate::api::validation::object::prepare_create;
 use crate::cluster::plan::{PlannedObject, Source};
+
+/// Who applies an object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Applied {
+    /// Whoever starts the run, if it was not there before.
+    AtStart,
+    /// A step of the timeline.
+    ByStep,
+}
+
+/// What the user wrote of an object of a kind that can be applied again, before defaults are filled in.
+/// Pods that are there from the start are many, and nearly nothing of them can be changed: what they were
+/// written as is not kept.
+fn written(typed: &Typed, applied: Applied) -> Option<Text> {
+    let json = match typed {
+        Typed::Deployment(it) => serde_json::to_value(it),
+        Typed::ReplicaSet(it) => serde_json::to_value(it),
+        Typed::ReplicationController(it) => serde_json::to_value(it),
+        Typed::Service(it) => serde_json::to_value(it),
+        Typed::Namespace(it) => serde_json::to_value(it),
+        Typed::Pod(it) if applied == Applied::ByStep => serde_json::to_value(it),
+        Typed::Node(it) if applied == Applied::ByStep => serde_json::to_value(it),
+        _ => return None,
+    };
+    Some(json.ok()?.to_string().into())
+}
 
 /// Reads the objects of all inputs of one command.
 #[derive(Debug)]
@@ -15,7 +43,7 @@ pub(super) struct Objects {
     pub compactor: Compactor,
     pub findings: Vec<Diagnostic>,
     /// The latest file, so that its name is held once.
-    file: crate::api::name::Text,
+    file: Text,
 }
 
 impl Objects {
@@ -29,15 +57,21 @@ impl Objects {
     }
 
     /// The object in `document`; nothing where there was an error.
-    pub(super) fn read(&mut self, document: &Document<'_>) -> Option<PlannedObject> {
+    pub(super) fn read(
+        &mut self,
+        document: &Document<'_>,
+        applied: Applied,
+    ) -> Option<PlannedObject> {
         let as_read = |scope| AsRead {
             api_version: document.api_version(),
             kind: document.kind(),
             scope,
             tree: &document.node,
         };
+        let mut manifest = None;
         let compacted = match self.decoder.decode(document, &mut self.findings)? {
             Decoded::BuiltIn(kind, mut typed) => {
+                manifest = written(&typed, applied);
                 let errors = prepare_create(&mut typed);
                 if !errors.is_empty() {
                     self.findings.extend(errors.list().iter().map(|it| document.invalid(it)));
@@ -54,7 +88,12 @@ impl Objects {
                 self.compactor.other(as_read(scope))
             }
         };
-        Some(self.planned(compacted, document))
+        let mut planned = self.planned(compacted, document);
+        planned.manifest = match &planned.object {
+            Object::Other(other) => Some(other.written.clone()),
+            _ => manifest,
+        };
+        Some(planned)
     }
 
     /// Says what is wrong with the fields in `document`, which is no whole object.
@@ -72,7 +111,7 @@ impl Objects {
             document: document.number as u32,
             item: document.item.map(|item| item as u32),
         };
-        PlannedObject { object, arrival, node, source }
+        PlannedObject { object, arrival, node, source, manifest: None }
     }
 
     /// What can only be said when every input was read.

@@ -19,7 +19,7 @@ use crate::api::resources::Resources;
 use crate::api::rules::resources::{amounts, counted};
 use crate::base::{FastMap, FastSet, StableHasher};
 use crate::cluster::plan::{
-    Act, End, Plan, PlannedNode, PlannedObject, Role, SchedulerPlan, Source,
+    Act, End, Plan, PlannedNode, PlannedObject, Role, SchedulerPlan, Source, Step,
 };
 use crate::messages::profile::Profile;
 use crate::time::{SimDuration, SimTime};
@@ -60,7 +60,8 @@ pub(super) fn plan(
         written.into_iter().map(|it| (it.step, it.claims)).unzip();
     let clients = settings.clients_of_services;
     judge_clients(&clients, &objects, &steps, &nodes, &settings.apps, findings);
-    let objects = with_namespaces(objects, &steps, compactor, findings);
+    let mut objects = with_namespaces(objects, &steps, compactor, findings);
+    forget_manifests(&mut objects, &steps);
     let plan = Plan {
         name: name.into(),
         seed: overrides.seed.unwrap_or(settings.seed),
@@ -283,10 +284,25 @@ fn release_orphans(objects: &mut [PlannedObject], findings: &mut Vec<Diagnostic>
     }
 }
 
+/// What was written of an object is of use only where a step applies it again.
+fn forget_manifests(objects: &mut [PlannedObject], steps: &[Step]) {
+    let mut again: FastSet<u64> = FastSet::default();
+    for step in steps {
+        if let Act::Apply(list) = &step.act {
+            again.extend(list.iter().map(|planned| planned.object.name().stable_hash()));
+        }
+    }
+    for planned in objects.iter_mut().filter(|planned| planned.manifest.is_some()) {
+        if !again.contains(&planned.object.name().stable_hash()) {
+            planned.manifest = None;
+        }
+    }
+}
+
 /// All namespaces first: those every cluster has, those of the input, and those it only refers to.
 fn with_namespaces(
     objects: Vec<PlannedObject>,
-    steps: &[crate::cluster::plan::Step],
+    steps: &[Step],
     compactor: &mut Compactor,
     findings: &mut Vec<Diagnostic>,
 ) -> Vec<PlannedObject> {
@@ -344,7 +360,13 @@ fn namespace(name: &str, arrival: Arrival, compactor: &mut Compactor) -> Planned
         ..ObjectMeta::default()
     };
     let compacted = compactor.namespace(&Namespace { metadata, ..Namespace::default() });
-    PlannedObject { object: compacted.object, arrival, node: None, source: Source::nowhere() }
+    PlannedObject {
+        object: compacted.object,
+        arrival,
+        node: None,
+        source: Source::nowhere(),
+        manifest: None,
+    }
 }
 
 /// Whoever drains nodes and has written PodDisruptionBudgets counts on them.
