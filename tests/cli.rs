@@ -219,6 +219,34 @@ fn a_run_leaves_a_folder_from_which_it_can_be_run_again() {
     assert_eq!(facts(&place), facts(&folder.path().join("again")));
 }
 
+/// Files that steps apply are kept too, where a run of the folder does not take them for its start.
+#[test]
+fn a_run_whose_steps_apply_files_can_be_run_again() {
+    let config = |data: &str| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{a: {data}}}\n")
+    };
+    let scenario = "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {name: s}\nspec:\n  timeline:\n  \
+                    - {at: 1m, apply: [late/one.yaml, late/two.yaml]}\n  - {at: 2m, apply: late/one.yaml}\n";
+    let files = [("in.yaml", &*deployment("1", "web", "")), ("scenario.yaml", scenario)];
+    let folder = folder(&files);
+    let late = folder.path().join("late");
+    fs::create_dir(&late).expect("a folder");
+    fs::write(late.join("one.yaml"), config("b")).expect("a file");
+    fs::write(late.join("two.yaml"), deployment("2", "web", "")).expect("a file");
+    let run = |args: &[&str]| {
+        let said = wavetank(folder.path(), args);
+        assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+        let out = folder.path().join(args.last().expect("a place"));
+        fs::read_to_string(out.join("timeline.jsonl")).expect("a timeline")
+    };
+    let first = run(&["run", "in.yaml", "scenario.yaml", "--out", "first"]);
+    fs::remove_dir_all(&late).expect("it was there");
+    let kept = names_in(&folder.path().join("first/inputs/applied"));
+    assert_eq!(kept, ["0000-one.json", "0001-two.json", "0002-one.json"]);
+    assert_eq!(run(&["run", "first/inputs", "--out", "again"]), first);
+    assert!(first.contains("scaled"), "the second manifest wants two replicas");
+}
+
 #[test]
 fn a_pod_that_fits_nowhere_is_no_input_error() {
     let pod = deployment("1", "web", "resources: {requests: {cpu: \"64\"}}");

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use super::inputs::{Keep, words};
-use crate::api::documents::Document;
-use crate::api::tree::canonical_json;
+use crate::api::tree::{Node, canonical_json};
 
 /// The version of `run.json`.
 pub(super) const RUN_SCHEMA: &str = "wavetank.dev/run/v1";
@@ -132,21 +131,22 @@ impl Drop for RunFolder {
 }
 
 impl Keep for RunFolder {
-    fn begin(&mut self, number: usize, name: &str) -> Result<(), Failure> {
+    #[expect(clippy::disallowed_methods, reason = "cli writes the run folder")]
+    fn begin(&mut self, kept_as: &str) -> Result<(), Failure> {
         self.end_input();
-        let last = name.rsplit('/').next().unwrap_or_default();
-        let stem = last.split('.').next().unwrap_or_default();
-        let plain: String =
-            stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        let kept = format!("{number:04}-{plain}.json");
-        self.input = Some(self.file(&format!("inputs/{kept}"))?);
-        self.inputs.push(kept);
+        let path = Path::new("inputs").join(kept_as);
+        if let Some(folder) = path.parent() {
+            let folder = self.partial.join(folder);
+            fs::create_dir_all(&folder).map_err(|error| cannot_write(&folder, &error))?;
+        }
+        self.input = Some(self.file(&path.to_string_lossy())?);
+        self.inputs.push(kept_as.to_owned());
         Ok(())
     }
 
-    fn document(&mut self, document: &Document<'_>) {
+    fn document(&mut self, node: &Node<'_>) {
         let Some(input) = &mut self.input else { return };
-        if let Err(error) = writeln!(input, "{}", canonical_json(&document.node)) {
+        if let Err(error) = writeln!(input, "{}", canonical_json(node)) {
             self.failure.get_or_insert(error);
             self.input = None;
         }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::api::documents::Document;
-use crate::scenario::{Loaded, Loader, Overrides};
+use crate::api::tree::{Node, Value};
+use crate::scenario::{API_VERSION, Loaded, Loader, Overrides};
 
 /// What is read out of a folder, as by kubectl; each may be gzipped.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
@@ -26,23 +27,24 @@ impl Input {
     }
 }
 
-/// Sees each document of the input with this number, values of Secrets blanked.
+/// Sees each document of each input, values of Secrets blanked.
 pub(super) trait Keep {
-    /// The next input begins.
-    fn begin(&mut self, number: usize, name: &str) -> Result<(), Failure>;
+    /// The next input begins, to be kept under this name: files that steps apply in a folder of their
+    /// own, where nobody takes them for objects of the start.
+    fn begin(&mut self, kept_as: &str) -> Result<(), Failure>;
     /// A document of it.
-    fn document(&mut self, document: &Document<'_>);
+    fn document(&mut self, node: &Node<'_>);
 }
 
 /// Keeps nothing.
 pub(super) struct KeepNothing;
 
 impl Keep for KeepNothing {
-    fn begin(&mut self, _: usize, _: &str) -> Result<(), Failure> {
+    fn begin(&mut self, _: &str) -> Result<(), Failure> {
         Ok(())
     }
 
-    fn document(&mut self, _: &Document<'_>) {}
+    fn document(&mut self, _: &Node<'_>) {}
 }
 
 /// Reads all inputs of a command.
@@ -55,24 +57,71 @@ pub(super) fn load(
     let mut loader = Loader::new(overrides);
     for (number, input) in inputs.iter().enumerate() {
         let name = input.name();
-        keep.begin(number, &name)?;
-        let mut each = |document: &Document<'_>| keep.document(document);
+        keep.begin(&kept_as(number, &name))?;
+        let mut each = |document: &Document<'_>| keep_document(keep, document);
         match open(input) {
             Ok(reader) => loader.read(&name, reader, &mut each),
             Err(error) => loader.unreadable(&name, &format!("cannot be read: {}", words(&error))),
         }
     }
+    let mut number = 0;
     while let Some(wanted) = loader.next_wanted() {
+        keep.begin(&applied_as(number, &wanted.path))?;
+        number += 1;
         let folder = Path::new(&wanted.beside).parent().unwrap_or(Path::new(""));
         let input = Input::File(folder.join(&wanted.path));
         match open(&input) {
-            Ok(reader) => loader.read_wanted(&wanted, &input.name(), reader, &mut |_| {}),
+            Ok(reader) => {
+                let mut each = |document: &Document<'_>| keep.document(&document.node);
+                loader.read_wanted(&wanted, &input.name(), reader, &mut each);
+            }
             Err(error) => {
                 loader.unreadable_wanted(&wanted, &format!("cannot be read: {}", words(&error)));
             }
         }
     }
     Ok(loader.finish())
+}
+
+/// The name an input is kept under.
+fn kept_as(number: usize, name: &str) -> String {
+    let last = name.rsplit('/').next().unwrap_or_default();
+    let stem = last.split('.').next().unwrap_or_default();
+    let plain: String =
+        stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    format!("{number:04}-{plain}.json")
+}
+
+/// The name that a file which a step applies is kept under: in a folder, for folders inside one are not
+/// read.
+fn applied_as(number: usize, path: &str) -> String {
+    format!("applied/{}", kept_as(number, path))
+}
+
+/// A Scenario is kept with the names its files are kept under.
+fn keep_document(keep: &mut dyn Keep, document: &Document<'_>) {
+    if (document.api_version(), document.kind()) != (API_VERSION, "Scenario") {
+        return keep.document(&document.node);
+    }
+    let mut node = document.node.clone();
+    let mut number = 0;
+    let mut rename = |it: &mut Node<'_>| {
+        if let Value::Text(path) = &mut it.value {
+            *path = applied_as(number, path).into();
+            number += 1;
+        }
+    };
+    for at in 0.. {
+        if node.at_path(&format!("spec.timeline[{at}]")).is_none() {
+            break;
+        }
+        let Some(apply) = node.at_path_mut(&format!("spec.timeline[{at}].apply")) else { continue };
+        match &mut apply.value {
+            Value::List(items) => items.iter_mut().for_each(&mut rename),
+            _ => rename(apply),
+        }
+    }
+    keep.document(&node);
 }
 
 /// An error of the machine without its number.
