@@ -42,6 +42,7 @@ mod watches;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::api::node::{Node, Tristate};
 use crate::api::pod::Pod;
 use crate::base::arena::Arena;
 use crate::base::id::Id;
@@ -206,7 +207,7 @@ impl World {
 
     /// The cluster address a Service's DNS name resolves to, and the machines, are the store's and the nodes' business;
     /// this tells whether the machine of a node runs.
-    pub fn is_node_gone(&self, node: Id<crate::api::node::Node>) -> bool {
+    pub fn is_node_gone(&self, node: Id<Node>) -> bool {
         self.nodes.is_gone(node)
     }
 
@@ -277,12 +278,29 @@ impl World {
                 self.tell_kubelet(cause, change);
             }
             self.tell_traffic(cause, table, range.clone());
+            if table == TableKind::Node {
+                self.denied(cause, range.clone());
+            }
             self.store.settle(table, range);
             let (now, kernel) = (self.kernel.now(), &mut self.kernel);
             self.watches.committed(&self.store, table, now, &mut |due, watch| {
                 kernel.schedule(due, cause, Event::Wake(watch));
             });
         }
+    }
+
+    /// Nodes were written: kubelets hear of those that became unknown.
+    fn denied(&mut self, cause: u64, range: std::ops::Range<u64>) {
+        let is_unknown = |node: &Node| node.conditions.ready == Tristate::Unknown;
+        let unknown: smallvec::SmallVec<[Id<Node>; 2]> = self
+            .store
+            .table::<Node>()
+            .changes(range)
+            .filter(|change| change.new.is_some_and(is_unknown))
+            .filter(|change| !change.old.is_some_and(is_unknown))
+            .map(|change| change.id)
+            .collect();
+        unknown.into_iter().for_each(|node| self.deny(cause, node));
     }
 
     /// Works out anew since when the cluster has been as desired.

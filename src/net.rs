@@ -118,6 +118,57 @@ pub enum Verdict {
     Drop,
 }
 
+/// What becomes of messages one way, as faults have it: as a rule nothing happens to them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Weather {
+    /// What rules do to them, and the rules' keys; none of them cuts the way off.
+    effects: Vec<(RuleEffect, u64)>,
+}
+
+impl Weather {
+    /// Whether nothing happens to messages.
+    pub fn is_calm(&self) -> bool {
+        self.effects.is_empty()
+    }
+
+    /// How much later than else a message of this luck arrives; nothing: it is lost.
+    pub fn carry(&self, draw: &Draw) -> Option<SimDuration> {
+        let mut more = SimDuration::ZERO;
+        for (effect, key) in &self.effects {
+            let own = own(draw, *key);
+            match effect {
+                RuleEffect::Drop => return None,
+                RuleEffect::Delay(law) => more += law.sample(own),
+                RuleEffect::Lose(share) if own.chance(*share) => return None,
+                RuleEffect::Lose(_) => {}
+            }
+        }
+        Some(more)
+    }
+
+    /// How much later than else a piece of a stream of this luck arrives: what is lost is sent again, as
+    /// TCP does, after waits that double (RFC 6298, with Linux' least wait).
+    pub fn stream(&self, draw: &Draw) -> SimDuration {
+        let (mut more, mut wait) = (SimDuration::ZERO, RESENT_AFTER);
+        for attempt in 0..RESENT_MOST {
+            match self.carry(&own(draw, attempt)) {
+                Some(late) => return more + late,
+                None => (more, wait) = (more + wait, wait * 2),
+            }
+        }
+        more
+    }
+}
+
+/// The luck of a message under a rule, or at one of its attempts.
+fn own(draw: &Draw, key: u64) -> Draw {
+    Draw::from_bits(StableHasher::new().word(draw.clone().u64()).word(key).finish())
+}
+
+/// After which a lost piece of a stream is sent again the first time, and how often it is.
+const RESENT_AFTER: SimDuration = SimDuration::from_millis(200);
+const RESENT_MOST: u64 = 8;
+
 /// A rule's number, to take it back.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RuleId(u32);
@@ -144,9 +195,7 @@ impl Net {
         if is_near && (self.rules.is_empty() || (a.pod.is_none() && b.pod.is_none())) {
             return Verdict::Deliver(SimDuration::ZERO);
         }
-        let own = |rule: &Rule| {
-            Draw::from_bits(StableHasher::new().word(draw.clone().u64()).word(rule.key).finish())
-        };
+        let own = |rule: &Rule| own(&draw, rule.key);
         let (mut more, mut is_lost) = (SimDuration::ZERO, false);
         for (_, rule) in self.rules.iter().filter(|(_, rule)| rule.applies(a, b)) {
             if is_near
@@ -170,6 +219,18 @@ impl Net {
             Distribution::Constant(span) if self.rules.is_empty() => Some(span),
             _ => None,
         }
+    }
+
+    /// What becomes of messages between processes at `a` and `b`, from the first to the second, that can
+    /// talk at all.
+    pub fn weather(&self, a: Place, b: Place) -> Weather {
+        if a == b || self.rules.is_empty() {
+            return Weather::default();
+        }
+        let rules = self.rules.iter().map(|(_, rule)| rule);
+        let about = rules
+            .filter(|rule| rule.effect != RuleEffect::Drop && rule.applies(a.into(), b.into()));
+        Weather { effects: about.map(|rule| (rule.effect, rule.key)).collect() }
     }
 
     /// Whether `a` and `b` can talk: messages pass in both directions, delayed or now and then lost

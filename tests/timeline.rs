@@ -520,3 +520,85 @@ fn applying_the_same_again_changes_nothing() {
     let after: Vec<String> = ran.after_step();
     assert_eq!(after, ["step Deployment/default/web: apply-0: apply Deployment/default/web"]);
 }
+
+/// What a fault on the link of `b-0`, from minute 1 for ten minutes, makes of it: how often it was taken to be
+/// unknown, and to be ready again.
+fn heard_over(fault: &str, seed: u64) -> (usize, usize) {
+    let ran = run_plan(plan_of(
+        &format!(
+            "seed: {seed}\n  cluster: {{nodes: [{{name: a, count: 2}}, {{name: b}}]}}\n  timeline:\n  \
+             - {{at: 1m, name: link, {fault}, target: node/b-0, for: 10m}}"
+        ),
+        "",
+    ));
+    ran.is_well();
+    let count = |verb: Verb| {
+        let of_b = |fact: &&(SimTime, u64, Fact)| {
+            fact.2.verb == verb && fact.2.object.to_string() == "Node/b-0" && fact.0.as_secs() > 0
+        };
+        ran.facts.0.iter().filter(of_b).count()
+    };
+    (count(Verb::NodeUnknown), count(Verb::NodeReady))
+}
+
+/// A renewal is due each 10 s, given up when the next is, and missed for 40 s before its node is unknown: so
+/// of four in a row one must arrive.
+#[test]
+fn a_node_is_unknown_when_its_renewals_are_lost_or_too_late() {
+    assert_eq!(heard_over("fault: loss, probability: 1", 1), (1, 1));
+    assert_eq!(heard_over("fault: latency, delay: 11s", 1), (1, 1), "each is given up");
+    assert_eq!(heard_over("fault: latency, delay: 3s", 1), (0, 0), "all arrive");
+    assert_eq!(heard_over("fault: loss, probability: 0.01", 1), (0, 0));
+    // Only replies are lost: what is written arrives.
+    assert_eq!(heard_over("fault: loss, direction: from, probability: 0.9", 1), (0, 0));
+    // Ten minutes have 57 runs of four, each lost with 0.66: a node is unknown soon, and is heard of again
+    // while the fault lasts.
+    let often: Vec<(usize, usize)> =
+        (1..=6).map(|seed| heard_over("fault: loss, probability: 0.9", seed)).collect();
+    assert!(often.iter().all(|(unknown, ready)| unknown == ready && *unknown > 0), "{often:?}");
+    assert!(often.iter().any(|(unknown, _)| *unknown > 1), "{often:?}");
+}
+
+/// News of a watch are late by the delay of its link, the server's of a master and a kubelet's of its node.
+#[test]
+fn news_are_late_by_the_delay_of_their_link() {
+    let first_after = |ran: &Ran, verb: Verb, from: u64| {
+        let found =
+            ran.facts.0.iter().find(|(at, _, fact)| at.as_secs() >= from && fact.verb == verb);
+        found.expect("it comes").0.as_nanos() as f64 / 1e9
+    };
+    let cluster = "cluster: {nodes: [{name: n}], controlPlane: {masters: 2, apiServers: 2}}";
+    let grow = "{at: 2m, scale: deployment/web, replicas: 4}";
+    // The controllers are on the first master, and talk to the second's API server.
+    let gone = "{at: 1m, fault: kill, target: api-server/0}";
+    let link = "{at: 90s, fault: latency, target: master/0, from: master/1, direction: from, delay: 700ms}";
+    for (more, least, most) in [("", 0.0, 0.2), (link, 0.7, 1.0)] {
+        let steps: Vec<String> = [gone, more, grow]
+            .iter()
+            .filter(|it| !it.is_empty())
+            .map(|it| format!("  - {it}\n"))
+            .collect();
+        let ran = run_plan(plan_of(&format!("{cluster}\n  timeline:\n{}", steps.concat()), ""));
+        ran.is_well();
+        let mut scaled = ran
+            .facts
+            .0
+            .iter()
+            .filter(|(at, _, fact)| at.as_secs() >= 120 && fact.verb == Verb::Scaled);
+        let mut next = || scaled.next().expect("it is scaled").0.as_nanos() as f64 / 1e9;
+        let (asked, done) = (next(), next());
+        assert!((least..most).contains(&(done - asked)), "{more}: {asked} {done}");
+    }
+    for (more, least, most) in [("", 0.0, 3.0), ("delay: 3s", 3.0, 6.0)] {
+        let late = match more {
+            "" => String::new(),
+            _ => format!(
+                "  - {{at: 90s, fault: latency, target: node/n-0, direction: from, {more}}}\n"
+            ),
+        };
+        let ran = run_plan(plan_of(&format!("{cluster}\n  timeline:\n{late}  - {grow}"), ""));
+        ran.is_well();
+        let waits = first_after(&ran, Verb::Started, 120) - first_after(&ran, Verb::Bound, 120);
+        assert!((least..most).contains(&waits), "{more}: {waits}");
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! A node's kubelet renews its Lease at phase + k * 10 s. Whether renewal k arrived follows from the
 //! node's state and its path at that instant, and when, from luck keyed by (node, k). So nothing is
-//! stored but since when a node is heard, and the last renewal before it fell silent. Explicit
+//! stored but since when a node is heard and in what weather, and the last renewals before that. Explicit
 //! fidelity runs each renewal as an occurrence and notes its arrival; both answer alike.
 
 use crate::api::node::Node;
@@ -13,11 +13,14 @@ use crate::kernel::NO_CAUSE;
 use crate::kernel::recurring::{Cadence, Fidelity};
 use crate::luck::{Label, Luck};
 use crate::messages::{Heartbeats, Profile};
+use crate::net::Weather;
 use crate::node::NodeIndex;
 use crate::time::{SimDuration, SimTime};
 
 const ARRIVAL: Label = Label::new("lease-renewal");
 const COMMIT: Label = Label::new("lease-commit");
+const LINK: Label = Label::new("lease-link");
+const STATUS: Label = Label::new("node-status-link");
 
 /// Whether renewals arrive as things stand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +31,7 @@ enum Voice {
     Silent,
 }
 
-/// How renewals travel, and whether each is run.
+/// How renewals travel where nothing is wrong, and whether each is run.
 #[derive(Clone, Debug)]
 pub struct Way {
     fidelity: Fidelity,
@@ -43,61 +46,81 @@ impl Way {
     }
 }
 
-/// The renewals of one Lease.
+/// The renewals of one Lease. Whoever renews gives up on a renewal when the next is due, so renewals
+/// arrive in order and at most one is on its way.
 #[derive(Clone, Debug)]
 pub struct Pulse {
     key: u64,
     cadence: Cadence,
     voice: Voice,
-    /// The arrival of the last renewal of an earlier stretch; the start of it all counts as one.
-    last: SimTime,
-    /// Explicit fidelity: the arrivals of the two latest renewals of this stretch.
-    noted: [Option<SimTime>; 2],
+    /// What becomes of renewals that are sent now.
+    weather: Weather,
+    /// The arrivals of the two latest renewals, one of which may be to come: elided, those of earlier
+    /// stretches. The start of it all counts as one.
+    latest: [SimTime; 2],
 }
 
 impl Pulse {
     /// Renewals at `cadence`, heard from `since` on, when the Lease was first written.
     pub fn new(key: u64, cadence: Cadence, since: SimTime) -> Pulse {
-        Pulse { key, cadence, voice: Voice::Heard(since), last: since, noted: [None; 2] }
+        let (voice, weather) = (Voice::Heard(since), Weather::default());
+        Pulse { key, cadence, voice, weather, latest: [since; 2] }
     }
 
-    /// When renewal `k` is stored, if nothing is in its way when it is sent.
-    fn arrival(&self, k: u64, way: &Way) -> SimTime {
+    /// When renewal `k` is stored; nothing if it is lost or too late.
+    fn arrival(&self, k: u64, way: &Way) -> Option<SimTime> {
+        let more = match self.weather.is_calm() {
+            true => SimDuration::ZERO,
+            false => self.weather.carry(&way.luck.draw(LINK, self.key, k))?,
+        };
         let work = way.profile.api_request.sample(way.luck.draw(ARRIVAL, self.key, k));
         let commit = way.profile.etcd_commit.sample(way.luck.draw(COMMIT, self.key, k));
-        self.cadence.at(k) + way.profile.link_floor() + work + commit
+        let takes = way.profile.link_floor() + more + work + commit;
+        (takes < self.cadence.period()).then(|| self.cadence.at(k) + takes)
     }
 
-    /// The latest arrival not later than `at` of the renewals sent in `[since, at]`, by arithmetic.
-    fn counted(&self, since: SimTime, at: SimTime, way: &Way) -> Option<SimTime> {
-        let first = self.cadence.first_from(since);
-        let end = self.cadence.first_from(at + SimDuration::from_nanos(1));
-        // Renewals are far enough apart to arrive in order.
-        (first..end).rev().map(|k| self.arrival(k, way)).find(|&arrival| arrival <= at)
+    /// The arrivals of the renewals sent in `[since, until)`, latest first.
+    fn arrivals<'a>(
+        &'a self,
+        since: SimTime,
+        until: SimTime,
+        way: &'a Way,
+    ) -> impl Iterator<Item = SimTime> + use<'a> {
+        let (first, end) = (self.cadence.first_from(since), self.cadence.first_from(until));
+        (first..end).rev().filter_map(move |k| self.arrival(k, way))
+    }
+
+    fn note(&mut self, arrival: SimTime) {
+        let [before, last] = self.latest;
+        self.latest = if arrival >= last { [last, arrival] } else { [before.max(arrival), last] };
     }
 
     /// Explicit fidelity: renewal `k` is sent now.
     pub fn renew(&mut self, k: u64, way: &Way) {
-        if self.is_heard() {
-            self.noted = [self.noted[1], Some(self.arrival(k, way))];
+        if let (true, Some(arrival)) = (self.is_heard(), self.arrival(k, way)) {
+            self.note(arrival);
         }
     }
 
-    /// It falls silent at `now`: the renewal due at this very instant is not sent any more. Returns
-    /// when the last one arrives; `None` if it was silent before.
+    /// What is sent from `now` on goes another way, or not at all: the renewal due at this very instant
+    /// is not sent any more as those before it were.
+    fn close(&mut self, now: SimTime, way: &Way) {
+        if let (Voice::Heard(since), Fidelity::Elided) = (self.voice, way.fidelity) {
+            let mut two = self.arrivals(since, now, way);
+            let (last, before) = (two.next(), two.next());
+            drop(two);
+            before.into_iter().chain(last).for_each(|arrival| self.note(arrival));
+        }
+    }
+
+    /// It falls silent at `now`. Returns when the last renewal arrives; `None` if it was silent before.
     pub fn fall_silent(&mut self, now: SimTime, way: &Way) -> Option<SimTime> {
-        let Voice::Heard(since) = self.voice else { return None };
-        let sent = match way.fidelity {
-            Fidelity::Explicit => self.noted[1],
-            Fidelity::Elided => {
-                let last = self.cadence.last_before(now).filter(|&k| self.cadence.at(k) >= since);
-                last.map(|k| self.arrival(k, way))
-            }
-        };
-        self.last = sent.unwrap_or(self.last);
+        if !self.is_heard() {
+            return None;
+        }
+        self.close(now, way);
         self.voice = Voice::Silent;
-        self.noted = [None; 2];
-        Some(self.last)
+        Some(self.latest[1])
     }
 
     /// It is heard again from `now` on; the renewal due at this very instant is sent.
@@ -107,7 +130,16 @@ impl Pulse {
         }
     }
 
-    /// Whether it is heard.
+    /// Renewals sent from `now` on travel in this weather.
+    fn travel(&mut self, now: SimTime, weather: Weather, way: &Way) {
+        self.close(now, way);
+        self.weather = weather;
+        if self.is_heard() {
+            self.voice = Voice::Heard(now);
+        }
+    }
+
+    /// Whether it is heard, if not of each renewal.
     pub fn is_heard(&self) -> bool {
         matches!(self.voice, Voice::Heard(_))
     }
@@ -119,27 +151,28 @@ impl Pulse {
         Some(self.cadence)
     }
 
-    /// Whether a renewal of the present stretch has arrived by `now`.
-    fn is_back(&self, now: SimTime, way: &Way) -> bool {
+    /// Whether all renewals arrive from now on, and one of the present stretch has.
+    fn is_sure(&self, now: SimTime, way: &Way) -> bool {
         match self.voice {
             Voice::Silent => false,
             Voice::Heard(since) => {
-                let first = self.arrival(self.cadence.first_from(since), way);
-                self.last >= since || first <= now
+                self.weather.is_calm()
+                    && self.last_heard(now, way).is_some_and(|heard| heard >= since)
             }
         }
     }
 
     /// The latest arrival not later than `at`.
     pub fn last_heard(&self, at: SimTime, way: &Way) -> Option<SimTime> {
+        let noted = self.latest.into_iter().filter(|&arrival| arrival <= at).max();
         let recent = match (self.voice, way.fidelity) {
-            (Voice::Silent, _) => None,
-            (Voice::Heard(since), Fidelity::Elided) => self.counted(since, at, way),
-            (Voice::Heard(_), Fidelity::Explicit) => {
-                self.noted.into_iter().rev().flatten().find(|&arrival| arrival <= at)
+            (Voice::Heard(since), Fidelity::Elided) => {
+                let until = at.checked_add(SimDuration::from_nanos(1)).unwrap_or(at);
+                self.arrivals(since, until, way).find(|&arrival| arrival <= at)
             }
+            (Voice::Silent, _) | (_, Fidelity::Explicit) => None,
         };
-        recent.or(Some(self.last)).filter(|&heard| heard <= at)
+        noted.max(recent)
     }
 }
 
@@ -202,6 +235,29 @@ impl Renewals {
         }
     }
 
+    /// Renewals of a machine travel in this weather from `now` on, because of the fact `cause`.
+    pub fn travel(&mut self, at: NodeIndex, now: SimTime, weather: Weather, cause: u64) {
+        let row = &self.rows[at.row()];
+        if row.pulse.weather == weather {
+            return;
+        }
+        let row = &mut self.rows[at.row()];
+        if !weather.is_calm() {
+            row.silenced_by = cause;
+        }
+        row.pulse.travel(now, weather, &self.way);
+        if !self.silent.contains(&row.node) {
+            self.silent.push(row.node);
+        }
+    }
+
+    /// Whether a status that a machine's kubelet posts at its occurrence `k` arrives.
+    pub fn arrives(&self, at: NodeIndex, k: u64) -> bool {
+        let Pulse { weather, key, cadence, .. } = &self.rows[at.row()].pulse;
+        let late = weather.carry(&self.way.luck.draw(STATUS, *key, k));
+        late.is_some_and(|late| late < cadence.period())
+    }
+
     /// The kubelet of a silent machine is started: its renewals begin anew. Returns when they fall.
     pub fn restart(&mut self, at: NodeIndex, now: SimTime) -> Option<Cadence> {
         self.rows[at.row()].pulse.restart(now)
@@ -209,15 +265,15 @@ impl Renewals {
 
     /// A machine that is back posts its status, which is a sign of life like a renewal.
     pub fn posted(&mut self, at: NodeIndex, now: SimTime) {
-        self.rows[at.row()].pulse.last = now;
+        self.rows[at.row()].pulse.note(now);
     }
 
-    /// Lets go of machines that have been heard of again: until then they count as silent.
+    /// Lets go of machines that will be heard of for sure: until then they count as silent.
     pub fn settle(&mut self, now: SimTime) {
         let Renewals { rows, by_slot, silent, way } = self;
         silent.retain(|node| {
             let at = by_slot[node.slot()].expect("a silent machine is known");
-            !rows[at.row()].pulse.is_back(now, way)
+            !rows[at.row()].pulse.is_sure(now, way)
         });
     }
 

@@ -20,7 +20,7 @@ use crate::kernel::Fidelity;
 use crate::luck::Label;
 use crate::messages::app::Apps;
 use crate::messages::{ClientId, Effect, Effects, Reply};
-use crate::net::Place;
+use crate::net::{Place, Weather};
 use crate::node::NodeIndex;
 use crate::node::container_engine::simulated::{Bench, EngineTimer, SimulatedEngines};
 use crate::node::container_engine::{ContainerEngine, EngineReport};
@@ -63,6 +63,10 @@ pub struct Row {
     pub client: ClientId,
     /// News come in order: none before this.
     news_floor: SimTime,
+    /// What becomes of news on their way.
+    pub news_weather: Weather,
+    /// The kubelet is to say that its node is ready, which another has denied: because of this fact.
+    pub denied: Option<u64>,
 }
 
 /// A spec and labels, held so that their addresses stay theirs, and the apps they lead to.
@@ -109,6 +113,8 @@ impl Nodes {
             reached: true,
             client,
             news_floor: SimTime::ZERO,
+            news_weather: Weather::default(),
+            denied: None,
         });
         while self.by_slot.len() <= id.slot() {
             self.by_slot.push(None);
@@ -151,7 +157,8 @@ impl World {
         let row = self.nodes.row_mut(at);
         let key = StableHasher::new().word(row.key).word(change.uid.0).finish();
         let draw = self.luck.draw(NEWS_LAG, key, u64::from(change.nth));
-        let lag = self.profile.watch_lag.sample(draw) + self.profile.link_floor();
+        let late = row.news_weather.stream(&draw);
+        let lag = self.profile.watch_lag.sample(draw) + self.profile.link_floor() + late;
         let due = after(now, lag).max(row.news_floor);
         row.news_floor = after(due, SimDuration::from_nanos(1));
         let event = Event::News { pod: change.pod, node: at, news: change.news };
@@ -320,6 +327,7 @@ impl World {
             return;
         }
         if let kubelet::Timer::Status(at) = timer {
+            self.post_denial(at);
             let Some(node) = self.store.get(self.nodes.row(at).id).cloned() else { return };
             let images = self.nodes.engines.images(at);
             self.kubelet(at, cause, sink, |kubelets, fx| {

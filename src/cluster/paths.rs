@@ -8,9 +8,11 @@ use super::requests::Sink;
 use super::{Duty, World};
 use crate::api::node::{Node, Tristate};
 use crate::api::object::Object;
+use crate::base::id::Id;
 use crate::messages::{Call, Part, Request};
-use crate::node::NodeIndex;
-use crate::time::SimTime;
+use crate::net::{Place, Weather};
+use crate::node::{NodeIndex, kubelet};
+use crate::time::{SimDuration, SimTime};
 
 impl World {
     /// A fault began or ended: watches that lost their server are cut, nodes fall silent or are
@@ -19,8 +21,14 @@ impl World {
         self.cut_watches(cause);
         let now = self.kernel.now();
         for at in self.nodes.indexes() {
-            let is_reached = self.is_reached(at);
+            let server = self.server_of(at);
+            let is_reached = server.is_some();
+            let (up, down) = self.weather(self.nodes.row(at).place, server);
+            self.renewals.travel(at, now, up, cause);
             let row = self.nodes.row_mut(at);
+            if row.news_weather != down {
+                row.news_weather = down;
+            }
             let was_reached = std::mem::replace(&mut row.reached, is_reached);
             let is_heard = is_reached && row.power == Power::On;
             if is_heard && !was_reached {
@@ -28,6 +36,7 @@ impl World {
             }
             if !is_heard {
                 self.renewals.fall_silent(at, now, cause);
+                self.nodes.row_mut(at).denied = None;
             } else if !self.renewals.is_heard(at) {
                 self.renewals.speak(at, now);
                 self.post_ready(cause, at);
@@ -40,10 +49,42 @@ impl World {
         self.is_dirty = true;
     }
 
-    /// Whether a node's kubelet, if it runs, reaches an API server with an etcd behind it.
-    fn is_reached(&self, at: NodeIndex) -> bool {
+    /// The API server with an etcd behind it that a node's kubelet, if it runs, is connected to.
+    fn server_of(&self, at: NodeIndex) -> Option<u8> {
         let row = self.nodes.row(at);
-        self.server_for(row.place, row.key).is_some()
+        self.server_for(row.place, row.key)
+    }
+
+    /// What becomes of messages from a place to an API server, and back.
+    pub(super) fn weather(&self, place: Place, server: Option<u8>) -> (Weather, Weather) {
+        match server.map(|server| self.servers[usize::from(server)].place) {
+            Some(server) => (self.net.weather(place, server), self.net.weather(server, place)),
+            None => Default::default(),
+        }
+    }
+
+    /// A node was written to be unknown while its kubelet runs and is heard now and then: it says
+    /// otherwise with its next status.
+    pub(super) fn deny(&mut self, cause: u64, node: Id<Node>) {
+        let Some(at) = self.nodes.of(node).filter(|&at| self.renewals.is_heard(at)) else { return };
+        self.nodes.row_mut(at).denied = Some(cause);
+        let now = self.kernel.now();
+        self.kernel.recurring.wake_next(now, Duty::Kubelet(kubelet::Timer::Status(at)));
+    }
+
+    /// The status of a node is due that is taken to be unknown: it is posted, and tried again with the
+    /// next one if it is lost.
+    pub(super) fn post_denial(&mut self, at: NodeIndex) {
+        let Some(cause) = self.nodes.row(at).denied else { return };
+        let (now, key) = (self.kernel.now(), Duty::Kubelet(kubelet::Timer::Status(at)));
+        let Some(cadence) = self.kernel.recurring.cadence(key) else { return };
+        if self.renewals.arrives(at, cadence.first_from(now)) {
+            self.nodes.row_mut(at).denied = None;
+            self.post_ready(cause, at);
+        } else {
+            let next = now + SimDuration::from_nanos(1);
+            self.kernel.recurring.wake_at(now, key, cadence.first_from(next));
+        }
     }
 
     /// A kubelet that is back posts its node's status at once (fast status updates until ready).

@@ -338,8 +338,10 @@ impl World {
             self.kernel.schedule(again, cause, Event::Synced(id, life));
             return;
         };
+        let (_, weather) = self.weather(process.place, Some(server));
         let mut cursors = Cursors::default();
         for &table in process.tables {
+            let server = (server, weather.clone());
             cursors.set(table, Some(self.watches.open(&mut self.store, id, table, server)));
         }
         let process = self.process_mut(id);
@@ -426,7 +428,8 @@ impl World {
             self.kernel.schedule(again, cause, Event::Reconnect(at));
             return;
         };
-        self.watches.connect(at, server, now);
+        let (_, weather) = self.weather(place, Some(server));
+        self.watches.connect(at, (server, weather), now);
         if self.store.is_lost(table, cursor) {
             // 410: what it knew is void; it lists everything anew.
             self.forget(id);
@@ -439,7 +442,8 @@ impl World {
         });
     }
 
-    /// Cuts the watches that their server or their link no longer carries.
+    /// Cuts the watches that their server or their link no longer carries; changes go to the others
+    /// as the faults in force have it.
     pub(super) fn cut_watches(&mut self, cause: u64) {
         let now = self.kernel.now();
         let lost: Vec<u32> = self
@@ -454,6 +458,16 @@ impl World {
         for at in lost {
             let again = self.watches.cut(at, now);
             self.kernel.schedule(again, cause, Event::Reconnect(at));
+        }
+        let places: Vec<_> = self
+            .watches
+            .iter()
+            .filter(|(_, watch)| matches!(watch.state, WatchState::Idle | WatchState::Waiting))
+            .map(|(at, watch)| (at, self.process(watch.process).place, watch.server))
+            .collect();
+        for (at, place, server) in places {
+            let (_, weather) = self.weather(place, Some(server));
+            self.watches.travel(&self.store, at, weather);
         }
     }
 }

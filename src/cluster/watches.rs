@@ -11,6 +11,7 @@
 
 use crate::luck::{Label, Luck};
 use crate::messages::Profile;
+use crate::net::Weather;
 use crate::store::{CursorId, Store, TableKind};
 use crate::time::{SimDuration, SimTime};
 
@@ -45,6 +46,8 @@ pub struct Watch {
     /// Waits before it connected again, or tried to.
     reconnects: u64,
     backoff: Backoff,
+    /// What becomes of changes on their way, from which entry of the log on, in order.
+    weather: Vec<(u64, Weather)>,
 }
 
 /// How often a watch has waited to connect again, and since when (client-go 1.36
@@ -102,8 +105,9 @@ impl Watches {
         store: &mut Store,
         process: ProcessId,
         table: TableKind,
-        server: u8,
+        server: (u8, Weather),
     ) -> CursorId {
+        let (server, weather) = server;
         let cursor = store.open(table);
         let key = (process.key() << 8) | table as u64;
         self.rows.push(Watch {
@@ -117,6 +121,7 @@ impl Watches {
             floor: SimTime::ZERO,
             reconnects: 0,
             backoff: Backoff::default(),
+            weather: vec![(0, weather)],
         });
         cursor
     }
@@ -146,7 +151,10 @@ impl Watches {
         let watch = &self.rows[at as usize];
         let change = store.change_key(watch.table, entry)?;
         let draw = self.luck.draw(LAG, watch.key ^ change.uid.0, u64::from(change.nth));
-        let lag = self.profile.watch_lag.sample(draw) + self.profile.link_floor();
+        let earlier = watch.weather.iter().rev();
+        let late = earlier.into_iter().find(|(from, _)| *from <= entry);
+        let late = late.map_or(SimDuration::ZERO, |(_, weather)| weather.stream(&draw));
+        let lag = self.profile.watch_lag.sample(draw) + self.profile.link_floor() + late;
         let frame = self.profile.watch_frame.as_nanos().max(1);
         let at = change.at.as_nanos().saturating_add(lag.as_nanos());
         Some(SimTime::from_nanos(at.div_ceil(frame).saturating_mul(frame)).max(watch.floor))
@@ -204,6 +212,19 @@ impl Watches {
         end
     }
 
+    /// Changes of watch `at` that are committed from now on travel in this weather.
+    pub fn travel(&mut self, store: &Store, at: u32, weather: Weather) {
+        let watch = &mut self.rows[at as usize];
+        if watch.weather.last().is_some_and(|(_, last)| *last == weather) {
+            return;
+        }
+        let undelivered = store.next(watch.table, watch.cursor);
+        let is_over = |at: usize| watch.weather.get(at + 1).is_some_and(|it| it.0 <= undelivered);
+        let over = (0..watch.weather.len()).take_while(|&at| is_over(at)).count();
+        watch.weather.drain(..over);
+        watch.weather.push((store.log_end(watch.table), weather));
+    }
+
     /// Cuts watch `at`; returns when it will try to connect again.
     pub fn cut(&mut self, at: u32, now: SimTime) -> SimTime {
         let watch = &mut self.rows[at as usize];
@@ -214,8 +235,9 @@ impl Watches {
     }
 
     /// Connects watch `at` to `server`; from now on nothing reaches it before `now`.
-    pub fn connect(&mut self, at: u32, server: u8, now: SimTime) {
+    pub fn connect(&mut self, at: u32, (server, weather): (u8, Weather), now: SimTime) {
         let watch = &mut self.rows[at as usize];
+        watch.weather = vec![(0, weather)];
         watch.server = server;
         watch.state = WatchState::Idle;
         watch.floor = watch.floor.max(now);

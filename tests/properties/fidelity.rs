@@ -6,9 +6,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use wavetank::cluster::World;
-use wavetank::cluster::plan::{Act, Fault, Instance, Plan, Spot, Step};
+use wavetank::cluster::plan::{Act, Fault, Instance, LinkHarm, Plan, Spot, Step};
 use wavetank::kernel::{Engine, Fidelity, NoSink, Order};
+use wavetank::luck::{Distribution, Ratio};
 use wavetank::messages::Verb;
+use wavetank::net::Ways;
 use wavetank::time::{SimDuration, SimTime};
 
 use super::rig::{assert_equal, cases, deployment, run, shop, step};
@@ -31,10 +33,30 @@ fn fault() -> impl Strategy<Value = Fault> {
             from: vec![Spot::Node(name.into())], to: Vec::new()
         }),
         1 => Just(Fault::Partition { from: vec![Spot::Master(0)], to: Vec::new() }),
+        2 => (node(), harm(), ways()).prop_map(|(name, harm, ways)| Fault::Link {
+            from: vec![Spot::Node(name.into())], to: Vec::new(), ways, harm
+        }),
+        1 => (harm(), ways()).prop_map(|(harm, ways)| Fault::Link {
+            from: vec![Spot::Master(0)], to: Vec::new(), ways, harm
+        }),
         2 => (0..2u16).prop_map(|at| Fault::Kill(Instance::ApiServer(at))),
         2 => (0..2u16).prop_map(|at| Fault::Kill(Instance::Scheduler(at))),
         2 => (0..2u16).prop_map(|at| Fault::Kill(Instance::ControllerManager(at))),
     ]
+}
+
+/// Messages that are late, by more than a renewal's period now and then, or lost.
+fn harm() -> impl Strategy<Value = LinkHarm> {
+    let span = || (0..15_000u64).prop_map(SimDuration::from_millis);
+    let late = (span(), span())
+        .prop_map(|(min, more)| LinkHarm::Late(Distribution::Uniform { min, max: min + more }));
+    let lost = (1..100u64)
+        .prop_map(|of| LinkHarm::Lossy(Ratio::new(of, 100).expect("less than all of them")));
+    prop_oneof![late, lost]
+}
+
+fn ways() -> impl Strategy<Value = Ways> {
+    prop_oneof![2 => Just(Ways::Both), 1 => Just(Ways::Onward), 1 => Just(Ways::Back)]
 }
 
 /// A fault at an instant, for a span or for good.
