@@ -1,7 +1,7 @@
 //! Faults: what can be broken, and what that means.
 //!
 //! Owns the kinds of faults, how they name what they strike, and the compilation of a fault, at the
-//! instant it strikes, to rules of the network and to lifecycle orders ([`damage`]). Refuses to know
+//! instant it strikes, to rules of the network and to lifecycle orders ([`damage()`]). Refuses to know
 //! how an order is carried out (`cluster/` does), who wrote the fault (`scenario/`), and how long it
 //! lasts (the timeline).
 //!

@@ -32,7 +32,7 @@
 //! * A program takes connections from when it runs until SIGTERM; connections that stand are served until it
 //!   ends. Nobody there: refused. It ends: what it holds is reset. Its machine dies: silence.
 //! * The client gives up after its timeout; the program does the work all the same.
-//! * A program that is given more than it can do has [`servers::BACKLOG`] connections waiting; the next
+//! * A program that is given more than it can do has `servers::BACKLOG` connections waiting; the next
 //!   ones get no answer, so memory does not grow with a queue.
 mod check;
 mod clients;

@@ -301,7 +301,7 @@ fn killed_pods_are_replaced_and_crashed_containers_restarted() {
     let ran = run(&format!("  - {{at: 1m, fault: container-crash, target: {all}, exit: 3}}"));
     ran.is_well();
     let exits = ran.facts.0.iter().filter(|(_, _, fact)| {
-        fact.verb == Verb::Exited && fact.values.iter().any(|value| *value == ("exit_code", 3))
+        fact.verb == Verb::Exited && fact.values.contains(&("exit_code", 3))
     });
     assert_eq!(exits.count(), 3, "{:#?}", ran.after_step());
     assert_eq!(ran.after_step().iter().filter(|it| it.starts_with("started web-*")).count(), 3);

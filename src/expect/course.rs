@@ -209,14 +209,16 @@ mod tests {
         course.outcome().expect("it is over")
     }
 
+    /// Mode, after, within, for; values; outcome at 100 s.
+    type Row<'a> = (Mode, u64, Option<u64>, Option<u64>, &'a [(u64, Option<bool>)], Outcome);
+
     #[test]
     fn the_truth_table_of_each_mode_with_windows() {
         use Mode::{Always, AtEnd, Eventually, Never};
         use Outcome::{Broken, NeverEvaluated, Passed, Unfulfilled};
         let (t, f, n) = (Some(true), Some(false), None);
         let none = None;
-        // mode, after, within, for; values; outcome at 100 s.
-        let table: &[(Mode, u64, Option<u64>, Option<u64>, &[(u64, Option<bool>)], Outcome)] = &[
+        let table: &[Row<'_>] = &[
             (Always, 0, none, none, &[(0, t)], Passed(at(100))),
             (Always, 0, none, none, &[(0, t), (7, f), (8, t)], Broken(at(7))),
             (Always, 10, none, none, &[(0, f), (9, t)], Passed(at(100))),

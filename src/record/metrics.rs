@@ -1,7 +1,7 @@
 //! What is measured in the course of a run: requests second by second, and samples of the cluster
 //! for `metrics.csv` and the pictures.
 //!
-//! Owns windows over requests ([`ServiceMetrics`]) and the samples ([`Samples`]); refuses to know who
+//! Owns windows over requests ([`ServiceMetrics`]) and the samples (`Samples`); refuses to know who
 //! judges by them or draws them. It hears facts and looks at a World; neither changes a run. Memory
 //! does not depend on how many requests there are, nor on how long the run is.
 

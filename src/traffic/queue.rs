@@ -97,9 +97,4 @@ impl LaneQueue {
         }
         self.heap.pop().map(|(_, hop)| hop)
     }
-
-    /// Entries waiting.
-    pub fn len(&self) -> usize {
-        self.heap.len() + self.lines.iter().map(VecDeque::len).sum::<usize>()
-    }
 }

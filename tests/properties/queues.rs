@@ -60,7 +60,7 @@ fn measured(case: &Case, service: SimDuration) -> (f64, f64, f64) {
     let mut until = SimTime::from_secs(20);
     let (mut means, mut before, mut busy) = (Vec::new(), None, (0.0, 0.0));
     for _ in 0..BATCHES {
-        until = until + batch;
+        until += batch;
         let mut around = Run {
             budgets: Budgets::until(until),
             interrupt: &AtomicBool::new(false),
