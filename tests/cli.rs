@@ -202,7 +202,7 @@ fn a_run_leaves_a_folder_from_which_it_can_be_run_again() {
         ["inputs", "metrics.csv", "report.html", "run.json", "summary.json", "timeline.jsonl"]
             .map(str::to_owned)
             .into();
-    let pictures = ["nodes", "pods", "workloads"];
+    let pictures = ["latency", "nodes", "pods", "requests", "workloads"];
     expected.extend(pictures.iter().flat_map(|it| [format!("{it}.png"), format!("{it}.svg")]));
     expected.sort();
     assert_eq!(names_in(&place), expected);
@@ -272,7 +272,7 @@ fn seeds_give_the_same_verdicts_whatever_the_jobs() {
     let (one, four) = (with("1"), with("4"));
     assert_eq!(one.code, 0, "{}{}", one.out, one.err);
     assert_eq!(one.out, four.out);
-    assert!(one.out.ends_with("4 of 4 converged\n"), "{}", one.out);
+    assert!(one.out.ends_with("4 of 4 passed\n"), "{}", one.out);
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn a_violation_of_a_few_milliseconds_is_caught_where_it_begins() {
     assert!(ended.saturating_since(begun).as_millis() < 100, "{begun} {ended}");
     let row = only(&finished);
     assert_eq!((row.passed, row.at, row.of_fact), (false, Some(begun), Some(fact)), "{row:?}");
-    let millis = begun.as_nanos() / 1_000_000;
+    let millis = (begun.as_nanos() + 500_000) / 1_000_000;
     let second = format!("{}.{:03}", millis / 1000, millis % 1000);
     assert_eq!(row.detail, format!("deployment('web').desired was 4 at {second} s"));
     assert!(!finished.has_passed());

@@ -353,11 +353,12 @@ fn detail(expectation: &Expectation, case: &Case, outcome: Outcome, seen: &str) 
     }
 }
 
-/// An instant in seconds, cut to the millisecond.
+/// An instant in seconds, to the nearest millisecond.
 fn second(at: SimTime) -> String {
     span(at.since_start())
 }
 
 fn span(span: SimDuration) -> String {
-    format!("{}.{:03} s", span.as_secs(), span.as_millis() % 1000)
+    let millis = span.as_nanos().saturating_add(500_000) / 1_000_000;
+    format!("{}.{:03} s", millis / 1000, millis % 1000)
 }

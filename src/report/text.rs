@@ -159,9 +159,8 @@ fn write_expectations(out: &mut String, rows: &[ExpectationRow], paint: Paint) -
     writeln!(out, "\n  EXPECTATIONS")?;
     for row in rows {
         let (mark, tone) = if row.passed { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
-        let at = row.at.map_or_else(|| "at the end".to_owned(), |at| format!("at {}", short(at)));
         let (mark, name) = (paint.tone(tone, mark), &row.name);
-        writeln!(out, "  {mark} {name:wide$}  {at}: {}", row.detail)?;
+        writeln!(out, "  {mark} {name:wide$}  {}", row.detail)?;
     }
     Ok(())
 }
