@@ -1,5 +1,7 @@
 //! `wavetank test`: which files are tests, what is printed, JUnit, annotations.
 
+#![expect(clippy::disallowed_methods, reason = "the tests make files of their own")]
+
 use std::fs;
 use std::path::Path;
 
