@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! cargo bench --bench scale -- cold 5000 150000
-//! cargo bench --bench scale -- day 5000 150000          explicit-day 20 200: each occurrence an event
+//! cargo bench --bench scale -- day 5000 150000          or so many minutes: day 5000 150000 10
+//! cargo bench --bench scale -- explicit-day 5000 150000 10     each occurrence an event
 //! cargo bench --bench scale -- clone 5000 150000
 //! cargo bench --bench scale -- churn 1000 100000
 //! ```
@@ -95,16 +96,16 @@ fn cold(nodes: usize, pods: usize) {
     ));
 }
 
-/// A day in which nothing happens until a node crashes a minute before its end.
-fn day(nodes: usize, pods: usize, fidelity: Fidelity) {
-    let plan = Arc::new(Plan { fidelity, ..plans::quiet_day(nodes, pods) });
+/// Minutes in which nothing happens until a node crashes in the last one.
+fn day(nodes: usize, pods: usize, minutes: u64, fidelity: Fidelity) {
+    let plan = Arc::new(Plan { fidelity, ..plans::quiet(nodes, pods, minutes) });
     let mut world = World::new(plan.clone(), Order::Fifo, &mut NoSink);
     go(&mut world, plans::DAY_STARTS, Unwatched, &mut NoSink);
     let before = (cpu_seconds(), world.events());
     let mut unknown = Unknown::default();
     go(&mut world, plan.end.until(), Unwatched, &mut unknown);
     say(format!(
-        "day {nodes} nodes {pods} pods {fidelity:?}: {:.2} CPU s, {} events, {:?}; {}",
+        "{minutes} minutes {nodes} nodes {pods} pods {fidelity:?}: {:.2} CPU s, {} events, {:?}; {}",
         cpu_seconds() - before.0,
         world.events() - before.1,
         unknown.0,
@@ -168,9 +169,10 @@ fn main() {
         arguments.get(at).and_then(|text| text.parse().ok()).unwrap_or(default)
     };
     let (nodes, pods) = (number(1, 100), number(2, 1000));
+    let minutes = number(3, 1440).max(1) as u64;
     match arguments.first().map(String::as_str) {
-        Some("day") => day(nodes, pods, Fidelity::Elided),
-        Some("explicit-day") => day(nodes, pods, Fidelity::Explicit),
+        Some("day") => day(nodes, pods, minutes, Fidelity::Elided),
+        Some("explicit-day") => day(nodes, pods, minutes, Fidelity::Explicit),
         Some("clone") => branches(nodes, pods),
         Some("churn") => churn(nodes, pods),
         _ => cold(nodes, pods),

@@ -151,18 +151,18 @@ pub fn churn(nodes: usize, pods: usize) -> Plan {
     plan
 }
 
-/// The same cluster for a day after two hours, with a node that crashes a minute before its end.
-pub fn quiet_day(nodes: usize, pods: usize) -> Plan {
+/// The same cluster for so many minutes after the first ten, with a node that crashes at the begin of the last.
+pub fn quiet(nodes: usize, pods: usize, minutes: u64) -> Plan {
     let mut plan = deployments(nodes, pods);
-    let at = DAY_STARTS + SimDuration::from_secs(86_400 - 60);
+    let at = DAY_STARTS + SimDuration::from_secs(60 * (minutes - 1));
     let act = Act::Fault { fault: Fault::NodeCrash("n-0".into()), lasts: None };
     plan.steps.push(Step { at, name: "crash".into(), act });
-    plan.end = End::At(DAY_STARTS + SimDuration::from_secs(86_400 + 60));
+    plan.end = End::At(DAY_STARTS + SimDuration::from_secs(60 * (minutes + 1)));
     plan
 }
 
-/// When the quiet day starts.
-pub const DAY_STARTS: SimTime = SimTime::from_secs(7200);
+/// When the quiet time starts.
+pub const DAY_STARTS: SimTime = SimTime::from_secs(600);
 
 /// The same cluster with a rollout of one Deployment when the day starts.
 pub fn rollout(nodes: usize, pods: usize) -> Plan {
