@@ -602,3 +602,28 @@ fn news_are_late_by_the_delay_of_their_link() {
         assert!((least..most).contains(&waits), "{more}: {waits}");
     }
 }
+
+/// A follower that takes the Lease and is killed before it hears of it: whoever looks next waits until
+/// that Lease is over, and takes it.
+#[test]
+fn a_leader_that_dies_before_it_knows_is_followed_by_another() {
+    let steps = |more: &str| {
+        plan(&format!("  - {{at: 1m, fault: kill, target: scheduler/0, for: 10m}}\n{more}"), "")
+    };
+    let leads = |ran: &Ran| -> Vec<u64> {
+        let of = |fact: &Fact| {
+            fact.verb == Verb::Leader && fact.object.to_string().contains("scheduler")
+        };
+        let all = ran.facts.0.iter().filter(|(at, _, fact)| at.as_secs() > 0 && of(fact));
+        all.map(|(at, ..)| at.as_nanos()).collect()
+    };
+    let first = *leads(&run_plan(steps(""))).first().expect("the follower leads");
+    let just_before = first - 1_000_000;
+    let killed = format!(
+        "  - {{at: {just_before}ns, name: early, fault: kill, target: scheduler/1, for: 1s}}"
+    );
+    let ran = run_plan(steps(&killed));
+    ran.is_well();
+    let again = leads(&ran)[0];
+    assert!((15..30).contains(&((again - first) / 1_000_000_000)), "{first} {again}");
+}

@@ -286,6 +286,10 @@ impl World {
             return;
         }
         let renewed = self.leaders.renewed(post, SimTime::MAX).unwrap_or(SimTime::ZERO);
+        // Somebody may have taken the Lease and died before it knew: then it is the Lease that tells.
+        let held = self.store.find::<Lease>(election::NAMESPACE, post.lease());
+        let taken = held.and_then(|id| self.store.get(id)).map(|lease| lease.renewed);
+        let renewed = renewed.max(taken.unwrap_or(SimTime::ZERO));
         self.elect(id, cause, sink, |election, _, fx| election.silent(renewed, fx));
     }
 
