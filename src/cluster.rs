@@ -205,12 +205,6 @@ impl World {
         &self.errands.refused
     }
 
-    /// The cluster address a Service's DNS name resolves to, and the machines, are the store's and the nodes' business;
-    /// this tells whether the machine of a node runs.
-    pub fn is_node_gone(&self, node: Id<Node>) -> bool {
-        self.nodes.is_gone(node)
-    }
-
     /// When the run may end if nothing changes until then: convergence has held for so long, counted
     /// from the latest step, end of a fault and notice taken of either, or the plan's last instant.
     pub fn ends_at(&self) -> SimTime {

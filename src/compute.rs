@@ -79,11 +79,6 @@ impl Machine {
         Some((self.at + SimDuration::from_nanos(nanos), self.generation))
     }
 
-    /// The generation of the current answer of [`Machine::next_completion`].
-    pub fn generation(&self) -> u32 {
-        self.generation
-    }
-
     /// Takes out one job that is done at `now`; call it until it gives none.
     pub fn complete(&mut self, now: SimTime) -> Option<JobTag> {
         self.advance(now);

@@ -21,14 +21,12 @@ pub mod fact;
 pub mod queue;
 pub mod recurring;
 pub mod run;
-pub mod timer;
 
 pub use driver::{Driver, InputLog, LoggedInput, Next, Virtual};
 pub use fact::{Fact, FactSink, NO_CAUSE, NoSink};
 pub use queue::{EventQueue, Order};
 pub use recurring::{Cadence, Fidelity, Recurring};
 pub use run::{Apart, Budgets, Engine, Halt, Outgoing, Run, Unwatched, Watch, run};
-pub use timer::{Generation, Timer};
 
 use crate::base::StableHasher;
 use crate::time::SimTime;

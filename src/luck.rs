@@ -58,11 +58,6 @@ impl Luck {
         Self { seed }
     }
 
-    /// The seed it was made with.
-    pub const fn seed(self) -> u64 {
-        self.seed
-    }
-
     /// The draw of one thing for one purpose: `id` is stable over what-if runs (a hash of names or a uid,
     /// never a slot number or a revision), `counter` is the thing's own count of such draws.
     #[inline]

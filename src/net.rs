@@ -257,17 +257,7 @@ impl Net {
     }
 }
 
-impl Place {
-    /// A stable number for keyed draws.
-    pub fn key(self) -> u64 {
-        let (kind, number) = match self {
-            Place::Master(number) => (1, u64::from(number)),
-            Place::Node(slot) => (2, u64::from(slot)),
-            Place::Outside => (3, 0),
-        };
-        StableHasher::new().word(kind).word(number).finish()
-    }
-}
+impl Place {}
 
 #[cfg(test)]
 mod tests {

@@ -140,14 +140,6 @@ impl SimDuration {
         self.0 == 0
     }
 
-    /// The sum, or `None` beyond [`SimDuration::MAX`].
-    pub const fn checked_add(self, other: Self) -> Option<Self> {
-        match self.0.checked_add(other.0) {
-            Some(nanos) => Some(Self(nanos)),
-            None => None,
-        }
-    }
-
     /// The difference, or `None` where it would be negative.
     pub const fn checked_sub(self, other: Self) -> Option<Self> {
         match self.0.checked_sub(other.0) {

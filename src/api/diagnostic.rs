@@ -92,13 +92,6 @@ impl Diagnostic {
         self
     }
 
-    /// The same at a place.
-    #[must_use]
-    pub fn at(mut self, position: Position) -> Diagnostic {
-        self.position = position;
-        self
-    }
-
     /// Whether this is an error.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

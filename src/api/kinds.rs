@@ -64,11 +64,6 @@ pub struct Kinds {
 }
 
 impl Kinds {
-    /// Only the built-in kinds.
-    pub fn new() -> Kinds {
-        Kinds::default()
-    }
-
     /// How `kind` stands at this point of the input. [`Standing::Unknown`] may still become
     /// [`Standing::Custom`] by a CRD that follows.
     pub fn standing(&self, kind: &GroupVersionKind) -> Standing {
@@ -220,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_group_decides_between_custom_and_unknown() {
-        let kinds = Kinds::new();
+        let kinds = Kinds::default();
         let standing = |api_version, name| kinds.standing(&kind(api_version, name));
         for (api_version, name) in [
             ("extensions/v1beta1", "Deployment"),
@@ -267,7 +262,7 @@ mod tests {
     #[test]
     fn a_crd_defines_its_kinds() {
         let text = "spec: {group: node.k8s.io, names: {kind: Thing}, scope: Cluster, versions: [{name: v1}]}";
-        let mut kinds = Kinds::new();
+        let mut kinds = Kinds::default();
         assert_eq!(kinds.standing(&kind("node.k8s.io/v1", "Thing")), Standing::Unknown);
         kinds.define(&yaml::parse(text).expect("good YAML"));
         assert_eq!(kinds.standing(&kind("node.k8s.io/v1", "Thing")), Standing::Custom);

@@ -61,16 +61,7 @@ pub enum Tristate {
     Unknown,
 }
 
-impl Tristate {
-    /// As the API prints it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Tristate::True => "True",
-            Tristate::False => "False",
-            Tristate::Unknown => "Unknown",
-        }
-    }
-}
+impl Tristate {}
 
 /// The conditions of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

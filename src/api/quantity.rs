@@ -31,9 +31,6 @@ pub enum ParseError {
         "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
     )]
     FormatWrong,
-    /// The number is not one.
-    #[error("unable to parse numeric part of quantity")]
-    Numeric,
     /// The unit is unknown.
     #[error("unable to parse quantity's suffix")]
     Suffix,
@@ -105,11 +102,6 @@ impl Quantity {
     /// Whether the amount is zero.
     pub fn is_zero(self) -> bool {
         self.nanos == 0
-    }
-
-    /// Whether the amount has no fraction.
-    pub fn is_whole(self) -> bool {
-        self.nanos % NANOS == 0
     }
 
     /// -1, 0 or 1.

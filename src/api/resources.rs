@@ -55,15 +55,4 @@ impl Resources {
             self.set_scalar(name, self.scalar(name).saturating_sub(*amount));
         }
     }
-
-    /// Raises each resource to at least that of `other`.
-    pub fn raise_to(&mut self, other: &Resources) {
-        self.cpu_milli = self.cpu_milli.max(other.cpu_milli);
-        self.memory = self.memory.max(other.memory);
-        self.ephemeral_storage = self.ephemeral_storage.max(other.ephemeral_storage);
-        self.pods = self.pods.max(other.pods);
-        for (name, amount) in &other.scalar {
-            self.set_scalar(name, self.scalar(name).max(*amount));
-        }
-    }
 }

@@ -18,10 +18,6 @@ pub enum Status {
     Forbidden(ObjectName, Text),
     /// 422.
     Invalid(ObjectName, Text),
-    /// 410: the revision asked for is compacted.
-    Gone,
-    /// 429, with the seconds to wait.
-    TooManyRequests(u32),
     /// No answer: the server is down, unreachable, or too slow. Whether a write took place is
     /// unknown.
     Unreachable,
@@ -37,8 +33,6 @@ impl Status {
             Status::AlreadyExists(_) | Status::Conflict(_) => 409,
             Status::Forbidden(..) => 403,
             Status::Invalid(..) => 422,
-            Status::Gone => 410,
-            Status::TooManyRequests(_) => 429,
             Status::Unavailable => 500,
             Status::Unreachable => 0,
         }
@@ -46,7 +40,7 @@ impl Status {
 
     /// Whether trying again later may help, the request being the same.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Status::TooManyRequests(_) | Status::Unreachable | Status::Unavailable)
+        matches!(self, Status::Unreachable | Status::Unavailable)
     }
 }
 
@@ -65,10 +59,6 @@ impl fmt::Display for Status {
             Status::Forbidden(name, why) => write!(f, "{} is forbidden: {why}", quoted(name)),
             Status::Invalid(name, why) => {
                 write!(f, "{} \"{}\" is invalid: {why}", name.kind, name.name)
-            }
-            Status::Gone => f.write_str("too old resource version"),
-            Status::TooManyRequests(seconds) => {
-                write!(f, "Too many requests, please try again later (after {seconds} s)")
             }
             Status::Unavailable => f.write_str("etcdserver: request timed out"),
             Status::Unreachable => f.write_str("connection refused"),

@@ -123,11 +123,6 @@ impl<T: Clone> Arena<T> {
         }
     }
 
-    /// Whether `id` names a live row.
-    pub fn contains(&self, id: Id<T>) -> bool {
-        self.get(id).is_some()
-    }
-
     /// The live row at a slot number, with its id.
     pub fn at_slot(&self, slot: usize) -> Option<(Id<T>, &T)> {
         match self.slots.get(slot)? {

@@ -183,11 +183,6 @@ impl World {
         self.turn_max = entries.max(1);
     }
 
-    /// Entries of the lane handled so far: about four a request.
-    pub fn lane_entries(&self) -> u64 {
-        self.traffic.as_ref().map_or(0, |traffic| traffic.handled())
-    }
-
     /// Where each client stands, by name.
     pub fn balances(&self) -> impl Iterator<Item = (&Name, Balance)> {
         let now = self.kernel.now();

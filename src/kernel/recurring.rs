@@ -50,11 +50,6 @@ impl Cadence {
         if period.is_zero() { None } else { Some(Self { phase, period }) }
     }
 
-    /// The instant of occurrence 0.
-    pub const fn phase(self) -> SimTime {
-        self.phase
-    }
-
     /// The span between occurrences, never zero.
     pub const fn period(self) -> SimDuration {
         self.period
@@ -115,11 +110,6 @@ impl<R: Key> Recurring<R> {
             next: None,
             passed: None,
         }
-    }
-
-    /// Whether occurrences that nobody asked for pop.
-    pub fn fidelity(&self) -> Fidelity {
-        self.fidelity
     }
 
     /// Declares a recurrence from `now` on, in place of the key's former one (whose wake-up is cancelled).

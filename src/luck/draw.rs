@@ -95,11 +95,6 @@ impl Ratio {
     pub const fn numerator(self) -> u64 {
         self.numerator
     }
-
-    /// The part below the line, at least one.
-    pub const fn denominator(self) -> u64 {
-        self.denominator
-    }
 }
 
 #[cfg(test)]

@@ -41,10 +41,8 @@ pub struct App {
     /// From Running to when it hangs: from then on no probe of any kind succeeds, nor does the
     /// program end by itself. `None`: never.
     pub hang: Option<Delay>,
-    /// From SIGTERM to its end; `Never`: it ignores SIGTERM. `None`: the profile's default.
+    /// From SIGTERM to its end, with exit code 0; `Never`: it ignores SIGTERM. `None`: the profile's default.
     pub stop: Option<Delay>,
-    /// How it takes SIGTERM.
-    pub on_term: OnTerm,
     /// A program that ends by itself; `None`: it runs until it is stopped.
     pub run: Option<Run>,
     /// How it answers requests; `None`: nothing is known of it.
@@ -70,16 +68,6 @@ impl Serving {
         time: Delay::Takes(Distribution::Exponential { mean: SimDuration::from_millis(10) }),
         errors: Ratio::ZERO,
     };
-}
-
-/// How a program takes SIGTERM.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum OnTerm {
-    /// It catches it and ends well: exit code 0.
-    #[default]
-    EndsWell,
-    /// It does not catch it: exit code 143.
-    Dies,
 }
 
 /// How a program that ends by itself does so.

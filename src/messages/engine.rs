@@ -120,8 +120,6 @@ pub enum EngineError {
     NotFound(Text),
     /// The name is taken by another attempt that still lives.
     AlreadyExists,
-    /// It took too long.
-    DeadlineExceeded,
     /// Anything else.
     Unknown(Text),
 }

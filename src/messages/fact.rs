@@ -18,30 +18,12 @@ pub enum Component {
     ApiServer,
     /// A scheduler.
     Scheduler,
-    /// The Deployment controller.
-    DeploymentController,
-    /// The ReplicaSet controller.
-    ReplicaSetController,
-    /// The ReplicationController controller.
-    ReplicationController,
-    /// The EndpointSlice controller.
-    EndpointSliceController,
-    /// The node lifecycle controller.
-    NodeController,
     /// The taint eviction controller.
     TaintEvictionController,
-    /// The garbage collector.
-    GarbageCollector,
-    /// The pod garbage collector.
-    PodGarbageCollector,
-    /// The namespace controller.
-    NamespaceController,
     /// A controller manager as a whole.
     ControllerManager,
     /// A kubelet.
     Kubelet,
-    /// A kube-proxy.
-    KubeProxy,
     /// The network between places.
     Network,
     /// A client of a Service.
@@ -55,18 +37,9 @@ impl Component {
             Component::User => "user",
             Component::ApiServer => "apiserver",
             Component::Scheduler => "scheduler",
-            Component::DeploymentController => "deployment-controller",
-            Component::ReplicaSetController => "replicaset-controller",
-            Component::ReplicationController => "replication-controller",
-            Component::EndpointSliceController => "endpointslice-controller",
-            Component::NodeController => "node-controller",
             Component::TaintEvictionController => "taint-eviction-controller",
-            Component::GarbageCollector => "garbage-collector-controller",
-            Component::PodGarbageCollector => "pod-garbage-collector",
-            Component::NamespaceController => "namespace-controller",
             Component::ControllerManager => "controller-manager",
             Component::Kubelet => "kubelet",
-            Component::KubeProxy => "kube-proxy",
             Component::Network => "network",
             Component::Client => "client",
         }

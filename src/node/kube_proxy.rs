@@ -1,4 +1,4 @@
-//! kube-proxies: from when on a node sends connections by a changed EndpointSlice, and to which endpoint.
+//! kube-proxies: from when on a node sends connections by a changed EndpointSlice, and to which endpoints.
 //!
 //! Owns the arithmetic of both; refuses to keep anything: what a proxy knows is a function of the store's log,
 //! of the node's lag and of its sync times, so a change costs nothing until somebody asks.

@@ -203,11 +203,6 @@ impl Kubelets {
         ]
     }
 
-    /// Pods that have a worker.
-    pub fn workers(&self) -> usize {
-        self.workers.len()
-    }
-
     /// The pods a node's kubelet works on, in the order of its workers.
     pub fn pods_of(&self, at: NodeIndex) -> Vec<Id<Pod>> {
         let of_node = self.workers.iter().filter(|(_, worker)| worker.node == at);

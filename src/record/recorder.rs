@@ -8,10 +8,11 @@ use crate::kernel::FactSink;
 use crate::messages::Fact;
 use crate::time::SimTime;
 
-/// Counts facts, and writes them to `out` if there is one. A failure to write stops the writing, not
+/// Counts facts, and writes them out. A failure to write stops the writing, not
 /// the run; it is told at the end.
 #[derive(Debug)]
 pub struct Recorder<W> {
+    /// None: writing failed.
     out: Option<W>,
     counts: Counts,
     failure: Option<io::Error>,
@@ -21,16 +22,6 @@ impl<W: Write> Recorder<W> {
     /// One that writes to `out`.
     pub fn to(out: W) -> Recorder<W> {
         Recorder { out: Some(out), counts: Counts::default(), failure: None }
-    }
-
-    /// One that only counts.
-    pub fn counting() -> Recorder<W> {
-        Recorder { out: None, counts: Counts::default(), failure: None }
-    }
-
-    /// The counts so far.
-    pub fn counts(&self) -> &Counts {
-        &self.counts
     }
 
     /// Writes out what is still held back.

@@ -11,14 +11,12 @@ use crate::api::pod::{ContainerState, ContainerStatus, Phase, Pod, TerminationRe
 use crate::api::service::{EndpointSlice, Exposure, Service};
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::cluster::plan::Plan;
+use crate::net::address::service_dns_name;
 use crate::store::Store;
 use crate::time::SimTime;
 
 /// The version of the format.
 pub const SUMMARY_SCHEMA: &str = "wavetank.dev/summary/v1";
-
-/// The domain of a cluster's DNS names.
-const CLUSTER_DOMAIN: &str = "svc.cluster.local";
 
 /// A run that has ended, to be summed up.
 #[derive(Clone, Copy, Debug)]
@@ -206,7 +204,7 @@ impl ExpectationRow {
 impl ServiceRow {
     /// The name clients inside the cluster know it by.
     pub fn dns_name(&self) -> String {
-        format!("{}.{}.{CLUSTER_DOMAIN}", self.name, self.namespace)
+        service_dns_name(&self.namespace, &self.name)
     }
 }
 

@@ -66,8 +66,6 @@ pub struct Loaded {
     pub notes: Notes,
     /// What is expected of its runs.
     pub expectations: Arc<Expectations>,
-    /// Whether there was a Scenario among the documents.
-    pub has_scenario: bool,
     /// Documents read, the Scenario among them.
     pub documents: usize,
 }
@@ -395,7 +393,6 @@ impl Loader {
 
     /// The plan of all that was read.
     pub fn finish(mut self) -> Loaded {
-        let has_scenario = self.settings.is_some();
         if self.settings.is_none() && !self.overrides.assignments.is_empty() {
             self.read("--set", EMPTY.as_bytes(), &mut |_| {});
             self.documents -= 1;
@@ -431,7 +428,6 @@ impl Loader {
             findings,
             notes: compactor.notes().clone(),
             expectations: Arc::new(expected.expectations),
-            has_scenario,
             documents: self.documents,
         }
     }

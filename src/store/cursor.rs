@@ -81,9 +81,4 @@ impl Cursors {
     pub fn set(&mut self, table: TableKind, cursor: Option<CursorId>) {
         self.of[table as usize] = cursor;
     }
-
-    /// The cursors held, with their tables.
-    pub fn iter(&self) -> impl Iterator<Item = (TableKind, CursorId)> + '_ {
-        TABLES.into_iter().filter_map(|table| Some((table, self.of[table as usize]?)))
-    }
 }

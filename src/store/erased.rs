@@ -136,11 +136,6 @@ impl Store {
         on_table!(table, self, [&mut], it => it.settle(range));
     }
 
-    /// Jumps a watch to the present, as a re-list does.
-    pub fn relist(&mut self, table: TableKind, cursor: CursorId) {
-        on_table!(table, self, [&mut], it => it.relist(cursor));
-    }
-
     /// Whether a watch lies behind the compacted revision.
     pub fn is_lost(&self, table: TableKind, cursor: CursorId) -> bool {
         on_table!(table, self, [&], it => it.is_lost(cursor))

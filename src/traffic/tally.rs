@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::requests::Outcome;
 use crate::base::histogram::bucket_of;
-use crate::time::{SimDuration, SimTime};
+use crate::time::SimTime;
 
 /// Counts of one client.
 #[derive(Clone, Debug, Default)]
@@ -143,13 +143,7 @@ impl Tally {
     }
 }
 
-impl Balance {
-    /// The mean latency of requests that were answered.
-    pub fn mean_latency(&self) -> SimDuration {
-        let count = u128::from(self.total.of(Outcome::Ok)).max(1);
-        SimDuration::from_nanos(u64::try_from(self.total.latency_sum / count).unwrap_or(u64::MAX))
-    }
-}
+impl Balance {}
 
 #[cfg(test)]
 mod tests {

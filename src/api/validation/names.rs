@@ -32,10 +32,6 @@ const SUBDOMAIN_UNDERSCORE_RULE: &str = "a lowercase RFC 1123 subdomain must con
      case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric \
      character (e.g. 'example.com', regex used for validation is \
      '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')";
-const WILDCARD_RULE: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a \
-     valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' \
-     and end with an alphanumeric character (e.g. '*.example.com', regex used for validation is \
-     '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const DNS1035_RULE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters \
      or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. \
      'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
@@ -55,9 +51,6 @@ const ENV_NAME_RULE: &str = "a valid environment variable name must consist only
 const CONFIG_KEY_RULE: &str = "a valid config key must consist of alphanumeric characters, '-', \
      '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is \
      '[-._a-zA-Z0-9]+')";
-const C_IDENTIFIER_RULE: &str = "a valid C identifier must start with alphabetic character or \
-     '_', followed by a string of alphanumeric characters or '_' (e.g. 'my_name',  or 'MY_NAME',  \
-     or 'MyName', regex used for validation is '[A-Za-z_][A-Za-z0-9_]*')";
 
 fn max_len(limit: usize) -> String {
     format!("must be no more than {limit} characters")
@@ -137,12 +130,6 @@ pub fn is_dns1123_subdomain(text: &str) -> Vec<String> {
 pub fn is_dns1123_subdomain_with_underscore(text: &str) -> Vec<String> {
     let wrong = !text.split('.').all(underscore_label_shaped);
     complaint(wrong, SUBDOMAIN_BYTES_MAX, text, SUBDOMAIN_UNDERSCORE_RULE)
-}
-
-/// `*.` and an RFC 1123 subdomain (Ingress hosts).
-pub fn is_wildcard_dns1123_subdomain(text: &str) -> Vec<String> {
-    let wrong = !text.strip_prefix("*.").is_some_and(subdomain_shaped);
-    complaint(wrong, SUBDOMAIN_BYTES_MAX, text, WILDCARD_RULE)
 }
 
 /// RFC 1035 label: names of Services.
@@ -272,14 +259,6 @@ pub fn is_config_map_key(text: &str) -> Vec<String> {
     found
 }
 
-/// An identifier of the C language (container restart rules, flex options).
-pub fn is_c_identifier(text: &str) -> Vec<String> {
-    let head = |b: u8| b.is_ascii_alphabetic() || b == b'_';
-    let fine = text.bytes().next().is_some_and(head)
-        && text.bytes().all(|b| head(b) || b.is_ascii_digit());
-    if fine { Vec::new() } else { vec![C_IDENTIFIER_RULE.to_owned()] }
-}
-
 /// A name that may stand as one segment of a URL path (RBAC objects).
 pub fn is_valid_path_segment(text: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -312,11 +291,6 @@ pub fn subdomain_name(text: &str, usage: NameUse) -> Vec<String> {
 /// Rule for names that are RFC 1123 labels: Namespace.
 pub fn label_name(text: &str, usage: NameUse) -> Vec<String> {
     is_dns1123_label(&completed(text, usage))
-}
-
-/// Rule for names that are RFC 1035 labels: Service.
-pub fn dns1035_name(text: &str, usage: NameUse) -> Vec<String> {
-    is_dns1035_label(&completed(text, usage))
 }
 
 /// Rule for names that only must fit in a URL path: Role, ClusterRole and their bindings.

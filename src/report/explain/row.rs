@@ -2,8 +2,6 @@
 
 use serde::Deserialize;
 
-use crate::kernel::NO_CAUSE;
-use crate::messages::Fact;
 use crate::time::SimTime;
 
 /// A fact.
@@ -69,21 +67,6 @@ impl Row {
             values: written.values.into_iter().collect(),
             message: written.message,
         })
-    }
-
-    /// The fact as a recorder is told of it.
-    pub fn of(at: SimTime, id: u64, cause: u64, fact: &Fact) -> Row {
-        Row {
-            at,
-            id,
-            cause: (cause != NO_CAUSE).then_some(cause),
-            component: fact.component.name().to_owned(),
-            verb: fact.verb.name().to_owned(),
-            object: fact.object.to_string(),
-            node: fact.node.as_ref().map(ToString::to_string),
-            values: fact.values.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect(),
-            message: fact.message.as_ref().map(ToString::to_string),
-        }
     }
 
     /// One of its integers, 0 if it has none of that name.

@@ -130,11 +130,6 @@ impl Zones {
         at as usize
     }
 
-    /// The state of a zone.
-    pub fn state(&self, key: &ZoneKey) -> State {
-        self.keys.get(key).map_or(State::Initial, |&at| self.zones[at as usize].state)
-    }
-
     /// Puts a node that lacks the taint in its zone's line (`markNodeForTainting`).
     pub(super) fn mark(&mut self, id: Id<Node>, node: &Node, fx: &mut Effects<Timer>) {
         let at = self.of(key(node));

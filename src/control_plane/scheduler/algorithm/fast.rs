@@ -39,12 +39,6 @@ impl Algorithm {
         Algorithm { profile, start: 0, memo: Memo::default(), feasible: Vec::new() }
     }
 
-    /// The same, with its next search from this place on.
-    pub fn starting_at(mut self, start: usize) -> Algorithm {
-        self.start = start;
-        self
-    }
-
     /// Its profile.
     pub fn profile(&self) -> &Profile {
         &self.profile

@@ -8,7 +8,7 @@ use crate::api::pod::{Lifetime, Pod, TerminationReason};
 use crate::base::Id;
 use crate::base::hash::StableHasher;
 use crate::luck::{Draw, Label};
-use crate::messages::app::{App, Delay, OnTerm};
+use crate::messages::app::{App, Delay};
 use crate::messages::engine::ListedState;
 use crate::messages::engine::{ContainerRef, EngineAnswer, EngineError, EngineEvent, Exit};
 use crate::time::{SimDuration, SimTime};
@@ -199,11 +199,7 @@ impl SimulatedEngines {
         let app = Self::app(sandbox, container.index);
         let delay = app.and_then(|app| app.stop.as_ref()).unwrap_or(&self.settings.stop_default);
         let draw = self.draw(sandbox, STOP, container.index, container.attempt);
-        let code = match app.map_or(OnTerm::EndsWell, |app| app.on_term) {
-            OnTerm::EndsWell => 0,
-            OnTerm::Dies => 143,
-        };
-        ended(code, delay.after(now, draw))
+        ended(0, delay.after(now, draw))
     }
 
     /// A program's end, or when it is shown, has come.
