@@ -26,6 +26,7 @@ mod leaders;
 mod ledger;
 mod masters;
 mod nodes;
+mod observed;
 mod paths;
 pub mod plan;
 mod processes;
@@ -57,19 +58,19 @@ use crate::node::container_engine::EngineReport;
 use crate::node::container_engine::simulated::EngineTimer;
 use crate::node::kube_proxy::Proxies;
 use crate::node::kubelet;
-use crate::store::{CursorId, Store, TABLES, TableKind};
+use crate::store::{Store, TABLES, TableKind};
 use crate::time::SimTime;
 use crate::traffic::Traffic;
 
 use census::Census;
 use clients::Clients;
-use convergence::Convergence;
 use errands::Errands;
 pub use errands::Refusal;
 pub use event::Event;
 use heartbeats::Renewals;
 use leaders::{Leaders, Post};
-use nodes::{Nodes, PodNews};
+use nodes::Nodes;
+use observed::Observed;
 use plan::{End, Plan};
 use processes::{ManagerProcess, ProcessId, SchedulerProcess};
 use requests::{Flight, Sink};
@@ -77,7 +78,6 @@ use servers::{ApiServer, Etcd};
 use steps::Struck;
 use timeline::Timeline;
 pub use touched::Touched;
-use touched::touch;
 use watches::Watches;
 
 /// What recurs: kind and owner.
@@ -142,16 +142,7 @@ pub struct World {
     timeline: Timeline,
     /// Faults in force, by step.
     struck: BTreeMap<u32, Struck>,
-    /// What the latest step wrote.
-    touched: Vec<Touched>,
-    /// The world's own watches, which see every change at its commit.
-    observed: [CursorId; TABLES.len()],
-    convergence: Convergence,
-    census: Census,
-    /// Since when the cluster has been as desired.
-    converged_since: Option<SimTime>,
-    /// Whether something changed that convergence may depend on.
-    is_dirty: bool,
+    observed: Observed,
     buffers: Buffers,
     /// Clients of Services, if any are planned.
     traffic: Option<Box<Traffic>>,
@@ -172,7 +163,7 @@ impl World {
 
     /// How many pods are in which state, and what they ask of each node.
     pub fn census(&self) -> &Census {
-        &self.census
+        self.observed.census()
     }
 
     /// The plan it was built from.
@@ -197,7 +188,7 @@ impl World {
 
     /// Since when the cluster has been as desired; `None`: it is not.
     pub fn converged_since(&self) -> Option<SimTime> {
-        self.converged_since.filter(|_| self.errands.refused.is_empty())
+        self.observed.converged_since().filter(|_| self.errands.refused.is_empty())
     }
 
     /// Requests of the user that the API server refused.
@@ -254,22 +245,10 @@ impl World {
     /// Takes note of every change just committed: convergence, kubelets, watches.
     fn observe(&mut self, cause: u64) {
         for table in TABLES {
-            let cursor = self.observed[table as usize];
-            let end = self.store.log_end(table);
-            if self.store.next(table, cursor) == end {
-                continue;
-            }
-            let range = self.store.advance(table, cursor, end);
-            self.store.attribute(table, range.clone(), cause);
-            let mut news: smallvec::SmallVec<[PodNews; 2]> = smallvec::SmallVec::new();
-            let store = &self.store;
+            let Some(range) = self.observed.next(&mut self.store, table, cause) else { continue };
+            self.observed.follow(&self.store, table, range.clone(), cause);
             if table == TableKind::Pod {
-                store.table().changes(range.clone()).for_each(|change| self.census.pod(&change));
-            }
-            self.is_dirty |= follow(&mut self.convergence, store, table, range.clone(), &mut news);
-            touch(&mut self.touched, store, table, range.clone(), cause);
-            for change in &news {
-                self.tell_kubelet(cause, change);
+                self.tell_kubelets(cause, range.clone());
             }
             self.tell_traffic(cause, table, range.clone());
             if table == TableKind::Node {
@@ -300,7 +279,7 @@ impl World {
     /// Works out anew since when the cluster has been as desired.
     fn judge(&mut self) {
         self.notice();
-        if !std::mem::take(&mut self.is_dirty) {
+        if !self.observed.take_doubt() {
             return;
         }
         let (store, nodes) = (&self.store, &self.nodes);
@@ -308,58 +287,17 @@ impl World {
             let node = store.get(pod).and_then(|pod| pod.node);
             node.is_some_and(|node| nodes.is_gone(node))
         };
-        if !self.errands.is_done() || !self.convergence.is_settled(gone) {
-            self.converged_since = None;
-            return;
+        if !self.errands.is_done() || !self.observed.is_settled(gone) {
+            return self.observed.unsettle();
         }
         let living = || {
             let alive = nodes.indexes().filter(|&at| nodes.row(at).power != nodes::Power::Off);
             alive.map(|at| nodes.row(at).key)
         };
         let proxies = &self.proxies;
-        let programmed =
-            self.convergence.programmed_at(|change| proxies.all_programmed_at(living(), change));
-        let since = self.kernel.now().max(programmed);
-        self.converged_since.get_or_insert(since);
+        let all_programmed = |change| proxies.all_programmed_at(living(), change);
+        self.observed.settle(self.kernel.now(), all_programmed);
     }
-}
-
-/// Tells convergence of the changes in `range`, and gathers what kubelets are to be told; returns
-/// whether convergence may have changed.
-fn follow(
-    convergence: &mut Convergence,
-    store: &Store,
-    table: TableKind,
-    range: std::ops::Range<u64>,
-    news: &mut smallvec::SmallVec<[PodNews; 2]>,
-) -> bool {
-    match table {
-        TableKind::Pod => {
-            for change in store.table::<Pod>().changes(range) {
-                news.extend(PodNews::of(&change));
-                convergence.pod(&change);
-            }
-        }
-        TableKind::ReplicaSet => {
-            store.table().changes(range).for_each(|change| convergence.replica_set(&change));
-        }
-        TableKind::Deployment => {
-            store.table().changes(range).for_each(|change| convergence.deployment(&change));
-        }
-        TableKind::Service => {
-            store.table().changes(range).for_each(|change| convergence.service(&change));
-        }
-        TableKind::EndpointSlice => {
-            store.table().changes(range).for_each(|change| convergence.slice(&change));
-        }
-        TableKind::Node
-        | TableKind::Endpoints
-        | TableKind::Namespace
-        | TableKind::Lease
-        | TableKind::PriorityClass
-        | TableKind::Other => return false,
-    }
-    true
 }
 
 impl Engine for World {
@@ -393,7 +331,7 @@ impl Engine for World {
         sink: &mut dyn FactSink<Fact>,
         _calls: &mut Vec<Outgoing<()>>,
     ) {
-        self.touched.clear();
+        self.observed.begin_step();
         // At one instant events come before the lane.
         if self.kernel.next_at().is_none_or(|event| self.lane_at() < event) {
             return self.lane_turn(until, sink);

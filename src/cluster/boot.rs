@@ -4,13 +4,12 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::census::Census;
 use super::clients::{Clients, Owner, RateLimit};
-use super::convergence::Convergence;
 use super::errands::Errands;
 use super::heartbeats::{Renewals, Way};
 use super::leaders::Leaders;
 use super::nodes::Nodes;
+use super::observed::Observed;
 use super::plan::{ClientLimit, Plan, PlannedObject, Role};
 use super::processes::{ManagerProcess, Process, ProcessId, Readiness, SchedulerProcess};
 use super::servers::{ApiServer, Etcd};
@@ -36,7 +35,7 @@ use crate::net::{Net, Place};
 use crate::node::container_engine::simulated::{ImageTable, SimulatedEngines};
 use crate::node::kube_proxy::Proxies;
 use crate::node::kubelet::{Kubelets, duties};
-use crate::store::{Store, Stored, TABLES};
+use crate::store::{Store, Stored};
 use crate::time::SimTime;
 
 /// The range of cluster addresses (kubeadm's default), and nodes' own addresses.
@@ -60,7 +59,7 @@ impl World {
             controllers: controllers::Settings::default(),
         };
         let mut store = Store::default();
-        let observed = TABLES.map(|table| store.open(table));
+        let observed = Observed::new(&mut store);
         let range = ServiceRange::new(SERVICE_RANGE.0, SERVICE_RANGE.1);
         let nodes = Nodes::new(
             Kubelets::new(Default::default(), plan.fidelity, luck),
@@ -93,12 +92,7 @@ impl World {
             errands: Errands::default(),
             timeline: Timeline::new(plan.steps.len()),
             struck: Default::default(),
-            touched: Vec::new(),
             observed,
-            convergence: Convergence::default(),
-            census: Census::default(),
-            converged_since: None,
-            is_dirty: true,
             buffers: Buffers::default(),
             traffic: super::traffic::of_plan(&plan, luck, order),
             turn_max: super::traffic::TURN_MAX,

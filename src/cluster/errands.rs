@@ -199,7 +199,9 @@ impl World {
             }
         }
         // Nothing else may happen to make the cluster be judged: what was applied may be no workload.
-        self.is_dirty |= self.errands.is_done();
+        if self.errands.is_done() {
+            self.observed.doubt();
+        }
     }
 
     fn refuse(&mut self, task: Task, status: Status, sink: Sink<'_>) {

@@ -181,7 +181,7 @@ impl World {
         fx.begin(now, cause, self.kernel.facts() + 1);
         // It reads its Lease, it does not watch it: it sees the present.
         let mut cursors = Cursors::default();
-        cursors.set(TableKind::Lease, Some(self.observed[TableKind::Lease as usize]));
+        cursors.set(TableKind::Lease, Some(self.observed.cursor(TableKind::Lease)));
         let led = election.leads();
         work(&mut election, &View::new(now, &self.store, &cursors), &mut fx);
         let (leads, is_lost) = (election.leads(), election.is_lost());

@@ -3,7 +3,10 @@
 //! Owns what a node is besides its object: power, whether its kubelet runs, its place in the network,
 //! and the delivery of news of its pods. What a kubelet and an engine make of it is theirs.
 
+use std::ops::Range;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::clients::after;
 use super::event::{Event, News};
@@ -150,8 +153,15 @@ impl Nodes {
 }
 
 impl World {
-    /// Tells kubelets of a change of a pod.
-    pub(super) fn tell_kubelet(&mut self, cause: u64, change: &PodNews) {
+    /// Pods were written: tells the kubelets of their nodes what concerns them.
+    pub(super) fn tell_kubelets(&mut self, cause: u64, range: Range<u64>) {
+        let changes = self.store.table::<Pod>().changes(range);
+        let news: SmallVec<[PodNews; 2]> =
+            changes.filter_map(|change| PodNews::of(&change)).collect();
+        news.iter().for_each(|change| self.tell_kubelet(cause, change));
+    }
+
+    fn tell_kubelet(&mut self, cause: u64, change: &PodNews) {
         let Some(at) = self.nodes.of(change.node) else { return };
         let now = self.kernel.now();
         let row = self.nodes.row_mut(at);
@@ -415,7 +425,7 @@ pub(super) struct PodNews {
 
 impl PodNews {
     /// What a change of a pod means to a kubelet, if anything.
-    pub(super) fn of(change: &Change<'_, Pod>) -> Option<PodNews> {
+    fn of(change: &Change<'_, Pod>) -> Option<PodNews> {
         let (pod, nth) = (change.id, change.nth);
         let told = |of: &Pod, node, news| Some(PodNews { pod, uid: of.meta.uid, nth, node, news });
         match (change.old, change.new) {

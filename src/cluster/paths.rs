@@ -46,7 +46,7 @@ impl World {
         self.watch_nodes();
         self.hear_leaders(cause, sink);
         self.look_out();
-        self.is_dirty = true;
+        self.observed.doubt();
     }
 
     /// The API server with an etcd behind it that a node's kubelet, if it runs, is connected to.

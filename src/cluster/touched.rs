@@ -54,7 +54,7 @@ fn each<T: Stored>(store: &Store, range: Range<u64>, put: &mut impl FnMut(RawId)
 impl World {
     /// What the latest step wrote.
     pub fn touched(&self) -> &[Touched] {
-        &self.touched
+        self.observed.touched()
     }
 
     /// All that is there, as if it had just been written: owners before what is theirs.

@@ -267,7 +267,6 @@ fn app_rule(written: raw::App, path: &str, judge: &mut Judge<'_, '_>) -> AppRule
             service: written
                 .service
                 .and_then(|it| traffic::serving(it, &format!("{path}.service"), judge)),
-            ..App::default()
         },
     }
 }
