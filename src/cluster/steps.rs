@@ -65,7 +65,7 @@ impl World {
             }
             self.timeline.found(at as usize);
         }
-        self.timeline.begin(at as usize, self.kernel.now());
+        self.timeline.begin(at as usize, &step.act, self.kernel.now());
         let fact = Fact::new(Component::User, Verb::Step, step.object()).saying(format!(
             "{}: {}",
             step.name,

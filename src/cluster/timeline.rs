@@ -1,7 +1,10 @@
 //! What became of the timeline's steps: when each began, when its fault ended, and which found
 //! nothing to do their work on.
 
+use std::collections::BTreeMap;
+
 use super::World;
+use super::plan::Act;
 use super::watches::WatchState;
 use crate::api::name::Text;
 use crate::api::node::Node;
@@ -11,7 +14,10 @@ use crate::time::SimTime;
 /// The course of all steps of a plan.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
-    stages: Vec<Stage>,
+    /// When faults began and ended, by number.
+    faults: BTreeMap<usize, Stage>,
+    /// How many steps in a row have begun, faults that wait for something to strike apart.
+    reached: usize,
     missed: Vec<(usize, Text)>,
     /// Steps that have not begun, and ends of faults that have not come.
     to_come: usize,
@@ -25,17 +31,16 @@ pub struct Timeline {
     has_cut_watches: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Stage {
-    begun: Option<SimTime>,
+    begun: SimTime,
     ended: Option<SimTime>,
 }
 
 impl Timeline {
     /// A timeline of so many steps, none of which has begun.
     pub fn new(steps: usize) -> Timeline {
-        let stages = vec![Stage::default(); steps];
-        Timeline { stages, to_come: steps, ..Timeline::default() }
+        Timeline { to_come: steps, ..Timeline::default() }
     }
 
     /// Whether all steps have begun and all faults that end have ended.
@@ -55,15 +60,20 @@ impl Timeline {
         self.to_come += 1;
     }
 
-    /// Step number `at` begins.
-    pub fn begin(&mut self, at: usize, now: SimTime) {
-        self.stages[at].begun = Some(now);
+    /// Step number `at` begins; it may be a fault that has struck.
+    pub fn begin(&mut self, at: usize, act: &Act, now: SimTime) {
+        if matches!(act, Act::Fault { .. } | Act::Experiment { .. }) {
+            self.faults.insert(at, Stage { begun: now, ended: None });
+        }
+        self.reached = self.reached.max(at + 1);
         (self.to_come, self.latest) = (self.to_come - 1, now);
     }
 
     /// The fault of step number `at` ends.
     pub fn end(&mut self, at: usize, now: SimTime) {
-        self.stages[at].ended = Some(now);
+        if let Some(stage) = self.faults.get_mut(&at) {
+            stage.ended = Some(now);
+        }
         (self.to_come, self.latest) = (self.to_come - 1, now);
     }
 
@@ -122,8 +132,12 @@ impl World {
     /// it is still to come, or there is none.
     pub fn step_instants(&self, name: &str) -> Option<(SimTime, Option<SimTime>)> {
         let at = self.plan.steps.iter().position(|step| *step.name == *name)?;
-        let stage = self.timeline.stages[at];
-        Some((stage.begun?, stage.ended))
+        let step = &self.plan.steps[at];
+        if matches!(step.act, Act::Fault { .. } | Act::Experiment { .. }) {
+            let stage = self.timeline.faults.get(&at)?;
+            return Some((stage.begun, stage.ended));
+        }
+        (at < self.timeline.reached).then_some((step.at, None))
     }
 
     /// Steps that found nothing to do their work on, by number, and why: such a run has not done
