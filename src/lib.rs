@@ -48,7 +48,7 @@
 //! | --- | --- |
 //! | [`base`] | typed ids, arenas and columns cheap to clone, one stable hash |
 //! | [`time`], [`luck`] | virtual time; keyed draws and streams |
-//! | [`kernel`] | event queue, clock, run loop, recurring occurrences, digest |
+//! | [`kernel`] | event queue, clock, run loop, drivers, recurring occurrences, digest |
 //! | [`api`] | Kubernetes objects: read, given defaults, checked, held compactly |
 //! | [`store`] | objects at revisions, cursors, Views |
 //! | [`messages`] | requests, facts, engine calls, effects |
@@ -59,9 +59,10 @@
 //! | [`faults`] | what can be broken, and what that means for links and things |
 //! | [`cluster`] | the World and the Plan it is built from |
 //! | [`record`] | what a run leaves behind |
-//! | [`scenario`] | documents to Plan |
+//! | [`expect`] | conditions over the World and its metrics, and when each must hold |
+//! | [`scenario`] | documents to Plan and expectations |
 //! | [`runs`] | one run and many |
-//! | [`report`], [`cli`] | the story in words; the command line |
+//! | [`report`], [`cli`] | the story, pictures, a page, and why things happened; the command line |
 pub mod api;
 pub mod base;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! Renders what a run left behind: text for a person at a terminal, pictures, and why things happened.
+//! Renders what a run left behind: text for a person at a terminal, pictures, a page, and why things happened.
 pub mod explain;
 mod page;
 pub mod pictures;

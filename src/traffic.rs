@@ -15,7 +15,7 @@
 //!
 //! The kernel lets it run up to its next event ([`Traffic::run`]); at one instant events go first, so every
 //! request sees endpoints, faults and machines exactly as they stand. A turn ends early at a fact (the
-//! counts of a second, a request that failed) and after some ten thousand entries. Where a turn ends
+//! counts of a second, a request that failed) and after some thirty thousand entries. Where a turn ends
 //! changes nothing: what is due next depends on what was done, not on when somebody looked.
 //!
 //! # Rules

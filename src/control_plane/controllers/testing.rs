@@ -197,37 +197,14 @@ pub fn clients() -> Clients {
 }
 
 macro_rules! each_table {
-    ($self:ident, $kind:ident, $body:expr) => {{
-        type $kind = Namespace;
-        $body;
-    }
-    {
-        type $kind = Node;
-        $body;
-    }
-    {
-        type $kind = Service;
-        $body;
-    }
-    {
-        type $kind = Deployment;
-        $body;
-    }
-    {
-        type $kind = ReplicaSet;
-        $body;
-    }
-    {
-        type $kind = Pod;
-        $body;
-    }
-    {
-        type $kind = EndpointSlice;
-        $body;
-    }
-    {
-        type $kind = Endpoints;
-        $body;
+    ($kind:ident, $body:expr) => {
+        each_table!(@ $kind, $body, Namespace, Node, Service, Deployment, ReplicaSet, Pod, EndpointSlice, Endpoints)
+    };
+    (@ $kind:ident, $body:expr, $($table:ty),*) => {{
+        $({
+            type $kind = $table;
+            $body;
+        })*
     }};
 }
 
@@ -236,7 +213,7 @@ impl Cluster {
     pub fn new() -> Cluster {
         let mut store = Store::default();
         let mut cursors = Cursors::default();
-        each_table!(self, Kind, {
+        each_table!(Kind, {
             let cursor = store.table_mut::<Kind>().open();
             cursors.set(Kind::TABLE, Some(cursor));
         });
@@ -326,7 +303,7 @@ impl Cluster {
                 let _lost_reply = self.commit(request.call);
             }
         }
-        each_table!(self, Kind, {
+        each_table!(Kind, {
             let cursor = self.cursors.get(Kind::TABLE).expect("an open cursor");
             self.store.table_mut::<Kind>().relist(cursor);
         });
@@ -399,7 +376,7 @@ impl Cluster {
     fn watch(&mut self) {
         self.watched = false;
         self.fx.begin(self.now, 0, 1);
-        each_table!(self, Kind, {
+        each_table!(Kind, {
             let cursor = self.cursors.get(Kind::TABLE).expect("an open cursor");
             let table = self.store.table_mut::<Kind>();
             let range = table.advance(cursor, u64::MAX);
