@@ -300,3 +300,14 @@ fn the_readme_shows_what_is_printed() {
     let printed = said.out.replace(place, "reports/first-light");
     assert_eq!(printed.trim(), shown);
 }
+
+#[test]
+fn a_step_that_finds_nothing_is_told_beside_the_verdict() {
+    let scenario = "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {name: s}\nspec:\n  \
+                    timeline: [{at: 30s, name: nobody, delete: pod/web-zzz}]\n";
+    let folder = folder(&[("s.yaml", scenario), ("web.yaml", &deployment("1", "web", ""))]);
+    let said = wavetank(folder.path(), &["run", "s.yaml", "web.yaml"]);
+    assert_eq!(said.code, 1, "{}", said.err);
+    let part = "failed, for a step did nothing: nobody\n  pods \"web-zzz\" not found";
+    assert!(said.out.contains(part), "{}", said.out);
+}

@@ -295,7 +295,7 @@ pod default/web-65b8874d6b-lqdh2
                       1:50.000  └─ node n-0 is back  #99
   1:50.000  stopping container c  #101
   1:51.000  a container ends well  #107
-  1:51.005  it has done its work  #109
+  1:51.005  it has ended  #109
   1:51.011  it is gone  #110
 ";
 const NODE: &str = "\
@@ -346,3 +346,21 @@ ask next, with wavetank explain RUN OBJECT
   pod/default/web-65b8874d6b-lqdh2  why it was not ready any more
   pod/default/web-65b8874d6b-vrf28  why it was evicted
 ";
+
+#[test]
+fn pods_beyond_those_wanted_are_no_loss() {
+    let scenario = "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {name: s}\nspec:\n  \
+                    duration: 2m\n  timeline:\n  - {at: 30s, setImage: deployment/web, image: 'a:2'}\n  \
+                    - {at: 90s, delete: deployment/web}\n---\n";
+    let web = SILENCE.split("---\n").nth(1).expect("a Deployment");
+    let folder = TempDir::new().expect("a folder");
+    fs::write(folder.path().join("s.yaml"), format!("{scenario}{web}")).expect("a file");
+    let said = wavetank(folder.path(), &["run", "s.yaml"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(said.out.contains("set the image of Deployment"), "{}", said.out);
+    assert!(
+        !said.out.contains(" available; "),
+        "a rollout that adds before it takes: {}",
+        said.out
+    );
+}

@@ -101,6 +101,20 @@ fn a_failing_seed_says_why_and_how_to_see_it_again() {
     assert_eq!(names, 2, "nothing else is left");
 }
 
+/// As `--junit /dev/stdout`, which is such a link too.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_of_its_own_is_written_to_and_not_replaced() {
+    let folder = folder(&[("s.yaml", WEB), ("real.xml", "old")]);
+    let link = folder.path().join("link.xml");
+    std::os::unix::fs::symlink("real.xml", &link).expect("a link");
+    let (code, _, err) = test(folder.path(), &["s.yaml", "--junit", "link.xml"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(link.is_symlink(), "it is still a link");
+    let text = fs::read_to_string(folder.path().join("real.xml")).expect("a report");
+    assert!(text.contains("<testsuite"), "{text}");
+}
+
 #[test]
 fn a_report_that_cannot_be_written_is_exit_4_and_wrong_input_exit_2_before_anything_runs() {
     let wrong = format!("{WEB}  - {{name: bad, always: \"deployment('web').redy == 3\"}}\n");

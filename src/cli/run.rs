@@ -11,6 +11,7 @@ use super::budget::Machine;
 use super::folder::{RUN_SCHEMA, RunFolder};
 use super::progress::{self, Line};
 use super::{Code, Failure, inputs, print_findings, say};
+use crate::api::name::Text;
 use crate::kernel::{Engine, FactSink, Halt};
 use crate::messages::Fact;
 use crate::record::metrics::write_csv;
@@ -57,7 +58,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
             let refused = finished.world.refused();
             let (notes, paint) = (&loaded.notes, paint());
             let (summary, lines) = (&summary, &lines[..]);
-            say(story(Story { summary, lines, notes, refused, stop, paint }).trim_end());
+            let missed = missed(&loaded, &finished);
+            let missed = &missed;
+            say(story(Story { summary, lines, notes, refused, missed, stop, paint }).trim_end());
             say(format_args!("\nwritten to {}", place.display()));
         }
     }
@@ -206,14 +209,19 @@ fn summary(loaded: &Loaded, finished: &Finished, counts: &Counts, metrics: &Metr
     for refusal in world.refused() {
         summary.warnings.push(format!("{}: refused: {}", refusal.source, refusal.status));
     }
-    for (step, why) in world.missed() {
-        let name = &loaded.plan.steps[*step].name;
+    for (name, why) in missed(loaded, finished) {
         summary.warnings.push(format!("step {name:?} did nothing: {why}"));
     }
     for (note, count) in loaded.notes.iter() {
         summary.warnings.push(format!("{note}: accepted, not modelled ({count} objects)"));
     }
     summary
+}
+
+/// The steps that found nothing to do, and why.
+fn missed(loaded: &Loaded, finished: &Finished) -> Vec<(Text, Text)> {
+    let named = |(step, why): &(usize, Text)| (loaded.plan.steps[*step].name.clone(), why.clone());
+    finished.world.missed().iter().map(named).collect()
 }
 
 fn run_json(loaded: &Loaded, finished: &Finished, folder: &RunFolder) -> Json {

@@ -276,6 +276,12 @@ impl<'a> Lowering<'a> {
                 };
                 (subject, field, kind, span)
             }
+            Expr::Call(call) if call.target.is_none() && call.func_name == Noun::Cluster.word() => {
+                let hint = Some("write cluster.pods".to_owned());
+                let message = "\"cluster\" is no function: write it without parentheses".to_owned();
+                self.tell(self.name_at(id, "cluster"), message, hint);
+                return Some(Type::Any);
+            }
             Expr::Call(call) if call.target.is_none() => {
                 let noun = Noun::called(&call.func_name)?;
                 if self.subject(expr)?.is_ok() {

@@ -60,6 +60,7 @@ fn what_is_wrong_is_told_at_its_column() {
         ("service('web').p99 < 1.0", "16: service has no field \"p99\""),
         ("service('web').rate > 1.0", "16: \"rate\" is a function: rate('1m')"),
         ("cluster.pending() > 1", "9: \"pending\" is no function: write it without parentheses"),
+        ("cluster().pending > 1", "1: \"cluster\" is no function: write it without parentheses"),
         ("service('web').rate() > 1.0", "16: rate needs a span, as in rate('10s')"),
         ("service('web').rate('soon') > 1.0", "21: invalid duration \"soon\""),
         (

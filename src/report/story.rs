@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::api::kind::Kind;
 use crate::api::name::Text;
+use crate::api::object::Object;
 use crate::cluster::plan::{Act, Plan};
 use crate::kernel::{FactSink, NO_CAUSE};
 use crate::messages::{Fact, Verb};
@@ -77,7 +78,7 @@ impl Chronicle {
         Chronicle {
             episodes: vec![Episode::new(SimTime::ZERO, String::new(), String::new())],
             of: Vec::new(),
-            deployments: BTreeMap::new(),
+            deployments: wanted(plan),
             steps: steps.collect(),
         }
     }
@@ -148,11 +149,25 @@ impl Chronicle {
         // A Deployment scaled down is meant to have fewer.
         let owed = row.1.map_or(before, |wanted| wanted.min(before));
         if *available < owed {
-            self.episodes[episode].dip(at, &name, before, *available);
+            self.episodes[episode].dip(at, &name, owed, *available);
         } else if *available > before {
             self.episodes.iter_mut().for_each(|it| it.rise(at, &name, *available));
         }
     }
+}
+
+/// What is known of each Deployment of the plan: none of its pods available, and how many are wanted.
+fn wanted(plan: &Plan) -> BTreeMap<String, (i64, Option<i64>)> {
+    let mut wanted = BTreeMap::new();
+    for planned in &plan.objects {
+        if let Object::Deployment(deployment) = &planned.object
+            && wanted.len() < DEPLOYMENTS_MAX
+        {
+            let name = planned.object.name().to_string();
+            wanted.insert(name, (0, Some(i64::from(deployment.replicas))));
+        }
+    }
+    wanted
 }
 
 impl FactSink<Fact> for Chronicle {
@@ -174,6 +189,12 @@ impl FactSink<Fact> for Chronicle {
             }
             Verb::Status if fact.object.kind == Kind::Deployment => {
                 self.status(episode, at, fact);
+            }
+            Verb::Deleted if fact.object.kind == Kind::Deployment => {
+                // Nobody wants its pods any more.
+                let name = fact.object.to_string();
+                self.deployments.remove(&name);
+                self.episodes[episode].forgive(&name);
             }
             Verb::Scaled if fact.object.kind == Kind::Deployment => {
                 let wanted = fact.values.first().map(|(_, value)| *value);

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::api::compact::{Note, Notes};
+use crate::api::name::Text;
 use crate::cluster::Refusal;
 use crate::record::{ExpectationRow, ServiceRow, Summary, WorkloadRow};
 
@@ -25,6 +26,8 @@ pub struct Story<'a> {
     pub notes: &'a Notes,
     /// What the API server refused.
     pub refused: &'a [Refusal],
+    /// Steps of the timeline that found nothing to do, and why.
+    pub missed: &'a [(Text, Text)],
     /// Whether somebody stopped it.
     pub stop: Stop,
     /// How it is shown.
@@ -96,7 +99,7 @@ pub fn verdict(summary: &Summary, stop: Stop) -> String {
 }
 
 fn write_story(out: &mut String, story: Story<'_>) -> std::fmt::Result {
-    let Story { summary, lines, notes, refused, stop, paint } = story;
+    let Story { summary, lines, notes, refused, missed, stop, paint } = story;
     let wide = lines.iter().map(|line| line.time.len()).max().unwrap_or(0);
     for line in lines {
         if line.tone == Tone::Headline {
@@ -142,8 +145,16 @@ fn write_story(out: &mut String, story: Story<'_>) -> std::fmt::Result {
         };
         writeln!(out, "\npending: {name}{others}\n  {message}")?;
     }
+    for (step, why) in missed.iter().take(MESSAGES_MAX) {
+        writeln!(out, "\nfailed, for a step did nothing: {step}\n  {why}")?;
+    }
+    if missed.len() > MESSAGES_MAX {
+        writeln!(out, "  and {} more", missed.len() - MESSAGES_MAX)?;
+    }
     for refusal in refused.iter().take(MESSAGES_MAX) {
-        writeln!(out, "\nrefused: {}\n  {}", refusal.source, refusal.status)?;
+        let place = refusal.source.to_string();
+        let what = if place.is_empty() { refusal.object.to_string() } else { place };
+        writeln!(out, "\nrefused: {what}\n  {}", refusal.status)?;
     }
     if refused.len() > MESSAGES_MAX {
         writeln!(out, "  and {} more", refused.len() - MESSAGES_MAX)?;

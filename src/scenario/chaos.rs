@@ -43,7 +43,7 @@ pub(super) fn experiment(applied: SimTime, judge: &mut Judge<'_, '_>) -> Option<
     let kind = document.kind();
     let name = document.metadata("name").unwrap_or_default();
     if name.is_empty() {
-        judge.error("metadata.name", "Required value");
+        judge.missing("metadata.name", "Required value");
         return None;
     }
     let fields: &[&str] = match kind {
@@ -121,7 +121,7 @@ fn pods(path: &str, judge: &mut Judge<'_, '_>) -> Option<Pods> {
 fn text_or_error(path: &str, judge: &mut Judge<'_, '_>) -> Option<String> {
     let found = text(path, judge);
     if found.is_none() {
-        judge.error(path, "Required value");
+        judge.missing(path, "Required value");
     }
     found
 }
@@ -139,7 +139,7 @@ fn number(path: &str, judge: &mut Judge<'_, '_>) -> Option<u32> {
 fn selector(path: &str, judge: &mut Judge<'_, '_>) -> Option<Which> {
     let document = judge.document;
     let Some(node) = document.node.at_path(path) else {
-        judge.error(path, "Required value");
+        judge.missing(path, "Required value");
         return None;
     };
     let own = document.metadata("namespace").unwrap_or("default");
@@ -180,7 +180,7 @@ fn pod_fault(pods: Pods, judge: &mut Judge<'_, '_>) -> Option<Fault> {
                     Some(Fault::ContainerCrash { pods, container, exit: KILLED })
                 }
                 [] => {
-                    judge.error("spec.containerNames", "Required value");
+                    judge.missing("spec.containerNames", "Required value");
                     None
                 }
                 _ => {

@@ -57,7 +57,7 @@ pub(super) fn map_edits(
         }
     }
     if edits.is_empty() {
-        judge.error(path, "Required value: what to set or remove, as in team=a or team-");
+        judge.missing(path, "Required value: what to set or remove, as in team=a or team-");
         return None;
     }
     for (key, value) in &edits {
@@ -78,7 +78,7 @@ pub(super) fn taint_edits(path: &str, judge: &mut Judge<'_, '_>) -> Option<Vec<T
     let written = judge.document.node.at_path(path).cloned();
     let words = words(written.as_ref(), path, "dedicated=gpu:NoSchedule", judge)?;
     if words.is_empty() {
-        judge.error(path, "Required value: a taint as in dedicated=gpu:NoSchedule");
+        judge.missing(path, "Required value: a taint as in dedicated=gpu:NoSchedule");
         return None;
     }
     words.iter().map(|word| taint(word, path, judge)).collect()

@@ -106,10 +106,12 @@ fn mode<'e>(
         return Some(one);
     }
     let found: Vec<&str> = given.iter().map(|(mode, _)| mode.word()).collect();
-    let found = if found.is_empty() { "none".to_owned() } else { found.join(" and ") };
-    let message =
-        format!("expected exactly one of always, never, eventually, atEnd; found {found}");
-    judge.error(path, message);
+    let message = "expected exactly one of always, never, eventually, atEnd; found";
+    if found.is_empty() {
+        judge.missing(path, format!("{message} none"));
+    } else {
+        judge.error(path, format!("{message} {}", found.join(" and ")));
+    }
     None
 }
 

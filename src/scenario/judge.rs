@@ -16,6 +16,22 @@ impl Judge<'_, '_> {
         self.findings.push(self.document.finding(Severity::Error, path, message));
     }
 
+    /// The field at `path` is missing, if it is: one that was refused, be it for its name, is told of
+    /// already.
+    pub(super) fn missing(&mut self, path: &str, message: impl Into<String>) {
+        let here = self.blank(path);
+        let is_told = self.findings.iter().any(|it| {
+            let rest = it.field.as_deref().and_then(|field| field.strip_prefix(path));
+            let is_here = (&it.file, it.document) == (&here.file, here.document);
+            let is_within =
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+            it.is_error() && is_here && is_within
+        });
+        if !is_told {
+            self.error(path, message);
+        }
+    }
+
     /// The value at `path` is none of `names`.
     pub(super) fn not_one_of(&mut self, path: &str, value: &str, names: &[&str]) {
         let expected: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();

@@ -436,6 +436,7 @@ impl Loader {
 /// Reads a Scenario; every value that does not fit is named, and left out.
 fn read_scenario(document: &Document<'_>, findings: &mut Vec<Diagnostic>) -> raw::Scenario {
     let mut node = document.node.clone();
+    let mut told: Vec<String> = Vec::new();
     for _ in 0..MISFITS_MAX {
         let mut unknown = Vec::new();
         let misfit = match read::<raw::Scenario>(&node, &mut unknown) {
@@ -450,13 +451,33 @@ fn read_scenario(document: &Document<'_>, findings: &mut Vec<Diagnostic>) -> raw
             }
             Err(misfit) => misfit,
         };
-        findings.push(document.finding(Severity::Error, &misfit.path, misfit.message.clone()));
-        match node.at_path_mut(&misfit.path) {
-            Some(place) if !matches!(place.value, Value::Null) => place.value = Value::Null,
-            _ => break,
+        if !told.contains(&misfit.path) {
+            findings.push(document.finding(Severity::Error, &misfit.path, misfit.message.clone()));
         }
+        if !blank_out(&mut node, &misfit.path) {
+            break;
+        }
+        told.push(misfit.path);
     }
     raw::Scenario::default()
+}
+
+/// Takes out the value at `path`; if it was taken out before, what holds it: nothing there is not good
+/// enough everywhere.
+fn blank_out(node: &mut Node<'_>, path: &str) -> bool {
+    let mut path = path;
+    loop {
+        match node.at_path_mut(path) {
+            Some(place) if !matches!(place.value, Value::Null) => {
+                place.value = Value::Null;
+                return true;
+            }
+            _ => match path.rfind(['.', '[']) {
+                Some(end) => path = &path[..end],
+                None => return false,
+            },
+        }
+    }
 }
 
 /// A name out of the first file's: its last part without its endings.

@@ -374,7 +374,7 @@ fn fit(written: Arguments, path: &str, judge: &mut Judge<'_, '_>) -> Fit {
 fn ratio(points: &[WrittenPoint], path: &str, judge: &mut Judge<'_, '_>) -> Strategy {
     let path = format!("{path}.requestedToCapacityRatio.shape");
     if points.is_empty() {
-        judge.error(&path, "Required value: at least one point must be specified");
+        judge.missing(&path, "Required value: at least one point must be specified");
     }
     let mut last = None;
     for (at, point) in points.iter().enumerate() {

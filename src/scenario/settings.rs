@@ -8,7 +8,7 @@ use super::nodes::{Group, NODES_MAX};
 use super::raw;
 use super::steps::{self, WrittenStep};
 use super::traffic::{self, WrittenClient};
-use super::values::Word;
+use super::values::{Span, Word};
 use crate::api::quantity::Quantity;
 use crate::api::validation::names::is_dns1123_subdomain;
 use crate::cluster::plan::{AppRule, AppRules, ClientLimit, ClientLimits, ControlPlane};
@@ -59,6 +59,17 @@ impl Default for Settings {
     }
 }
 
+/// A step that never comes is right, and hardly meant.
+fn late_steps(timeline: &[raw::Step], duration: Option<Span>, judge: &mut Judge<'_, '_>) {
+    let Some(Span(duration)) = duration else { return };
+    for (at, step) in timeline.iter().enumerate() {
+        if step.at.is_some_and(|Span(when)| when > duration) {
+            let message = "spec.duration ends the run before: this step never comes";
+            judge.warn(&format!("spec.timeline[{at}].at"), message);
+        }
+    }
+}
+
 /// Judges a Scenario; what is wrong is told to `judge`.
 pub(super) fn settings(written: raw::Scenario, judge: &mut Judge<'_, '_>) -> Settings {
     let mut settings =
@@ -69,7 +80,7 @@ pub(super) fn settings(written: raw::Scenario, judge: &mut Judge<'_, '_>) -> Set
         }
     }
     let Some(spec) = written.spec else {
-        judge.error("spec", "Required value");
+        judge.missing("spec", "Required value");
         return settings;
     };
     settings.seed = spec.seed.unwrap_or(settings.seed);
@@ -90,7 +101,9 @@ pub(super) fn settings(written: raw::Scenario, judge: &mut Judge<'_, '_>) -> Set
         let rule = app_rule(app, &format!("spec.apps[{at}]"), judge);
         settings.apps.rules.push(rule);
     }
-    settings.steps = steps::steps(spec.timeline.unwrap_or_default(), judge);
+    let timeline = spec.timeline.unwrap_or_default();
+    late_steps(&timeline, spec.duration, judge);
+    settings.steps = steps::steps(timeline, judge);
     settings.clients_of_services = traffic::clients(spec.traffic.unwrap_or_default(), judge);
     settings.expect = expect::expect(spec.expect.unwrap_or_default(), judge);
     settings
@@ -221,7 +234,7 @@ fn node_group(written: raw::NodeGroup, path: &str, judge: &mut Judge<'_, '_>) ->
     for (at, taint) in group.taints.iter().enumerate() {
         let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
         if taint.key.is_empty() {
-            judge.error(&format!("{path}.taints[{at}].key"), "Required value");
+            judge.missing(&format!("{path}.taints[{at}].key"), "Required value");
         }
         if !effects.contains(&taint.effect.as_str()) {
             judge.not_one_of(&format!("{path}.taints[{at}].effect"), &taint.effect, &effects);
@@ -284,7 +297,7 @@ fn app_run(written: raw::Run, path: &str, judge: &mut Judge<'_, '_>) -> Run {
     }
     exit_by_index.sort_unstable();
     if written.lasts.is_none() {
-        judge.error(&format!("{path}.for"), "Required value: how long it runs, as in 10s");
+        judge.missing(&format!("{path}.for"), "Required value: how long it runs, as in 10s");
     }
     Run {
         lasts: written.lasts.map_or(Delay::Never, |delay| delay.0),

@@ -91,8 +91,11 @@ fn read_step(step: raw::Step, at: usize, judge: &mut Judge<'_, '_>) -> Option<Wr
     let path = format!("spec.timeline[{at}]");
     let verbs = verbs(&step);
     let [verb] = verbs[..] else {
-        let found = if verbs.is_empty() { "none".to_owned() } else { verbs.join(", ") };
-        judge.error(&path, format!("expected exactly one verb, found {found}"));
+        if verbs.is_empty() {
+            judge.missing(&path, "expected exactly one verb, found none");
+        } else {
+            judge.error(&path, format!("expected exactly one verb, found {}", verbs.join(", ")));
+        }
         return None;
     };
     for (field, owners) in BESIDES {
@@ -103,7 +106,7 @@ fn read_step(step: raw::Step, at: usize, judge: &mut Judge<'_, '_>) -> Option<Wr
         }
     }
     if step.at.is_none() {
-        judge.error(&format!("{path}.at"), "Required value: when it happens, as in 2m");
+        judge.missing(&format!("{path}.at"), "Required value: when it happens, as in 2m");
     }
     let name = match &step.name {
         Some(name) => name.as_str().into(),
@@ -222,7 +225,7 @@ fn scale(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<i32>
             None
         }
         None => {
-            judge.error(&place, "Required value");
+            judge.missing(&place, "Required value");
             None
         }
     }
@@ -231,7 +234,7 @@ fn scale(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<i32>
 fn set_image(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<Change> {
     let image = step.image.as_deref().filter(|image| !image.is_empty());
     if image.is_none() {
-        judge.error(&format!("{path}.image"), "Required value");
+        judge.missing(&format!("{path}.image"), "Required value");
     }
     let container = step.container.as_deref().filter(|name| *name != "*").map(Arc::from);
     Some(Change::Image { container, image: image?.into() })
@@ -249,7 +252,7 @@ fn patch(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<Chan
     let place = format!("{path}.with");
     let written = judge.document.node.at_path(&place);
     let Some(node) = written.filter(|node| matches!(node.value, Value::Map(_))) else {
-        judge.error(&place, "Required value: the patch, as in {spec: {replicas: 3}}");
+        judge.missing(&place, "Required value: the patch, as in {spec: {replicas: 3}}");
         return None;
     };
     // What was just written as JSON reads as JSON.

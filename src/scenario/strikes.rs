@@ -94,7 +94,7 @@ fn link(
     let place = format!("{path}.target");
     let from = targets::spots(&place, claims, judge)?;
     if from.is_empty() {
-        judge.error(&place, "Required value: one side, as in node/n-0");
+        judge.missing(&place, "Required value: one side, as in node/n-0");
         return None;
     }
     let to = targets::spots(&format!("{path}.from"), claims, judge)?;
@@ -125,7 +125,7 @@ fn lateness(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<D
             return None;
         }
         None => {
-            judge.error(&place, "Required value: how late messages are, as in 100ms");
+            judge.missing(&place, "Required value: how late messages are, as in 100ms");
             return None;
         }
     };
@@ -151,7 +151,7 @@ pub(super) fn lateness_of(mean: SimDuration, jitter: SimDuration) -> Distributio
 fn share(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<Ratio> {
     let place = format!("{path}.probability");
     let Some(written) = step.probability else {
-        judge.error(&place, "Required value: how many are lost, from 0 to 1");
+        judge.missing(&place, "Required value: how many are lost, from 0 to 1");
         return None;
     };
     let found = ratio(written);

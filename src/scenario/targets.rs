@@ -261,7 +261,7 @@ fn selected(
         }
     }
     let Some(labels) = labels else {
-        judge.error(path, "Required value: labels, as in {app: web}");
+        judge.missing(path, "Required value: labels, as in {app: web}");
         return None;
     };
     let which = Which::Matching(vec![namespace], Arc::new(Selector::of_labels(&labels)));

@@ -115,6 +115,36 @@ fn a_step_has_exactly_one_verb_and_breaks_only_what_is_there() {
     }
 }
 
+#[test]
+fn what_is_wrong_once_is_told_once() {
+    for (spec, part) in [
+        ("traffic: [{name: a, to: 'web:80', rate: 10}]", "spec.traffic[0].rate: expected a string"),
+        ("timeline: [{at: -1s, cordon: node/n-0}]", "spec.timeline[0].at: invalid duration"),
+        ("timeline: [{at: 1s, cordn: node/n-0}]", "did you mean \"cordon\"?"),
+        ("timeline: [1]", "expected an object, found the number 1"),
+        ("expect: [{name: e, always: 5}]", "spec.expect[0].always: expected a string"),
+        ("apps: [{ready: {uniform: [5s, 1s]}}]", "the longest time is shorter than the shortest"),
+        ("apps: [{ready: {exponential: 5y}}]", "unknown unit \"y\""),
+    ] {
+        let said = findings(&format!("{HEAD}spec:\n  {spec}\n"));
+        let said: Vec<&String> = said.iter().filter(|it| !it.contains("Not found")).collect();
+        assert!(matches!(&said[..], [one] if one.contains(part)), "{spec}: {said:?}");
+    }
+    let said = findings(&format!("{HEAD}spec:\n  timeline: [{{at: 1s}}]\n"));
+    assert!(said[0].contains("expected exactly one verb, found none"), "{said:?}");
+}
+
+#[test]
+fn a_step_after_the_end_is_warned_of() {
+    let said = |at| {
+        findings(&format!(
+            "{HEAD}spec:\n  duration: 1m\n  timeline: [{{at: {at}, cordon: node/n-0}}]\n"
+        ))
+    };
+    assert!(said("60s").is_empty(), "{:?}", said("60s"));
+    assert!(said("61s")[0].contains("warning: spec.timeline[0].at: "), "{:?}", said("61s"));
+}
+
 /// The input and earlier steps create what a step may name, whatever the order they are written in.
 #[test]
 fn a_step_names_what_is_there_by_then_and_no_name_is_given_twice() {

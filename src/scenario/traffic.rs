@@ -121,7 +121,7 @@ fn called(
     judge: &mut Judge<'_, '_>,
 ) -> Option<((Text, Text), PortName)> {
     let Some(text) = text else {
-        judge.error(path, "Required value: the Service and its port, as in shop/web:80");
+        judge.missing(path, "Required value: the Service and its port, as in shop/web:80");
         return None;
     };
     let parts = text.rsplit_once(':').and_then(|(service, port)| {
@@ -202,7 +202,7 @@ fn origin(path: &str, namespace: &Text, judge: &mut Judge<'_, '_>) -> Option<Ori
 /// `200/s`, `0.5/s`, `10/m`, `90/1h30m`.
 fn rate(text: Option<&str>, path: &str, judge: &mut Judge<'_, '_>) -> Option<Rate> {
     let Some(text) = text else {
-        judge.error(path, "Required value: requests in a time, as in 200/s or 10/m");
+        judge.missing(path, "Required value: requests in a time, as in 200/s or 10/m");
         return None;
     };
     let parsed = text.split_once('/').and_then(|(number, per)| {
@@ -285,7 +285,7 @@ pub(super) fn serving(
     let chance = chance.map(|it| if it.numerator() == 0 { Ratio::ZERO } else { it });
     let Some(time) = written.time else {
         let message = "Required value: how long a request takes, as in 10ms or {exponential: 10ms}";
-        judge.error(&format!("{path}.time"), message);
+        judge.missing(&format!("{path}.time"), message);
         return None;
     };
     Some(Serving { workers: workers.max(1), time: time.0, errors: chance? })
@@ -377,10 +377,8 @@ fn judge_service<'s>(
             PortName::Number(number) => number.to_string(),
             PortName::Name(name) => format!("{:?}", &**name),
         };
-        let message = format!(
-            "Not found: port {wanted}: Service {namespace}/{name} has {}",
-            ports.join(", ")
-        );
+        let ports = if ports.is_empty() { "none".to_owned() } else { ports.join(", ") };
+        let message = format!("Not found: port {wanted}: Service {namespace}/{name} has {ports}");
         let names: Vec<&str> = service.spec.ports.iter().map(|port| &*port.name).collect();
         let hint = match &client.plan.port {
             PortName::Name(name) => nearest(name, &names),

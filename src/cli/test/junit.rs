@@ -19,6 +19,10 @@ pub(super) fn write(path: &Path, outcome: &[(&Case, &[Verdict])]) -> Result<(), 
         Failure::machine(format!("{}: cannot be written: {}", path.display(), words(error)))
     };
     let text = report(outcome).to_string().map_err(|error| Failure::machine(error.to_string()))?;
+    // What is there and no file of its own (a device, a pipe, a link to one) is written to, not replaced.
+    if fs::symlink_metadata(path).is_ok_and(|it| !it.is_file()) {
+        return fs::write(path, text).map_err(|error| failed(&error));
+    }
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("junit");
     let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));

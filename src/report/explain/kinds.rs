@@ -164,7 +164,7 @@ fn state(row: &Row) -> String {
         "back-off" => "keeps crashing: back-off".to_owned(),
         "probe-failed" => format!("a probe fails: {said}"),
         "unready" => "no longer ready".to_owned(),
-        "evicted" | "deleting" | "killing" => "on its way out".to_owned(),
+        "evicted" | "deleting" | "killing" => "told to leave".to_owned(),
         "finished" => "ended".to_owned(),
         "ready" => "ready".to_owned(),
         other => other.to_owned(),
@@ -210,8 +210,17 @@ impl Teller<'_> {
                 let said = format!("; the taint was tolerated for {tolerated}  #{}", row.id);
                 text.replacen(&format!("  #{}", row.id), &said, 1)
             }
+            None if row.verb == "finished" && self.was_told_to_leave(row) => {
+                text.replacen("has done its work", "has ended", 1)
+            }
             None => text,
         }
+    }
+
+    /// Whether it was to leave before `row`: then its end says nothing about its work.
+    fn was_told_to_leave(&self, row: &Row) -> bool {
+        let told = ["deleting", "evicted", "killing"];
+        self.found.own.iter().any(|it| it.id < row.id && told.contains(&it.verb.as_str()))
     }
 
     fn left_out(&self, out: &mut String) {
@@ -259,7 +268,9 @@ impl Teller<'_> {
         let count_of = |key: &str| row.and_then(|row| row[key].as_i64()).unwrap_or(0);
         let (desired, available) = (count_of("desired"), count_of("available"));
         *out += &match row {
-            None => format!("{name}: gone at the end of the run\n"),
+            // A summary has no row of what belongs to another workload.
+            None if self.is_gone() => format!("{name}: gone at the end of the run\n"),
+            None => format!("{name}\n"),
             Some(_) if available >= desired => {
                 format!("{name}: as desired at the end: {available} of {desired} available\n")
             }
@@ -298,6 +309,13 @@ impl Teller<'_> {
             *out += &line(row, "it");
         }
         self.left_out(out);
+    }
+
+    /// Whether the latest of its comings and goings is that it went.
+    fn is_gone(&self) -> bool {
+        let turns = ["created", "deleted"];
+        let latest = self.found.own.iter().rev().find(|row| turns.contains(&row.verb.as_str()));
+        latest.is_some_and(|row| row.verb == "deleted")
     }
 
     fn node(&self, out: &mut String) {

@@ -109,6 +109,35 @@ fn a_deployment_names_what_its_pods_wait_for() {
 }
 
 #[test]
+fn a_set_of_replicas_is_gone_only_when_it_went() {
+    let summary = serde_json::json!({"workloads": []});
+    let mut rows = vec![
+        (0, 0, "created", "Deployment/d/web", "", "", ""),
+        (0, 1, "created", "ReplicaSet/d/web-7d", "", "", ""),
+    ];
+    let answer = ask(&mut Lines::of(&rows), &summary, "replicaset/d/web-7d");
+    assert!(answer.starts_with("ReplicaSet d/web-7d\n"), "{answer}");
+    rows.push((9, 1, "deleted", "ReplicaSet/d/web-7d", "", "", ""));
+    let answer = ask(&mut Lines::of(&rows), &summary, "replicaset/d/web-7d");
+    assert!(answer.starts_with("ReplicaSet d/web-7d: gone at the end of the run\n"), "{answer}");
+}
+
+#[test]
+fn a_pod_that_was_told_to_leave_did_not_finish_its_work() {
+    let mut rows = vec![
+        (0, 0, "created", "Pod/d/web", "", "", ""),
+        (5, 1, "deleting", "Pod/d/web", "", "", ""),
+        (6, 2, "finished", "Pod/d/web", "n-0", "", ""),
+    ];
+    let answer = ask(&mut Lines::of(&rows), &serde_json::json!({}), "pod/d/web");
+    assert!(answer.contains("it has ended") && !answer.contains("its work"), "{answer}");
+    rows.remove(1);
+    rows[1].1 = 1;
+    let answer = ask(&mut Lines::of(&rows), &serde_json::json!({}), "pod/d/web");
+    assert!(answer.contains("it has done its work"), "{answer}");
+}
+
+#[test]
 fn siblings_are_no_causes() {
     let rows = [
         (0, 0, "created", "Deployment/d/web", "", "", ""),

@@ -123,7 +123,7 @@ pub struct Dip {
     pub name: String,
     /// When it began.
     pub at: SimTime,
-    /// Available before.
+    /// Available before, no more than are wanted.
     pub before: i64,
     /// The fewest.
     pub lowest: i64,
@@ -218,6 +218,11 @@ impl Episode {
         } else {
             self.dips_more += 1;
         }
+    }
+
+    /// A Deployment went: that it had fewer pods before is no loss.
+    pub fn forgive(&mut self, name: &str) {
+        self.dips.retain(|dip| dip.name != name || dip.back.is_some());
     }
 
     /// A Deployment has more available pods than before.
