@@ -16,7 +16,8 @@ const REFRESH: Duration = Duration::from_millis(100);
 pub(super) fn interrupt() -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
     let seen = flag.clone();
-    // Without a handler Ctrl-C ends the program at once, which is the next best.
+    // Ctrl-C, and SIGTERM or SIGHUP as CI systems send them. Without a handler the program ends at once,
+    // which is the next best.
     let _ = ctrlc::set_handler(move || {
         if seen.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
