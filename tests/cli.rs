@@ -311,3 +311,16 @@ fn a_step_that_finds_nothing_is_told_beside_the_verdict() {
     let part = "failed, for a step did nothing: nobody\n  pods \"web-zzz\" not found";
     assert!(said.out.contains(part), "{}", said.out);
 }
+
+#[test]
+fn a_client_that_called_nobody_is_told() {
+    let web = deployment("1", "web", "");
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n";
+    let scenario = "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {name: s}\nspec:\n  duration: 1m\n  \
+                    traffic: [{name: ghosts, from: {pods: {app: nobody}}, to: \"web:80\", rate: 1/s}]\n";
+    let files = [("web.yaml", &*web), ("service.yaml", service), ("scenario.yaml", scenario)];
+    let folder = folder(&files);
+    let said = wavetank(folder.path(), &["run", "web.yaml", "service.yaml", "scenario.yaml"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(said.err.contains("client \"ghosts\" sent no request"), "{}", said.err);
+}

@@ -10,7 +10,7 @@ use super::args::{Format, RunArgs};
 use super::budget::Machine;
 use super::folder::{RUN_SCHEMA, RunFolder};
 use super::progress::{self, Line};
-use super::{Code, Failure, inputs, print_findings, say};
+use super::{Code, Failure, complain, inputs, print_findings, say};
 use crate::api::name::Text;
 use crate::kernel::{Engine, FactSink, Halt};
 use crate::messages::Fact;
@@ -45,6 +45,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
     let Ran { finished, counts, metrics, chronicle } =
         simulate(&loaded, &folder, &interrupt, args, &machine)?;
     let summary = summary(&loaded, &finished, &counts, &metrics);
+    if !args.input.quiet {
+        silent(&metrics).for_each(|warning| complain(format_args!("warning: {warning}")));
+    }
     let stop = if finished.halt == Halt::Interrupted { Stop::Interrupted } else { Stop::End };
     let lines = chronicle.lines();
     draw(&loaded, &finished, &metrics, &folder, (&summary, &lines, stop))?;
@@ -212,10 +215,19 @@ fn summary(loaded: &Loaded, finished: &Finished, counts: &Counts, metrics: &Metr
     for (name, why) in missed(loaded, finished) {
         summary.warnings.push(format!("step {name:?} did nothing: {why}"));
     }
+    summary.warnings.extend(silent(metrics));
     for (note, count) in loaded.notes.iter() {
         summary.warnings.push(format!("{note}: accepted, not modelled ({count} objects)"));
     }
     summary
+}
+
+/// Clients of which a reader may think that they called.
+fn silent(metrics: &Metrics) -> impl Iterator<Item = String> {
+    metrics.silent_clients().map(|client| {
+        let why = "nobody of its `from` was there to call, or it was never its time";
+        format!("client {client:?} sent no request: {why}")
+    })
 }
 
 /// The steps that found nothing to do, and why.

@@ -31,10 +31,19 @@ use service::second_before;
 pub struct Metrics {
     /// Services that are called, by namespace and name.
     services: Vec<((Text, Text), ServiceMetrics)>,
-    /// Clients by name, each with the place of the Service it calls.
-    clients: Vec<(Text, usize)>,
+    /// Clients by name.
+    clients: Vec<Caller>,
     /// Where samples are wanted.
     samples: Option<Samples>,
+}
+
+/// A client.
+#[derive(Clone, Debug)]
+struct Caller {
+    name: Text,
+    /// The place of the Service it calls.
+    service: usize,
+    sent: u64,
 }
 
 impl Metrics {
@@ -57,10 +66,17 @@ impl Metrics {
         names.sort_unstable();
         names.dedup();
         let place = |of: &(Text, Text)| names.binary_search(of).ok();
-        let clients = clients.iter().filter_map(|(name, of)| Some((name.clone(), place(of)?)));
-        let clients = clients.collect();
+        let caller = |(name, of): &(Text, (Text, Text))| {
+            Some(Caller { name: name.clone(), service: place(of)?, sent: 0 })
+        };
+        let clients = clients.iter().filter_map(caller).collect();
         let services = names.into_iter().map(|name| (name, ServiceMetrics::default()));
         Metrics { services: services.collect(), clients, samples: None }
+    }
+
+    /// Clients that sent nothing so far.
+    pub fn silent_clients(&self) -> impl Iterator<Item = &Text> {
+        self.clients.iter().filter(|client| client.sent == 0).map(|client| &client.name)
     }
 
     /// Keeps windows of this span ready: what is asked after every fact should be.
@@ -104,10 +120,12 @@ impl FactSink<Fact> for Metrics {
             return;
         }
         let name = fact.object.name.base();
-        let Ok(client) = self.clients.binary_search_by(|(known, _)| known.cmp(name)) else {
+        let Ok(client) = self.clients.binary_search_by(|known| known.name.cmp(name)) else {
             return;
         };
-        let (service, window) = (self.clients[client].1, window_of(fact));
+        let (client, window) = (&mut self.clients[client], window_of(fact));
+        client.sent += window.sent;
+        let service = client.service;
         self.services[service].1.add(at, &window);
         if let Some(samples) = &mut self.samples {
             samples.requests(service, second_before(at), &window);
