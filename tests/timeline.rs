@@ -13,7 +13,7 @@ use wavetank::kernel::FactSink;
 use wavetank::messages::{Fact, Verb};
 use wavetank::runs::Finished;
 use wavetank::scenario::{Loader, Overrides};
-use wavetank::time::SimTime;
+use wavetank::time::{SimDuration, SimTime};
 
 /// Three pods of `web` on three nodes of two zones, and a Service.
 const SHOP: &str = "
@@ -339,7 +339,7 @@ fn a_lost_node_is_noticed_before_quiet_counts() {
     let unknown = ran.facts.0.iter().find(|(_, _, fact)| fact.verb == Verb::NodeUnknown);
     let (noticed, ..) = unknown.expect("the node is noticed");
     let ends = ran.world.ends_at();
-    assert!(ends >= *noticed + wavetank::time::SimDuration::from_secs(60), "{ends}");
+    assert!(ends >= *noticed + SimDuration::from_secs(60), "{ends}");
     let drained = ran.world.store().find::<Node>("", "b-0");
     let left = ran.pods().iter().filter(|pod| pod.node == drained && pod.is_ready()).count();
     assert_eq!(left, 0, "pods of the lost node are unready");
@@ -626,4 +626,22 @@ fn a_leader_that_dies_before_it_knows_is_followed_by_another() {
     ran.is_well();
     let again = leads(&ran)[0];
     assert!((15..30).contains(&((again - first) / 1_000_000_000)), "{first} {again}");
+}
+
+/// A process that is started while no API server answers has not seen its Lease: the 15 s after which
+/// it is over (client-go leaderelection) count from its first look at it, not from its start.
+#[test]
+fn who_starts_during_an_outage_counts_a_lease_from_the_first_look() {
+    let spec = "timeline:\n  - {at: 1m, fault: kill, target: api-server/0, for: 5m}\n  \
+                - {at: 2m, fault: kill, target: controller-manager/0, for: 10s}";
+    let ran = run_plan(plan_of(spec, ""));
+    let back = SimTime::from_secs(360);
+    let leads = |(at, _, fact): &&(SimTime, u64, Fact)| {
+        fact.verb == Verb::Leader && *at > back && fact.object.to_string().contains("manager")
+    };
+    let (at, _, _) = ran.facts.0.iter().find(leads).expect("it leads again");
+    let after = at.saturating_since(back);
+    let range = SimDuration::from_secs(15)..SimDuration::from_secs(20);
+    assert!(range.contains(&after), "{after:?}");
+    ran.is_well();
 }

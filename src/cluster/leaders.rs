@@ -123,6 +123,18 @@ impl World {
         self.elect(id, cause, sink, |election, _, fx| election.begin(fx));
     }
 
+    /// Processes that stand by and have not seen their Lease yet do so once an API server answers
+    /// them: the time after which a Lease is over counts from there, as client-go counts it.
+    pub(super) fn stand_where_reached(&mut self, cause: u64, sink: Sink<'_>) {
+        for id in self.processes() {
+            let process = self.process(id);
+            let waits = process.state == State::StandingBy && process.election.is_none();
+            if waits && self.server_for(process.place, id.key()).is_some() {
+                self.stand(id, cause, sink);
+            }
+        }
+    }
+
     fn new_candidate(&mut self, id: ProcessId) -> Election {
         let post = Post::of(id);
         let process = self.process_mut(id);

@@ -44,6 +44,7 @@ impl World {
         }
         self.tell_links(cause);
         self.watch_nodes();
+        self.stand_where_reached(cause, sink);
         self.hear_leaders(cause, sink);
         self.look_out();
         self.observed.doubt();

@@ -303,7 +303,7 @@ impl World {
         }
         if matches!(id, ProcessId::Manager(_)) && process.election.is_none() {
             process.state = State::StandingBy;
-            self.stand(id, cause, sink);
+            self.stand_where_reached(cause, sink);
         } else {
             self.fill_caches(cause, id, ready);
         }
