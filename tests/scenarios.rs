@@ -2,12 +2,20 @@
 
 #![expect(clippy::disallowed_methods, reason = "the tests read the scenarios")]
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use wavetank::cluster::World;
+use wavetank::cluster::invariants::Invariants;
+use wavetank::kernel::{
+    self, Budgets, Engine, FactSink, Halt, InputLog, NoSink, Order, Run, Virtual, Watch,
+};
+use wavetank::messages::Fact;
 use wavetank::runs::{Seeds, Test, Verdict, many};
 use wavetank::scenario::{Loader, Overrides};
+use wavetank::time::SimTime;
 
 const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
 /// Not run by themselves: measured by the benches, or to be given beside other manifests.
@@ -63,6 +71,56 @@ fn all_run_alike_twice_and_do_as_they_say() {
     digests.sort_unstable();
     digests.dedup();
     assert_eq!(digests.len(), files.len(), "no two scenarios are one and the same");
+}
+
+/// Looks at the world after each step.
+#[derive(Default)]
+struct Watching {
+    invariants: Invariants,
+    wrong: Option<String>,
+    looks: u64,
+}
+
+impl FactSink<Fact> for Watching {
+    fn record(&mut self, _at: SimTime, _number: u64, _cause: u64, _fact: &Fact) {}
+}
+
+impl Watch<World> for Watching {
+    fn until(&self, world: &World) -> SimTime {
+        world.ends_at()
+    }
+
+    fn after_step(&mut self, world: &World) -> ControlFlow<Halt> {
+        self.looks += 1;
+        match self.invariants.check(world) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(wrong) => {
+                self.wrong = Some(format!("at {}: {wrong}", world.now()));
+                ControlFlow::Break(Halt::Goal)
+            }
+        }
+    }
+}
+
+/// No node holds more than it has, no pod is on two; of requests, what was sent was answered well,
+/// failed or is under way, and the time they spent is the area below their number (Little's law).
+#[test]
+fn invariants_hold_after_each_step_of_every_scenario() {
+    for file in files_below(Path::new(SCENARIOS)) {
+        let test = read(&[&file]);
+        let mut world = World::new(test.plan, Order::Fifo, &mut NoSink);
+        let mut watching = Watching::default();
+        let until = world.ends_at();
+        let mut around = Run {
+            budgets: Budgets::until(until),
+            interrupt: &AtomicBool::new(false),
+            observer: &mut watching,
+            log: &mut InputLog::new(),
+        };
+        kernel::run(&mut world, &mut Virtual::new(), &mut around);
+        assert_eq!(watching.wrong, None, "{}", file.display());
+        assert!(watching.looks > 100, "{}: {} looks", file.display(), watching.looks);
+    }
 }
 
 #[test]
