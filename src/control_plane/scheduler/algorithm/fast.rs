@@ -128,7 +128,8 @@ impl Algorithm {
         let (placements, rooms) = self.memo.columns(pod, snapshot);
         self.feasible.clear();
         let mut rejected = 0;
-        let (before, from) = order.split_at(self.start.min(order.len()));
+        // Nodes may have gone since: the place counts round and round.
+        let (before, from) = order.split_at(self.start % order.len());
         for &slot in from.iter().chain(before) {
             let place = placement(&mut placements[slot as usize], profile, pod, snapshot, slot);
             if let Some(plugin) = place.rejected {

@@ -252,3 +252,22 @@ fn a_way_that_misses_a_change_is_caught() {
         assert!(agreed.is_err(), "nobody noticed a way that is deaf {deaf:?}");
     }
 }
+
+/// The search starts where the last one ended, also when fewer nodes are left than that.
+#[test]
+fn a_start_beyond_the_last_node_counts_round() {
+    let id = |at: u32| Id::from_parts(at, 0);
+    let mut snapshot = Snapshot::new();
+    for at in 0..5 {
+        snapshot.set_node(id(at), &some_node(at, 0b1111_1000));
+    }
+    snapshot.settle();
+    let shape = PodShape::of(&some_pod(0).spec);
+    for start in 0..13 {
+        let mut algorithm = Algorithm::new(Arc::default());
+        algorithm.start_at(start);
+        let plain = explain(&snapshot, &shape, start, algorithm.profile());
+        assert_eq!(algorithm.schedule(&snapshot, &shape).ok(), plain.chosen, "from {start}");
+        assert_eq!(algorithm.start(), plain.next_start, "from {start}");
+    }
+}
