@@ -7,8 +7,9 @@ use super::meta::{Labels, Meta};
 use super::name::Text;
 use super::node::Node;
 use super::resources::Resources;
-use super::rules::affinity::NodeAffinity;
+use super::rules::affinity::{NodeAffinity, PodAffinity};
 use super::rules::ports::HostPort;
+use super::rules::spread::SpreadConstraint;
 use super::rules::taints::Toleration;
 use crate::base::hash::StableHasher;
 use crate::base::id::Id;
@@ -75,6 +76,12 @@ pub struct PodSpec {
     pub node_selector: Labels,
     /// Node affinity.
     pub node_affinity: NodeAffinity,
+    /// `affinity.podAffinity`: pods it is drawn to.
+    pub pod_affinity: PodAffinity,
+    /// `affinity.podAntiAffinity`: pods it keeps away from.
+    pub pod_anti_affinity: PodAffinity,
+    /// `topologySpreadConstraints`.
+    pub spread: Vec<SpreadConstraint>,
     /// Tolerations, those that admission adds included.
     pub tolerations: Vec<Toleration>,
     /// `priorityClassName`, empty if none.

@@ -4,4 +4,5 @@ pub mod affinity;
 pub mod ports;
 pub mod resources;
 pub mod selector;
+pub mod spread;
 pub mod taints;

@@ -168,7 +168,10 @@ impl Scheduler {
         });
         for (id, pod) in pods {
             match placed_on(pod) {
-                Some(node) => self.cache.pod_placed(id, node, &pod.spec),
+                Some(node) => {
+                    let shape = self.shapes.of(pod);
+                    self.cache.pod_placed(id, node, pod, shape);
+                }
                 None => self.pod_waits(id, None, pod, fx),
             }
         }
@@ -265,18 +268,19 @@ impl Scheduler {
         let is = change.new.and_then(placed_on);
         match (change.old, change.new) {
             (Some(old), Some(new)) if was.is_some() && was == is => {
-                self.placed_pod_changed(was, old, new, view, fx);
+                self.placed_pod_changed(change.id, old, new, view, fx);
             }
             (Some(old), _) if was.is_some() => {
                 if let Some(node) = was {
-                    self.cache.pod_left(node, &old.spec);
+                    self.cache.pod_left(change.id, node);
                     self.wake(&ClusterEvent::PodGone(&old.spec), None, view, fx);
                 }
             }
             (old, Some(new)) => match is {
                 Some(node) => {
                     self.queue.remove(change.id);
-                    self.cache.pod_placed(change.id, node, &new.spec);
+                    let shape = self.shapes.of(new);
+                    self.cache.pod_placed(change.id, node, new, shape);
                 }
                 None => self.pod_waits(change.id, old, new, fx),
             },
@@ -286,22 +290,21 @@ impl Scheduler {
         }
     }
 
-    /// A pod on a node changed: only its requests matter here, if they were resized.
+    /// A pod on a node changed. Only its requests can help others, if they were resized.
     fn placed_pod_changed(
         &mut self,
-        node: Option<Id<Node>>,
+        id: Id<Pod>,
         old: &Pod,
         new: &Pod,
         view: &View<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        let Some(node) = node else { return };
-        if Arc::ptr_eq(&old.spec, &new.spec) || old.spec.requests == new.spec.requests {
-            return;
+        let Some(node) = placed_on(new) else { return };
+        let shape = self.shapes.of(new);
+        self.cache.pod_changed(id, node, new, shape);
+        if !Arc::ptr_eq(&old.spec, &new.spec) && old.spec.requests != new.spec.requests {
+            self.wake(&ClusterEvent::PodGone(&old.spec), None, view, fx);
         }
-        self.cache.pod_left(node, &old.spec);
-        self.cache.pod_placed_again(node, &new.spec);
-        self.wake(&ClusterEvent::PodGone(&old.spec), None, view, fx);
     }
 
     /// A pod without a node came or changed.
@@ -375,7 +378,7 @@ impl Scheduler {
             let Some(pod) = view.get(id).filter(|_| Some(id) != but) else { return false };
             let named = |one: &&Algorithm| one.profile().name == pod.spec.scheduler_name;
             let Some(algorithm) = algorithms.iter().find(named) else { return false };
-            helps(event, algorithm.profile(), &shapes.of(&pod.spec), plugins)
+            helps(event, algorithm.profile(), &shapes.of(pod), plugins)
         });
     }
 

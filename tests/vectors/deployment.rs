@@ -53,6 +53,7 @@ fn template(mark: &str) -> Arc<PodTemplate> {
         claims: Vec::new(),
         not_modelled: Vec::new(),
         written: mark.into(),
+        ..PodSpec::default()
     };
     let (labels, annotations) = Default::default();
     Arc::new(PodTemplate { labels, annotations, spec: Arc::new(spec), hash: 0 })

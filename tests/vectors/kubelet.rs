@@ -68,6 +68,7 @@ fn spec(value: &Value) -> PodSpec {
         claims: Vec::new(),
         not_modelled: Vec::new(),
         written: "".into(),
+        ..PodSpec::default()
     }
 }
 

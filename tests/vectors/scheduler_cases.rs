@@ -83,7 +83,7 @@ impl<'c> Replay<'c> {
         }
         let shape = shape(&defaulted);
         if let Some(node) = written["spec"]["nodeName"].as_str() {
-            self.cluster.place(node, &shape);
+            self.cluster.place(node, &key, &shape);
             self.placed.insert(key.clone(), node.to_owned());
         }
         self.pods.insert(key, (shape, priority as i32));
@@ -91,7 +91,7 @@ impl<'c> Replay<'c> {
 
     fn take_away(&mut self, pod: &str) {
         if let Some(node) = self.placed.remove(pod) {
-            self.cluster.take_away(&node, &self.pods[pod].0);
+            self.cluster.take_away(&node, pod);
         }
     }
 
@@ -154,7 +154,7 @@ impl<'c> Replay<'c> {
             self.take_away(victim.as_str().expect("a name"));
         }
         if let Some(node) = step["chosen"].as_str() {
-            self.cluster.place(node, &shape);
+            self.cluster.place(node, &pod, &shape);
             self.placed.insert(pod, node.to_owned());
         }
     }

@@ -70,7 +70,7 @@ fn named(input: &Value) -> PodShape {
     if let Some(name) = input["pod"]["spec"]["nodeName"].as_str() {
         std::sync::Arc::make_mut(&mut pod.spec).node_name = Some(name.into());
     }
-    PodShape::of(&pod.spec)
+    PodShape::of(&pod)
 }
 
 #[test]

@@ -20,11 +20,9 @@ fn scored(
 ) -> Value {
     let pod_shape = shape(asking);
     let mut cluster = Cluster::in_order(nodes);
-    for placed in existing.as_array().into_iter().flatten() {
+    for (at, placed) in existing.as_array().into_iter().flatten().enumerate() {
         if let Some(node) = placed["spec"]["nodeName"].as_str() {
-            let placed =
-                wavetank::control_plane::scheduler::algorithm::PodShape::of(&pod(placed).spec);
-            cluster.place(node, &placed);
+            cluster.place(node, &at.to_string(), &shape(placed));
         }
     }
     cluster.snapshot.settle();

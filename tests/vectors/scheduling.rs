@@ -11,7 +11,9 @@ use wavetank::api::node::Node;
 use wavetank::api::object::Object;
 use wavetank::api::pod::Pod;
 use wavetank::base::id::Id;
-use wavetank::control_plane::scheduler::algorithm::{NodeInfo, PodShape, Snapshot};
+use wavetank::control_plane::scheduler::algorithm::{
+    NodeInfo, PodShape, Resident, Snapshot, Standing,
+};
 
 /// A node as written, nothing added.
 pub fn node(written: &Value) -> Node {
@@ -39,7 +41,7 @@ pub fn pod(written: &Value) -> Pod {
 
 /// The shape of a pod as written.
 pub fn shape(written: &Value) -> PodShape {
-    PodShape::of(&pod(written).spec)
+    PodShape::of(&pod(written))
 }
 
 /// A lone node.
@@ -52,6 +54,7 @@ pub fn info(written: &Value) -> NodeInfo {
 pub struct Cluster {
     pub snapshot: Snapshot,
     ids: BTreeMap<String, Id<Node>>,
+    pods: BTreeMap<String, Id<Pod>>,
 }
 
 impl Cluster {
@@ -83,11 +86,16 @@ impl Cluster {
         self.snapshot.node(id).expect("a known node").written_name().to_owned()
     }
 
-    pub fn place(&mut self, node: &str, pod: &PodShape) {
-        self.snapshot.add_pod(self.ids[node], pod.spec());
+    /// Puts the pod of this key (namespace and name) on a node.
+    pub fn place(&mut self, node: &str, key: &str, shape: &PodShape) {
+        let next = Id::from_parts(self.pods.len() as u32, 0);
+        let pod = *self.pods.entry(key.to_owned()).or_insert(next);
+        let standing = Standing::Staying;
+        let resident = Resident { pod, shape: shape.clone(), start: None, standing };
+        self.snapshot.add_pod(self.ids[node], resident);
     }
 
-    pub fn take_away(&mut self, node: &str, pod: &PodShape) {
-        self.snapshot.remove_pod(self.ids[node], pod.spec());
+    pub fn take_away(&mut self, node: &str, key: &str) {
+        self.snapshot.remove_pod(self.ids[node], self.pods[key]);
     }
 }

@@ -10,6 +10,7 @@ use super::intern::Interner;
 use super::{Compactor, unsigned};
 use crate::api::pod::{Lifetime, PodNetwork, PodSpec, PodTemplate, Preemption, Qos, RestartPolicy};
 use crate::api::quantity::{Format, Quantity};
+use crate::api::rules::affinity::PodAffinity;
 use crate::api::rules::ports::HostPort;
 use crate::api::rules::resources::{Amounts, QosClass, SumRules, counted, pod_requests, qos_class};
 use crate::api::rules::taints::{Comparison, Effect, Toleration};
@@ -152,7 +153,7 @@ impl Interner {
             .collect();
         let defaults = nonzero_defaults();
         let nonzero = SumRules { missing: Some(&defaults), ..SumRules::default() };
-        let affinity = written.affinity.as_ref().and_then(|it| it.node_affinity.as_ref());
+        let affinity = written.affinity.clone().unwrap_or_default();
         let volumes = written.volumes.iter().flatten();
         let mut spec = PodSpec {
             init_containers,
@@ -178,7 +179,29 @@ impl Interner {
                 .as_ref()
                 .map(|it| self.plain_labels(it))
                 .unwrap_or_default(),
-            node_affinity: affinity.map(|it| self.node_affinity(it)).unwrap_or_default(),
+            node_affinity: affinity
+                .node_affinity
+                .map(|it| self.node_affinity(&it))
+                .unwrap_or_default(),
+            pod_affinity: affinity
+                .pod_affinity
+                .map(|it| PodAffinity {
+                    required: self
+                        .pod_terms(it.required_during_scheduling_ignored_during_execution),
+                    preferred: self
+                        .weighed_pod_terms(it.preferred_during_scheduling_ignored_during_execution),
+                })
+                .unwrap_or_default(),
+            pod_anti_affinity: affinity
+                .pod_anti_affinity
+                .map(|it| PodAffinity {
+                    required: self
+                        .pod_terms(it.required_during_scheduling_ignored_during_execution),
+                    preferred: self
+                        .weighed_pod_terms(it.preferred_during_scheduling_ignored_during_execution),
+                })
+                .unwrap_or_default(),
+            spread: self.spread(written.topology_spread_constraints.as_deref()),
             tolerations: written
                 .tolerations
                 .iter()

@@ -6,8 +6,10 @@ use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::intern::Interner;
-use crate::api::rules::affinity::{NodeAffinity, Term};
+use crate::api::name::Text;
+use crate::api::rules::affinity::{NodeAffinity, PodTerm, Term};
 use crate::api::rules::selector::{Operator, Requirement, Selector};
+use crate::api::rules::spread::{InclusionPolicy, SpreadConstraint, WhenUnsatisfiable};
 
 fn operator(written: &str) -> Operator {
     match written {
@@ -70,5 +72,60 @@ impl Interner {
             .map(|it| (it.weight, self.term(&it.preference)))
             .collect();
         NodeAffinity { required, preferred }
+    }
+
+    fn texts(&mut self, written: Option<&Vec<String>>) -> Vec<Text> {
+        written.into_iter().flatten().map(|it| self.text(it)).collect()
+    }
+
+    fn pod_term(&mut self, written: &core::PodAffinityTerm) -> PodTerm {
+        PodTerm {
+            selector: written.label_selector.as_ref().map(|it| self.selector(it)),
+            namespaces: self.texts(written.namespaces.as_ref()),
+            namespace_selector: written.namespace_selector.as_ref().map(|it| self.selector(it)),
+            topology_key: self.text(&written.topology_key),
+            match_label_keys: self.texts(written.match_label_keys.as_ref()),
+            mismatch_label_keys: self.texts(written.mismatch_label_keys.as_ref()),
+        }
+    }
+
+    pub(super) fn pod_terms(
+        &mut self,
+        written: Option<Vec<core::PodAffinityTerm>>,
+    ) -> Vec<PodTerm> {
+        written.iter().flatten().map(|it| self.pod_term(it)).collect()
+    }
+
+    pub(super) fn weighed_pod_terms(
+        &mut self,
+        written: Option<Vec<core::WeightedPodAffinityTerm>>,
+    ) -> Vec<(i32, PodTerm)> {
+        let terms = written.iter().flatten();
+        terms.map(|it| (it.weight, self.pod_term(&it.pod_affinity_term))).collect()
+    }
+
+    pub(super) fn spread(
+        &mut self,
+        written: Option<&[core::TopologySpreadConstraint]>,
+    ) -> Vec<SpreadConstraint> {
+        let policy = |written: Option<&str>, default| match written {
+            Some("Honor") => InclusionPolicy::Honor,
+            Some("Ignore") => InclusionPolicy::Ignore,
+            _ => default,
+        };
+        let one = |it: &core::TopologySpreadConstraint| SpreadConstraint {
+            max_skew: it.max_skew,
+            topology_key: self.text(&it.topology_key),
+            unsatisfiable: match it.when_unsatisfiable.as_str() {
+                "ScheduleAnyway" => WhenUnsatisfiable::ScheduleAnyway,
+                _ => WhenUnsatisfiable::DoNotSchedule,
+            },
+            selector: it.label_selector.as_ref().map(|it| self.selector(it)),
+            min_domains: it.min_domains,
+            node_affinity: policy(it.node_affinity_policy.as_deref(), InclusionPolicy::Honor),
+            node_taints: policy(it.node_taints_policy.as_deref(), InclusionPolicy::Ignore),
+            match_label_keys: self.texts(it.match_label_keys.as_ref()),
+        };
+        written.into_iter().flatten().map(one).collect()
     }
 }

@@ -1,8 +1,9 @@
 //! Node selectors and node affinity, as `k8s.io/component-helpers/scheduling/corev1/nodeaffinity`
-//! of 1.36 matches them.
+//! of 1.36 matches them; affinity between pods, as its `corev1` types have it.
 
-use super::selector::{Operator, Requirement};
+use super::selector::{Operator, Requirement, Selector};
 use crate::api::meta::Labels;
+use crate::api::name::Text;
 
 /// One term: every requirement on labels and on fields must hold. A term with neither selects
 /// nothing.
@@ -47,5 +48,38 @@ impl NodeAffinity {
         self.required
             .as_ref()
             .is_none_or(|terms| terms.iter().any(|term| term.matches(name, labels)))
+    }
+}
+/// One term about other pods: those it selects, and the label of nodes that says what is near them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PodTerm {
+    /// Which pods; `None` selects none. Once admission is through, the requirements of
+    /// `match_label_keys` are among it.
+    pub selector: Option<Selector>,
+    /// Their namespaces. With this empty and no `namespace_selector`: the pod's own.
+    pub namespaces: Vec<Text>,
+    /// Namespaces by their labels, besides; an empty selector selects all.
+    pub namespace_selector: Option<Selector>,
+    /// Nodes with equal values of this label are near each other.
+    pub topology_key: Text,
+    /// Keys whose values in the pod's own labels are required of the others.
+    pub match_label_keys: Vec<Text>,
+    /// Keys whose values in the pod's own labels the others must not have.
+    pub mismatch_label_keys: Vec<Text>,
+}
+
+/// What a pod demands of pods near it, and what it would like (`podAffinity`, `podAntiAffinity`).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PodAffinity {
+    /// Every one must hold.
+    pub required: Vec<PodTerm>,
+    /// Preferred terms with their weights (1 to 100).
+    pub preferred: Vec<(i32, PodTerm)>,
+}
+
+impl PodAffinity {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.required.is_empty() && self.preferred.is_empty()
     }
 }

@@ -63,6 +63,7 @@ pub fn pod_spec(mark: u64) -> Arc<PodSpec> {
         claims: Vec::new(),
         not_modelled: Vec::new(),
         written: format!("{{\"mark\":{mark}}}").into(),
+        ..PodSpec::default()
     })
 }
 

@@ -35,8 +35,10 @@ pub mod node_tree;
 pub mod plain;
 pub mod plugins;
 pub mod profile;
+pub mod resident;
 pub mod shape;
 pub mod snapshot;
+pub mod surroundings;
 
 pub use diagnosis::Diagnosis;
 pub use fast::Algorithm;
@@ -44,8 +46,10 @@ pub use framework::{Code, Plugin, PluginSet, Rejection};
 pub use node_info::NodeInfo;
 pub use plain::{Explanation, explain};
 pub use profile::Profile;
+pub use resident::{Resident, Standing};
 pub use shape::PodShape;
 pub use snapshot::Snapshot;
+pub use surroundings::{Budget, Surroundings};
 
 /// Nodes below this number are all looked at (`minFeasibleNodesToFind`, schedule_one.go 1.36).
 pub const MIN_FEASIBLE: usize = 100;

@@ -10,25 +10,36 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use super::algorithm::Snapshot;
+use super::algorithm::{PodShape, Resident, Snapshot, Standing};
 use crate::api::node::Node;
-use crate::api::pod::{Pod, PodSpec};
+use crate::api::pod::{Pod, PodCondition};
 use crate::base::id::Id;
 
-/// A decision not yet seen in the watch.
-#[derive(Clone, Debug)]
-struct Assumed {
-    node: Id<Node>,
-    spec: Arc<PodSpec>,
-}
+/// The reason of condition DisruptionTarget of a pod that another preempts.
+pub const PREEMPTED: &str = "PreemptionByScheduler";
 
 /// The nodes, with the pods on them counted in.
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
     snapshot: Snapshot,
-    assumed: BTreeMap<Id<Pod>, Assumed>,
+    /// Decisions not yet seen in the watch.
+    assumed: BTreeMap<Id<Pod>, (Id<Node>, PodShape)>,
+}
+
+/// A pod of this shape, as its node has it.
+fn resident(id: Id<Pod>, pod: &Pod, shape: PodShape) -> Resident {
+    let is_preempted = || {
+        let reason = pod.status.reason.as_ref();
+        pod.status.is(PodCondition::DisruptionTarget)
+            && reason.is_some_and(|it| &*it.reason == PREEMPTED)
+    };
+    let standing = match pod.meta.is_terminating() {
+        false => Standing::Staying,
+        true if is_preempted() => Standing::Preempted,
+        true => Standing::Leaving,
+    };
+    Resident { pod: id, shape, start: pod.status.start_time, standing }
 }
 
 impl Cache {
@@ -36,6 +47,11 @@ impl Cache {
     pub fn settled(&mut self) -> &Snapshot {
         self.snapshot.settle();
         &self.snapshot
+    }
+
+    /// The nodes, and what else counts, to be changed.
+    pub fn snapshot_mut(&mut self) -> &mut Snapshot {
+        &mut self.snapshot
     }
 
     /// How many nodes are known.
@@ -54,49 +70,55 @@ impl Cache {
     }
 
     /// Counts a pod in on the node it was chosen for.
-    pub fn assume(&mut self, pod: Id<Pod>, node: Id<Node>, spec: &Arc<PodSpec>) {
-        self.snapshot.add_pod(node, spec);
-        self.assumed.insert(pod, Assumed { node, spec: Arc::clone(spec) });
+    pub fn assume(&mut self, pod: Id<Pod>, node: Id<Node>, shape: &PodShape) {
+        let resident =
+            Resident { pod, shape: shape.clone(), start: None, standing: Standing::Staying };
+        self.snapshot.add_pod(node, resident);
+        self.assumed.insert(pod, (node, shape.clone()));
     }
 
     /// The node a pod was chosen for, until the watch shows it bound.
     pub fn assumed(&self, pod: Id<Pod>) -> Option<Id<Node>> {
-        self.assumed.get(&pod).map(|assumed| assumed.node)
+        self.assumed.get(&pod).map(|(node, _)| *node)
     }
 
-    /// A decision came to nothing; returns the spec that was counted.
-    pub fn forget(&mut self, pod: Id<Pod>) -> Option<Arc<PodSpec>> {
-        let assumed = self.assumed.remove(&pod)?;
-        self.snapshot.remove_pod(assumed.node, &assumed.spec);
-        Some(assumed.spec)
+    /// A decision came to nothing; returns the shape that was counted.
+    pub fn forget(&mut self, pod: Id<Pod>) -> Option<PodShape> {
+        let (node, shape) = self.assumed.remove(&pod)?;
+        self.snapshot.remove_pod(node, pod);
+        Some(shape)
     }
 
     /// The watch shows a pod on a node.
-    pub fn pod_placed(&mut self, pod: Id<Pod>, node: Id<Node>, spec: &PodSpec) {
-        if let Some(assumed) = self.assumed.remove(&pod) {
-            if assumed.node == node && assumed.spec.requests == spec.requests {
+    pub fn pod_placed(&mut self, id: Id<Pod>, node: Id<Node>, pod: &Pod, shape: PodShape) {
+        let now = resident(id, pod, shape);
+        if let Some((assumed, counted)) = self.assumed.remove(&id) {
+            let same = assumed == node && counted.is(&now.shape);
+            if same && now.start.is_none() && now.standing == Standing::Staying {
                 return;
             }
-            self.snapshot.remove_pod(assumed.node, &assumed.spec);
+            self.snapshot.remove_pod(assumed, id);
         }
-        self.snapshot.add_pod(node, spec);
+        self.snapshot.add_pod(node, now);
     }
 
-    /// The watch shows a placed pod with other requests, after [`Cache::pod_left`] with the old ones.
-    pub fn pod_placed_again(&mut self, node: Id<Node>, spec: &PodSpec) {
-        self.snapshot.add_pod(node, spec);
+    /// The watch shows another version of a pod on its node.
+    pub fn pod_changed(&mut self, id: Id<Pod>, node: Id<Node>, pod: &Pod, shape: PodShape) {
+        self.snapshot.change_pod(node, resident(id, pod, shape));
     }
 
     /// The watch shows that a pod no longer takes room on a node.
-    pub fn pod_left(&mut self, node: Id<Node>, spec: &PodSpec) {
-        self.snapshot.remove_pod(node, spec);
+    pub fn pod_left(&mut self, id: Id<Pod>, node: Id<Node>) {
+        self.snapshot.remove_pod(node, id);
     }
 
     /// Forgets all but decisions under way: everything will be listed again.
     pub fn clear(&mut self) {
         self.snapshot.clear();
-        for assumed in self.assumed.values() {
-            self.snapshot.add_pod(assumed.node, &assumed.spec);
+        for (pod, (node, shape)) in &self.assumed {
+            let (pod, shape) = (*pod, shape.clone());
+            let standing = Standing::Staying;
+            self.snapshot.add_pod(*node, Resident { pod, shape, start: None, standing });
         }
     }
 }

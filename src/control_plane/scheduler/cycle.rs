@@ -89,20 +89,21 @@ impl Scheduler {
         if let Decider::Recorded(bindings) = &self.settings.decider {
             let node = bindings.node_of(&pod.meta).and_then(|name| view.find::<Node>("", name));
             let Some(node) = node else {
-                let shape = self.shapes.of(&pod.spec);
+                let shape = self.shapes.of(pod);
                 let message = "no node was recorded for this pod".into();
                 return nowhere(shape, PluginSet::EMPTY, message, self.cache.nodes());
             };
-            self.cache.assume(id, node, &pod.spec);
+            let shape = self.shapes.of(pod);
+            self.cache.assume(id, node, &shape);
             return Outcome::Node(node);
         }
-        let shape = self.shapes.of(&pod.spec);
+        let shape = self.shapes.of(pod);
         let answer = self.algorithms[at].schedule(self.cache.settled(), &shape);
         let start = self.algorithms[at].start();
         self.algorithms.iter_mut().for_each(|one| one.start_at(start));
         match answer {
             Ok(node) => {
-                self.cache.assume(id, node, &pod.spec);
+                self.cache.assume(id, node, &shape);
                 Outcome::Node(node)
             }
             Err(diagnosis) => {
@@ -147,8 +148,8 @@ impl Scheduler {
         view: &View<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        if let Some(spec) = self.cache.forget(pod) {
-            self.wake(&ClusterEvent::PodGone(&spec), Some(pod), view, fx);
+        if let Some(shape) = self.cache.forget(pod) {
+            self.wake(&ClusterEvent::PodGone(shape.spec()), Some(pod), view, fx);
         }
         let Some(seen) = schedulable(view, pod) else { return };
         let message: Text = format!("running Bind plugin \"DefaultBinder\": {}", status).into();

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use super::images::ImageOnNode;
+use super::resident::Resident;
 use crate::api::meta::Labels;
 use crate::api::name::{Name, Text};
 use crate::api::node::{Node, Schedulability};
-use crate::api::pod::PodSpec;
+use crate::api::pod::Pod;
 use crate::api::resources::Resources;
 use crate::api::rules::ports::HostPort;
 use crate::api::rules::taints::Taint;
@@ -45,8 +46,8 @@ pub struct NodeInfo {
     pub nonzero_cpu: i64,
     /// Memory its pods ask for, those that ask for none counted as 200Mi a container.
     pub nonzero_memory: i64,
-    /// How many pods it has.
-    pub pods: i64,
+    /// The pods on it, in no order that means anything.
+    pub pods: Vec<Resident>,
     /// Ports of the host its pods hold.
     pub ports: Vec<HostPort>,
     /// Images it has, sorted by name, as last looked at.
@@ -71,7 +72,7 @@ impl NodeInfo {
             requested: Resources::default(),
             nonzero_cpu: 0,
             nonzero_memory: 0,
-            pods: 0,
+            pods: Vec::new(),
             ports: Vec::new(),
             images: Vec::new(),
             written: "".into(),
@@ -106,25 +107,29 @@ impl NodeInfo {
     }
 
     /// Counts a pod in.
-    pub fn add_pod(&mut self, spec: &PodSpec) {
+    pub fn add_pod(&mut self, pod: Resident) {
+        let spec = pod.shape.spec();
         self.requested.add(&spec.requests);
         self.nonzero_cpu = self.nonzero_cpu.saturating_add(spec.nonzero_requests.cpu_milli);
         self.nonzero_memory = self.nonzero_memory.saturating_add(spec.nonzero_requests.memory);
-        self.pods += 1;
         self.ports.extend_from_slice(&spec.host_ports);
+        self.pods.push(pod);
     }
 
-    /// Counts a pod out that was counted in.
-    pub fn remove_pod(&mut self, spec: &PodSpec) {
+    /// Counts a pod out; returns it, if it was there.
+    pub fn remove_pod(&mut self, pod: Id<Pod>) -> Option<Resident> {
+        let at = self.pods.iter().position(|resident| resident.pod == pod)?;
+        let gone = self.pods.swap_remove(at);
+        let spec = gone.shape.spec();
         self.requested.subtract(&spec.requests);
         self.nonzero_cpu = self.nonzero_cpu.saturating_sub(spec.nonzero_requests.cpu_milli);
         self.nonzero_memory = self.nonzero_memory.saturating_sub(spec.nonzero_requests.memory);
-        self.pods -= 1;
         for port in &spec.host_ports {
             if let Some(at) = self.ports.iter().position(|held| held == port) {
                 self.ports.swap_remove(at);
             }
         }
+        Some(gone)
     }
 
     /// The image of this name (with its tag), if the node has it.

@@ -1,17 +1,27 @@
-//! What of a pod decides where it fits: worked out once for all pods of one spec.
+//! What of a pod decides where it fits: worked out once for all pods that share it.
 
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::plugins::{image_locality, node_unschedulable};
+use crate::api::meta::{Labels, Uid};
 use crate::api::name::Text;
-use crate::api::pod::PodSpec;
+use crate::api::pod::{Pod, PodSpec};
 use crate::base::hash::StableHasher;
 
-/// A pod as the algorithm sees it. Cheap to clone.
+/// A pod as the algorithm sees it: all that siblings share. Cheap to clone; equal pointers are one
+/// shape, but one shape may lie at several.
 #[derive(Clone, Debug)]
-pub struct PodShape {
+pub struct PodShape(Arc<Shape>);
+
+#[derive(Debug)]
+struct Shape {
+    namespace: Text,
+    labels: Arc<Labels>,
+    annotations: Arc<Labels>,
+    /// The uid of its controller, if it has one: default spreading asks for that one's selector.
+    owner: Option<Uid>,
     spec: Arc<PodSpec>,
     /// Images of all containers, init containers first, with their tags.
     images: SmallVec<[Text; 2]>,
@@ -22,8 +32,9 @@ pub struct PodShape {
 }
 
 impl PodShape {
-    /// The shape of pods with this spec.
-    pub fn of(spec: &Arc<PodSpec>) -> PodShape {
+    /// The shape of this pod and of its siblings.
+    pub fn of(pod: &Pod) -> PodShape {
+        let (meta, spec) = (&pod.meta, &pod.spec);
         let images = spec
             .init_containers
             .iter()
@@ -33,43 +44,83 @@ impl PodShape {
                 std::borrow::Cow::Owned(tagged) => tagged.into(),
             })
             .collect();
-        PodShape {
+        PodShape(Arc::new(Shape {
+            namespace: meta.namespace.clone(),
+            labels: Arc::clone(&meta.labels),
+            annotations: Arc::clone(&meta.annotations),
+            owner: meta.owner.map(|owner| owner.uid),
             images,
             tolerates_cordon: node_unschedulable::tolerated(spec),
             selects_nodes: !spec.node_selector.is_empty() || spec.node_affinity.required.is_some(),
             placement: placement_hash(spec),
             spec: Arc::clone(spec),
-        }
+        }))
     }
 
-    /// The spec it was made from.
+    /// Whether this is the very shape of `pod`, by where its parts lie: may say no to an equal one.
+    pub fn is_of(&self, pod: &Pod) -> bool {
+        let shape = &*self.0;
+        Arc::ptr_eq(&shape.spec, &pod.spec)
+            && Arc::ptr_eq(&shape.labels, &pod.meta.labels)
+            && Arc::ptr_eq(&shape.annotations, &pod.meta.annotations)
+            && shape.owner == pod.meta.owner.map(|owner| owner.uid)
+            && shape.namespace == pod.meta.namespace
+    }
+
+    /// Whether both are one shape, by where they lie: may say no to an equal one.
+    pub fn is(&self, other: &PodShape) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The namespace of its pods.
+    pub fn namespace(&self) -> &Text {
+        &self.0.namespace
+    }
+
+    /// The labels of its pods.
+    pub fn labels(&self) -> &Arc<Labels> {
+        &self.0.labels
+    }
+
+    /// The annotations of its pods.
+    pub fn annotations(&self) -> &Arc<Labels> {
+        &self.0.annotations
+    }
+
+    /// The uid of the controller of its pods, if they have one.
+    pub fn owner(&self) -> Option<Uid> {
+        self.0.owner
+    }
+
+    /// The spec of its pods.
     pub fn spec(&self) -> &Arc<PodSpec> {
-        &self.spec
+        &self.0.spec
     }
 
     /// Images of all containers, init containers first, with their tags.
     pub fn images(&self) -> &[Text] {
-        &self.images
+        &self.0.images
     }
 
     /// Whether it may be placed on a cordoned node.
     pub fn tolerates_cordon(&self) -> bool {
-        self.tolerates_cordon
+        self.0.tolerates_cordon
     }
 
     /// Whether it demands anything of its node's labels or name.
     pub fn selects_nodes(&self) -> bool {
-        self.selects_nodes
+        self.0.selects_nodes
     }
 
     /// Whether both demand and like the same of a node object.
     pub(super) fn places_like(&self, other: &PodShape) -> bool {
-        Arc::ptr_eq(&self.spec, &other.spec)
-            || self.placement == other.placement
-                && self.spec.tolerations == other.spec.tolerations
-                && self.spec.node_selector == other.spec.node_selector
-                && self.spec.node_affinity == other.spec.node_affinity
-                && self.spec.node_name == other.spec.node_name
+        let (a, b) = (self.spec(), other.spec());
+        Arc::ptr_eq(a, b)
+            || self.0.placement == other.0.placement
+                && a.tolerations == b.tolerations
+                && a.node_selector == b.node_selector
+                && a.node_affinity == b.node_affinity
+                && a.node_name == b.node_name
     }
 }
 

@@ -6,8 +6,10 @@
 use super::images::Images;
 use super::node_info::{NodeInfo, Presence};
 use super::node_tree::NodeTree;
+use super::resident::Resident;
+use super::surroundings::Surroundings;
 use crate::api::node::Node;
-use crate::api::pod::PodSpec;
+use crate::api::pod::Pod;
 use crate::base::id::Id;
 
 /// The version of a row: none is used twice in one snapshot, so what was remembered of an older
@@ -30,6 +32,7 @@ pub struct Snapshot {
     order: Vec<u32>,
     order_is_old: bool,
     images: Images,
+    surroundings: Surroundings,
     /// Rows that changed since the last [`Snapshot::settle`].
     changed: Vec<u32>,
     is_changed: Vec<bool>,
@@ -41,10 +44,11 @@ impl Snapshot {
         Snapshot::default()
     }
 
-    /// Forgets all nodes and pods. Versions go on counting, so that what was remembered of rows
+    /// Forgets all nodes and pods; the surroundings stay. Versions go on counting, so that what was remembered of rows
     /// before does not count for those to come.
     pub fn clear(&mut self) {
-        *self = Snapshot { latest: self.latest, ..Snapshot::default() };
+        let surroundings = std::mem::take(&mut self.surroundings);
+        *self = Snapshot { latest: self.latest, surroundings, ..Snapshot::default() };
     }
 
     /// How many nodes are known.
@@ -96,19 +100,41 @@ impl Snapshot {
     }
 
     /// A pod was placed on a node.
-    pub fn add_pod(&mut self, node: Id<Node>, spec: &PodSpec) {
+    pub fn add_pod(&mut self, node: Id<Node>, pod: Resident) {
         let slot = self.row_of(node);
-        self.rows[slot].add_pod(spec);
+        self.rows[slot].add_pod(pod);
         self.touch(slot);
     }
 
-    /// A pod that was placed on a node is there no more.
-    pub fn remove_pod(&mut self, node: Id<Node>, spec: &PodSpec) {
-        match self.rows.get_mut(node.slot()) {
-            Some(row) if row.id == node && row.pods > 0 => row.remove_pod(spec),
-            _ => return,
-        }
+    /// A pod that was placed on a node is there no more; returns it, if it was there.
+    pub fn remove_pod(&mut self, node: Id<Node>, pod: Id<Pod>) -> Option<Resident> {
+        let row = self.rows.get_mut(node.slot()).filter(|row| row.id == node)?;
+        let gone = row.remove_pod(pod)?;
         self.touch(node.slot());
+        Some(gone)
+    }
+
+    /// A pod on a node is another now.
+    pub fn change_pod(&mut self, node: Id<Node>, pod: Resident) {
+        let Some(row) = self.rows.get_mut(node.slot()).filter(|row| row.id == node) else { return };
+        let Some(held) = row.pods.iter_mut().find(|held| held.pod == pod.pod) else { return };
+        if held.shape.is(&pod.shape) {
+            (held.start, held.standing) = (pod.start, pod.standing);
+            return;
+        }
+        row.remove_pod(pod.pod);
+        row.add_pod(pod);
+        self.touch(node.slot());
+    }
+
+    /// Objects besides nodes and pods that count.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    /// The same, to be changed.
+    pub fn surroundings_mut(&mut self) -> &mut Surroundings {
+        &mut self.surroundings
     }
 
     /// What is known of a node.

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use super::super::algorithm::profile::{Fit, Scored, Strategy as Scoring};
-use super::super::algorithm::{Algorithm, Plugin, PodShape, Profile, Snapshot, explain};
+use super::super::algorithm::{
+    Algorithm, Plugin, PodShape, Profile, Resident, Snapshot, Standing, explain,
+};
 use super::world::{node, pod};
 use crate::api::node::{Node, NodeImage, Schedulability, ZONE_LABEL};
 use crate::api::pod::{Container, Lifetime, Pod, Protocol, PullPolicy};
@@ -173,7 +175,8 @@ fn agree(
 ) -> Result<(), TestCaseError> {
     let mut snapshot = Snapshot::new();
     let mut algorithm = Algorithm::new(profile.clone());
-    let mut placed: Vec<(Id<Node>, PodShape)> = Vec::new();
+    let mut placed: Vec<(Id<Node>, Id<Pod>)> = Vec::new();
+    let mut born = 0;
     let id = |at: u32| Id::from_parts(at, 0);
     for at in 0..120 {
         let kind = first[at as usize % 32].wrapping_add(at as u8);
@@ -192,14 +195,14 @@ fn agree(
                 heard.iter_mut().for_each(|it| it.remove_node(id(at)));
             }
             Step::Free(which) if !placed.is_empty() => {
-                let (node, shape) = placed.swap_remove(usize::from(which) % placed.len());
-                snapshot.remove_pod(node, shape.spec());
+                let (node, pod) = placed.swap_remove(usize::from(which) % placed.len());
+                snapshot.remove_pod(node, pod);
                 let heard = heard.as_mut().filter(|_| deaf != Deaf::ToFreed);
-                heard.into_iter().for_each(|it| it.remove_pod(node, shape.spec()));
+                heard.into_iter().for_each(|it| drop(it.remove_pod(node, pod)));
             }
             Step::Free(_) => {}
             Step::Schedule(kind) => {
-                let shape = PodShape::of(&some_pod(kind).spec);
+                let shape = PodShape::of(&some_pod(kind));
                 snapshot.settle();
                 heard.iter_mut().for_each(Snapshot::settle);
                 let plain = explain(&snapshot, &shape, algorithm.start(), algorithm.profile());
@@ -211,10 +214,14 @@ fn agree(
                     prop_assert_eq!(diagnosis.message(&shape), plain.diagnosis.message(&shape));
                 }
                 if let Ok(node) = fast {
-                    snapshot.add_pod(node, shape.spec());
+                    born += 1;
+                    let pod = Id::from_parts(born, 0);
+                    let standing = Standing::Staying;
+                    let resident = Resident { pod, shape, start: None, standing };
+                    snapshot.add_pod(node, resident.clone());
                     let heard = heard.as_mut().filter(|_| deaf != Deaf::ToPlaced);
-                    heard.into_iter().for_each(|it| it.add_pod(node, shape.spec()));
-                    placed.push((node, shape));
+                    heard.into_iter().for_each(|it| it.add_pod(node, resident.clone()));
+                    placed.push((node, pod));
                 }
             }
         }
@@ -262,7 +269,7 @@ fn a_start_beyond_the_last_node_counts_round() {
         snapshot.set_node(id(at), &some_node(at, 0b1111_1000));
     }
     snapshot.settle();
-    let shape = PodShape::of(&some_pod(0).spec);
+    let shape = PodShape::of(&some_pod(0));
     for start in 0..13 {
         let mut algorithm = Algorithm::new(Arc::default());
         algorithm.start_at(start);

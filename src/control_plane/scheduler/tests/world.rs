@@ -65,6 +65,7 @@ pub fn pod(name: &str, cpu_milli: i64) -> Pod {
         claims: Vec::new(),
         not_modelled: Vec::new(),
         written: "".into(),
+        ..PodSpec::default()
     };
     let mut meta = Meta::new("default".into(), name.into());
     meta.uid = Uid(meta.name.stable_hash());

@@ -112,6 +112,7 @@ pub(super) fn spec(init: Vec<Container>, main: Vec<Container>) -> PodSpec {
         claims: Vec::new(),
         not_modelled: Vec::new(),
         written: "".into(),
+        ..PodSpec::default()
     }
 }
 

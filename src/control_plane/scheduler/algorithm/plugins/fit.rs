@@ -14,7 +14,7 @@ pub fn shortage(fit: &Fit, pod: &PodShape, node: &NodeInfo) -> (Shortage, Code) 
     let mut short = Shortage::default();
     let mut code = Code::Unschedulable;
     let (asked, all, used) = (&pod.spec().requests, &*node.allocatable, &node.requested);
-    if node.pods + 1 > all.pods {
+    if node.pods.len() as i64 + 1 > all.pods {
         short.add(Shortage::PODS);
     }
     let mut check = |what: Shortage, asked: i64, all: i64, used: i64| {

@@ -1,0 +1,104 @@
+//! Objects besides nodes and pods that a decision looks at: namespaces, who selects pods, disruption
+//! budgets.
+//!
+//! Owns what the real scheduler's listers hold. Every change counts up a version, so that what was
+//! worked out from it can be told from what is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::api::meta::{Labels, Uid};
+use crate::api::name::Text;
+use crate::api::rules::selector::Selector;
+
+/// A PodDisruptionBudget.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Budget {
+    /// Whose disruptions it limits; `None` selects none.
+    pub selector: Option<Selector>,
+    /// `status.disruptionsAllowed`.
+    pub allowed: i32,
+    /// `status.disruptedPods`: names of pods whose disruption is counted already.
+    pub disrupted: BTreeSet<Text>,
+}
+
+/// Namespaces, selectors and budgets.
+#[derive(Clone, Default, Debug)]
+pub struct Surroundings {
+    version: u64,
+    namespaces: BTreeMap<Text, Arc<Labels>>,
+    /// Selectors of Services by namespace and name.
+    services: BTreeMap<Text, BTreeMap<Text, Arc<Labels>>>,
+    /// Selectors of ReplicaSets, ReplicationControllers and StatefulSets.
+    owners: BTreeMap<Uid, Arc<Selector>>,
+    /// By namespace and name.
+    budgets: BTreeMap<Text, BTreeMap<Text, Budget>>,
+}
+
+impl Surroundings {
+    /// Changes with every change.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// A namespace is there with these labels; `None`: it is gone.
+    pub fn set_namespace(&mut self, name: &Text, labels: Option<Arc<Labels>>) {
+        set(&mut self.version, &mut self.namespaces, name.clone(), labels);
+    }
+
+    /// The labels of a namespace, if it is there.
+    pub fn namespace(&self, name: &str) -> Option<&Labels> {
+        self.namespaces.get(name).map(AsRef::as_ref)
+    }
+
+    /// All namespaces with their labels.
+    pub fn namespaces(&self) -> impl Iterator<Item = (&Text, &Labels)> {
+        self.namespaces.iter().map(|(name, labels)| (name, &**labels))
+    }
+
+    /// A Service selects pods with these labels; `None`: it is gone, or has no selector.
+    pub fn set_service(&mut self, namespace: &Text, name: &Text, selector: Option<Arc<Labels>>) {
+        let of_namespace = self.services.entry(namespace.clone()).or_default();
+        set(&mut self.version, of_namespace, name.clone(), selector);
+    }
+
+    /// The selectors of a namespace's Services, by name of the Service. One without requirements
+    /// selects no pod.
+    pub fn services(&self, namespace: &str) -> impl Iterator<Item = &Arc<Labels>> {
+        self.services.get(namespace).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// A controller of pods selects its own by this; `None`: it is gone.
+    pub fn set_owner(&mut self, uid: Uid, selector: Option<Arc<Selector>>) {
+        set(&mut self.version, &mut self.owners, uid, selector);
+    }
+
+    /// How the controller of this uid selects its pods, if it is one of the kinds that count.
+    pub fn owner(&self, uid: Uid) -> Option<&Arc<Selector>> {
+        self.owners.get(&uid)
+    }
+
+    /// A PodDisruptionBudget is there; `None`: it is gone.
+    pub fn set_budget(&mut self, namespace: &Text, name: &Text, budget: Option<Budget>) {
+        let of_namespace = self.budgets.entry(namespace.clone()).or_default();
+        set(&mut self.version, of_namespace, name.clone(), budget);
+    }
+
+    /// The budgets of a namespace, by name.
+    pub fn budgets(&self, namespace: &str) -> impl Iterator<Item = &Budget> {
+        self.budgets.get(namespace).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Whether there is any budget at all.
+    pub fn has_budgets(&self) -> bool {
+        self.budgets.values().any(|of_namespace| !of_namespace.is_empty())
+    }
+}
+
+fn set<K: Ord, V>(version: &mut u64, map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
+    match value {
+        Some(value) => drop(map.insert(key, value)),
+        None => drop(map.remove(&key)),
+    }
+    *version += 1;
+}
