@@ -1,8 +1,10 @@
-//! A profile of kube-scheduler: which plugins filter and score, what each score counts for, and the
+//! A profile of kube-scheduler: which plugins act at which point, what each score counts for, and the
 //! arguments of those that take any (`pkg/scheduler/apis/config`, 1.36).
 
 use super::framework::{Plugin, PluginSet};
 use crate::api::name::Text;
+use crate::api::rules::affinity::NodeAffinity;
+use crate::api::rules::spread::SpreadConstraint;
 
 /// How a scheduler places the pods that name it.
 #[derive(Clone, PartialEq, Debug)]
@@ -11,29 +13,54 @@ pub struct Profile {
     pub name: Text,
     /// `percentageOfNodesToScore`, 0 to 100; 0: adaptive.
     pub percentage: u8,
-    /// Plugins that filter.
+    /// Plugins that hold pods back before the queue.
+    pub pre_enqueue: PluginSet,
+    /// Plugins that filter (and look at the pod before, where they do).
     pub filters: PluginSet,
+    /// Plugins that act where no node is left.
+    pub post_filter: PluginSet,
     /// What each plugin's score counts for, by [`Plugin`]; 0: it does not score.
     pub weights: [i32; Plugin::ALL.len()],
     /// Arguments of NodeResourcesFit.
     pub fit: Fit,
+    /// `NodeResourcesBalancedAllocationArgs.resources`: those held in balance, each once.
+    pub balanced: Vec<Scored>,
+    /// `NodeAffinityArgs.addedAffinity`: what every pod demands and likes besides its own.
+    pub added_affinity: NodeAffinity,
+    /// `PodTopologySpreadArgs`: constraints of pods that state none.
+    pub spread: SpreadDefaults,
+    /// `InterPodAffinityArgs.hardPodAffinityWeight`, 0 to 100: what a required affinity of a pod that
+    /// is there counts for in a score, the other way round.
+    pub hard_pod_affinity_weight: i32,
+    /// `InterPodAffinityArgs.ignorePreferredTermsOfExistingPods`.
+    pub preferences_of_residents: ResidentPreferences,
+    /// Arguments of DefaultPreemption.
+    pub candidates: Candidates,
 }
 
 impl Default for Profile {
     /// The one profile of a scheduler without a configuration.
     fn default() -> Profile {
-        let mut filters = PluginSet::EMPTY;
+        let mut all = PluginSet::EMPTY;
         let mut weights = [0; Plugin::ALL.len()];
         for plugin in Plugin::ALL {
-            filters.insert(plugin);
+            all.insert(plugin);
             weights[plugin as usize] = plugin.default_weight();
         }
         Profile {
             name: "default-scheduler".into(),
             percentage: 0,
-            filters,
+            pre_enqueue: all,
+            filters: all,
+            post_filter: all,
             weights,
             fit: Fit::default(),
+            balanced: vec![Scored::Cpu, Scored::Memory],
+            added_affinity: NodeAffinity::default(),
+            spread: SpreadDefaults::System,
+            hard_pod_affinity_weight: 1,
+            preferences_of_residents: ResidentPreferences::Counted,
+            candidates: Candidates::default(),
         }
     }
 }
@@ -42,6 +69,41 @@ impl Profile {
     /// What the score of `plugin` counts for.
     pub fn weight(&self, plugin: Plugin) -> i64 {
         i64::from(self.weights[plugin as usize])
+    }
+}
+
+/// How pods without topology spread constraints of their own are spread
+/// (`PodTopologySpreadArgs.defaultingType`, 1.36).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SpreadDefaults {
+    /// By Kubernetes' own constraints, over host names and zones, never a demand.
+    System,
+    /// By these. They have no selector: each pod's Services and controller give it.
+    List(Vec<SpreadConstraint>),
+}
+
+/// Whether what pods that are there would like of others counts in scores; for a pod without
+/// affinity of its own only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ResidentPreferences {
+    /// It does.
+    Counted,
+    /// It does not.
+    Ignored,
+}
+
+/// `DefaultPreemptionArgs`: how many nodes preemption tries out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Candidates {
+    /// `minCandidateNodesPercentage`, 0 to 100.
+    pub percentage: i32,
+    /// `minCandidateNodesAbsolute`, 0 or more; not both are 0.
+    pub absolute: i32,
+}
+
+impl Default for Candidates {
+    fn default() -> Candidates {
+        Candidates { percentage: 10, absolute: 100 }
     }
 }
 
