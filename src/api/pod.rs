@@ -336,6 +336,10 @@ pub struct PodStatus {
     pub start_time: Option<SimTime>,
     /// Why it is in this phase (`Evicted`, `Unschedulable`), with a message.
     pub reason: Option<Arc<StatusReason>>,
+    /// Why it was picked to be evicted: what condition DisruptionTarget says, where that is known.
+    pub disruption: Option<Arc<StatusReason>>,
+    /// The node whose room a scheduler keeps for it (`nominatedNodeName`); none once it is bound.
+    pub nominated: Option<Id<Node>>,
     /// Its containers, init containers first, in the order of the spec.
     pub containers: Option<Arc<[ContainerStatus]>>,
 }

@@ -1,10 +1,12 @@
 //! Requests to the API server, and what comes back.
 
+use std::sync::Arc;
+
 use crate::api::kind::Kind;
 use crate::api::meta::{RawId, Uid};
 use crate::api::node::Node;
 use crate::api::object::Object;
-use crate::api::pod::{Pod, PodStatus};
+use crate::api::pod::{Pod, PodStatus, StatusReason};
 use crate::api::status::Status;
 use crate::base::id::Id;
 use crate::store::Rev;
@@ -48,6 +50,15 @@ pub enum Call {
         uid: Uid,
         /// The status.
         status: Box<PodStatus>,
+    },
+    /// A patch of a pod's condition DisruptionTarget: it was picked to be evicted.
+    Disrupt {
+        /// The pod.
+        pod: Id<Pod>,
+        /// Its uid, as a precondition.
+        uid: Uid,
+        /// The condition's reason and message.
+        why: Arc<StatusReason>,
     },
     /// Bind a pod to a node.
     Bind {

@@ -1,5 +1,7 @@
 //! Updates: of one part of an object, of a pod's status, and the binding of a pod to a node.
 
+use std::sync::Arc;
+
 use super::facts::Told;
 use super::parts::Parted;
 use super::{Server, not_found};
@@ -7,7 +9,7 @@ use crate::api::kind::Kind;
 use crate::api::meta::{ObjectName, RawId, Uid};
 use crate::api::node::Node;
 use crate::api::object::Object;
-use crate::api::pod::{Phase, Pod, PodCondition, PodStatus};
+use crate::api::pod::{Phase, Pod, PodCondition, PodStatus, StatusReason};
 use crate::api::status::Status;
 use crate::base::id::Id;
 use crate::messages::{Done, Part};
@@ -101,6 +103,9 @@ impl<T> Server<'_, T> {
                 status.conditions[kept as usize] = held.condition(kept);
             }
         }
+        if status.disruption.is_none() {
+            status.disruption = held.disruption.clone();
+        }
         if held.phase.is_terminal() {
             // A pod that is done never runs again (validation of pod status updates).
             status.phase = held.phase;
@@ -120,6 +125,23 @@ impl<T> Server<'_, T> {
         next.node = Some(node);
         next.status.set(PodCondition::PodScheduled, true, self.now);
         next.status.reason = None;
+        next.status.nominated = None;
+        Ok(self.write(id, next))
+    }
+
+    /// A patch of a pod's condition DisruptionTarget.
+    pub(super) fn disrupt(
+        &mut self,
+        id: Id<Pod>,
+        uid: Uid,
+        why: Arc<StatusReason>,
+    ) -> Result<Done, Status> {
+        let Some(pod) = self.store.get(id).filter(|pod| pod.meta.uid == uid) else {
+            return Err(not_found(Kind::Pod, None));
+        };
+        let mut next = pod.clone();
+        next.status.set(PodCondition::DisruptionTarget, true, self.now);
+        next.status.disruption = Some(why);
         Ok(self.write(id, next))
     }
 }

@@ -30,7 +30,7 @@ pub struct Cache {
 /// A pod of this shape, as its node has it.
 fn resident(id: Id<Pod>, pod: &Pod, shape: PodShape) -> Resident {
     let is_preempted = || {
-        let reason = pod.status.reason.as_ref();
+        let reason = pod.status.disruption.as_ref();
         pod.status.is(PodCondition::DisruptionTarget)
             && reason.is_some_and(|it| &*it.reason == PREEMPTED)
     };

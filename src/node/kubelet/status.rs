@@ -84,6 +84,8 @@ impl Worker {
             start_time: Some(self.taken),
             reason: self.reason.clone(),
             containers: None,
+            disruption: None,
+            nominated: None,
         };
         if let SandboxKnown::Made(Some(address)) = self.sandbox {
             status.ip = Some(address);

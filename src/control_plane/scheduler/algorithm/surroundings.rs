@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use crate::api::meta::{Labels, Uid};
 use crate::api::name::Text;
+use crate::api::pod::Pod;
 use crate::api::rules::selector::Selector;
+use crate::base::id::Id;
 
 /// A PodDisruptionBudget.
 #[derive(Clone, PartialEq, Debug)]
@@ -18,8 +20,8 @@ pub struct Budget {
     pub selector: Option<Selector>,
     /// `status.disruptionsAllowed`.
     pub allowed: i32,
-    /// `status.disruptedPods`: names of pods whose disruption is counted already.
-    pub disrupted: BTreeSet<Text>,
+    /// `status.disruptedPods`: pods whose disruption is counted already.
+    pub disrupted: BTreeSet<Id<Pod>>,
 }
 
 /// Namespaces, selectors and budgets.
