@@ -25,20 +25,7 @@ pub(super) const API_VERSION: &str = "kubescheduler.config.k8s.io/v1";
 pub(super) const KIND: &str = "KubeSchedulerConfiguration";
 
 /// Plugins of 1.36 that have no part in a run yet, or none that could be set.
-const NOT_MODELLED: [&str; 12] = [
-    "PrioritySort",
-    "VolumeRestrictions",
-    "NodeVolumeLimits",
-    "VolumeBinding",
-    "VolumeZone",
-    "PodTopologySpread",
-    "InterPodAffinity",
-    "DefaultPreemption",
-    "DynamicResources",
-    "DefaultBinder",
-    "GangScheduling",
-    "NodeDeclaredFeatures",
-];
+const NOT_MODELLED: [&str; 2] = ["GangScheduling", "NodeDeclaredFeatures"];
 /// Scores of a written shape are tenths of the framework's.
 const SHAPE_SCALE: i64 = 10;
 const STRATEGIES: [&str; 3] = ["LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"];

@@ -368,7 +368,7 @@ profiles:
     score:
       enabled:
       - {name: ImageLocality, weight: -1}
-      disabled: [{name: NodeResourceFit}, {name: PodTopologySpread}]
+      disabled: [{name: NodeResourceFit}, {name: GangScheduling}]
   pluginConfig:
   - name: NodeResourcesFit
     args:
@@ -389,7 +389,7 @@ profiles:
         "percentageOfNodesToScore: Invalid value: 101",
         "profiles[0].plugins.score.enabled[0].weight: Invalid value: -1",
         "did you mean \"NodeResourcesFit\"?",
-        "PodTopologySpread: accepted, not modelled",
+        "GangScheduling: accepted, not modelled",
         "did you mean \"MostAllocated\"?",
         "resource weight of cpu not in valid range [1, 100]",
         "profiles[1].schedulerName: Duplicate value: \"a\"",

@@ -18,6 +18,18 @@ use wavetank::scenario::{Loader, Overrides};
 
 use super::scheduling::{Cluster, shape};
 
+/// Plugins whose part can be compared.
+const KNOWN: [Plugin; 8] = [
+    Plugin::NodeUnschedulable,
+    Plugin::TaintToleration,
+    Plugin::NodeAffinity,
+    Plugin::NodePorts,
+    Plugin::NodeResourcesFit,
+    Plugin::DynamicResources,
+    Plugin::NodeResourcesBalancedAllocation,
+    Plugin::ImageLocality,
+];
+
 #[derive(Default, Debug)]
 struct Tally {
     steps: usize,
@@ -114,7 +126,7 @@ impl<'c> Replay<'c> {
 
     /// Why a step cannot be compared yet.
     fn excluded(&self, step: &Value) -> Option<&'static str> {
-        let known = |plugin: &str| Plugin::ALL.iter().any(|one| one.name() == plugin);
+        let known = |plugin: &str| KNOWN.iter().any(|one| one.name() == plugin);
         let rejected = step["rejected"].as_array();
         if rejected.into_iter().flatten().any(|one| !known(one["plugin"].as_str().unwrap_or(""))) {
             return Some("next issue: rejected by a plugin that comes later");
@@ -178,9 +190,10 @@ impl<'c> Replay<'c> {
             ours.feasible.iter().map(|&id| self.cluster.name(id)).collect();
         same("feasible", format!("{feasible:?}"), format!("{:?}", names(&step["feasible"])));
         same("rejected", format!("{:?}", self.rejected(ours, shape)), rejected(step));
-        for (plugin, scores) in &ours.scores {
+        for scores in &ours.scores {
+            let plugin = scores.plugin;
             let theirs = &step["per_plugin"][plugin.name()];
-            for (id, score) in ours.feasible.iter().zip(scores) {
+            for (id, score) in ours.feasible.iter().zip(&scores.normalized) {
                 let name = self.cluster.name(*id);
                 // A plugin with nothing to say is absent there; it then says the same of all.
                 let theirs = theirs[&name].as_i64().unwrap_or(*score);
@@ -197,7 +210,9 @@ impl<'c> Replay<'c> {
         }
         self.algorithm_agrees(shape, ours, &mut same);
         if let Some(message) = step["failure_message"].as_str() {
-            let written = ours.diagnosis.message(shape);
+            let named = |one: &&Algorithm| one.profile().name == shape.spec().scheduler_name;
+            let profile = self.algorithms.iter().find(named).expect("a profile").profile();
+            let written = ours.diagnosis.message(shape, profile);
             let lower = self.placed.keys().any(|pod| self.pods[pod].1 < priority);
             let first = |text: &str| text.split(" no new claims").next().map(str::to_owned);
             if lower {
@@ -283,7 +298,7 @@ fn rejected(step: &Value) -> String {
 
 /// Whether plugins that come later gave every node the same.
 fn others_are_even(step: &Value) -> bool {
-    let known = |plugin: &str| Plugin::ALL.iter().any(|one| one.name() == plugin);
+    let known = |plugin: &str| KNOWN.iter().any(|one| one.name() == plugin);
     step["per_plugin"].as_object().into_iter().flatten().filter(|(plugin, _)| !known(plugin)).all(
         |(_, scores)| {
             let of_nodes: BTreeSet<Option<i64>> =

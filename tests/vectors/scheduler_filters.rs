@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use wavetank::control_plane::scheduler::algorithm::framework::{PreFilter, pre_filter};
+use wavetank::control_plane::scheduler::algorithm::framework::PreFilter;
 use wavetank::control_plane::scheduler::algorithm::plugins::{
     fit, node_affinity, node_name, node_unschedulable, taint_toleration,
 };
-use wavetank::control_plane::scheduler::algorithm::{Code, PodShape, Profile, Rejection};
+use wavetank::control_plane::scheduler::algorithm::{Code, PodShape, Rejection};
 
 use super::scheduling::{info, node, pod, shape};
 use super::table::{Outcome, run};
@@ -38,13 +38,15 @@ fn affinity(input: &Value, expected: &Value) -> Outcome {
     if input["runPreFilter"] == false {
         return Outcome::same(rejected, expected["wantStatus"].clone());
     }
-    let (names, refused) = match pre_filter(&Profile::default(), &pod) {
+    let (names, refused) = match node_affinity::pre_filter(&pod) {
         PreFilter::All => (Value::Null, Value::Null),
-        PreFilter::Only(names) => {
+        PreFilter::Only(names, _) => {
             let names: BTreeSet<String> = names.iter().map(|name| name.to_string()).collect();
             (json!({"nodeNames": names}), Value::Null)
         }
-        PreFilter::Refused(_, words) => (Value::Null, json!({"code": 3, "reasons": [words]})),
+        PreFilter::Refused(refusal) => {
+            (Value::Null, json!({"code": code(refusal.code), "reasons": [&*refusal.words]}))
+        }
     };
     // Skip is not told from "all nodes": both leave every node to be looked at.
     let skipped = expected["wantPreFilterStatus"]["code"] == 5;

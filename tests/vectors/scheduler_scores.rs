@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wavetank::control_plane::scheduler::algorithm::framework::{
-    Order, normalization, normalized, pre_score, score,
+    Order, PluginScores, Question, normalized, score,
 };
 use wavetank::control_plane::scheduler::algorithm::profile::{Fit, Scored, Strategy, on_line};
 use wavetank::control_plane::scheduler::algorithm::{NodeInfo, Plugin, Profile};
@@ -10,7 +10,7 @@ use wavetank::control_plane::scheduler::algorithm::{NodeInfo, Plugin, Profile};
 use super::scheduling::{Cluster, pod, shape};
 use super::table::{Outcome, run};
 
-/// Scores of all nodes by one plugin, normalised, as the tables write them.
+/// Scores of all nodes by one plugin, normalised, as the tables write them; null where it skips.
 fn scored(
     profile: &Profile,
     plugin: Plugin,
@@ -18,7 +18,7 @@ fn scored(
     nodes: &Value,
     existing: &Value,
 ) -> Value {
-    let pod_shape = shape(asking);
+    let pod = &shape(asking);
     let mut cluster = Cluster::in_order(nodes);
     for (at, placed) in existing.as_array().into_iter().flatten().enumerate() {
         if let Some(node) = placed["spec"]["nodeName"].as_str() {
@@ -28,18 +28,12 @@ fn scored(
     cluster.snapshot.settle();
     // Every node counts how many have an image as of now.
     let nodes: Vec<&NodeInfo> = cluster.snapshot.nodes().collect();
-    let raw: Vec<i64> =
-        nodes.iter().map(|node| score(profile, plugin, &pod_shape, node, nodes.len())).collect();
-    let max = raw.iter().copied().max().unwrap_or(0);
-    let list: Vec<Value> = nodes
-        .iter()
-        .zip(raw)
-        .map(|(node, raw)| {
-            let score = normalization(plugin).map_or(raw, |order| normalized(raw, max, order));
-            json!({"name": node.written_name(), "score": score})
-        })
-        .collect();
-    Value::Array(list)
+    let question = Question { profile, snapshot: &cluster.snapshot, pod };
+    let Some(PluginScores { normalized, .. }) = score(question, plugin, &nodes) else {
+        return Value::Null;
+    };
+    let list = nodes.iter().zip(normalized);
+    list.map(|(node, score)| json!({"name": node.written_name(), "score": score})).collect()
 }
 
 fn by_name(list: &Value) -> Vec<String> {
@@ -120,11 +114,11 @@ fn balanced(input: &Value, expected: &Value) -> Outcome {
         return Outcome::Excluded("balance of resources other than CPU and memory");
     }
     let profile = &Profile::default();
-    if expected["expectedPreScoreStatusCode"] == 5 {
-        return Outcome::same(pre_score(profile, plugin, &shape(&input["requestedPod"])), false);
-    }
     let ours =
         scored(profile, plugin, &input["requestedPod"], &input["nodes"], &input["existingPods"]);
+    if expected["expectedPreScoreStatusCode"] == 5 {
+        return Outcome::same(ours, Value::Null);
+    }
     Outcome::same(by_name(&ours), by_name(&expected["expectedScores"]))
 }
 
@@ -134,8 +128,9 @@ fn affinity(input: &Value, expected: &Value) -> Outcome {
     }
     match expected["wantPreScoreStatus"]["code"].as_u64() {
         Some(5) => {
-            let skips = pre_score(&Profile::default(), Plugin::NodeAffinity, &shape(&input["pod"]));
-            Outcome::same(skips, false)
+            let (profile, plugin) = (Profile::default(), Plugin::NodeAffinity);
+            let (pod, nodes) = (&input["pod"], &input["nodes"]);
+            Outcome::same(scored(&profile, plugin, pod, nodes, &Value::Null), Value::Null)
         }
         Some(_) => Outcome::Excluded("validation refuses such a pod"),
         None => listed(Plugin::NodeAffinity, input, expected),
@@ -143,7 +138,13 @@ fn affinity(input: &Value, expected: &Value) -> Outcome {
 }
 
 fn listed(plugin: Plugin, input: &Value, expected: &Value) -> Outcome {
-    let ours = scored(&Profile::default(), plugin, &input["pod"], &input["nodes"], &Value::Null);
+    let mut ours =
+        scored(&Profile::default(), plugin, &input["pod"], &input["nodes"], &Value::Null);
+    if ours.is_null() {
+        // Asked all the same, a plugin that skips says 0 of every node.
+        let nodes = input["nodes"].as_array().into_iter().flatten();
+        ours = nodes.map(|node| json!({"name": node["metadata"]["name"], "score": 0})).collect();
+    }
     Outcome::same(by_name(&ours), by_name(&expected["expectedList"]))
 }
 

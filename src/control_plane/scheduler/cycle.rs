@@ -107,7 +107,7 @@ impl Scheduler {
                 Outcome::Node(node)
             }
             Err(diagnosis) => {
-                let message = diagnosis.message(&shape);
+                let message = diagnosis.message(&shape, &self.settings.profiles[at]);
                 nowhere(shape, diagnosis.plugins(), message, diagnosis.nodes)
             }
         }

@@ -3,72 +3,92 @@
 
 use smallvec::SmallVec;
 
-use super::framework::{Code, Plugin, PluginSet, Rejection};
+use super::framework::{Code, Plugin, PluginSet, Refusal, Rejection};
+use super::plugins::dynamic_resources::NOTHING_TO_DEALLOCATE;
+use super::profile::Profile;
 use super::shape::PodShape;
 use crate::api::name::Text;
+use crate::api::node::Node;
 use crate::api::pod::Preemption;
+use crate::base::id::Id;
 
-/// What the dynamic resources plugin says to a pod without claims when no node fits.
-const NO_CLAIMS: &str = "no new claims to deallocate";
 /// Preemption's words on a node without pods of lower priority.
 const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
 /// Preemption's words on a node that taking pods away would not help.
 const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
+
+/// What came of the attempt to make room (PostFilter of DefaultPreemption).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum MadeRoom {
+    /// No pod could be evicted for it: the words follow from the rejections.
+    #[default]
+    NoVictims,
+    /// There is none, in these words.
+    No(Text),
+    /// There will be: the pod is nominated to a node, and nothing is said.
+    Nominated,
+}
 
 /// Why no node was found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Diagnosis {
     /// How many nodes there are.
     pub nodes: usize,
-    /// How many nodes were rejected how.
-    pub rejected: SmallVec<[(Rejection, u32); 4]>,
+    /// The nodes that were looked at, and why each was rejected.
+    pub rejected: Vec<(Id<Node>, Rejection)>,
     /// The plugins that narrowed the nodes before they were looked at.
     pub narrowed_by: PluginSet,
-    /// The refusal of PreFilter, with its plugin.
-    pub refused: Option<(Plugin, &'static str)>,
+    /// The refusal of PreFilter.
+    pub refused: Option<Refusal>,
+    /// What came of preemption.
+    pub made_room: MadeRoom,
 }
 
 impl Diagnosis {
-    /// Counts a rejection.
-    pub fn count(&mut self, rejection: Rejection) {
-        match self.rejected.iter_mut().find(|(known, _)| *known == rejection) {
-            Some((_, count)) => *count += 1,
-            None => self.rejected.push((rejection, 1)),
-        }
-    }
-
-    /// Nodes rejected one by one.
-    pub fn looked_at(&self) -> usize {
-        self.rejected.iter().map(|(_, count)| *count as usize).sum()
-    }
-
     /// The plugins whose change of mind could help the pod.
     pub fn plugins(&self) -> PluginSet {
         let mut plugins = self.narrowed_by;
-        for (rejection, _) in &self.rejected {
+        for (_, rejection) in &self.rejected {
             plugins.insert(rejection.plugin);
         }
-        if let Some((plugin, _)) = self.refused {
-            plugins.insert(plugin);
+        if let Some(refusal) = &self.refused {
+            plugins.insert(refusal.plugin);
         }
         plugins
     }
 
     /// The whole message, as in the pod's condition.
-    pub fn message(&self, pod: &PodShape) -> Text {
+    pub fn message(&self, pod: &PodShape, profile: &Profile) -> Text {
         if self.nodes == 0 {
             return "no nodes available to schedule pods".into();
         }
         let mut text = format!("0/{} nodes are available:", self.nodes);
-        match self.refused {
-            Some((_, words)) => text.push_str(&format!(" {words}.")),
-            None => text.push_str(&format!(" {}.", self.histogram(pod))),
+        let counts = self.counts();
+        match &self.refused {
+            Some(refusal) => text.push_str(&format!(" {}.", refusal.words)),
+            None => text.push_str(&format!(" {}.", self.histogram(&counts, pod))),
         }
-        text.push_str(&format!(" {NO_CLAIMS}, preemption: {}", self.preemption(pod)));
+        let after = self.post_filter(&counts, pod, profile);
+        if !after.is_empty() {
+            text.push(' ');
+            text.push_str(&after);
+        }
         text.into()
     }
 
-    fn histogram(&self, pod: &PodShape) -> String {
+    /// How many nodes were rejected how.
+    fn counts(&self) -> SmallVec<[(Rejection, u32); 4]> {
+        let mut counts: SmallVec<[(Rejection, u32); 4]> = SmallVec::new();
+        for (_, rejection) in &self.rejected {
+            match counts.iter_mut().find(|(known, _)| known == rejection) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((*rejection, 1)),
+            }
+        }
+        counts
+    }
+
+    fn histogram(&self, rejections: &[(Rejection, u32)], pod: &PodShape) -> String {
         let mut counts: SmallVec<[(Text, u32); 8]> = SmallVec::new();
         let mut count = |reason: Text, nodes: u32| match counts
             .iter_mut()
@@ -77,12 +97,12 @@ impl Diagnosis {
             Some((_, count)) => *count += nodes,
             None => counts.push((reason, nodes)),
         };
-        for (rejection, nodes) in &self.rejected {
+        for (rejection, nodes) in rejections {
             for reason in rejection.reasons(pod) {
                 count(reason, *nodes);
             }
         }
-        let absent = self.nodes - self.looked_at();
+        let absent = self.nodes - self.rejected.len();
         if absent > 0 && !self.narrowed_by.is_empty() {
             let names: Vec<&str> = self.narrowed_by.iter().map(Plugin::name).collect();
             let words = format!("node(s) didn't satisfy plugin(s) [{}]", names.join(" "));
@@ -91,27 +111,54 @@ impl Diagnosis {
         sorted_histogram(counts.iter().map(|(reason, nodes)| (&**reason, *nodes)))
     }
 
-    /// Preemption's words where there is nothing to preempt.
-    fn preemption(&self, pod: &PodShape) -> String {
+    /// What the PostFilter plugins of the profile say, one after the other.
+    fn post_filter(
+        &self,
+        counts: &[(Rejection, u32)],
+        pod: &PodShape,
+        profile: &Profile,
+    ) -> String {
+        if self.made_room == MadeRoom::Nominated {
+            return String::new();
+        }
+        let mut said = Vec::new();
+        if profile.post_filter.has(Plugin::DynamicResources) {
+            said.push(NOTHING_TO_DEALLOCATE.to_owned());
+        }
+        if profile.post_filter.has(Plugin::DefaultPreemption) {
+            said.push(format!("preemption: {}", self.preemption(counts, pod)));
+        }
+        said.join(", ")
+    }
+
+    fn preemption(&self, counts: &[(Rejection, u32)], pod: &PodShape) -> String {
+        if let MadeRoom::No(words) = &self.made_room {
+            return words.to_string();
+        }
         if pod.spec().preemption == Preemption::Never {
             return "not eligible due to preemptionPolicy=Never.".into();
         }
-        let candidates: u32 = self
-            .rejected
-            .iter()
-            .filter(|(rejection, _)| rejection.code == Code::Unschedulable)
-            .map(|(_, nodes)| *nodes)
-            .sum();
-        let rest = self.nodes as u32 - candidates;
+        let nodes = self.nodes as u32;
+        let refused = self.refused.as_ref().map(|refusal| refusal.code);
+        let candidates = match refused {
+            Some(Code::Unschedulable) => nodes,
+            _ => counts
+                .iter()
+                .filter(|(rejection, _)| rejection.code == Code::Unschedulable)
+                .map(|(_, nodes)| *nodes)
+                .sum(),
+        };
         let words = sorted_histogram(
-            [(NO_VICTIMS, candidates), (NOT_HELPFUL, rest)].into_iter().filter(|(_, n)| *n > 0),
+            [(NO_VICTIMS, candidates), (NOT_HELPFUL, nodes - candidates)]
+                .into_iter()
+                .filter(|(_, n)| *n > 0),
         );
-        format!("0/{} nodes are available: {words}.", self.nodes)
+        format!("0/{nodes} nodes are available: {words}.")
     }
 }
 
 /// `2 this, 3 that`, sorted as text: `10 x` comes before `2 y`.
-fn sorted_histogram<'a>(counts: impl Iterator<Item = (&'a str, u32)>) -> String {
+pub(super) fn sorted_histogram<'a>(counts: impl Iterator<Item = (&'a str, u32)>) -> String {
     let mut parts: Vec<String> =
         counts.map(|(reason, count)| format!("{count} {reason}")).collect();
     parts.sort();

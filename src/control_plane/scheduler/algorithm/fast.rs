@@ -1,7 +1,9 @@
 //! The same decision as [`super::plain`], out of columns that remember what did not change.
 
 use super::diagnosis::Diagnosis;
-use super::framework::{Code, Order, Plugin, PreFilter, Rejection, filter, normalized, pre_filter};
+use super::framework::{
+    Code, Order, Plugin, PluginSet, PreFilter, Question, Rejection, filter, normalized, pre_filter,
+};
 use super::memo::{Memo, placement, room};
 use super::plugins::{image_locality, node_ports};
 use super::profile::Profile;
@@ -60,12 +62,18 @@ impl Algorithm {
         snapshot: &Snapshot,
         pod: &PodShape,
     ) -> Result<Id<Node>, Box<Diagnosis>> {
+        let profile = self.profile.clone();
+        let q = Question { profile: &profile, snapshot, pod };
         let asks_for_scalars = !pod.spec().requests.scalar.is_empty();
-        if asks_for_scalars
-            || snapshot.is_empty()
-            || pre_filter(&self.profile, pod) != PreFilter::All
-        {
-            return self.step_by_step(snapshot, pod);
+        if asks_for_scalars || snapshot.is_empty() || !is_plain(q) {
+            return self.explained(q);
+        }
+        match pre_filter(q) {
+            (PreFilter::All, _) => {}
+            (PreFilter::Only(names, plugins), _) if names.len() == 1 => {
+                return self.named(q, &names[0], plugins);
+            }
+            _ => return self.explained(q),
         }
         let diagnosis = self.find(snapshot, pod);
         match self.feasible.as_slice() {
@@ -75,18 +83,9 @@ impl Algorithm {
         }
     }
 
-    /// Pods that name their nodes or ask for extended resources: few nodes, or few pods.
-    fn step_by_step(
-        &mut self,
-        snapshot: &Snapshot,
-        pod: &PodShape,
-    ) -> Result<Id<Node>, Box<Diagnosis>> {
-        if let PreFilter::Only(names) = pre_filter(&self.profile, pod)
-            && let [name] = names.as_slice()
-        {
-            return self.named(snapshot, pod, name);
-        }
-        let answer = plain::explain(snapshot, pod, self.start, &self.profile);
+    /// Pods of which the columns do not know everything.
+    fn explained(&mut self, q: Question<'_>) -> Result<Id<Node>, Box<Diagnosis>> {
+        let answer = plain::explain(q.snapshot, q.pod, self.start, q.profile);
         self.start = answer.next_start;
         answer.chosen.ok_or_else(|| Box::new(answer.diagnosis))
     }
@@ -94,18 +93,19 @@ impl Algorithm {
     /// A pod for one node, as DaemonSets make them.
     fn named(
         &mut self,
-        snapshot: &Snapshot,
-        pod: &PodShape,
+        q: Question<'_>,
         name: &str,
+        narrowed_by: PluginSet,
     ) -> Result<Id<Node>, Box<Diagnosis>> {
-        let mut diagnosis = Diagnosis { nodes: snapshot.len(), ..Diagnosis::default() };
-        diagnosis.narrowed_by.insert(Plugin::NodeAffinity);
-        let Some(node) = snapshot.named(name) else { return Err(Box::new(diagnosis)) };
-        self.start = (self.start + 1) % snapshot.len().max(1);
-        match filter(&self.profile, pod, node) {
+        let nodes = q.snapshot.len();
+        let mut diagnosis = Diagnosis { nodes, narrowed_by, ..Diagnosis::default() };
+        let Some(node) = q.snapshot.named(name) else { return Err(Box::new(diagnosis)) };
+        self.start = (self.start + 1) % nodes.max(1);
+        let (_, state) = pre_filter(q);
+        match filter(q, &state, node) {
             None => Ok(node.id),
             Some(rejection) => {
-                diagnosis.count(rejection);
+                diagnosis.rejected.push((node.id, rejection));
                 Err(Box::new(diagnosis))
             }
         }
@@ -127,25 +127,23 @@ impl Algorithm {
         let mut diagnosis = Diagnosis { nodes: order.len(), ..Diagnosis::default() };
         let (placements, rooms) = self.memo.columns(pod, snapshot);
         self.feasible.clear();
-        let mut rejected = 0;
         // Nodes may have gone since: the place counts round and round.
         let (before, from) = order.split_at(self.start % order.len());
         for &slot in from.iter().chain(before) {
             let place = placement(&mut placements[slot as usize], profile, pod, snapshot, slot);
             if let Some(plugin) = place.rejected {
-                diagnosis.count(Rejection::of(plugin, Code::UnschedulableAndUnresolvable));
-                rejected += 1;
+                let rejection = Rejection::of(plugin, Code::UnschedulableAndUnresolvable);
+                diagnosis.rejected.push((snapshot.row(slot).id, rejection));
                 continue;
             }
             if !ports.is_empty() && node_ports::clash(ports, &snapshot.row(slot).ports) {
-                diagnosis.count(Rejection::of(Plugin::NodePorts, Code::Unschedulable));
-                rejected += 1;
+                let rejection = Rejection::of(Plugin::NodePorts, Code::Unschedulable);
+                diagnosis.rejected.push((snapshot.row(slot).id, rejection));
                 continue;
             }
             let room = room(&mut rooms[slot as usize], profile, pod, snapshot, slot);
             if let Some(rejection) = room.rejection() {
-                diagnosis.count(rejection);
-                rejected += 1;
+                diagnosis.rejected.push((snapshot.row(slot).id, rejection));
                 continue;
             }
             if self.feasible.len() == wanted {
@@ -158,7 +156,7 @@ impl Algorithm {
                 plain: of_fit * i64::from(room.fit) + of_balance * i64::from(room.balanced),
             });
         }
-        self.start = (self.start + self.feasible.len() + rejected) % order.len();
+        self.start = (self.start + self.feasible.len() + diagnosis.rejected.len()) % order.len();
         diagnosis
     }
 
@@ -197,4 +195,9 @@ impl Algorithm {
         }
         best.2
     }
+}
+
+/// Whether no plugin has anything to say that the columns do not know.
+fn is_plain(_q: Question<'_>) -> bool {
+    true
 }

@@ -2,7 +2,8 @@
 //! node, each cell good for one version of its node. Only a memory: with or without it the answer is
 //! the same, so a clone starts with none.
 
-use super::framework::{Code, Plugin, Rejection, Shortage, filter_static};
+use super::framework::{Code, Plugin, Rejection, filter_static};
+use super::plugins::fit::Shortage;
 use super::plugins::{balanced, fit, node_affinity, taint_toleration};
 use super::profile::Profile;
 use super::shape::PodShape;
@@ -41,7 +42,7 @@ impl Room {
         (self.shortage != 0).then_some(Rejection {
             plugin: Plugin::NodeResourcesFit,
             code: self.code,
-            shortage: Shortage(u64::from(self.shortage)),
+            detail: u64::from(self.shortage),
         })
     }
 }

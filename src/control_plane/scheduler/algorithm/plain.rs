@@ -3,8 +3,7 @@
 
 use super::diagnosis::Diagnosis;
 use super::framework::{
-    MAX_SCORE, Order, Plugin, PreFilter, Rejection, filter, normalization, normalized, pre_filter,
-    pre_score, score,
+    CycleState, Plugin, PluginScores, PreFilter, Question, Rejection, filter, pre_filter, score,
 };
 use super::node_info::NodeInfo;
 use super::profile::Profile;
@@ -21,9 +20,9 @@ pub struct Explanation {
     pub feasible: Vec<Id<Node>>,
     /// The nodes that did not, with the first rejection.
     pub rejected: Vec<(Id<Node>, Rejection)>,
-    /// Normalised scores (before the weight) by plugin, in the order of `feasible`. Plugins that
-    /// have nothing to say are absent; with fewer than two feasible nodes nothing is scored.
-    pub scores: Vec<(Plugin, Vec<i64>)>,
+    /// What each plugin says of the feasible nodes. Plugins that have nothing to say are absent;
+    /// with fewer than two feasible nodes nothing is scored.
+    pub scores: Vec<PluginScores>,
     /// Weighted sums, in the order of `feasible`.
     pub totals: Vec<i64>,
     /// The node chosen.
@@ -42,86 +41,76 @@ pub fn explain(
     start: usize,
     profile: &Profile,
 ) -> Explanation {
+    let q = Question { profile, snapshot, pod };
     let mut answer = Explanation { next_start: start, ..Explanation::default() };
     answer.diagnosis.nodes = snapshot.len();
     if snapshot.is_empty() {
         return answer;
     }
-    find(snapshot, pod, start, profile, &mut answer);
-    let nodes = |answer: &Explanation| -> Vec<NodeInfo> {
-        let known = answer.feasible.iter().filter_map(|&id| snapshot.node(id));
-        known.cloned().collect()
-    };
+    find(q, start, &mut answer);
     match answer.feasible.len() {
-        0 => return answer,
+        0 => {
+            answer.diagnosis.rejected = answer.rejected.clone();
+            return answer;
+        }
         1 => answer.chosen = Some(answer.feasible[0]),
-        _ => score_all(profile, &nodes(&answer), pod, snapshot.len(), &mut answer),
+        _ => score_all(q, &mut answer),
     }
     answer.diagnosis = Diagnosis { nodes: snapshot.len(), ..Diagnosis::default() };
     answer
 }
 
-fn find(
-    snapshot: &Snapshot,
-    pod: &PodShape,
-    start: usize,
-    profile: &Profile,
-    answer: &mut Explanation,
-) {
-    let all: Vec<&NodeInfo> = snapshot.nodes().collect();
-    let nodes = match pre_filter(profile, pod) {
+/// Runs the filters over the nodes (`findNodesThatFitPod`).
+fn find(q: Question<'_>, start: usize, answer: &mut Explanation) {
+    let all: Vec<&NodeInfo> = q.snapshot.nodes().collect();
+    let (narrowed, state) = pre_filter(q);
+    let nodes = match narrowed {
         PreFilter::All => all.clone(),
-        PreFilter::Only(names) => {
-            answer.diagnosis.narrowed_by.insert(Plugin::NodeAffinity);
+        PreFilter::Only(names, plugins) => {
+            answer.diagnosis.narrowed_by = plugins;
             let named = |name| all.iter().copied().find(|node| node.written_name() == name);
             names.iter().filter_map(|name| named(&**name)).collect()
         }
-        PreFilter::Refused(plugin, words) => {
-            answer.diagnosis.refused = Some((plugin, words));
+        PreFilter::Refused(refusal) => {
+            answer.diagnosis.refused = Some(refusal);
             return;
         }
     };
-    let wanted = feasible_to_find(profile.percentage, nodes.len());
-    for step in 0..nodes.len() {
-        let node = nodes[(start + step) % nodes.len()];
-        match filter(profile, pod, node) {
-            Some(rejection) => {
-                answer.rejected.push((node.id, rejection));
-                answer.diagnosis.count(rejection);
-            }
-            None if answer.feasible.len() == wanted => break,
-            None => answer.feasible.push(node.id),
-        }
-    }
+    look_at(q, &state, &nodes, start, answer);
     let processed = answer.feasible.len() + answer.rejected.len();
     answer.next_start = (start + processed) % all.len();
 }
 
-fn score_all(
-    profile: &Profile,
-    nodes: &[NodeInfo],
-    pod: &PodShape,
-    all: usize,
+/// Looks at nodes from place `start` on until enough are found (`findNodesThatPassFilters`).
+fn look_at(
+    q: Question<'_>,
+    state: &CycleState,
+    nodes: &[&NodeInfo],
+    start: usize,
     answer: &mut Explanation,
 ) {
+    let wanted = feasible_to_find(q.profile.percentage, nodes.len());
+    for step in 0..nodes.len() {
+        let node = nodes[(start + step) % nodes.len()];
+        match filter(q, state, node) {
+            Some(rejection) => answer.rejected.push((node.id, rejection)),
+            None if answer.feasible.len() == wanted => break,
+            None => answer.feasible.push(node.id),
+        }
+    }
+}
+
+/// Runs the scores over the feasible nodes and takes the best (`prioritizeNodes`, `selectHost`).
+fn score_all(q: Question<'_>, answer: &mut Explanation) {
+    let nodes: Vec<&NodeInfo> =
+        answer.feasible.iter().filter_map(|&id| q.snapshot.node(id)).collect();
     answer.totals = vec![0; nodes.len()];
     for plugin in Plugin::SCORING {
-        if !pre_score(profile, plugin, pod) {
-            continue;
+        let Some(scores) = score(q, plugin, &nodes) else { continue };
+        for (total, score) in answer.totals.iter_mut().zip(&scores.normalized) {
+            *total += q.profile.weight(plugin) * score;
         }
-        let mut scores: Vec<i64> =
-            nodes.iter().map(|node| score(profile, plugin, pod, node, all)).collect();
-        if let Some(order) = normalization(plugin) {
-            let max = scores.iter().copied().max().unwrap_or(0);
-            for score in &mut scores {
-                *score = normalized(*score, max, order);
-            }
-            debug_assert!(order == Order::Ascending || scores.contains(&MAX_SCORE) || max > 0);
-        }
-        for (total, score) in answer.totals.iter_mut().zip(&scores) {
-            *total += profile.weight(plugin) * score;
-        }
-        answer.scores.push((plugin, scores));
+        answer.scores.push(scores);
     }
     let best = (0..nodes.len()).min_by_key(|&at| (-answer.totals[at], heap_rank(at)));
     answer.chosen = best.map(|at| nodes[at].id);

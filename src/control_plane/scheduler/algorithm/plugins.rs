@@ -1,5 +1,6 @@
 //! One file a plugin: when it rejects a node, how it scores one.
 pub mod balanced;
+pub mod dynamic_resources;
 pub mod fit;
 pub mod image_locality;
 pub mod node_affinity;

@@ -43,7 +43,7 @@ impl Default for Profile {
     fn default() -> Profile {
         let mut all = PluginSet::EMPTY;
         let mut weights = [0; Plugin::ALL.len()];
-        for plugin in Plugin::ALL {
+        for plugin in Plugin::ALL.into_iter().filter(|plugin| plugin.is_in_tree()) {
             all.insert(plugin);
             weights[plugin as usize] = plugin.default_weight();
         }

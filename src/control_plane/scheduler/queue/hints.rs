@@ -63,6 +63,7 @@ pub fn helps(
         ClusterEvent::PodGone(gone) => match plugin {
             Plugin::NodeResourcesFit => true,
             Plugin::NodePorts => node_ports::clash(&pod.spec().host_ports, &gone.host_ports),
+            Plugin::PodTopologySpread | Plugin::InterPodAffinity => true,
             _ => false,
         },
     })
@@ -97,9 +98,8 @@ fn node_helps(plugin: Plugin, event: &NodeEvent, profile: &Profile, pod: &PodSha
                 && fit::filter(&profile.fit, pod, new).is_none()
                 && old.is_none_or(|old| offers_more(pod, old, new))
         }
-        Plugin::SchedulingGates
-        | Plugin::NodeResourcesBalancedAllocation
-        | Plugin::ImageLocality => false,
+        Plugin::PodTopologySpread | Plugin::InterPodAffinity => true,
+        _ => false,
     }
 }
 

@@ -7,7 +7,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use super::super::algorithm::profile::{Fit, Scored, Strategy as Scoring};
 use super::super::algorithm::{
-    Algorithm, Plugin, PodShape, Profile, Resident, Snapshot, Standing, explain,
+    Algorithm, Diagnosis, Plugin, PodShape, Profile, Resident, Snapshot, Standing, explain,
 };
 use super::world::{node, pod};
 use crate::api::node::{Node, NodeImage, Schedulability, ZONE_LABEL};
@@ -211,7 +211,8 @@ fn agree(
                 prop_assert_eq!(&fast, &wanted);
                 prop_assert_eq!(algorithm.start(), plain.next_start);
                 if let Err(diagnosis) = &fast {
-                    prop_assert_eq!(diagnosis.message(&shape), plain.diagnosis.message(&shape));
+                    let words = |diagnosis: &Diagnosis| diagnosis.message(&shape, profile);
+                    prop_assert_eq!(words(diagnosis), words(&plain.diagnosis));
                 }
                 if let Ok(node) = fast {
                     born += 1;

@@ -3,11 +3,44 @@
 
 use smallvec::SmallVec;
 
-use super::super::framework::{Code, Plugin, Rejection, Shortage};
+use super::super::framework::{Code, Plugin, Rejection};
 use super::super::node_info::NodeInfo;
 use super::super::profile::{Fit, Scored};
 use super::super::shape::PodShape;
 use crate::api::name::Text;
+
+/// What is insufficient on a node, as bits: the order of the bits is that of the reasons.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Shortage(pub u64);
+
+impl Shortage {
+    /// It has as many pods as it may.
+    pub const PODS: Shortage = Shortage(1);
+    /// Too little CPU is left.
+    pub const CPU: Shortage = Shortage(2);
+    /// Too little memory is left.
+    pub const MEMORY: Shortage = Shortage(4);
+    /// Too little local disk is left.
+    pub const EPHEMERAL: Shortage = Shortage(8);
+    const FIRST_SCALAR: u32 = 4;
+    /// So many extended resources of one pod are told apart; further ones count as the last.
+    const SCALARS: usize = 60;
+
+    /// Too little is left of the pod's extended resource number `index`.
+    pub fn scalar(index: usize) -> Shortage {
+        Shortage(1 << (Self::FIRST_SCALAR as usize + index.min(Self::SCALARS - 1)))
+    }
+
+    /// Whether nothing is short.
+    pub fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Adds what `other` is short of.
+    pub fn add(&mut self, other: Shortage) {
+        self.0 |= other.0;
+    }
+}
 
 /// What the node is short of for the pod, and whether even the empty node would be.
 pub fn shortage(fit: &Fit, pod: &PodShape, node: &NodeInfo) -> (Shortage, Code) {
@@ -40,7 +73,11 @@ pub fn shortage(fit: &Fit, pod: &PodShape, node: &NodeInfo) -> (Shortage, Code) 
 /// Rejects nodes with too little left.
 pub fn filter(fit: &Fit, pod: &PodShape, node: &NodeInfo) -> Option<Rejection> {
     let (shortage, code) = shortage(fit, pod, node);
-    (!shortage.is_none()).then_some(Rejection { plugin: Plugin::NodeResourcesFit, code, shortage })
+    (!shortage.is_none()).then_some(Rejection {
+        plugin: Plugin::NodeResourcesFit,
+        code,
+        detail: shortage.0,
+    })
 }
 
 /// Its words for what is short.

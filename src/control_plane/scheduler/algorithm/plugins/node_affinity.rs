@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::framework::{Code, Plugin, PreFilter, Rejection};
+use super::super::framework::{Code, Plugin, PluginSet, PreFilter, Refusal, Rejection};
 use super::super::node_info::NodeInfo;
 use super::super::shape::PodShape;
 use crate::api::name::Text;
@@ -35,9 +35,13 @@ pub fn pre_filter(pod: &PodShape) -> PreFilter {
     if terms.is_empty() {
         PreFilter::All
     } else if names.is_empty() {
-        PreFilter::Refused(Plugin::NodeAffinity, REASON_CONFLICT)
+        PreFilter::Refused(Refusal {
+            plugin: Plugin::NodeAffinity,
+            code: Code::UnschedulableAndUnresolvable,
+            words: REASON_CONFLICT.into(),
+        })
     } else {
-        PreFilter::Only(names.into_iter().collect())
+        PreFilter::Only(names.into_iter().collect(), PluginSet::of(&[Plugin::NodeAffinity]))
     }
 }
 
