@@ -29,7 +29,7 @@ pub mod diagnosis;
 pub mod fast;
 pub mod framework;
 pub mod images;
-pub mod memo;
+mod log;
 pub mod node_info;
 pub mod node_tree;
 pub mod plain;

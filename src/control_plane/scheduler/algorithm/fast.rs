@@ -1,27 +1,45 @@
-//! The same decision as [`super::plain`], out of columns that remember what did not change.
+//! The same decision as [`super::plain`], out of columns and sums that remember what did not change.
+//!
+//! ```text
+//!  snapshot's log --> bases:   what each kind of request finds on each node by itself
+//!                 --> classes: which pods are where --> tallies: how many in each domain
+//!  a pod that asks --> its base and its company --> feasible places, their scores, the best
+//! ```
+//! Nothing is approximated; a property test holds both ways side by side. What the memory does not
+//! know about (volumes, several named nodes) is decided the plain way.
+
+mod base;
+mod bits;
+mod classes;
+mod company;
+mod eligible;
+mod memory;
+mod rules;
+mod tally;
+mod topology;
+
+use std::sync::Arc;
 
 use super::diagnosis::Diagnosis;
-use super::framework::{
-    Code, Order, Plugin, PluginSet, PreFilter, Question, Rejection, filter, normalized, pre_filter,
-};
-use super::memo::{Memo, placement, room};
-use super::plugins::{image_locality, node_ports};
+use super::framework::{Order, Plugin, PluginSet, PreFilter, Question, normalized};
+use super::plugins::node_affinity;
 use super::profile::Profile;
 use super::shape::PodShape;
 use super::snapshot::Snapshot;
 use super::{feasible_to_find, heap_rank, plain};
 use crate::api::node::Node;
 use crate::base::id::Id;
-use std::sync::Arc;
+use bits::WORD;
+use memory::{Memory, Recollection};
 
 /// One scheduler's algorithm: what it carries from one decision to the next. To be used with one
-/// [`Snapshot`] all its life, for it remembers rows by their versions.
+/// [`Snapshot`] all its life, for it remembers how far it read that one's log.
 #[derive(Clone, Debug)]
 pub struct Algorithm {
     profile: Arc<Profile>,
     /// Where the next search starts.
     start: usize,
-    memo: Memo,
+    memory: Memory,
     feasible: Vec<Candidate>,
 }
 
@@ -29,16 +47,16 @@ pub struct Algorithm {
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     slot: u32,
-    affinity: u32,
+    affinity: i32,
     soft_taints: u16,
-    /// Scores that are not normalised, summed.
-    plain: i64,
+    /// Weighted scores, summed: those that are not normalised, and what other pods add.
+    total: i64,
 }
 
 impl Algorithm {
     /// An algorithm of this profile.
     pub fn new(profile: Arc<Profile>) -> Algorithm {
-        Algorithm { profile, start: 0, memo: Memo::default(), feasible: Vec::new() }
+        Algorithm { profile, start: 0, memory: Memory::default(), feasible: Vec::new() }
     }
 
     /// Its profile.
@@ -64,26 +82,31 @@ impl Algorithm {
     ) -> Result<Id<Node>, Box<Diagnosis>> {
         let profile = self.profile.clone();
         let q = Question { profile: &profile, snapshot, pod };
-        let asks_for_scalars = !pod.spec().requests.scalar.is_empty();
-        if asks_for_scalars || snapshot.is_empty() || !is_plain(q) {
+        if snapshot.is_empty() || !is_known(q) {
             return self.explained(q);
         }
-        match pre_filter(q) {
-            (PreFilter::All, _) => {}
-            (PreFilter::Only(names, plugins), _) if names.len() == 1 => {
-                return self.named(q, &names[0], plugins);
+        if profile.filters.has(Plugin::NodeAffinity) {
+            match node_affinity::pre_filter(pod) {
+                PreFilter::All => {}
+                PreFilter::Only(names, plugins) if names.len() == 1 => {
+                    return self.named(q, &names[0], plugins);
+                }
+                _ => return self.explained(q),
             }
-            _ => return self.explained(q),
         }
-        let diagnosis = self.find(snapshot, pod);
+        let recollection = self.memory.of(q);
+        self.feasible.clear();
+        let processed = find(q, recollection, self.start, &mut self.feasible);
+        let from = self.start;
+        self.start = (self.start + processed) % snapshot.len();
         match self.feasible.as_slice() {
-            [] => Err(Box::new(diagnosis)),
+            [] => Err(self.diagnosis(q, from)),
             [only] => Ok(snapshot.row(only.slot).id),
-            _ => Ok(snapshot.row(self.best(snapshot, pod)).id),
+            _ => Ok(snapshot.row(self.best(q)).id),
         }
     }
 
-    /// Pods of which the columns do not know everything.
+    /// Pods of which the memory does not know everything.
     fn explained(&mut self, q: Question<'_>) -> Result<Id<Node>, Box<Diagnosis>> {
         let answer = plain::explain(q.snapshot, q.pod, self.start, q.profile);
         self.start = answer.next_start;
@@ -100,9 +123,11 @@ impl Algorithm {
         let nodes = q.snapshot.len();
         let mut diagnosis = Diagnosis { nodes, narrowed_by, ..Diagnosis::default() };
         let Some(node) = q.snapshot.named(name) else { return Err(Box::new(diagnosis)) };
-        self.start = (self.start + 1) % nodes.max(1);
-        let (_, state) = pre_filter(q);
-        match filter(q, &state, node) {
+        self.start = (self.start + 1) % nodes;
+        let Recollection { base, .. } = self.memory.of(q);
+        let place = q.snapshot.place(node.id.slot() as u32) as usize;
+        base.feasible_word(place / WORD, q.snapshot, q.profile);
+        match base.rejection(place) {
             None => Ok(node.id),
             Some(rejection) => {
                 diagnosis.rejected.push((node.id, rejection));
@@ -111,84 +136,40 @@ impl Algorithm {
         }
     }
 
-    /// Fills `feasible` and moves the start on.
-    fn find(&mut self, snapshot: &Snapshot, pod: &PodShape) -> Diagnosis {
-        let order = snapshot.order();
-        let wanted = feasible_to_find(self.profile.percentage, order.len());
-        let profile = &*self.profile;
-        let ports = match profile.filters.has(Plugin::NodePorts) {
-            true => pod.spec().host_ports.as_slice(),
-            false => &[],
-        };
-        let (of_fit, of_balance) = (
-            profile.weight(Plugin::NodeResourcesFit),
-            profile.weight(Plugin::NodeResourcesBalancedAllocation),
-        );
-        let mut diagnosis = Diagnosis { nodes: order.len(), ..Diagnosis::default() };
-        let (placements, rooms) = self.memo.columns(pod, snapshot);
-        self.feasible.clear();
-        // Nodes may have gone since: the place counts round and round.
-        let (before, from) = order.split_at(self.start % order.len());
-        for &slot in from.iter().chain(before) {
-            let place = placement(&mut placements[slot as usize], profile, pod, snapshot, slot);
-            if let Some(plugin) = place.rejected {
-                let rejection = Rejection::of(plugin, Code::UnschedulableAndUnresolvable);
-                diagnosis.rejected.push((snapshot.row(slot).id, rejection));
-                continue;
-            }
-            if !ports.is_empty() && node_ports::clash(ports, &snapshot.row(slot).ports) {
-                let rejection = Rejection::of(Plugin::NodePorts, Code::Unschedulable);
-                diagnosis.rejected.push((snapshot.row(slot).id, rejection));
-                continue;
-            }
-            let room = room(&mut rooms[slot as usize], profile, pod, snapshot, slot);
-            if let Some(rejection) = room.rejection() {
-                diagnosis.rejected.push((snapshot.row(slot).id, rejection));
-                continue;
-            }
-            if self.feasible.len() == wanted {
-                break;
-            }
-            self.feasible.push(Candidate {
-                slot,
-                affinity: place.affinity,
-                soft_taints: place.soft_taints,
-                plain: of_fit * i64::from(room.fit) + of_balance * i64::from(room.balanced),
-            });
+    /// Why no node will do, after all were looked at from place `from` on.
+    fn diagnosis(&mut self, q: Question<'_>, from: usize) -> Box<Diagnosis> {
+        let order = q.snapshot.order();
+        let Recollection { base, .. } = self.memory.of(q);
+        let mut rejected = Vec::with_capacity(order.len());
+        for step in 0..order.len() {
+            let place = (from + step) % order.len();
+            let node = q.snapshot.row(order[place]).id;
+            rejected.extend(base.rejection(place).map(|rejection| (node, rejection)));
         }
-        self.start = (self.start + self.feasible.len() + diagnosis.rejected.len()) % order.len();
-        diagnosis
+        Box::new(Diagnosis { nodes: order.len(), rejected, ..Diagnosis::default() })
     }
 
     /// The slot of the best of several candidates.
-    fn best(&mut self, snapshot: &Snapshot, pod: &PodShape) -> u32 {
-        let profile = &*self.profile;
-        let of_images = profile.weight(Plugin::ImageLocality);
-        if of_images > 0 && pod.images().iter().any(|image| snapshot.has_image(image)) {
-            for candidate in &mut self.feasible {
-                let node = snapshot.row(candidate.slot);
-                candidate.plain += of_images * image_locality::score(pod, node, snapshot.len());
-            }
-        }
+    fn best(&mut self, q: Question<'_>) -> u32 {
         let soft_taints = self.feasible.iter().map(|one| one.soft_taints).max().unwrap_or(0);
         let affinity = self.feasible.iter().map(|one| one.affinity).max().unwrap_or(0);
-        let total = |one: &Candidate| {
-            let mut total = one.plain;
-            if soft_taints > 0 {
+        let of_taints = q.profile.weight(Plugin::TaintToleration);
+        let of_affinity = q.profile.weight(Plugin::NodeAffinity);
+        if soft_taints > 0 && of_taints > 0 {
+            for one in &mut self.feasible {
                 let (raw, max) = (i64::from(one.soft_taints), i64::from(soft_taints));
-                let score = normalized(raw, max, Order::Descending);
-                total += profile.weight(Plugin::TaintToleration) * score;
+                one.total += of_taints * normalized(raw, max, Order::Descending);
             }
-            if affinity > 0 {
+        }
+        if affinity > 0 && of_affinity > 0 {
+            for one in &mut self.feasible {
                 let (raw, max) = (i64::from(one.affinity), i64::from(affinity));
-                total +=
-                    profile.weight(Plugin::NodeAffinity) * normalized(raw, max, Order::Ascending);
+                one.total += of_affinity * normalized(raw, max, Order::Ascending);
             }
-            total
-        };
-        let mut best = (total(&self.feasible[0]), heap_rank(0), self.feasible[0].slot);
+        }
+        let mut best = (self.feasible[0].total, heap_rank(0), self.feasible[0].slot);
         for (index, candidate) in self.feasible.iter().enumerate().skip(1) {
-            let score = total(candidate);
+            let score = candidate.total;
             if score > best.0 || score == best.0 && heap_rank(index) < best.1 {
                 best = (score, heap_rank(index), candidate.slot);
             }
@@ -197,7 +178,50 @@ impl Algorithm {
     }
 }
 
-/// Whether no plugin has anything to say that the columns do not know.
-fn is_plain(_q: Question<'_>) -> bool {
+/// Whether no plugin has anything to say that the memory does not know.
+fn is_known(_q: Question<'_>) -> bool {
     true
+}
+
+/// Looks at nodes from place `start` on, round and round, until enough are found; returns how many
+/// were looked at.
+fn find(
+    q: Question<'_>,
+    known: Recollection<'_>,
+    start: usize,
+    feasible: &mut Vec<Candidate>,
+) -> usize {
+    let order = q.snapshot.order();
+    let nodes = order.len();
+    // Nodes may have gone since: the place counts round and round.
+    let start = start % nodes;
+    let wanted = feasible_to_find(q.profile.percentage, nodes);
+    for (from, to) in [(start, nodes), (0, start)] {
+        let mut place = from;
+        while place < to {
+            let word = place / WORD;
+            let mut bits = known.base.feasible_word(word, q.snapshot, q.profile);
+            bits &= u64::MAX << (place % WORD);
+            let end = (word + 1) * WORD;
+            if end > to {
+                bits &= (1 << (to % WORD)) - 1;
+            }
+            while bits != 0 {
+                let place = word * WORD + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                if feasible.len() == wanted {
+                    return (place + nodes - start) % nodes;
+                }
+                let cell = known.base.cell(place);
+                feasible.push(Candidate {
+                    slot: order[place],
+                    affinity: cell.affinity,
+                    soft_taints: cell.soft_taints,
+                    total: cell.plain,
+                });
+            }
+            place = end;
+        }
+    }
+    nodes
 }

@@ -61,13 +61,16 @@ impl Images {
         }
     }
 
-    /// Brings what one node has up to date.
-    pub fn refresh(&self, images: &mut [ImageOnNode]) {
+    /// Brings what one node has up to date; returns whether anything of it was old.
+    pub fn refresh(&self, images: &mut [ImageOnNode]) -> bool {
+        let mut changed = false;
         for image in images {
             if let Some(state) = self.states.get(&image.name) {
+                changed |= (image.bytes, image.nodes) != (state.bytes, state.nodes);
                 (image.bytes, image.nodes) = (state.bytes, state.nodes);
             }
         }
+        changed
     }
 
     /// Whether any node has this image.

@@ -87,8 +87,18 @@ impl NodeInfo {
         info
     }
 
-    /// Takes over what the node object says; pods and images stay.
-    pub fn set_node(&mut self, node: &Node) {
+    /// Takes over what the node object says; pods and images stay. Returns whether anything is
+    /// another now.
+    pub fn set_node(&mut self, node: &Node) -> bool {
+        let same = self.presence == Presence::Known
+            && self.name == node.meta.name
+            && self.schedulability == node.schedulability
+            && self.labels == node.meta.labels
+            && self.taints == node.taints
+            && self.allocatable == node.allocatable;
+        if same {
+            return false;
+        }
         self.presence = Presence::Known;
         if self.name != node.meta.name {
             self.name = node.meta.name.clone();
@@ -99,6 +109,7 @@ impl NodeInfo {
         self.schedulability = node.schedulability;
         self.allocatable = Arc::clone(&node.allocatable);
         self.zone = (node.region().into(), node.zone().into());
+        true
     }
 
     /// Its name as plain text.

@@ -4,6 +4,7 @@
 //! of its node, so that a change costs no search.
 
 use super::images::Images;
+use super::log::{Change, Log, Step};
 use super::node_info::{NodeInfo, Presence};
 use super::node_tree::NodeTree;
 use super::resident::Resident;
@@ -22,6 +23,9 @@ pub(super) struct Versions {
     pub row: u32,
 }
 
+/// The place of a slot that is not in the order.
+pub(super) const NO_PLACE: u32 = u32::MAX;
+
 /// All nodes and what is taken of them.
 #[derive(Clone, Default, Debug)]
 pub struct Snapshot {
@@ -30,7 +34,12 @@ pub struct Snapshot {
     latest: u32,
     tree: NodeTree,
     order: Vec<u32>,
+    /// The place of each slot in the order; [`NO_PLACE`] for those not in it.
+    places: Vec<u32>,
     order_is_old: bool,
+    /// Changes with the order.
+    order_version: u32,
+    log: Log,
     images: Images,
     surroundings: Surroundings,
     /// Rows that changed since the last [`Snapshot::settle`].
@@ -48,7 +57,11 @@ impl Snapshot {
     /// before does not count for those to come.
     pub fn clear(&mut self) {
         let surroundings = std::mem::take(&mut self.surroundings);
-        *self = Snapshot { latest: self.latest, surroundings, ..Snapshot::default() };
+        let mut log = std::mem::take(&mut self.log);
+        log.forget();
+        let order_version = self.order_version.wrapping_add(1);
+        let latest = self.latest;
+        *self = Snapshot { latest, order_version, log, surroundings, ..Snapshot::default() };
     }
 
     /// How many nodes are known.
@@ -66,10 +79,11 @@ impl Snapshot {
         let slot = self.row_of(id);
         let row = &mut self.rows[slot];
         let before = (row.presence == Presence::Known).then(|| row.zone.clone());
-        row.set_node(node);
+        let mut differs = row.set_node(node);
         let same_images = row.images.len() == node.images.len()
             && node.images.iter().all(|image| row.image(&image.name).is_some());
         if !same_images {
+            differs = true;
             self.images.remove(&row.images);
             row.images = self.images.add(&node.images);
         }
@@ -80,8 +94,12 @@ impl Snapshot {
             self.tree.add(&row.zone, slot as u32);
             self.order_is_old = true;
         }
-        self.touch(slot);
-        self.versions[slot].node = self.latest;
+        if differs {
+            self.touch(slot);
+            self.versions[slot].node = self.latest;
+            self.log.push(slot, Change::Node);
+        }
+        self.mark(slot);
     }
 
     /// A node is gone; pods still on it stay counted in case it comes back.
@@ -97,11 +115,13 @@ impl Snapshot {
         self.tree.remove(&row.zone, slot as u32);
         self.order_is_old = true;
         self.touch(slot);
+        self.log.push(slot, Change::Node);
     }
 
     /// A pod was placed on a node.
     pub fn add_pod(&mut self, node: Id<Node>, pod: Resident) {
         let slot = self.row_of(node);
+        self.note(slot, &pod, Step::In);
         self.rows[slot].add_pod(pod);
         self.touch(slot);
     }
@@ -110,6 +130,7 @@ impl Snapshot {
     pub fn remove_pod(&mut self, node: Id<Node>, pod: Id<Pod>) -> Option<Resident> {
         let row = self.rows.get_mut(node.slot()).filter(|row| row.id == node)?;
         let gone = row.remove_pod(pod)?;
+        self.note(node.slot(), &gone, Step::Out);
         self.touch(node.slot());
         Some(gone)
     }
@@ -118,13 +139,19 @@ impl Snapshot {
     pub fn change_pod(&mut self, node: Id<Node>, pod: Resident) {
         let Some(row) = self.rows.get_mut(node.slot()).filter(|row| row.id == node) else { return };
         let Some(held) = row.pods.iter_mut().find(|held| held.pod == pod.pod) else { return };
-        if held.shape.is(&pod.shape) {
+        let before = held.clone();
+        if before.shape.is(&pod.shape) {
             (held.start, held.standing) = (pod.start, pod.standing);
-            return;
+            if before.standing == pod.standing && before.start == pod.start {
+                return;
+            }
+        } else {
+            row.remove_pod(pod.pod);
+            row.add_pod(pod.clone());
+            self.touch(node.slot());
         }
-        row.remove_pod(pod.pod);
-        row.add_pod(pod);
-        self.touch(node.slot());
+        self.note(node.slot(), &before, Step::Out);
+        self.note(node.slot(), &pod, Step::In);
     }
 
     /// Objects besides nodes and pods that count.
@@ -149,12 +176,20 @@ impl Snapshot {
         if self.order_is_old {
             let mut order = std::mem::take(&mut self.order);
             self.tree.list_into(&mut order);
+            self.places.clear();
+            self.places.resize(self.rows.len(), NO_PLACE);
+            for (place, &slot) in order.iter().enumerate() {
+                self.places[slot as usize] = place as u32;
+            }
             self.order = order;
             self.order_is_old = false;
+            self.order_version = self.order_version.wrapping_add(1);
         }
         while let Some(slot) = self.changed.pop() {
             self.is_changed[slot as usize] = false;
-            self.images.refresh(&mut self.rows[slot as usize].images);
+            if self.images.refresh(&mut self.rows[slot as usize].images) {
+                self.log.push(slot as usize, Change::Node);
+            }
         }
     }
 
@@ -181,6 +216,26 @@ impl Snapshot {
         &self.rows[slot as usize]
     }
 
+    /// Rows, those of nodes not known among them.
+    pub(super) fn rows(&self) -> &[NodeInfo] {
+        &self.rows
+    }
+
+    /// The place in the order of the node at a slot, [`NO_PLACE`] if it has none.
+    pub(super) fn place(&self, slot: u32) -> u32 {
+        self.places.get(slot as usize).copied().unwrap_or(NO_PLACE)
+    }
+
+    /// Changes with the order of nodes.
+    pub(super) fn order_version(&self) -> u32 {
+        self.order_version
+    }
+
+    /// What changed of late.
+    pub(super) fn log(&self) -> &Log {
+        &self.log
+    }
+
     pub(super) fn versions(&self) -> &[Versions] {
         &self.versions
     }
@@ -195,7 +250,10 @@ impl Snapshot {
         }
         if self.rows[slot].id != id {
             self.remove_node(self.rows[slot].id);
-            self.rows[slot] = NodeInfo::pods_only(id);
+            let before = std::mem::replace(&mut self.rows[slot], NodeInfo::pods_only(id));
+            for pod in &before.pods {
+                self.note(slot, pod, Step::Out);
+            }
         }
         slot
     }
@@ -203,8 +261,18 @@ impl Snapshot {
     fn touch(&mut self, slot: usize) {
         self.latest = self.latest.wrapping_add(1);
         self.versions[slot].row = self.latest;
+        self.mark(slot);
+    }
+
+    /// The row's images are to be looked at again (`UpdateSnapshot` takes each row that was touched).
+    fn mark(&mut self, slot: usize) {
         if !std::mem::replace(&mut self.is_changed[slot], true) {
             self.changed.push(slot as u32);
         }
+    }
+
+    fn note(&mut self, slot: usize, pod: &Resident, step: Step) {
+        let (shape, standing) = (pod.shape.clone(), pod.standing);
+        self.log.push(slot, Change::Pod { shape, standing, step });
     }
 }

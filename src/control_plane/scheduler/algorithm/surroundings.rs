@@ -2,7 +2,7 @@
 //! budgets.
 //!
 //! Owns what the real scheduler's listers hold. Every change counts up a version, so that what was
-//! worked out from it can be told from what is.
+//! worked out from it is told from what is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,7 +27,9 @@ pub struct Budget {
 /// Namespaces, selectors and budgets.
 #[derive(Clone, Default, Debug)]
 pub struct Surroundings {
-    version: u64,
+    namespaces_version: u64,
+    selectors_version: u64,
+    budgets_version: u64,
     namespaces: BTreeMap<Text, Arc<Labels>>,
     /// Selectors of Services by namespace and name.
     services: BTreeMap<Text, BTreeMap<Text, Arc<Labels>>>,
@@ -38,14 +40,24 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Changes with every change.
-    pub fn version(&self) -> u64 {
-        self.version
+    /// Changes with every change of a namespace.
+    pub fn namespaces_version(&self) -> u64 {
+        self.namespaces_version
+    }
+
+    /// Changes with every change of a Service's or a controller's selector.
+    pub fn selectors_version(&self) -> u64 {
+        self.selectors_version
+    }
+
+    /// Changes with every change of a budget.
+    pub fn budgets_version(&self) -> u64 {
+        self.budgets_version
     }
 
     /// A namespace is there with these labels; `None`: it is gone.
     pub fn set_namespace(&mut self, name: &Text, labels: Option<Arc<Labels>>) {
-        set(&mut self.version, &mut self.namespaces, name.clone(), labels);
+        set(&mut self.namespaces_version, &mut self.namespaces, name.clone(), labels);
     }
 
     /// The labels of a namespace, if it is there.
@@ -61,7 +73,7 @@ impl Surroundings {
     /// A Service selects pods with these labels; `None`: it is gone, or has no selector.
     pub fn set_service(&mut self, namespace: &Text, name: &Text, selector: Option<Arc<Labels>>) {
         let of_namespace = self.services.entry(namespace.clone()).or_default();
-        set(&mut self.version, of_namespace, name.clone(), selector);
+        set(&mut self.selectors_version, of_namespace, name.clone(), selector);
     }
 
     /// The selectors of a namespace's Services, by name of the Service. One without requirements
@@ -72,7 +84,7 @@ impl Surroundings {
 
     /// A controller of pods selects its own by this; `None`: it is gone.
     pub fn set_owner(&mut self, uid: Uid, selector: Option<Arc<Selector>>) {
-        set(&mut self.version, &mut self.owners, uid, selector);
+        set(&mut self.selectors_version, &mut self.owners, uid, selector);
     }
 
     /// How the controller of this uid selects its pods, if it is one of the kinds that count.
@@ -83,7 +95,7 @@ impl Surroundings {
     /// A PodDisruptionBudget is there; `None`: it is gone.
     pub fn set_budget(&mut self, namespace: &Text, name: &Text, budget: Option<Budget>) {
         let of_namespace = self.budgets.entry(namespace.clone()).or_default();
-        set(&mut self.version, of_namespace, name.clone(), budget);
+        set(&mut self.budgets_version, of_namespace, name.clone(), budget);
     }
 
     /// The budgets of a namespace, by name.
