@@ -13,9 +13,9 @@ use crate::api::pod::Preemption;
 use crate::base::id::Id;
 
 /// Preemption's words on a node without pods of lower priority.
-const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
+pub(super) const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
 /// Preemption's words on a node that taking pods away would not help.
-const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
+pub(super) const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
 
 /// What came of the attempt to make room (PostFilter of DefaultPreemption).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -82,8 +82,8 @@ impl Algorithm {
     ) -> Result<Id<Node>, Box<Diagnosis>> {
         let profile = self.profile.clone();
         let q = Question { profile: &profile, snapshot, pod };
-        if snapshot.is_empty() || !is_known(q) {
-            return self.explained(q);
+        if snapshot.is_empty() || !snapshot.nominations().is_empty() || !is_known(q) {
+            return self.explained(q, None);
         }
         if profile.filters.has(Plugin::NodeAffinity) {
             match node_affinity::pre_filter(pod) {
@@ -91,7 +91,7 @@ impl Algorithm {
                 PreFilter::Only(names, plugins) if names.len() == 1 => {
                     return self.named(q, &names[0], plugins);
                 }
-                _ => return self.explained(q),
+                _ => return self.explained(q, None),
             }
         }
         let recollection = self.memory.of(q);
@@ -106,9 +106,28 @@ impl Algorithm {
         }
     }
 
+    /// The same for a pod that was promised the node `first`, or has a hint to it: see
+    /// [`plain::explain_first`].
+    pub fn schedule_first(
+        &mut self,
+        snapshot: &Snapshot,
+        pod: &PodShape,
+        first: Option<Id<Node>>,
+    ) -> Result<Id<Node>, Box<Diagnosis>> {
+        if first.is_none() {
+            return self.schedule(snapshot, pod);
+        }
+        let profile = self.profile.clone();
+        self.explained(Question { profile: &profile, snapshot, pod }, first)
+    }
+
     /// Pods of which the memory does not know everything.
-    fn explained(&mut self, q: Question<'_>) -> Result<Id<Node>, Box<Diagnosis>> {
-        let answer = plain::explain(q.snapshot, q.pod, self.start, q.profile);
+    fn explained(
+        &mut self,
+        q: Question<'_>,
+        first: Option<Id<Node>>,
+    ) -> Result<Id<Node>, Box<Diagnosis>> {
+        let answer = plain::explain_first(q, self.start, first);
         self.start = answer.next_start;
         answer.chosen.ok_or_else(|| Box::new(answer.diagnosis))
     }

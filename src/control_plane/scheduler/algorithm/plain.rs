@@ -3,9 +3,10 @@
 
 use super::diagnosis::Diagnosis;
 use super::framework::{
-    CycleState, Plugin, PluginScores, PreFilter, Question, Rejection, filter, pre_filter, score,
+    CycleState, Plugin, PluginScores, PreFilter, Question, Rejection, pre_filter, score,
 };
 use super::node_info::NodeInfo;
+use super::nominations::filter_beside_nominees;
 use super::profile::Profile;
 use super::shape::PodShape;
 use super::snapshot::Snapshot;
@@ -41,13 +42,19 @@ pub fn explain(
     start: usize,
     profile: &Profile,
 ) -> Explanation {
-    let q = Question { profile, snapshot, pod };
+    explain_first(Question { profile, snapshot, pod }, start, None)
+}
+
+/// The same for a pod that was promised the node `first`, or has a hint to it: that one is tried
+/// alone before all others, and taken if it will do.
+pub fn explain_first(q: Question<'_>, start: usize, first: Option<Id<Node>>) -> Explanation {
+    let snapshot = q.snapshot;
     let mut answer = Explanation { next_start: start, ..Explanation::default() };
     answer.diagnosis.nodes = snapshot.len();
     if snapshot.is_empty() {
         return answer;
     }
-    find(q, start, &mut answer);
+    find(q, start, first, &mut answer);
     match answer.feasible.len() {
         0 => {
             answer.diagnosis.rejected = answer.rejected.clone();
@@ -61,7 +68,7 @@ pub fn explain(
 }
 
 /// Runs the filters over the nodes (`findNodesThatFitPod`).
-fn find(q: Question<'_>, start: usize, answer: &mut Explanation) {
+fn find(q: Question<'_>, start: usize, first: Option<Id<Node>>, answer: &mut Explanation) {
     let all: Vec<&NodeInfo> = q.snapshot.nodes().collect();
     let (narrowed, state) = pre_filter(q);
     let nodes = match narrowed {
@@ -76,7 +83,19 @@ fn find(q: Question<'_>, start: usize, answer: &mut Explanation) {
             return;
         }
     };
+    let first = first.and_then(|id| q.snapshot.node(id));
+    let rejection = first.map(|node| (node.id, filter_beside_nominees(q, &state, node)));
+    if let Some((id, None)) = rejection {
+        answer.feasible.push(id);
+        return;
+    }
     look_at(q, &state, &nodes, start, answer);
+    if let Some((id, Some(rejection))) = rejection
+        && !answer.rejected.iter().any(|(known, _)| *known == id)
+    {
+        // It was looked at all the same.
+        answer.rejected.push((id, rejection));
+    }
     let processed = answer.feasible.len() + answer.rejected.len();
     answer.next_start = (start + processed) % all.len();
 }
@@ -92,7 +111,7 @@ fn look_at(
     let wanted = feasible_to_find(q.profile.percentage, nodes.len());
     for step in 0..nodes.len() {
         let node = nodes[(start + step) % nodes.len()];
-        match filter(q, state, node) {
+        match filter_beside_nominees(q, state, node) {
             Some(rejection) => answer.rejected.push((node.id, rejection)),
             None if answer.feasible.len() == wanted => break,
             None => answer.feasible.push(node.id),

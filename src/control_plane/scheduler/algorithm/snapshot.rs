@@ -7,6 +7,7 @@ use super::images::Images;
 use super::log::{Change, Log, Step};
 use super::node_info::{NodeInfo, Presence};
 use super::node_tree::NodeTree;
+use super::nominations::Nominations;
 use super::resident::Resident;
 use super::surroundings::Surroundings;
 use crate::api::node::Node;
@@ -42,6 +43,7 @@ pub struct Snapshot {
     log: Log,
     images: Images,
     surroundings: Surroundings,
+    nominations: Nominations,
     /// Rows that changed since the last [`Snapshot::settle`].
     changed: Vec<u32>,
     is_changed: Vec<bool>,
@@ -53,7 +55,7 @@ impl Snapshot {
         Snapshot::default()
     }
 
-    /// Forgets all nodes and pods; the surroundings stay. Versions go on counting, so that what was remembered of rows
+    /// Forgets all nodes and pods, and what pods were promised; the surroundings stay. Versions go on counting, so that what was remembered of rows
     /// before does not count for those to come.
     pub fn clear(&mut self) {
         let surroundings = std::mem::take(&mut self.surroundings);
@@ -162,6 +164,16 @@ impl Snapshot {
     /// The same, to be changed.
     pub fn surroundings_mut(&mut self) -> &mut Surroundings {
         &mut self.surroundings
+    }
+
+    /// Who is promised which node.
+    pub fn nominations(&self) -> &Nominations {
+        &self.nominations
+    }
+
+    /// The same, to be changed.
+    pub fn nominations_mut(&mut self) -> &mut Nominations {
+        &mut self.nominations
     }
 
     /// What is known of a node.
