@@ -9,6 +9,7 @@ use super::node_info::{NodeInfo, Presence};
 use super::node_tree::NodeTree;
 use super::nominations::Nominations;
 use super::resident::Resident;
+use super::shape::PodShape;
 use super::surroundings::Surroundings;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
@@ -55,7 +56,8 @@ impl Snapshot {
         Snapshot::default()
     }
 
-    /// Forgets all nodes and pods, and what pods were promised; the surroundings stay. Versions go on counting, so that what was remembered of rows
+    /// Forgets all nodes and pods, and what pods were promised; the surroundings stay. Versions go
+    /// on counting, so that what was remembered of rows
     /// before does not count for those to come.
     pub fn clear(&mut self) {
         let surroundings = std::mem::take(&mut self.surroundings);
@@ -171,9 +173,18 @@ impl Snapshot {
         &self.nominations
     }
 
-    /// The same, to be changed.
-    pub fn nominations_mut(&mut self) -> &mut Nominations {
-        &mut self.nominations
+    /// Promises `node` to a pod that is not on one; an earlier promise to it is void.
+    pub fn promise(&mut self, pod: Id<Pod>, shape: &PodShape, node: Id<Node>) {
+        self.withdraw(pod);
+        self.nominations.set(pod, shape, node);
+        self.log.push(node.slot(), Change::Node);
+    }
+
+    /// A pod is promised nothing any more; returns what it was.
+    pub fn withdraw(&mut self, pod: Id<Pod>) -> Option<Id<Node>> {
+        let node = self.nominations.remove(pod)?;
+        self.log.push(node.slot(), Change::Node);
+        Some(node)
     }
 
     /// What is known of a node.
