@@ -17,11 +17,14 @@ pub mod index;
 pub mod table;
 mod view;
 
+use crate::api::disruption::PodDisruptionBudget;
 use crate::api::meta::Meta;
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::service::{EndpointSlice, Endpoints, Service};
+use crate::api::stateful_set::StatefulSet;
+use crate::api::storage::{CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass};
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::id::Id;
 use crate::time::SimTime;
@@ -74,6 +77,12 @@ pub struct Store {
     endpoints: Table<Endpoints>,
     leases: Table<Lease>,
     priority_classes: Table<PriorityClass>,
+    budgets: Table<PodDisruptionBudget>,
+    stateful_sets: Table<StatefulSet>,
+    volumes: Table<PersistentVolume>,
+    claims: Table<PersistentVolumeClaim>,
+    storage_classes: Table<StorageClass>,
+    csi_nodes: Table<CsiNode>,
     others: Table<Other>,
 }
 
@@ -185,6 +194,12 @@ stored! {
     Endpoints => endpoints,
     Lease => leases,
     PriorityClass => priority_classes,
+    PodDisruptionBudget => budgets,
+    StatefulSet => stateful_sets,
+    PersistentVolume => volumes,
+    PersistentVolumeClaim => claims,
+    StorageClass => storage_classes,
+    CsiNode => csi_nodes,
     Other => others,
 }
 

@@ -8,6 +8,7 @@
 //! taken with its status. A run's time has no past, so every instant in it becomes the start of the
 //! run; a pod on its way out has its whole grace period before it.
 mod container;
+mod disruption;
 mod intern;
 mod meta;
 mod node;
@@ -15,9 +16,12 @@ mod notes;
 mod pod;
 mod pod_spec;
 mod pod_status;
+mod pod_volumes;
 mod selector;
 mod service;
 mod small;
+mod stateful_set;
+mod storage;
 mod workload;
 
 pub use meta::{DEFAULT_NAMESPACE, NOWHERE, imported_uid};

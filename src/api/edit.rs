@@ -4,6 +4,8 @@
 //! Owns the way back from a compact object to its JSON (the fields a run keeps, with the specs as
 //! written) and what an edit leaves alone: uid, owner, status, the node of a pod.
 
+mod storage;
+
 use std::sync::Arc;
 
 use k8s_openapi::api::{apps::v1 as apps, core::v1 as core};
@@ -31,6 +33,14 @@ pub fn to_json(object: &Object) -> Option<Value> {
         Object::Namespace(it) => {
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata(&it.meta)})
         }
+        Object::PodDisruptionBudget(it) => {
+            whole("policy/v1", "PodDisruptionBudget", &it.meta, parsed(&it.written))
+        }
+        Object::StatefulSet(it) => whole("apps/v1", "StatefulSet", &it.meta, parsed(&it.written)),
+        Object::PersistentVolume(it) => storage::volume(it),
+        Object::PersistentVolumeClaim(it) => storage::claim(it),
+        Object::StorageClass(it) => storage::class(it),
+        Object::CsiNode(it) => whole("storage.k8s.io/v1", "CSINode", &it.meta, parsed(&it.written)),
         Object::EndpointSlice(_)
         | Object::Endpoints(_)
         | Object::Lease(_)
@@ -78,6 +88,12 @@ fn typed(object: &Object, value: Value) -> Result<Typed, String> {
         Object::Pod(_) => Typed::Pod(read::<core::Pod>(value)?),
         Object::Service(_) => Typed::Service(read::<core::Service>(value)?),
         Object::Node(_) => Typed::Node(read::<core::Node>(value)?),
+        Object::PodDisruptionBudget(_) => Typed::PodDisruptionBudget(read(value)?),
+        Object::StatefulSet(_) => Typed::StatefulSet(read(value)?),
+        Object::PersistentVolume(_) => Typed::PersistentVolume(read(value)?),
+        Object::PersistentVolumeClaim(_) => Typed::PersistentVolumeClaim(read(value)?),
+        Object::StorageClass(_) => Typed::StorageClass(read(value)?),
+        Object::CsiNode(_) => Typed::CSINode(read(value)?),
         other => Typed::Namespace(
             read::<core::Namespace>(value).map_err(|why| format!("{}: {why}", other.kind()))?,
         ),
@@ -93,6 +109,12 @@ fn compacted(typed: Typed) -> Object {
         Typed::Pod(it) => compactor.pod(*it),
         Typed::Service(it) => compactor.service(*it),
         Typed::Node(it) => compactor.node(*it),
+        Typed::PodDisruptionBudget(it) => compactor.pod_disruption_budget(*it),
+        Typed::StatefulSet(it) => compactor.stateful_set(*it),
+        Typed::PersistentVolume(it) => compactor.persistent_volume(*it),
+        Typed::PersistentVolumeClaim(it) => compactor.persistent_volume_claim(*it),
+        Typed::StorageClass(it) => compactor.storage_class(*it),
+        Typed::CSINode(it) => compactor.csi_node(*it),
         Typed::Namespace(it) => compactor.namespace(&it),
         _ => unreachable!("only kinds that `typed` makes come here"),
     };
@@ -127,6 +149,23 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
             next.spec = held.spec.clone();
             next.node = held.node;
             next.status = held.status.clone();
+        }
+        (Object::PodDisruptionBudget(held), Object::PodDisruptionBudget(next)) => {
+            next.status = held.status.clone();
+        }
+        (Object::StatefulSet(held), Object::StatefulSet(next)) => {
+            next.status = held.status.clone();
+            if same(&held.template, &next.template) {
+                next.template = held.template.clone();
+            }
+        }
+        (Object::PersistentVolume(held), Object::PersistentVolume(next)) => {
+            next.phase = held.phase;
+            next.claim = held.claim.clone();
+        }
+        (Object::PersistentVolumeClaim(held), Object::PersistentVolumeClaim(next)) => {
+            next.phase = held.phase;
+            next.volume = held.volume.clone();
         }
         (Object::Service(held), Object::Service(next)) => next.cluster_ip = held.cluster_ip,
         (Object::Node(held), Object::Node(next)) => {

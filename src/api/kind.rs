@@ -29,6 +29,18 @@ pub enum Kind {
     Lease,
     /// `scheduling.k8s.io/v1` PriorityClass.
     PriorityClass,
+    /// `policy/v1` PodDisruptionBudget.
+    PodDisruptionBudget,
+    /// `apps/v1` StatefulSet.
+    StatefulSet,
+    /// `v1` PersistentVolume.
+    PersistentVolume,
+    /// `v1` PersistentVolumeClaim.
+    PersistentVolumeClaim,
+    /// `storage.k8s.io/v1` StorageClass.
+    StorageClass,
+    /// `storage.k8s.io/v1` CSINode.
+    CsiNode,
     /// A client of a Service, as a scenario's `traffic` names it: no object of the API.
     Client,
     /// Anything else.
@@ -50,6 +62,12 @@ impl Kind {
             Kind::Endpoints => "Endpoints",
             Kind::Lease => "Lease",
             Kind::PriorityClass => "PriorityClass",
+            Kind::PodDisruptionBudget => "PodDisruptionBudget",
+            Kind::StatefulSet => "StatefulSet",
+            Kind::PersistentVolume => "PersistentVolume",
+            Kind::PersistentVolumeClaim => "PersistentVolumeClaim",
+            Kind::StorageClass => "StorageClass",
+            Kind::CsiNode => "CSINode",
             Kind::Client => "Client",
             Kind::Other => "Other",
         }
@@ -69,6 +87,12 @@ impl Kind {
             Kind::Endpoints => "endpoints",
             Kind::Lease => "leases.coordination.k8s.io",
             Kind::PriorityClass => "priorityclasses.scheduling.k8s.io",
+            Kind::PodDisruptionBudget => "poddisruptionbudgets.policy",
+            Kind::StatefulSet => "statefulsets.apps",
+            Kind::PersistentVolume => "persistentvolumes",
+            Kind::PersistentVolumeClaim => "persistentvolumeclaims",
+            Kind::StorageClass => "storageclasses.storage.k8s.io",
+            Kind::CsiNode => "csinodes.storage.k8s.io",
             Kind::Client => "clients",
             Kind::Other => "objects",
         }

@@ -1,11 +1,14 @@
 //! One object of any kind, for messages that carry one.
 
+use super::disruption::PodDisruptionBudget;
 use super::kind::Kind;
 use super::meta::{Meta, ObjectName};
 use super::misc::{Lease, Namespace, Other, PriorityClass};
 use super::node::Node;
 use super::pod::Pod;
 use super::service::{EndpointSlice, Endpoints, Service};
+use super::stateful_set::StatefulSet;
+use super::storage::{CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass};
 use super::workload::{Deployment, ReplicaSet, SetKind};
 
 /// An object of some kind.
@@ -31,6 +34,18 @@ pub enum Object {
     Lease(Box<Lease>),
     /// A PriorityClass.
     PriorityClass(Box<PriorityClass>),
+    /// A PodDisruptionBudget.
+    PodDisruptionBudget(Box<PodDisruptionBudget>),
+    /// A StatefulSet.
+    StatefulSet(Box<StatefulSet>),
+    /// A PersistentVolume.
+    PersistentVolume(Box<PersistentVolume>),
+    /// A PersistentVolumeClaim.
+    PersistentVolumeClaim(Box<PersistentVolumeClaim>),
+    /// A StorageClass.
+    StorageClass(Box<StorageClass>),
+    /// A CSINode.
+    CsiNode(Box<CsiNode>),
     /// Anything else.
     Other(Box<Other>),
 }
@@ -49,6 +64,12 @@ impl Object {
             Object::Endpoints(it) => &it.meta,
             Object::Lease(it) => &it.meta,
             Object::PriorityClass(it) => &it.meta,
+            Object::PodDisruptionBudget(it) => &it.meta,
+            Object::StatefulSet(it) => &it.meta,
+            Object::PersistentVolume(it) => &it.meta,
+            Object::PersistentVolumeClaim(it) => &it.meta,
+            Object::StorageClass(it) => &it.meta,
+            Object::CsiNode(it) => &it.meta,
             Object::Other(it) => &it.meta,
         }
     }
@@ -66,6 +87,12 @@ impl Object {
             Object::Endpoints(it) => &mut it.meta,
             Object::Lease(it) => &mut it.meta,
             Object::PriorityClass(it) => &mut it.meta,
+            Object::PodDisruptionBudget(it) => &mut it.meta,
+            Object::StatefulSet(it) => &mut it.meta,
+            Object::PersistentVolume(it) => &mut it.meta,
+            Object::PersistentVolumeClaim(it) => &mut it.meta,
+            Object::StorageClass(it) => &mut it.meta,
+            Object::CsiNode(it) => &mut it.meta,
             Object::Other(it) => &mut it.meta,
         }
     }
@@ -83,6 +110,12 @@ impl Object {
             Object::Endpoints(_) => Kind::Endpoints,
             Object::Lease(_) => Kind::Lease,
             Object::PriorityClass(_) => Kind::PriorityClass,
+            Object::PodDisruptionBudget(_) => Kind::PodDisruptionBudget,
+            Object::StatefulSet(_) => Kind::StatefulSet,
+            Object::PersistentVolume(_) => Kind::PersistentVolume,
+            Object::PersistentVolumeClaim(_) => Kind::PersistentVolumeClaim,
+            Object::StorageClass(_) => Kind::StorageClass,
+            Object::CsiNode(_) => Kind::CsiNode,
             Object::Other(_) => Kind::Other,
         }
     }

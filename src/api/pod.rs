@@ -11,6 +11,7 @@ use super::rules::affinity::{NodeAffinity, PodAffinity};
 use super::rules::ports::HostPort;
 use super::rules::spread::SpreadConstraint;
 use super::rules::taints::Toleration;
+use super::rules::volumes::PodVolumes;
 use crate::base::hash::StableHasher;
 use crate::base::id::Id;
 use crate::time::{SimDuration, SimTime};
@@ -105,8 +106,8 @@ pub struct PodSpec {
     pub qos: Qos,
     /// Ports of the host, of all containers.
     pub host_ports: Vec<HostPort>,
-    /// Names of persistent volume claims it mounts.
-    pub claims: Vec<Text>,
+    /// Volumes that decide where it may run.
+    pub volumes: PodVolumes,
     /// Fields set here that this version does not model, as paths (`affinity.podAffinity`).
     pub not_modelled: Vec<&'static str>,
     /// The spec as written, as canonical JSON, the API server's defaults filled in.

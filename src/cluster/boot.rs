@@ -197,12 +197,18 @@ impl World {
             Object::ReplicaSet(set) => back(store, id, *set),
             Object::Deployment(deployment) => back(store, id, *deployment),
             Object::EndpointSlice(slice) => back(store, id, *slice),
+            Object::PodDisruptionBudget(budget) => back(store, id, *budget),
+            Object::StatefulSet(set) => back(store, id, *set),
+            Object::PersistentVolume(volume) => back(store, id, *volume),
+            Object::PersistentVolumeClaim(claim) => back(store, id, *claim),
             Object::Node(_)
             | Object::Namespace(_)
             | Object::Service(_)
             | Object::Endpoints(_)
             | Object::Lease(_)
             | Object::PriorityClass(_)
+            | Object::StorageClass(_)
+            | Object::CsiNode(_)
             | Object::Other(_) => {}
         }
         self.observe(NO_CAUSE);

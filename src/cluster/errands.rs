@@ -15,6 +15,7 @@ use super::event::Event;
 use super::ledger::{Ledger, group, reapplied, replaced};
 use super::plan::{Change, PlannedObject, Source, Target};
 use super::requests::Sink;
+use crate::api::disruption::PodDisruptionBudget;
 use crate::api::kind::Kind;
 use crate::api::meta::{ObjectName, RawId, Uid};
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
@@ -23,7 +24,9 @@ use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::Pod;
 use crate::api::service::{EndpointSlice, Endpoints, Service};
+use crate::api::stateful_set::StatefulSet;
 use crate::api::status::Status;
+use crate::api::storage::{CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass};
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::id::Id;
 use crate::control_plane::api_server;
@@ -380,6 +383,20 @@ impl World {
             Kind::PriorityClass => {
                 held(store, id).map(|(it, rev)| (Object::PriorityClass(it), rev))?
             }
+            Kind::PodDisruptionBudget => {
+                held(store, id).map(|(it, rev)| (Object::PodDisruptionBudget(it), rev))?
+            }
+            Kind::StatefulSet => held(store, id).map(|(it, rev)| (Object::StatefulSet(it), rev))?,
+            Kind::PersistentVolume => {
+                held(store, id).map(|(it, rev)| (Object::PersistentVolume(it), rev))?
+            }
+            Kind::PersistentVolumeClaim => {
+                held(store, id).map(|(it, rev)| (Object::PersistentVolumeClaim(it), rev))?
+            }
+            Kind::StorageClass => {
+                held(store, id).map(|(it, rev)| (Object::StorageClass(it), rev))?
+            }
+            Kind::CsiNode => held(store, id).map(|(it, rev)| (Object::CsiNode(it), rev))?,
             Kind::Client | Kind::Other => {
                 held(store, id).map(|(it, rev)| (Object::Other(it), rev))?
             }
@@ -403,6 +420,18 @@ impl World {
             Kind::Endpoints => store.find::<Endpoints>(namespace, name).map(RawId::from),
             Kind::Lease => store.find::<Lease>(namespace, name).map(RawId::from),
             Kind::PriorityClass => store.find::<PriorityClass>("", name).map(RawId::from),
+            Kind::PodDisruptionBudget => {
+                store.find::<PodDisruptionBudget>(namespace, name).map(RawId::from)
+            }
+            Kind::StatefulSet => store.find::<StatefulSet>(namespace, name).map(RawId::from),
+            Kind::PersistentVolume => {
+                store.find::<PersistentVolume>(namespace, name).map(RawId::from)
+            }
+            Kind::PersistentVolumeClaim => {
+                store.find::<PersistentVolumeClaim>(namespace, name).map(RawId::from)
+            }
+            Kind::StorageClass => store.find::<StorageClass>(namespace, name).map(RawId::from),
+            Kind::CsiNode => store.find::<CsiNode>(namespace, name).map(RawId::from),
             // Kinds that are not modelled share one table, and have no name of their own here.
             Kind::Client | Kind::Other => None,
         }

@@ -110,6 +110,12 @@ impl Observed {
             | TableKind::Namespace
             | TableKind::Lease
             | TableKind::PriorityClass
+            | TableKind::PodDisruptionBudget
+            | TableKind::StatefulSet
+            | TableKind::PersistentVolume
+            | TableKind::PersistentVolumeClaim
+            | TableKind::StorageClass
+            | TableKind::CsiNode
             | TableKind::Other => return,
         }
         self.doubt();

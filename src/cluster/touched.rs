@@ -43,6 +43,12 @@ pub(super) fn touch(
         | TableKind::Endpoints
         | TableKind::Lease
         | TableKind::PriorityClass
+        | TableKind::PodDisruptionBudget
+        | TableKind::StatefulSet
+        | TableKind::PersistentVolume
+        | TableKind::PersistentVolumeClaim
+        | TableKind::StorageClass
+        | TableKind::CsiNode
         | TableKind::Other => {}
     }
 }

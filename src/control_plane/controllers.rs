@@ -168,7 +168,12 @@ pub struct Known<'a> {
 }
 
 /// The tables a manager watches.
-pub const WATCHED: [TableKind; 10] = [
+pub const WATCHED: [TableKind; 15] = [
+    TableKind::StorageClass,
+    TableKind::PersistentVolume,
+    TableKind::PersistentVolumeClaim,
+    TableKind::PodDisruptionBudget,
+    TableKind::StatefulSet,
     TableKind::Namespace,
     TableKind::Lease,
     TableKind::Other,
@@ -270,7 +275,15 @@ impl ControllerManager {
             TableKind::EndpointSlice => self.each(store, changes, view, fx, Self::slice),
             TableKind::Endpoints => self.each(store, changes, view, fx, Self::endpoints_object),
             TableKind::Namespace => self.each(store, changes, view, fx, Self::namespace),
-            TableKind::Lease | TableKind::PriorityClass | TableKind::Other => {}
+            TableKind::Lease
+            | TableKind::PriorityClass
+            | TableKind::PodDisruptionBudget
+            | TableKind::StatefulSet
+            | TableKind::PersistentVolume
+            | TableKind::PersistentVolumeClaim
+            | TableKind::StorageClass
+            | TableKind::CsiNode
+            | TableKind::Other => {}
         }
     }
 

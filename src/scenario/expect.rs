@@ -252,7 +252,7 @@ fn is_made_of(noun: Noun, namespace: &str, name: &str, objects: &[&PlannedObject
     objects.iter().any(|it| {
         let meta = it.object.meta();
         let makes = match &it.object {
-            Object::Deployment(_) => true,
+            Object::Deployment(_) | Object::StatefulSet(_) => true,
             Object::Other(it) => makes_pods(&it.api_version, &it.kind),
             Object::ReplicaSet(_) => noun == Noun::Pod,
             _ => false,
@@ -275,6 +275,7 @@ fn may_match(
             Object::Pod(pod) => fits(&pod.meta.labels),
             Object::Deployment(it) => fits(&it.template.labels),
             Object::ReplicaSet(it) => fits(&it.template.labels),
+            Object::StatefulSet(it) => fits(&it.template.labels),
             Object::Other(it) => makes_pods(&it.api_version, &it.kind),
             _ => false,
         }

@@ -372,8 +372,7 @@ fn namespace(name: &str, arrival: Arrival, compactor: &mut Compactor) -> Planned
 /// Whoever drains nodes and has written PodDisruptionBudgets counts on them.
 fn warn_of_budgets(plan: &Plan, findings: &mut Vec<Diagnostic>) {
     let evicts = plan.steps.iter().any(|it| matches!(it.act, Act::Drain(_) | Act::Evict(_)));
-    let is_budget =
-        |object: &Object| matches!(object, Object::Other(it) if &*it.kind == "PodDisruptionBudget");
+    let is_budget = |object: &Object| matches!(object, Object::PodDisruptionBudget(_));
     let budget = plan.objects.iter().find(|it| is_budget(&it.object));
     if let (true, Some(budget)) = (evicts, budget) {
         let message = "PodDisruptionBudgets are not modelled yet: no eviction is refused";

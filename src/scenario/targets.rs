@@ -12,7 +12,7 @@ use crate::api::tree::{Node, Value};
 use crate::cluster::plan::{Count, Instance, Pods, Spot, Target, Which};
 
 /// Kinds a step may name, as kubectl names them.
-const KINDS: [(&str, Kind); 22] = [
+const KINDS: [(&str, Kind); 39] = [
     ("deployment", Kind::Deployment),
     ("deployments", Kind::Deployment),
     ("deploy", Kind::Deployment),
@@ -35,6 +35,23 @@ const KINDS: [(&str, Kind); 22] = [
     ("nodes", Kind::Node),
     ("no", Kind::Node),
     ("priorityclass", Kind::PriorityClass),
+    ("poddisruptionbudget", Kind::PodDisruptionBudget),
+    ("poddisruptionbudgets", Kind::PodDisruptionBudget),
+    ("pdb", Kind::PodDisruptionBudget),
+    ("statefulset", Kind::StatefulSet),
+    ("statefulsets", Kind::StatefulSet),
+    ("sts", Kind::StatefulSet),
+    ("persistentvolume", Kind::PersistentVolume),
+    ("persistentvolumes", Kind::PersistentVolume),
+    ("pv", Kind::PersistentVolume),
+    ("persistentvolumeclaim", Kind::PersistentVolumeClaim),
+    ("persistentvolumeclaims", Kind::PersistentVolumeClaim),
+    ("pvc", Kind::PersistentVolumeClaim),
+    ("storageclass", Kind::StorageClass),
+    ("storageclasses", Kind::StorageClass),
+    ("sc", Kind::StorageClass),
+    ("csinode", Kind::CsiNode),
+    ("csinodes", Kind::CsiNode),
 ];
 /// Parts of the control plane that can be killed.
 const INSTANCES: [&str; 4] = ["api-server", "scheduler", "controller-manager", "etcd"];
@@ -70,7 +87,15 @@ fn parsed_target(text: &str, path: &str, judge: &mut Judge<'_, '_>) -> Option<Ta
         judge.not_one_of(path, kind, &KINDS.map(|(name, _)| name));
         return None;
     };
-    let is_global = matches!(kind, Kind::Namespace | Kind::Node | Kind::PriorityClass);
+    let is_global = matches!(
+        kind,
+        Kind::Namespace
+            | Kind::Node
+            | Kind::PriorityClass
+            | Kind::PersistentVolume
+            | Kind::StorageClass
+            | Kind::CsiNode
+    );
     if is_global && parts.len() > 2 {
         judge.error(path, format!("Invalid value: {text:?}: a {kind} lives in no namespace"));
         return None;

@@ -27,6 +27,18 @@ pub enum TableKind {
     Lease,
     /// PriorityClasses.
     PriorityClass,
+    /// PodDisruptionBudgets.
+    PodDisruptionBudget,
+    /// StatefulSets.
+    StatefulSet,
+    /// PersistentVolumes.
+    PersistentVolume,
+    /// PersistentVolumeClaims.
+    PersistentVolumeClaim,
+    /// StorageClasses.
+    StorageClass,
+    /// CSINodes.
+    CsiNode,
     /// Everything else.
     Other,
 }
@@ -45,13 +57,19 @@ impl TableKind {
             Kind::Endpoints => TableKind::Endpoints,
             Kind::Lease => TableKind::Lease,
             Kind::PriorityClass => TableKind::PriorityClass,
+            Kind::PodDisruptionBudget => TableKind::PodDisruptionBudget,
+            Kind::StatefulSet => TableKind::StatefulSet,
+            Kind::PersistentVolume => TableKind::PersistentVolume,
+            Kind::PersistentVolumeClaim => TableKind::PersistentVolumeClaim,
+            Kind::StorageClass => TableKind::StorageClass,
+            Kind::CsiNode => TableKind::CsiNode,
             Kind::Client | Kind::Other => TableKind::Other,
         }
     }
 }
 
 /// All tables, in order.
-pub const TABLES: [TableKind; 11] = [
+pub const TABLES: [TableKind; 17] = [
     TableKind::Pod,
     TableKind::Node,
     TableKind::Namespace,
@@ -62,6 +80,12 @@ pub const TABLES: [TableKind; 11] = [
     TableKind::Endpoints,
     TableKind::Lease,
     TableKind::PriorityClass,
+    TableKind::PodDisruptionBudget,
+    TableKind::StatefulSet,
+    TableKind::PersistentVolume,
+    TableKind::PersistentVolumeClaim,
+    TableKind::StorageClass,
+    TableKind::CsiNode,
     TableKind::Other,
 ];
 

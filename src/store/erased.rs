@@ -63,6 +63,30 @@ macro_rules! on_table {
                 let $table = $($borrow)+ $store.priority_classes;
                 $body
             }
+            TableKind::PodDisruptionBudget => {
+                let $table = $($borrow)+ $store.budgets;
+                $body
+            }
+            TableKind::StatefulSet => {
+                let $table = $($borrow)+ $store.stateful_sets;
+                $body
+            }
+            TableKind::PersistentVolume => {
+                let $table = $($borrow)+ $store.volumes;
+                $body
+            }
+            TableKind::PersistentVolumeClaim => {
+                let $table = $($borrow)+ $store.claims;
+                $body
+            }
+            TableKind::StorageClass => {
+                let $table = $($borrow)+ $store.storage_classes;
+                $body
+            }
+            TableKind::CsiNode => {
+                let $table = $($borrow)+ $store.csi_nodes;
+                $body
+            }
             TableKind::Other => {
                 let $table = $($borrow)+ $store.others;
                 $body

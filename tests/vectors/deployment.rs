@@ -50,7 +50,7 @@ fn template(mark: &str) -> Arc<PodTemplate> {
         nonzero_requests: Resources::default(),
         qos: Qos::BestEffort,
         host_ports: Vec::new(),
-        claims: Vec::new(),
+        volumes: Default::default(),
         not_modelled: Vec::new(),
         written: mark.into(),
         ..PodSpec::default()

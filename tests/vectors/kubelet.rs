@@ -65,7 +65,7 @@ fn spec(value: &Value) -> PodSpec {
         nonzero_requests: Resources::default(),
         qos: Qos::default(),
         host_ports: Vec::new(),
-        claims: Vec::new(),
+        volumes: Default::default(),
         not_modelled: Vec::new(),
         written: "".into(),
         ..PodSpec::default()

@@ -85,6 +85,7 @@ fn owner(reference: &OwnerReference) -> Owner {
     let kind = match (group, reference.kind.as_str()) {
         ("apps", "ReplicaSet") => Kind::ReplicaSet,
         ("apps", "Deployment") => Kind::Deployment,
+        ("apps", "StatefulSet") => Kind::StatefulSet,
         ("", "ReplicationController") => Kind::ReplicationController,
         ("", "Service") => Kind::Service,
         ("", "Node") => Kind::Node,

@@ -154,7 +154,6 @@ impl Interner {
         let defaults = nonzero_defaults();
         let nonzero = SumRules { missing: Some(&defaults), ..SumRules::default() };
         let affinity = written.affinity.clone().unwrap_or_default();
-        let volumes = written.volumes.iter().flatten();
         let mut spec = PodSpec {
             init_containers,
             containers,
@@ -231,10 +230,7 @@ impl Interner {
             nonzero_requests: counted(&pod_requests(&written, None, nonzero)),
             qos: Qos::BestEffort,
             host_ports: host_ports(&written),
-            claims: volumes
-                .filter_map(|it| it.persistent_volume_claim.as_ref())
-                .map(|it| self.text(&it.claim_name))
-                .collect(),
+            volumes: self.pod_volumes(written.volumes.as_deref()),
             not_modelled: super::pod::not_modelled(&written),
             written: text.into(),
         };

@@ -47,7 +47,7 @@ impl Interner {
         Selector::of_labels(&labels)
     }
 
-    fn term(&mut self, written: &core::NodeSelectorTerm) -> Term {
+    pub(super) fn term(&mut self, written: &core::NodeSelectorTerm) -> Term {
         let mut all = |list: Option<&Vec<core::NodeSelectorRequirement>>| {
             list.into_iter()
                 .flatten()

@@ -42,6 +42,12 @@ impl Compactor {
             Typed::Service(it) => self.service(*it),
             Typed::Lease(it) => self.lease(&it),
             Typed::PriorityClass(it) => self.priority_class(&it),
+            Typed::PodDisruptionBudget(it) => self.pod_disruption_budget(*it),
+            Typed::StatefulSet(it) => self.stateful_set(*it),
+            Typed::PersistentVolume(it) => self.persistent_volume(*it),
+            Typed::PersistentVolumeClaim(it) => self.persistent_volume_claim(*it),
+            Typed::StorageClass(it) => self.storage_class(*it),
+            Typed::CSINode(it) => self.csi_node(*it),
             _ => self.other(as_read),
         }
     }

@@ -35,7 +35,7 @@ const REASONS: [&str; 13] = [
     "RollbackDone",
 ];
 
-fn share(written: Option<&IntOrString>) -> IntOrPercent {
+pub(super) fn share(written: Option<&IntOrString>) -> IntOrPercent {
     match written {
         Some(IntOrString::Int(number)) => IntOrPercent::Int(*number),
         Some(IntOrString::String(text)) => text
@@ -57,11 +57,11 @@ fn strategy(written: Option<&apps::DeploymentStrategy>) -> Strategy {
     }
 }
 
-fn number(written: Option<i32>) -> i32 {
+pub(super) fn number(written: Option<i32>) -> i32 {
     written.unwrap_or(0)
 }
 
-fn generation(written: Option<i64>) -> u32 {
+pub(super) fn generation(written: Option<i64>) -> u32 {
     unsigned(written.unwrap_or(0))
 }
 

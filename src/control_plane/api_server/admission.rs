@@ -2,6 +2,7 @@
 //! cluster addresses (behaviours of the admission plugins Priority and DefaultTolerationSeconds and
 //! of `ipallocator`, 1.36).
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::Server;
@@ -11,9 +12,11 @@ use crate::api::meta::ObjectName;
 use crate::api::misc::{ClassScope, Namespace, PriorityClass};
 use crate::api::node::{Node, TAINT_NOT_READY, TAINT_UNREACHABLE};
 use crate::api::pod::{Phase, Pod, PodCondition, PodSpec, StatusReason};
+use crate::api::rules::merge_label_keys::Merges;
 use crate::api::rules::taints::{Comparison, Effect, Taint, Toleration};
 use crate::api::service::{Exposure, Service};
 use crate::api::status::Status;
+use crate::api::storage::{ClaimPhase, PersistentVolumeClaim, StorageClass};
 use crate::base::FastMap;
 use crate::luck::Label;
 use crate::net::address::AddressError;
@@ -40,13 +43,15 @@ const SYSTEM_CLASSES: [(&str, i32); 2] =
 #[derive(Clone, Debug, Default)]
 pub(super) struct Admitted {
     by_source: FastMap<usize, (Arc<PodSpec>, Arc<PodSpec>)>,
+    merges: Merges,
     /// The revision of the priority classes they were worked out with.
     classes: Rev,
 }
 
 impl<T> Server<'_, T> {
     pub(super) fn admit_pod(&mut self, pod: &mut Pod) -> Result<(), Status> {
-        pod.spec = self.admitted_spec(pod)?;
+        let spec = self.admitted_spec(pod)?;
+        pod.spec = self.shared.admitted.merges.spec(&spec, &pod.meta.labels);
         if let Some(name) = &pod.spec.node_name
             && pod.node.is_none()
         {
@@ -136,6 +141,22 @@ impl<T> Server<'_, T> {
             }
         };
         Ok(())
+    }
+
+    /// A claim that names no class gets the default one: of several the latest, then the first by
+    /// name (admission plugin DefaultStorageClass, 1.36).
+    pub(super) fn admit_claim(&mut self, claim: &mut PersistentVolumeClaim) {
+        claim.phase = ClaimPhase::Pending;
+        if claim.spec.class.is_some() {
+            return;
+        }
+        let classes = self.store.table::<StorageClass>().iter().map(|(_, class)| class);
+        let default = classes
+            .filter(|class| class.is_default())
+            .min_by_key(|class| (Reverse(class.meta.created), class.meta.name.clone()));
+        if let Some(class) = default {
+            Arc::make_mut(&mut claim.spec).class = Some(class.meta.name.to_string().into());
+        }
     }
 
     pub(super) fn admit_namespace(&mut self, namespace: &mut Namespace) {

@@ -3,12 +3,17 @@
 
 use super::facts::{self, Told};
 use super::{Server, UID};
+use crate::api::disruption::{BudgetStatus, PodDisruptionBudget};
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, ObjectName, Uid};
 use crate::api::misc::Namespace;
 use crate::api::name::{NAME_MAX, Name};
 use crate::api::object::Object;
+use crate::api::stateful_set::StatefulSet;
 use crate::api::status::Status;
+use crate::api::storage::{
+    CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass, VolumePhase,
+};
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::hash::StableHasher;
 use crate::luck::Label;
@@ -38,6 +43,12 @@ impl<T> Server<'_, T> {
             Kind::Endpoints => server.is_taken::<crate::api::service::Endpoints>(meta),
             Kind::Lease => server.is_taken::<crate::api::misc::Lease>(meta),
             Kind::PriorityClass => server.is_taken::<crate::api::misc::PriorityClass>(meta),
+            Kind::PodDisruptionBudget => server.is_taken::<PodDisruptionBudget>(meta),
+            Kind::StatefulSet => server.is_taken::<StatefulSet>(meta),
+            Kind::PersistentVolume => server.is_taken::<PersistentVolume>(meta),
+            Kind::PersistentVolumeClaim => server.is_taken::<PersistentVolumeClaim>(meta),
+            Kind::StorageClass => server.is_taken::<StorageClass>(meta),
+            Kind::CsiNode => server.is_taken::<CsiNode>(meta),
             // Others share one table; kinds are told apart by the caller's names.
             Kind::Client | Kind::Other => false,
         })?;
@@ -61,6 +72,21 @@ impl<T> Server<'_, T> {
             Object::Endpoints(endpoints) => Ok(self.store_new(*endpoints)),
             Object::Lease(lease) => Ok(self.store_new(*lease)),
             Object::PriorityClass(class) => Ok(self.store_new(*class)),
+            Object::PodDisruptionBudget(mut budget) => {
+                budget.status = BudgetStatus::default();
+                Ok(self.store_new(*budget))
+            }
+            Object::StatefulSet(set) => Ok(self.store_new(*set)),
+            Object::PersistentVolume(mut volume) => {
+                volume.phase = VolumePhase::Pending;
+                Ok(self.store_new(*volume))
+            }
+            Object::PersistentVolumeClaim(mut claim) => {
+                self.admit_claim(&mut claim);
+                Ok(self.store_new(*claim))
+            }
+            Object::StorageClass(class) => Ok(self.store_new(*class)),
+            Object::CsiNode(node) => Ok(self.store_new(*node)),
             Object::Other(other) => Ok(self.store_new(*other)),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::facts::Told;
 use super::{Server, not_found};
+use crate::api::disruption::PodDisruptionBudget;
 use crate::api::kind::Kind;
 use crate::api::meta::{Deletion, Meta, ObjectName, RawId, Uid};
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
@@ -13,7 +14,9 @@ use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::service::{EndpointSlice, Endpoints, Service};
+use crate::api::stateful_set::StatefulSet;
 use crate::api::status::Status;
+use crate::api::storage::{CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass};
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::id::Id;
 use crate::messages::Done;
@@ -58,6 +61,16 @@ impl<T> Server<'_, T> {
             Kind::Endpoints => self.delete_as::<Endpoints>(id, uid, propagation),
             Kind::Lease => self.delete_as::<Lease>(id, uid, propagation),
             Kind::PriorityClass => self.delete_as::<PriorityClass>(id, uid, propagation),
+            Kind::PodDisruptionBudget => {
+                self.delete_as::<PodDisruptionBudget>(id, uid, propagation)
+            }
+            Kind::StatefulSet => self.delete_as::<StatefulSet>(id, uid, propagation),
+            Kind::PersistentVolume => self.delete_as::<PersistentVolume>(id, uid, propagation),
+            Kind::PersistentVolumeClaim => {
+                self.delete_as::<PersistentVolumeClaim>(id, uid, propagation)
+            }
+            Kind::StorageClass => self.delete_as::<StorageClass>(id, uid, propagation),
+            Kind::CsiNode => self.delete_as::<CsiNode>(id, uid, propagation),
             Kind::Client | Kind::Other => self.delete_as::<Other>(id, uid, propagation),
         }
     }

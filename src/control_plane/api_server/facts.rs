@@ -1,6 +1,7 @@
 //! The facts that follow from a committed change: told by comparing the object before and after, so
 //! that every writer's changes are told alike.
 
+use crate::api::disruption::PodDisruptionBudget;
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, ObjectName};
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
@@ -8,6 +9,8 @@ use crate::api::name::Name;
 use crate::api::node::{Node, Tristate};
 use crate::api::pod::{Phase, Pod};
 use crate::api::service::{EndpointSlice, Endpoints, Service};
+use crate::api::stateful_set::StatefulSet;
+use crate::api::storage::{CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass};
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::messages::{Component, Effects, Fact, Verb};
 use crate::store::{Store, Stored};
@@ -224,4 +227,16 @@ macro_rules! told_plainly {
         }
     )*};
 }
-told_plainly!(Service, Namespace, Lease, PriorityClass, Other);
+told_plainly!(
+    Service,
+    Namespace,
+    Lease,
+    PriorityClass,
+    PodDisruptionBudget,
+    StatefulSet,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    StorageClass,
+    CsiNode,
+    Other
+);

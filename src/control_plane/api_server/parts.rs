@@ -1,10 +1,13 @@
 //! The main part and the status part of an object: each is written on its own and leaves the other
 //! as it is.
 
+use crate::api::disruption::PodDisruptionBudget;
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::service::{EndpointSlice, Endpoints, Service};
+use crate::api::stateful_set::StatefulSet;
+use crate::api::storage::{CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass};
 use crate::api::workload::{Deployment, ReplicaSet};
 
 /// An object of two parts.
@@ -80,4 +83,54 @@ macro_rules! one_part {
         }
     )*};
 }
-one_part!(Service, EndpointSlice, Endpoints, Namespace, Lease, PriorityClass, Other);
+one_part!(
+    Service,
+    EndpointSlice,
+    Endpoints,
+    Namespace,
+    Lease,
+    PriorityClass,
+    StorageClass,
+    CsiNode,
+    Other
+);
+
+impl Parted for PodDisruptionBudget {
+    fn take_status(&mut self, other: &PodDisruptionBudget) {
+        self.status = other.status.clone();
+    }
+
+    fn spec_differs(&self, other: &PodDisruptionBudget) -> bool {
+        self.written != other.written
+    }
+}
+
+impl Parted for StatefulSet {
+    fn take_status(&mut self, other: &StatefulSet) {
+        self.status = other.status.clone();
+    }
+
+    fn spec_differs(&self, other: &StatefulSet) -> bool {
+        self.written != other.written
+    }
+}
+
+impl Parted for PersistentVolume {
+    fn take_status(&mut self, other: &PersistentVolume) {
+        self.phase = other.phase;
+    }
+
+    fn spec_differs(&self, _other: &PersistentVolume) -> bool {
+        false
+    }
+}
+
+impl Parted for PersistentVolumeClaim {
+    fn take_status(&mut self, other: &PersistentVolumeClaim) {
+        self.phase = other.phase;
+    }
+
+    fn spec_differs(&self, _other: &PersistentVolumeClaim) -> bool {
+        false
+    }
+}

@@ -34,6 +34,12 @@ impl<T> Server<'_, T> {
             Object::Endpoints(next) => self.update_as(id.typed(), *next, base, part),
             Object::Lease(next) => self.update_as(id.typed(), *next, base, part),
             Object::PriorityClass(next) => self.update_as(id.typed(), *next, base, part),
+            Object::PodDisruptionBudget(next) => self.update_as(id.typed(), *next, base, part),
+            Object::StatefulSet(next) => self.update_as(id.typed(), *next, base, part),
+            Object::PersistentVolume(next) => self.update_as(id.typed(), *next, base, part),
+            Object::PersistentVolumeClaim(next) => self.update_as(id.typed(), *next, base, part),
+            Object::StorageClass(next) => self.update_as(id.typed(), *next, base, part),
+            Object::CsiNode(next) => self.update_as(id.typed(), *next, base, part),
             Object::Other(next) => self.update_as(id.typed(), *next, base, part),
         }
     }

@@ -11,12 +11,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::api::disruption::PodDisruptionBudget;
 use crate::api::kind::Kind;
 use crate::api::meta::RawId;
 use crate::api::misc::{Lease, Namespace, Other};
 use crate::api::object::Object;
 use crate::api::pod::Pod;
 use crate::api::service::{EndpointSlice, Endpoints, Service};
+use crate::api::stateful_set::StatefulSet;
+use crate::api::storage::PersistentVolumeClaim;
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::id::Id;
 use crate::messages::request::Propagation;
@@ -191,6 +194,9 @@ fn rest_of(namespace: &str, known: Known<'_>) -> Vec<(Kind, RawId)> {
     of::<Service>(namespace, known, |_| Kind::Service, &mut all);
     of::<EndpointSlice>(namespace, known, |_| Kind::EndpointSlice, &mut all);
     of::<Endpoints>(namespace, known, |_| Kind::Endpoints, &mut all);
+    of::<StatefulSet>(namespace, known, |_| Kind::StatefulSet, &mut all);
+    of::<PodDisruptionBudget>(namespace, known, |_| Kind::PodDisruptionBudget, &mut all);
+    of::<PersistentVolumeClaim>(namespace, known, |_| Kind::PersistentVolumeClaim, &mut all);
     of::<Lease>(namespace, known, |_| Kind::Lease, &mut all);
     of::<Other>(namespace, known, |_| Kind::Other, &mut all);
     all

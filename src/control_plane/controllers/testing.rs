@@ -60,7 +60,7 @@ pub fn pod_spec(mark: u64) -> Arc<PodSpec> {
         nonzero_requests: Resources::default(),
         qos: Qos::BestEffort,
         host_ports: Vec::new(),
-        claims: Vec::new(),
+        volumes: Default::default(),
         not_modelled: Vec::new(),
         written: format!("{{\"mark\":{mark}}}").into(),
         ..PodSpec::default()

@@ -62,7 +62,7 @@ pub fn pod(name: &str, cpu_milli: i64) -> Pod {
         requests,
         qos: Qos::Burstable,
         host_ports: Vec::new(),
-        claims: Vec::new(),
+        volumes: Default::default(),
         not_modelled: Vec::new(),
         written: "".into(),
         ..PodSpec::default()

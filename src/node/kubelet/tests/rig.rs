@@ -109,7 +109,7 @@ pub(super) fn spec(init: Vec<Container>, main: Vec<Container>) -> PodSpec {
         nonzero_requests: Resources::default(),
         qos: Qos::BestEffort,
         host_ports: Vec::new(),
-        claims: Vec::new(),
+        volumes: Default::default(),
         not_modelled: Vec::new(),
         written: "".into(),
         ..PodSpec::default()
