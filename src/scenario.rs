@@ -9,11 +9,13 @@ mod chaos;
 mod claims;
 mod edits;
 mod expect;
+mod feature_gates;
 mod judge;
 mod load;
 mod nodes;
 mod objects;
 mod raw;
+mod reading;
 mod resolve;
 mod scheduler;
 pub mod schema;
@@ -25,6 +27,7 @@ mod traffic;
 mod values;
 
 pub use assign::Assignment;
+pub use feature_gates::FeatureGates;
 pub use load::{API_VERSION, Loaded, Loader, Overrides, Wanted};
 pub use nodes::{Group, NODES_MAX};
 

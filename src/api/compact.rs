@@ -30,10 +30,14 @@ pub use notes::{Note, Notes};
 
 pub use small::AsRead;
 
+use k8s_openapi::api::core::v1 as core;
+
 use intern::Interner;
 
 use super::name::Text;
 use super::object::Object;
+use super::rules::affinity::NodeAffinity;
+use super::rules::spread::SpreadConstraint;
 
 /// Turns objects of one input into compact ones.
 #[derive(Debug, Default)]
@@ -62,6 +66,16 @@ pub enum Arrival {
     Applied,
     /// It was in the cluster before: its uid, its owner's uid and its status hold.
     Imported,
+}
+
+/// Affinity to nodes that is no pod's own.
+pub fn node_affinity(written: &core::NodeAffinity) -> NodeAffinity {
+    Interner::default().node_affinity(written)
+}
+
+/// Constraints that are no pod's own.
+pub fn spread(written: &[core::TopologySpreadConstraint]) -> Vec<SpreadConstraint> {
+    Interner::default().spread(Some(written))
 }
 
 impl Compactor {

@@ -9,7 +9,7 @@ use crate::api::decode::Strictness;
 use crate::api::documents::Limits;
 use crate::api::quantity::Quantity;
 use crate::kernel::Fidelity;
-use crate::scenario::{Assignment, Group, Overrides};
+use crate::scenario::{Assignment, FeatureGates, Group, Overrides};
 use crate::time::SimDuration;
 
 /// A deterministic discrete-event simulator of Kubernetes: the whole cluster, on a virtual clock.
@@ -52,6 +52,12 @@ pub(super) struct InputArgs {
     /// The cluster, in place of all nodes in the input: 5, or 5x4,16Gi for 4 CPU and 16Gi each
     #[arg(long, value_name = "NODES")]
     pub nodes: Option<String>,
+    /// How the scheduler places pods: a KubeSchedulerConfiguration
+    #[arg(long, value_name = "FILE")]
+    pub scheduler_config: Option<PathBuf>,
+    /// Feature gates, as in SchedulerPopFromBackoffQ=false
+    #[arg(long, value_name = "GATE=BOOL,..")]
+    pub feature_gates: Vec<String>,
     /// Say less
     #[arg(long, short)]
     pub quiet: bool,
@@ -174,6 +180,11 @@ fn duration(flag: &str, text: Option<&String>) -> Result<Option<SimDuration>, Fa
 }
 
 impl InputArgs {
+    /// What is read: the inputs, and the configuration of the scheduler.
+    pub(super) fn sources(&self) -> (&[PathBuf], Option<&PathBuf>) {
+        (&self.files, self.scheduler_config.as_ref())
+    }
+
     /// What the flags say of a plan.
     pub(super) fn overrides(&self) -> Result<Overrides, Failure> {
         let bytes = match Quantity::parse(&self.max_input) {
@@ -186,9 +197,12 @@ impl InputArgs {
             }
         };
         let assignments = self.set.iter().map(|text| Assignment::parse(text));
+        let gates = FeatureGates::parse(&self.feature_gates.join(","));
         let nodes = self.nodes.as_deref().map(Group::parse).transpose();
         Ok(Overrides {
             nodes: nodes.map_err(Failure::usage)?,
+            feature_gates: gates
+                .map_err(|why| Failure::usage(format!("--feature-gates: {why}")))?,
             assignments: assignments.collect::<Result<_, _>>().map_err(Failure::usage)?,
             strictness: if self.strict { Strictness::Strict } else { Strictness::Warn },
             limits: Limits { input_bytes_max: bytes, ..Limits::default() },

@@ -7,7 +7,7 @@ use crate::record::Json;
 
 pub(super) fn check(args: &CheckArgs) -> Result<Code, Failure> {
     let overrides = args.input.overrides()?;
-    let loaded = inputs::load(&args.input.files, overrides, &mut KeepNothing)?;
+    let loaded = inputs::load(args.input.sources(), overrides, &mut KeepNothing)?;
     let (errors, warnings): (Vec<_>, Vec<_>) = loaded.findings.iter().partition(|it| it.is_error());
     match args.input.output {
         Format::Json => {

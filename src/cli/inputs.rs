@@ -49,7 +49,7 @@ impl Keep for KeepNothing {
 
 /// Reads all inputs of a command.
 pub(super) fn load(
-    files: &[PathBuf],
+    (files, scheduler_config): (&[PathBuf], Option<&PathBuf>),
     overrides: Overrides,
     keep: &mut dyn Keep,
 ) -> Result<Loaded, Failure> {
@@ -61,6 +61,16 @@ pub(super) fn load(
         let mut each = |document: &Document<'_>| keep_document(keep, document);
         match open(input) {
             Ok(reader) => loader.read(&name, reader, &mut each),
+            Err(error) => loader.unreadable(&name, &format!("cannot be read: {}", words(&error))),
+        }
+    }
+    if let Some(path) = scheduler_config {
+        let input = Input::File(path.clone());
+        let name = input.name();
+        keep.begin(&kept_as(inputs.len(), &name))?;
+        let mut each = |document: &Document<'_>| keep_document(keep, document);
+        match open(&input) {
+            Ok(reader) => loader.read_scheduler_config(&name, reader, &mut each),
             Err(error) => loader.unreadable(&name, &format!("cannot be read: {}", words(&error))),
         }
     }

@@ -29,7 +29,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
     let interrupt = progress::interrupt();
     let line = Line::new(args.input.quiet);
     line.say("reading");
-    let loaded = inputs::load(&args.input.files, overrides, &mut folder);
+    let loaded = inputs::load(args.input.sources(), overrides, &mut folder);
     line.clear();
     let loaded = loaded?;
     if !args.input.quiet || loaded.has_errors() {

@@ -71,7 +71,11 @@ fn cases(args: &TestArgs, seeds: Option<Seeds>) -> Result<Vec<Case>, Failure> {
     let mut is_wrong = false;
     for files in find::tests(&args.input.files)? {
         let overrides = args.end.over(args.input.overrides()?, args.seed)?;
-        let loaded = inputs::load(&files, overrides, &mut KeepNothing)?;
+        let loaded = inputs::load(
+            (&files, args.input.scheduler_config.as_ref()),
+            overrides,
+            &mut KeepNothing,
+        )?;
         if !args.input.quiet || loaded.has_errors() {
             print_findings(&loaded.findings);
         }

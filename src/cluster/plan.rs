@@ -18,6 +18,7 @@ use crate::api::object::Object;
 use crate::api::pod::{Container, PodSpec, PodTemplate};
 use crate::base::{FastMap, StableHasher};
 use crate::control_plane::scheduler;
+use crate::control_plane::scheduler::algorithm::gates::Gates;
 use crate::control_plane::scheduler::queue::backoff::Backoff;
 use crate::kernel::Fidelity;
 use crate::messages::Profile;
@@ -48,7 +49,7 @@ pub struct Plan {
     pub clients: ClientLimits,
     /// Whether recurring occurrences are worked out or run.
     pub fidelity: Fidelity,
-    /// Feature gates that differ from their defaults.
+    /// Feature gates that were set.
     pub feature_gates: BTreeMap<Text, bool>,
     /// How long things take.
     pub profile: Profile,
@@ -174,11 +175,17 @@ pub struct SchedulerPlan {
     pub profiles: Vec<Arc<scheduler::algorithm::Profile>>,
     /// Waits after failed attempts.
     pub backoff: Backoff,
+    /// Feature gates.
+    pub gates: Gates,
 }
 
 impl Default for SchedulerPlan {
     fn default() -> SchedulerPlan {
-        SchedulerPlan { profiles: vec![Arc::default()], backoff: Backoff::default() }
+        SchedulerPlan {
+            profiles: vec![Arc::default()],
+            backoff: Backoff::default(),
+            gates: Gates::default(),
+        }
     }
 }
 
@@ -188,6 +195,7 @@ impl SchedulerPlan {
         scheduler::Settings {
             profiles: self.profiles.clone(),
             backoff: self.backoff,
+            gates: self.gates,
             ..scheduler::Settings::default()
         }
     }

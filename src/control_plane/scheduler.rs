@@ -62,6 +62,8 @@ pub struct Settings {
     pub cycle: Distribution,
     /// Backoff after failed attempts.
     pub backoff: Backoff,
+    /// Feature gates.
+    pub gates: algorithm::gates::Gates,
     /// Who decides.
     pub decider: Decider,
 }
@@ -74,6 +76,7 @@ impl Default for Settings {
             profiles: vec![Arc::default()],
             cycle: Distribution::Constant(SimDuration::from_millis(1)),
             backoff: Backoff::default(),
+            gates: algorithm::gates::Gates::default(),
             decider: Decider::Algorithm,
         }
     }

@@ -3,6 +3,7 @@
 use crate::api::diagnostic::{Diagnostic, Severity};
 use crate::api::documents::Document;
 use crate::api::kinds::nearest;
+use crate::api::validation::field::Errors;
 
 /// One Scenario under judgement.
 pub(super) struct Judge<'j, 'd> {
@@ -42,12 +43,18 @@ impl Judge<'_, '_> {
         self.findings.push(finding);
     }
 
-    /// The field at `path`, called `name`, is none of `names`.
-    pub(super) fn unknown_field(&mut self, path: &str, name: &str, names: &[&str]) {
+    /// There is no field at `path`; `meant` is what it probably was to be.
+    pub(super) fn unknown_field(&mut self, path: &str, meant: Option<&str>) {
         let mut finding = self.document.finding(Severity::Error, path, "");
         finding.message = format!("unknown field {path:?}");
-        finding.hint = nearest(name, names).map(|name| format!("did you mean {name:?}?"));
+        finding.hint = meant.map(|name| format!("did you mean {name:?}?"));
         self.findings.push(finding);
+    }
+
+    /// Errors of validation.
+    pub(super) fn invalid(&mut self, errors: Errors) {
+        let found = errors.into_list();
+        self.findings.extend(found.iter().map(|error| self.document.invalid(error)));
     }
 
     /// An error of the field at `path`, its words to be filled in.

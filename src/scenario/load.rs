@@ -6,21 +6,23 @@ use std::sync::Arc;
 
 use super::assign::Assignment;
 use super::chaos;
+use super::feature_gates::FeatureGates;
 use super::judge::Judge;
 use super::nodes::Group;
 use super::objects::{Applied, Objects};
 use super::raw;
+use super::reading::whole;
 use super::resolve;
-use super::scheduler;
+use super::scheduler::{self, Configured};
 use super::settings::{Settings, settings};
 use super::steps::WrittenStep;
 use crate::api::compact::Notes;
-use crate::api::decode::{Strictness, read};
+use crate::api::decode::Strictness;
 use crate::api::diagnostic::{Diagnostic, Severity};
 use crate::api::documents::{self, Document, Limits};
 use crate::api::kind::Kind;
 use crate::api::tree::{Entry, Node, Value, canonical_json};
-use crate::cluster::plan::{Act, Plan, PlannedObject, SchedulerPlan};
+use crate::cluster::plan::{Act, Plan, PlannedObject};
 use crate::expect::Expectations;
 use crate::kernel::Fidelity;
 use crate::time::{SimDuration, SimTime};
@@ -29,8 +31,6 @@ use crate::time::{SimDuration, SimTime};
 pub const API_VERSION: &str = "wavetank.dev/v1alpha1";
 /// The group of all our kinds.
 const GROUP: &str = "wavetank.dev/";
-/// Wrong values named per Scenario; more are not looked for.
-const MISFITS_MAX: usize = 20;
 /// The Scenario of somebody who wrote none and sets some of its fields.
 const EMPTY: &str = r#"{"apiVersion":"wavetank.dev/v1alpha1","kind":"Scenario","spec":{}}"#;
 
@@ -53,6 +53,8 @@ pub struct Overrides {
     pub strictness: Strictness,
     /// `--max-input`.
     pub limits: Limits,
+    /// `--feature-gates`.
+    pub feature_gates: FeatureGates,
 }
 
 /// What came out of the inputs.
@@ -84,7 +86,7 @@ pub struct Loader {
     objects: Objects,
     list: Vec<PlannedObject>,
     settings: Option<Settings>,
-    scheduler: Option<SchedulerPlan>,
+    scheduler: Option<Configured>,
     first_file: Option<String>,
     documents: usize,
     wanted: VecDeque<Wanted>,
@@ -184,6 +186,30 @@ impl Loader {
         self.objects.findings.extend(findings);
     }
 
+    /// Reads the configuration of the scheduler that the command line names.
+    pub fn read_scheduler_config(
+        &mut self,
+        file: &str,
+        input: impl Read,
+        each: &mut dyn FnMut(&Document<'_>),
+    ) {
+        let limits = self.overrides.limits;
+        let before = (self.objects.findings.len(), self.scheduler.is_some());
+        let findings = documents::read(file, input, &limits, &mut |document| {
+            each(&document);
+            if document.api_version().starts_with(scheduler::GROUP) {
+                return self.scheduler(&document);
+            }
+            let message = "expected a KubeSchedulerConfiguration";
+            self.objects.findings.push(document.finding(Severity::Error, "kind", message));
+        });
+        self.objects.findings.extend(findings);
+        if before == (self.objects.findings.len(), self.scheduler.is_some()) {
+            let message = "holds no KubeSchedulerConfiguration";
+            self.objects.findings.push(Diagnostic::of_file(file, message));
+        }
+    }
+
     /// An input that could not be opened.
     pub fn unreadable(&mut self, file: &str, why: &str) {
         self.objects.findings.push(Diagnostic::of_file(file, why));
@@ -195,9 +221,7 @@ impl Loader {
             self.scenario(document);
         } else if document.api_version().starts_with(chaos::GROUP) {
             self.experiment(&document, SimTime::ZERO);
-        } else if (document.api_version(), document.kind())
-            == (scheduler::API_VERSION, scheduler::KIND)
-        {
+        } else if document.api_version().starts_with(scheduler::GROUP) {
             self.scheduler(&document);
         } else if let Some(planned) = self.objects.read(&document, Applied::AtStart) {
             self.list.push(planned);
@@ -207,7 +231,8 @@ impl Loader {
     fn scheduler(&mut self, document: &Document<'_>) {
         let findings = &mut self.objects.findings;
         if self.scheduler.is_some() {
-            let message = "a second KubeSchedulerConfiguration: there may be one among all inputs";
+            let message = "a second KubeSchedulerConfiguration: there may be one among all inputs \
+                           and --scheduler-config";
             findings.push(document.finding(Severity::Error, "", message));
             return;
         }
@@ -238,9 +263,18 @@ impl Loader {
         }
         self.assign(&mut document);
         let mut findings = Vec::new();
-        let written = read_scenario(&document, &mut findings);
         let mut judge = Judge { document: &document, findings: &mut findings };
+        let written: raw::Scenario = whole("", &mut judge);
         let mut settings = settings(written, &mut judge);
+        let gates = settings.feature_gates.clone().under(&self.overrides.feature_gates);
+        let place = |name: Option<&str>| {
+            let dot = name.map_or(String::new(), |name| format!(".{name}"));
+            document.finding(Severity::Error, &format!("spec.cluster.featureGates{dot}"), "")
+        };
+        findings.extend(
+            gates.judge(&settings.feature_gates.without(&self.overrides.feature_gates), &place),
+        );
+        settings.feature_gates = gates;
         self.blame_assignments(&mut findings);
         self.blame_assignments(settings.expect.findings());
         self.objects.findings.append(&mut findings);
@@ -403,6 +437,10 @@ impl Loader {
             self.unreadable_wanted(&wanted, "was not read");
         }
         let mut settings = self.settings.unwrap_or_default();
+        let flags = &self.overrides.feature_gates;
+        settings.feature_gates = settings.feature_gates.under(flags);
+        let place = |_: Option<&str>| Diagnostic::of_file("--feature-gates", "");
+        self.objects.findings.extend(settings.feature_gates.judge(flags, &place));
         let file = self.first_file.as_deref().unwrap_or("input");
         for step in self.experiments {
             if settings.steps.iter().any(|it| it.step.name == step.step.name) {
@@ -421,7 +459,11 @@ impl Loader {
         let name = settings.name.clone().unwrap_or_else(|| name_of(self.first_file.as_deref()));
         let expected = std::mem::take(&mut settings.expect);
         let (mut compactor, mut findings) = self.objects.finish();
-        let scheduler = self.scheduler.unwrap_or_default();
+        let (scheduler, told) = match self.scheduler {
+            Some(configured) => configured.under(&settings.feature_gates),
+            None => Default::default(),
+        };
+        findings.extend(told);
         let input = resolve::Input { name, settings, scheduler, objects: self.list };
         let plan = resolve::plan(input, &self.overrides, &mut compactor, &mut findings);
         findings.extend(expected.mentioned.check(&plan));
@@ -431,53 +473,6 @@ impl Loader {
             notes: compactor.notes().clone(),
             expectations: Arc::new(expected.expectations),
             documents: self.documents,
-        }
-    }
-}
-
-/// Reads a Scenario; every value that does not fit is named, and left out.
-fn read_scenario(document: &Document<'_>, findings: &mut Vec<Diagnostic>) -> raw::Scenario {
-    let mut node = document.node.clone();
-    let mut told: Vec<String> = Vec::new();
-    for _ in 0..MISFITS_MAX {
-        let mut unknown = Vec::new();
-        let misfit = match read::<raw::Scenario>(&node, &mut unknown) {
-            Ok(scenario) => {
-                for field in unknown {
-                    let message = format!("unknown field {:?}", field.path);
-                    let mut finding = document.finding(Severity::Error, &field.path, message);
-                    finding.hint = field.nearest.map(|name| format!("did you mean {name:?}?"));
-                    findings.push(finding);
-                }
-                return scenario;
-            }
-            Err(misfit) => misfit,
-        };
-        if !told.contains(&misfit.path) {
-            findings.push(document.finding(Severity::Error, &misfit.path, misfit.message.clone()));
-        }
-        if !blank_out(&mut node, &misfit.path) {
-            break;
-        }
-        told.push(misfit.path);
-    }
-    raw::Scenario::default()
-}
-
-/// Takes out the value at `path`; if it was taken out before, what holds it: nothing there is not good
-/// enough everywhere.
-fn blank_out(node: &mut Node<'_>, path: &str) -> bool {
-    let mut path = path;
-    loop {
-        match node.at_path_mut(path) {
-            Some(place) if !matches!(place.value, Value::Null) => {
-                place.value = Value::Null;
-                return true;
-            }
-            _ => match path.rfind(['.', '[']) {
-                Some(end) => path = &path[..end],
-                None => return false,
-            },
         }
     }
 }

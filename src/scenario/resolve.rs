@@ -62,6 +62,7 @@ pub(super) fn plan(
     judge_clients(&clients, &objects, &steps, &nodes, &settings.apps, findings);
     let mut objects = with_namespaces(objects, &steps, compactor, findings);
     forget_manifests(&mut objects, &steps);
+    let scheduler = SchedulerPlan { gates: settings.feature_gates.of_scheduler(), ..scheduler };
     let plan = Plan {
         name: name.into(),
         seed: overrides.seed.unwrap_or(settings.seed),
@@ -72,11 +73,7 @@ pub(super) fn plan(
         control_plane: settings.control_plane,
         clients: settings.clients,
         fidelity: overrides.fidelity.unwrap_or(settings.fidelity),
-        feature_gates: settings
-            .feature_gates
-            .into_iter()
-            .map(|(name, value)| (name.into(), value))
-            .collect(),
+        feature_gates: settings.feature_gates.iter().map(|(name, on)| (name.into(), on)).collect(),
         profile: Profile::default(),
         scheduler,
         apps: settings.apps,

@@ -1,8 +1,7 @@
 //! From a Scenario as written to settings a plan can be made from: every value judged.
 
-use std::collections::BTreeMap;
-
 use super::expect::{self, Expected};
+use super::feature_gates::FeatureGates;
 use super::judge::Judge;
 use super::nodes::{Group, NODES_MAX};
 use super::raw;
@@ -32,7 +31,7 @@ pub(super) struct Settings {
     pub control_plane: ControlPlane,
     pub clients: ClientLimits,
     pub fidelity: Fidelity,
-    pub feature_gates: BTreeMap<String, bool>,
+    pub feature_gates: FeatureGates,
     pub apps: AppRules,
     pub steps: Vec<WrittenStep>,
     pub clients_of_services: Vec<WrittenClient>,
@@ -50,7 +49,7 @@ impl Default for Settings {
             control_plane: ControlPlane::default(),
             clients: ClientLimits::default(),
             fidelity: Fidelity::Elided,
-            feature_gates: BTreeMap::new(),
+            feature_gates: FeatureGates::default(),
             apps: AppRules::default(),
             steps: Vec::new(),
             clients_of_services: Vec::new(),
@@ -141,10 +140,7 @@ fn take_cluster(written: raw::Cluster, settings: &mut Settings, judge: &mut Judg
             judge.not_one_of("spec.cluster.fidelity", other, &["elided", "explicit"]);
         }
     }
-    settings.feature_gates = written.feature_gates.unwrap_or_default();
-    if !settings.feature_gates.is_empty() {
-        judge.warn("spec.cluster.featureGates", "accepted, not modelled yet");
-    }
+    settings.feature_gates = FeatureGates::of(written.feature_gates.unwrap_or_default());
     match written.profile.as_deref() {
         None | Some("default") => {}
         Some(other) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::claims::{Claim, Claims};
 use super::judge::Judge;
 use crate::api::kind::Kind;
+use crate::api::kinds::nearest;
 use crate::api::meta::Labels;
 use crate::api::name::Text;
 use crate::api::rules::selector::Selector;
@@ -235,7 +236,8 @@ pub(super) fn pods(path: &str, claims: &mut Claims, judge: &mut Judge<'_, '_>) -
                 return None;
             };
             if entry.key != "pods" {
-                judge.unknown_field(&format!("{path}.{}", entry.key), &entry.key, &["pods"]);
+                let meant = nearest(&entry.key, &["pods"]);
+                judge.unknown_field(&format!("{path}.{}", entry.key), meant);
                 return None;
             }
             selected(&entry.node, &format!("{path}.pods"), claims, judge)
@@ -280,7 +282,7 @@ fn selected(
                 is_fine = false;
             }
             (other, _) => {
-                judge.unknown_field(&at, other, &["namespace", "labels", "count"]);
+                judge.unknown_field(&at, nearest(other, &["namespace", "labels", "count"]));
                 is_fine = false;
             }
         }

@@ -2,11 +2,10 @@ use super::*;
 use crate::api::compact::Arrival;
 use crate::api::object::Object;
 use crate::cluster::plan::{Act, End, Fault, Instance};
-use crate::control_plane::scheduler::algorithm::Profile;
-use crate::control_plane::scheduler::algorithm::profile::Strategy;
 use crate::time::{SimDuration, SimTime};
 
 mod luck;
+mod scheduler;
 
 fn load(text: &str, overrides: Overrides) -> Loaded {
     let mut loader = Loader::new(overrides);
@@ -354,61 +353,6 @@ fn the_schema_names_the_fields_that_are_read() {
     let node = crate::api::yaml::parse(include_str!("tests/full.yaml")).expect("it parses");
     let value = serde_json::from_str(&crate::api::tree::canonical_json(&node)).expect("JSON");
     walk(&schema::scenario(), &value, "");
-}
-
-#[test]
-fn a_scheduler_configuration_is_judged_whole() {
-    let said = findings(
-        "apiVersion: kubescheduler.config.k8s.io/v1
-kind: KubeSchedulerConfiguration
-percentageOfNodesToScore: 101
-profiles:
-- schedulerName: a
-  plugins:
-    score:
-      enabled:
-      - {name: ImageLocality, weight: -1}
-      disabled: [{name: NodeResourceFit}, {name: GangScheduling}]
-  pluginConfig:
-  - name: NodeResourcesFit
-    args:
-      scoringStrategy:
-        type: MostAlocated
-        resources: [{name: cpu, weight: 101}]
-- schedulerName: a
-  pluginConfig:
-  - name: NodeResourcesFit
-    args:
-      scoringStrategy:
-        type: RequestedToCapacityRatio
-        requestedToCapacityRatio:
-          shape: [{utilization: 50, score: 11}, {utilization: 50, score: 1}]
-",
-    );
-    for part in [
-        "percentageOfNodesToScore: Invalid value: 101",
-        "profiles[0].plugins.score.enabled[0].weight: Invalid value: -1",
-        "did you mean \"NodeResourcesFit\"?",
-        "GangScheduling: accepted, not modelled",
-        "did you mean \"MostAllocated\"?",
-        "resource weight of cpu not in valid range [1, 100]",
-        "profiles[1].schedulerName: Duplicate value: \"a\"",
-        "shape[0].score: Invalid value: 11",
-        "shape[1].utilization: Invalid value: 50: utilization values must be sorted",
-    ] {
-        assert!(said.iter().any(|line| line.contains(part)), "{part}: {said:#?}");
-    }
-    assert_eq!(said.len(), 9, "{said:#?}");
-}
-
-#[test]
-fn profiles_are_those_the_configuration_names() {
-    let text = include_str!("../../scenarios/with/packing.yaml");
-    let loaded = load(text, Overrides::default());
-    let [profile] = loaded.plan.scheduler.profiles.as_slice() else { panic!("one profile") };
-    let mut expected = Profile::default();
-    expected.fit.strategy = Strategy::MostAllocated;
-    assert_eq!(**profile, expected);
 }
 
 #[test]

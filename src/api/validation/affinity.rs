@@ -44,7 +44,8 @@ fn validate_weight(weight: i32, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn validate_node_affinity(affinity: &NodeAffinity, path: &Path<'_>, errors: &mut Errors) {
+/// Affinity to nodes.
+pub fn validate_node_affinity(affinity: &NodeAffinity, path: &Path<'_>, errors: &mut Errors) {
     if let Some(required) = &affinity.required_during_scheduling_ignored_during_execution {
         let path = path.child("requiredDuringSchedulingIgnoredDuringExecution");
         validate_node_selector(required, &path, errors);

@@ -28,6 +28,7 @@
 pub mod diagnosis;
 pub mod fast;
 pub mod framework;
+pub mod gates;
 pub mod images;
 mod log;
 pub mod node_info;

@@ -6,6 +6,26 @@ use crate::api::name::Text;
 use crate::api::rules::affinity::NodeAffinity;
 use crate::api::rules::spread::SpreadConstraint;
 
+const DEFAULT_PRE_ENQUEUE: PluginSet =
+    PluginSet::of(&[Plugin::SchedulingGates, Plugin::DynamicResources, Plugin::DefaultPreemption]);
+const DEFAULT_FILTERS: PluginSet = PluginSet::of(&[
+    Plugin::NodeUnschedulable,
+    Plugin::NodeName,
+    Plugin::TaintToleration,
+    Plugin::NodeAffinity,
+    Plugin::NodePorts,
+    Plugin::NodeResourcesFit,
+    Plugin::VolumeRestrictions,
+    Plugin::NodeVolumeLimits,
+    Plugin::VolumeBinding,
+    Plugin::VolumeZone,
+    Plugin::PodTopologySpread,
+    Plugin::InterPodAffinity,
+    Plugin::DynamicResources,
+]);
+const DEFAULT_POST_FILTER: PluginSet =
+    PluginSet::of(&[Plugin::DynamicResources, Plugin::DefaultPreemption]);
+
 /// How a scheduler places the pods that name it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Profile {
@@ -41,18 +61,16 @@ pub struct Profile {
 impl Default for Profile {
     /// The one profile of a scheduler without a configuration.
     fn default() -> Profile {
-        let mut all = PluginSet::EMPTY;
         let mut weights = [0; Plugin::ALL.len()];
-        for plugin in Plugin::ALL.into_iter().filter(|plugin| plugin.is_in_tree()) {
-            all.insert(plugin);
+        for plugin in Plugin::ALL {
             weights[plugin as usize] = plugin.default_weight();
         }
         Profile {
             name: "default-scheduler".into(),
             percentage: 0,
-            pre_enqueue: all,
-            filters: all,
-            post_filter: all,
+            pre_enqueue: DEFAULT_PRE_ENQUEUE,
+            filters: DEFAULT_FILTERS,
+            post_filter: DEFAULT_POST_FILTER,
             weights,
             fit: Fit::default(),
             balanced: vec![Scored::Cpu, Scored::Memory],
