@@ -30,8 +30,11 @@ mod vectors {
     pub mod scheduler_cases;
     pub mod scheduler_feasible_nodes;
     pub mod scheduler_filters;
+    pub mod scheduler_interpod_affinity;
     pub mod scheduler_queue;
+    pub mod scheduler_schedule_pod;
     pub mod scheduler_scores;
+    pub mod scheduler_topology_spread;
     pub mod scheduling;
     pub mod suite;
     pub mod table;

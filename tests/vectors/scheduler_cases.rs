@@ -19,12 +19,14 @@ use wavetank::scenario::{Loader, Overrides};
 use super::scheduling::{Cluster, shape};
 
 /// Plugins whose part can be compared.
-const KNOWN: [Plugin; 8] = [
+const KNOWN: [Plugin; 10] = [
     Plugin::NodeUnschedulable,
     Plugin::TaintToleration,
     Plugin::NodeAffinity,
     Plugin::NodePorts,
     Plugin::NodeResourcesFit,
+    Plugin::PodTopologySpread,
+    Plugin::InterPodAffinity,
     Plugin::DynamicResources,
     Plugin::NodeResourcesBalancedAllocation,
     Plugin::ImageLocality,
@@ -62,9 +64,11 @@ fn names(list: &Value) -> BTreeSet<String> {
 
 impl<'c> Replay<'c> {
     fn new(case: &'c Value) -> Replay<'c> {
+        let mut cluster = Cluster::of(&case["nodes"]);
+        cluster.surround(case);
         let mut replay = Replay {
             case,
-            cluster: Cluster::of(&case["nodes"]),
+            cluster,
             pods: BTreeMap::new(),
             placed: BTreeMap::new(),
             algorithms: profiles(&case["profile"]).into_iter().map(Algorithm::new).collect(),
@@ -92,6 +96,11 @@ impl<'c> Replay<'c> {
             .unwrap_or(0);
         if let Some(policy) = admitted["preemptionPolicy"].as_str() {
             defaulted["spec"]["preemptionPolicy"] = policy.into();
+        }
+        for field in ["affinity", "topologySpreadConstraints"] {
+            if !admitted[field].is_null() {
+                defaulted["spec"][field] = admitted[field].clone();
+            }
         }
         let shape = shape(&defaulted);
         if let Some(node) = written["spec"]["nodeName"].as_str() {
@@ -190,18 +199,21 @@ impl<'c> Replay<'c> {
             ours.feasible.iter().map(|&id| self.cluster.name(id)).collect();
         same("feasible", format!("{feasible:?}"), format!("{:?}", names(&step["feasible"])));
         same("rejected", format!("{:?}", self.rejected(ours, shape)), rejected(step));
+        let spoke = ours.scores.iter().map(|scores| scores.plugin.name().to_owned()).collect();
+        let theirs = step["per_plugin"].as_object().into_iter().flatten();
+        let theirs: BTreeSet<String> = theirs.map(|(plugin, _)| plugin.clone()).collect();
+        same(
+            "plugins",
+            format!("{:?}", BTreeSet::<String>::from_iter::<Vec<_>>(spoke)),
+            format!("{theirs:?}"),
+        );
         for scores in &ours.scores {
             let plugin = scores.plugin;
             let theirs = &step["per_plugin"][plugin.name()];
             for (id, score) in ours.feasible.iter().zip(&scores.normalized) {
                 let name = self.cluster.name(*id);
-                // A plugin with nothing to say is absent there; it then says the same of all.
-                let theirs = theirs[&name].as_i64().unwrap_or(*score);
-                same(
-                    &format!("{} of {name}", plugin.name()),
-                    score.to_string(),
-                    theirs.to_string(),
-                );
+                let what = format!("{} of {name}", plugin.name());
+                same(&what, score.to_string(), theirs[&name].to_string());
             }
         }
         let comparable = others_are_even(step);

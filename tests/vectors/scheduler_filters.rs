@@ -9,7 +9,7 @@ use wavetank::control_plane::scheduler::algorithm::plugins::{
 };
 use wavetank::control_plane::scheduler::algorithm::{Code, PodShape, Rejection};
 
-use super::scheduling::{info, node, pod, shape};
+use super::scheduling::{added_affinity, info, node, pod, shape};
 use super::table::{Outcome, run};
 
 fn code(code: Code) -> u64 {
@@ -29,12 +29,10 @@ fn status(rejection: Option<Rejection>, pod: &PodShape) -> Value {
 }
 
 fn affinity(input: &Value, expected: &Value) -> Outcome {
-    if !input["args"].is_null() {
-        return Outcome::Excluded("added affinity: other profiles are not modelled");
-    }
+    let added = added_affinity(&input["args"]);
     let node = json!({"metadata": {"name": input["nodeName"], "labels": input["labels"]}});
     let (pod, node) = (shape(&input["pod"]), info(&without_nulls(node)));
-    let rejected = status(node_affinity::filter(&pod, &node), &pod);
+    let rejected = status(node_affinity::filter(&added, &pod, &node), &pod);
     if input["runPreFilter"] == false {
         return Outcome::same(rejected, expected["wantStatus"].clone());
     }

@@ -7,7 +7,7 @@ use wavetank::control_plane::scheduler::algorithm::framework::{
 use wavetank::control_plane::scheduler::algorithm::profile::{Fit, Scored, Strategy, on_line};
 use wavetank::control_plane::scheduler::algorithm::{NodeInfo, Plugin, Profile};
 
-use super::scheduling::{Cluster, pod, shape};
+use super::scheduling::{Cluster, added_affinity, pod, shape};
 use super::table::{Outcome, run};
 
 /// Scores of all nodes by one plugin, normalised, as the tables write them; null where it skips.
@@ -101,19 +101,14 @@ fn line(input: &Value, expected: &Value) -> Outcome {
     Outcome::same(ours, theirs)
 }
 
-/// Whether the arguments are those of the default profile.
-fn is_default(resources: &Value) -> bool {
-    let plain =
-        |one: &Value| one["weight"] == 1 && (one["name"] == "cpu" || one["name"] == "memory");
-    resources.as_array().is_some_and(|list| list.len() == 2 && list.iter().all(plain))
-}
-
 fn balanced(input: &Value, expected: &Value) -> Outcome {
     let plugin = Plugin::NodeResourcesBalancedAllocation;
-    if !is_default(&input["args"]["resources"]) {
-        return Outcome::Excluded("balance of resources other than CPU and memory");
+    if !input["draObjects"].is_null() {
+        return Outcome::Excluded("devices handed out as extended resources are not modelled");
     }
-    let profile = &Profile::default();
+    let resources = input["args"]["resources"].as_array().into_iter().flatten();
+    let named = |one: &Value| Scored::named(one["name"].as_str().expect("a name"));
+    let profile = &Profile { balanced: resources.map(named).collect(), ..Profile::default() };
     let ours =
         scored(profile, plugin, &input["requestedPod"], &input["nodes"], &input["existingPods"]);
     if expected["expectedPreScoreStatusCode"] == 5 {
@@ -123,23 +118,21 @@ fn balanced(input: &Value, expected: &Value) -> Outcome {
 }
 
 fn affinity(input: &Value, expected: &Value) -> Outcome {
-    if !input["args"].is_null() {
-        return Outcome::Excluded("added affinity: other profiles are not modelled");
-    }
+    let added_affinity = added_affinity(&input["args"]);
+    let profile = Profile { added_affinity, ..Profile::default() };
     match expected["wantPreScoreStatus"]["code"].as_u64() {
         Some(5) => {
-            let (profile, plugin) = (Profile::default(), Plugin::NodeAffinity);
             let (pod, nodes) = (&input["pod"], &input["nodes"]);
-            Outcome::same(scored(&profile, plugin, pod, nodes, &Value::Null), Value::Null)
+            let ours = scored(&profile, Plugin::NodeAffinity, pod, nodes, &Value::Null);
+            Outcome::same(ours, Value::Null)
         }
         Some(_) => Outcome::Excluded("validation refuses such a pod"),
-        None => listed(Plugin::NodeAffinity, input, expected),
+        None => listed(&profile, Plugin::NodeAffinity, input, expected),
     }
 }
 
-fn listed(plugin: Plugin, input: &Value, expected: &Value) -> Outcome {
-    let mut ours =
-        scored(&Profile::default(), plugin, &input["pod"], &input["nodes"], &Value::Null);
+fn listed(profile: &Profile, plugin: Plugin, input: &Value, expected: &Value) -> Outcome {
+    let mut ours = scored(profile, plugin, &input["pod"], &input["nodes"], &Value::Null);
     if ours.is_null() {
         // Asked all the same, a plugin that skips says 0 of every node.
         let nodes = input["nodes"].as_array().into_iter().flatten();
@@ -162,6 +155,7 @@ fn normalize(input: &Value, expected: &Value) -> Outcome {
 #[test]
 fn scheduler_scores() {
     let data = include_str!("../data/vectors/scheduler_scores.json");
+    let default = Profile::default();
     run("scheduler scores", data, |function, title, input, expected| {
         if input["enableTaintTolerationComparisonOps"] == true {
             return Some(Outcome::Excluded("a feature that is off by default"));
@@ -171,8 +165,10 @@ fn scheduler_scores() {
             "TestImageLocalityPriority" if title.contains("ImageVolume") => {
                 Outcome::Excluded("next issue: volumes")
             }
-            "TestImageLocalityPriority" => listed(Plugin::ImageLocality, input, expected),
-            "TestTaintTolerationScore" => listed(Plugin::TaintToleration, input, expected),
+            "TestImageLocalityPriority" => listed(&default, Plugin::ImageLocality, input, expected),
+            "TestTaintTolerationScore" => {
+                listed(&default, Plugin::TaintToleration, input, expected)
+            }
             "TestNodeAffinityPriority" => affinity(input, expected),
             "TestLeastAllocatedScoringStrategy" => fit(Strategy::LeastAllocated, input, expected),
             "TestMostAllocatedScoringStrategy" => fit(Strategy::MostAllocated, input, expected),

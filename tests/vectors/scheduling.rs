@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1 as core;
-use serde_json::Value;
-use wavetank::api::compact::Compactor;
+use serde_json::{Value, json};
+use wavetank::api::compact::{Compactor, imported_uid};
 use wavetank::api::defaults::pod::default_pod;
+use wavetank::api::meta::{Labels, Uid};
+use wavetank::api::name::Text;
 use wavetank::api::node::Node;
 use wavetank::api::object::Object;
 use wavetank::api::pod::Pod;
+use wavetank::api::rules::affinity::NodeAffinity;
+use wavetank::api::rules::selector::{Operator, Requirement, Selector};
 use wavetank::base::id::Id;
 use wavetank::control_plane::scheduler::algorithm::{
     NodeInfo, PodShape, Resident, Snapshot, Standing,
@@ -49,6 +53,80 @@ pub fn info(written: &Value) -> NodeInfo {
     NodeInfo::of(Id::from_parts(0, 0), &node(written))
 }
 
+fn text(value: &Value) -> Text {
+    value.as_str().unwrap_or_default().into()
+}
+
+fn name_of(written: &Value) -> Text {
+    text(&written["metadata"]["name"])
+}
+
+fn namespace_of(written: &Value) -> Text {
+    match text(&written["metadata"]["namespace"]) {
+        empty if empty.is_empty() => "default".into(),
+        named => named,
+    }
+}
+
+/// Controllers of pods, by list and kind.
+const OWNERS: [(&str, &str); 3] = [
+    ("replication_controllers", "ReplicationController"),
+    ("replica_sets", "ReplicaSet"),
+    ("stateful_sets", "StatefulSet"),
+];
+
+/// The uid of a controller. Some cases write it only where a pod refers to its controller, whom
+/// upstream looks up by name.
+fn uid_of(written: &Value, kind: &str, case: &Value) -> Uid {
+    let created = case["ops"].as_array().into_iter().flatten().map(|op| &op["obj"]);
+    let pods = case["pods"].as_array().into_iter().flatten().chain(created);
+    let references = pods.flat_map(|pod| {
+        let same_namespace = namespace_of(pod) == namespace_of(written);
+        let list = pod["metadata"]["ownerReferences"].as_array().filter(|_| same_namespace);
+        list.into_iter().flatten()
+    });
+    let mut to_it = references.filter(|reference| {
+        reference["kind"] == kind && reference["name"] == written["metadata"]["name"]
+    });
+    let uid = written["metadata"]["uid"].as_str();
+    imported_uid(uid.or_else(|| to_it.next()?["uid"].as_str()).unwrap_or_default())
+}
+
+fn labels(written: &Value) -> Labels {
+    let pairs = written.as_object().into_iter().flatten();
+    pairs.map(|(key, value)| (key.as_str().into(), text(value))).collect()
+}
+
+fn selector(written: &Value) -> Selector {
+    let mut selector = Selector::of_labels(&labels(&written["matchLabels"]));
+    for one in written["matchExpressions"].as_array().into_iter().flatten() {
+        let operator = match one["operator"].as_str() {
+            Some("In") => Operator::In,
+            Some("NotIn") => Operator::NotIn,
+            Some("Exists") => Operator::Exists,
+            Some("DoesNotExist") => Operator::DoesNotExist,
+            other => panic!("an operator not known: {other:?}"),
+        };
+        let values = one["values"].as_array().into_iter().flatten().map(text).collect();
+        selector.requirements.push(Requirement { key: text(&one["key"]), operator, values });
+    }
+    selector
+}
+
+/// The `addedAffinity` of NodeAffinity's arguments, read as a pod's own would be.
+pub fn added_affinity(args: &Value) -> NodeAffinity {
+    let affinity = json!({"nodeAffinity": args["addedAffinity"]});
+    pod(&json!({"spec": {"affinity": affinity}})).spec.node_affinity.clone()
+}
+
+/// How the existing pod stands, by its metadata.
+pub fn standing(written: &Value) -> Standing {
+    match written["metadata"]["deletionTimestamp"].is_null() {
+        true => Standing::Staying,
+        false => Standing::Leaving,
+    }
+}
+
 /// Nodes by name, with pods on them.
 #[derive(Default)]
 pub struct Cluster {
@@ -82,15 +160,48 @@ impl Cluster {
         self.snapshot.set_node(id, &node(written));
     }
 
+    pub fn has(&self, node: &str) -> bool {
+        self.ids.contains_key(node)
+    }
+
     pub fn name(&self, id: Id<Node>) -> String {
         self.snapshot.node(id).expect("a known node").written_name().to_owned()
     }
 
-    /// Puts the pod of this key (namespace and name) on a node.
+    /// Takes in the objects besides nodes and pods that count: `case` has them by list.
+    pub fn surround(&mut self, case: &Value) {
+        let around = self.snapshot.surroundings_mut();
+        let list = |field: &str| case[field].as_array().cloned().unwrap_or_default();
+        for written in list("namespaces") {
+            let labels = Arc::new(labels(&written["metadata"]["labels"]));
+            around.set_namespace(&name_of(&written), Some(labels));
+        }
+        for written in list("services") {
+            let selector = &written["spec"]["selector"];
+            let selector = selector.is_object().then(|| Arc::new(labels(selector)));
+            around.set_service(&namespace_of(&written), &name_of(&written), selector);
+        }
+        for (field, kind) in OWNERS {
+            for written in list(field) {
+                let selector = match kind {
+                    "ReplicationController" => json!({"matchLabels": written["spec"]["selector"]}),
+                    _ => written["spec"]["selector"].clone(),
+                };
+                let uid = uid_of(&written, kind, case);
+                around.set_owner(uid, Some(Arc::new(self::selector(&selector))));
+            }
+        }
+    }
+
+    /// Puts the pod of this key (namespace and name) on a node, there to stay.
     pub fn place(&mut self, node: &str, key: &str, shape: &PodShape) {
+        self.place_as(node, key, shape, Standing::Staying);
+    }
+
+    /// The same of a pod that may be on its way out.
+    pub fn place_as(&mut self, node: &str, key: &str, shape: &PodShape, standing: Standing) {
         let next = Id::from_parts(self.pods.len() as u32, 0);
         let pod = *self.pods.entry(key.to_owned()).or_insert(next);
-        let standing = Standing::Staying;
         let resident = Resident { pod, shape: shape.clone(), start: None, standing };
         self.snapshot.add_pod(self.ids[node], resident);
     }

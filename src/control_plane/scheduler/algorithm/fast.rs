@@ -23,7 +23,8 @@ use std::sync::Arc;
 use super::diagnosis::Diagnosis;
 use super::framework::{Order, Plugin, PluginSet, PreFilter, Question, normalized};
 use super::plugins::node_affinity;
-use super::profile::Profile;
+use super::plugins::topology_spread::default_selector;
+use super::profile::{Profile, SpreadDefaults};
 use super::shape::PodShape;
 use super::snapshot::Snapshot;
 use super::{feasible_to_find, heap_rank, plain};
@@ -198,8 +199,15 @@ impl Algorithm {
 }
 
 /// Whether no plugin has anything to say that the memory does not know.
-fn is_known(_q: Question<'_>) -> bool {
-    true
+fn is_known(q: Question<'_>) -> bool {
+    let acts = |plugin| q.profile.filters.has(plugin) || q.profile.weight(plugin) > 0;
+    let is_spread = || match &q.profile.spread {
+        SpreadDefaults::List(list) if list.is_empty() => !q.pod.spec().spread.is_empty(),
+        _ => !q.pod.spec().spread.is_empty() || default_selector(q).is_some(),
+    };
+    let has_terms = || q.pod.has_pod_terms() || q.snapshot.has_pod_terms();
+    !(acts(Plugin::InterPodAffinity) && has_terms()
+        || acts(Plugin::PodTopologySpread) && is_spread())
 }
 
 /// Looks at nodes from place `start` on, round and round, until enough are found; returns how many

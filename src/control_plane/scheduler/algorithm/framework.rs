@@ -10,8 +10,8 @@ use smallvec::SmallVec;
 
 use super::node_info::NodeInfo;
 use super::plugins::{
-    balanced, dynamic_resources, fit, image_locality, node_affinity, node_name, node_ports,
-    node_unschedulable, taint_toleration,
+    balanced, dynamic_resources, fit, image_locality, inter_pod_affinity, node_affinity, node_name,
+    node_ports, node_unschedulable, taint_toleration, topology_spread,
 };
 use super::profile::Profile;
 use super::shape::PodShape;
@@ -67,9 +67,11 @@ impl Rejection {
             Plugin::NodeUnschedulable => one(node_unschedulable::REASON),
             Plugin::NodeName => one(node_name::REASON),
             Plugin::TaintToleration => one(taint_toleration::REASON),
-            Plugin::NodeAffinity => one(node_affinity::REASON),
+            Plugin::NodeAffinity => one(node_affinity::reason(self.detail)),
             Plugin::NodePorts => one(node_ports::REASON),
             Plugin::NodeResourcesFit => fit::reasons(fit::Shortage(self.detail), pod),
+            Plugin::PodTopologySpread => one(topology_spread::filter::reason(self.detail)),
+            Plugin::InterPodAffinity => one(inter_pod_affinity::filter::reason(self.detail)),
             _ => SmallVec::new(),
         }
     }
@@ -100,48 +102,80 @@ pub enum PreFilter {
 /// What PreFilter worked out for the filters: of each plugin that has any, its state. A plugin
 /// without one has nothing to filter.
 #[derive(Clone, Default, Debug)]
-pub struct CycleState {}
+pub struct CycleState {
+    /// Of PodTopologySpread.
+    pub spread: Option<topology_spread::filter::State>,
+    /// Of InterPodAffinity.
+    pub near: Option<inter_pod_affinity::filter::State>,
+}
 
 impl CycleState {
     /// Counts a pod in that is put on `node` in thought (`PreFilterExtensions.AddPod`). The copy of
     /// the node given to [`filter`] is the caller's to change.
-    pub fn add_pod(&mut self, _q: Question<'_>, _node: &NodeInfo, _pod: &PodShape) {}
+    pub fn add_pod(&mut self, q: Question<'_>, node: &NodeInfo, pod: &PodShape) {
+        self.update(q, node, pod, 1);
+    }
 
     /// Counts a pod out that is taken off `node` in thought (`PreFilterExtensions.RemovePod`).
-    pub fn remove_pod(&mut self, _q: Question<'_>, _node: &NodeInfo, _pod: &PodShape) {}
+    pub fn remove_pod(&mut self, q: Question<'_>, node: &NodeInfo, pod: &PodShape) {
+        self.update(q, node, pod, -1);
+    }
+
+    fn update(&mut self, q: Question<'_>, node: &NodeInfo, pod: &PodShape, delta: i64) {
+        if let Some(spread) = &mut self.spread {
+            spread.update(q, node, pod, delta);
+        }
+        if let Some(near) = &mut self.near {
+            near.update(q, node, pod, delta);
+        }
+    }
 }
 
-/// Runs PreFilter.
+/// Runs PreFilter, plugin by plugin: the first refusal ends it.
 pub fn pre_filter(q: Question<'_>) -> (PreFilter, CycleState) {
-    let state = CycleState::default();
-    let answer = match q.profile.filters.has(Plugin::NodeAffinity) {
+    let has = |plugin| q.profile.filters.has(plugin);
+    let mut state = CycleState::default();
+    let narrowed = match has(Plugin::NodeAffinity) {
         true => node_affinity::pre_filter(q.pod),
         false => PreFilter::All,
     };
-    (answer, state)
+    if let PreFilter::Refused(_) = narrowed {
+        return (narrowed, state);
+    }
+    if has(Plugin::PodTopologySpread) {
+        state.spread = topology_spread::filter::pre_filter(q);
+    }
+    if has(Plugin::InterPodAffinity) {
+        state.near = inter_pod_affinity::filter::pre_filter(q);
+    }
+    (narrowed, state)
 }
 
 /// The filters whose answer follows from the node object alone, in order.
 pub fn filter_static(profile: &Profile, pod: &PodShape, node: &NodeInfo) -> Option<Rejection> {
-    type Filter = fn(&PodShape, &NodeInfo) -> Option<Rejection>;
+    type Filter = fn(&Profile, &PodShape, &NodeInfo) -> Option<Rejection>;
     let filters: [(Plugin, Filter); 4] = [
-        (Plugin::NodeUnschedulable, node_unschedulable::filter),
-        (Plugin::NodeName, node_name::filter),
-        (Plugin::TaintToleration, taint_toleration::filter),
-        (Plugin::NodeAffinity, node_affinity::filter),
+        (Plugin::NodeUnschedulable, |_, pod, node| node_unschedulable::filter(pod, node)),
+        (Plugin::NodeName, |_, pod, node| node_name::filter(pod, node)),
+        (Plugin::TaintToleration, |_, pod, node| taint_toleration::filter(pod, node)),
+        (Plugin::NodeAffinity, |profile, pod, node| {
+            node_affinity::filter(&profile.added_affinity, pod, node)
+        }),
     ];
     let enabled = filters.into_iter().filter(|(plugin, _)| profile.filters.has(*plugin));
-    enabled.filter_map(|(_, filter)| filter(pod, node)).next()
+    enabled.filter_map(|(_, filter)| filter(profile, pod, node)).next()
 }
 
 /// Runs the filters on one node, or on a copy of one with pods added or taken away in thought: the
 /// first rejection, if any.
-pub fn filter(q: Question<'_>, _state: &CycleState, node: &NodeInfo) -> Option<Rejection> {
+pub fn filter(q: Question<'_>, state: &CycleState, node: &NodeInfo) -> Option<Rejection> {
     let has = |plugin| q.profile.filters.has(plugin);
     let of_fit = || fit::filter(&q.profile.fit, q.pod, node);
     filter_static(q.profile, q.pod, node)
         .or_else(|| node_ports::filter(q.pod, node).filter(|_| has(Plugin::NodePorts)))
         .or_else(|| has(Plugin::NodeResourcesFit).then(of_fit).flatten())
+        .or_else(|| state.spread.as_ref()?.filter(q, node))
+        .or_else(|| state.near.as_ref()?.filter(q, node))
 }
 
 /// Whether the largest raw score is the best or the worst.
@@ -202,19 +236,29 @@ pub fn score(q: Question<'_>, plugin: Plugin, nodes: &[&NodeInfo]) -> Option<Plu
             let raw = each(&|node| taint_toleration::score(pod, node));
             Some(PluginScores::by_largest(plugin, raw, Order::Descending))
         }
-        Plugin::NodeAffinity => node_affinity::pre_score(pod).then(|| {
-            let raw = each(&|node| node_affinity::score(pod, node));
-            PluginScores::by_largest(plugin, raw, Order::Ascending)
-        }),
+        Plugin::NodeAffinity => {
+            let added = &q.profile.added_affinity;
+            node_affinity::pre_score(added, pod).then(|| {
+                let raw = each(&|node| node_affinity::score(added, pod, node));
+                PluginScores::by_largest(plugin, raw, Order::Ascending)
+            })
+        }
         Plugin::NodeResourcesFit => {
             let raw = each(&|node| fit::score(&q.profile.fit, pod, node));
             Some(PluginScores::plain(plugin, raw))
         }
+        Plugin::PodTopologySpread => topology_spread::score::score(q, nodes),
+        Plugin::InterPodAffinity => inter_pod_affinity::score::score(q, nodes),
         Plugin::DynamicResources => {
             Some(PluginScores::plain(plugin, each(&|_| dynamic_resources::SCORE)))
         }
-        Plugin::NodeResourcesBalancedAllocation => balanced::pre_score(pod)
-            .then(|| PluginScores::plain(plugin, each(&|node| balanced::score(pod, node)))),
+        Plugin::NodeResourcesBalancedAllocation => {
+            let among = &q.profile.balanced;
+            balanced::pre_score(among, pod).then(|| {
+                let raw = each(&|node| balanced::score(among, pod, node));
+                PluginScores::plain(plugin, raw)
+            })
+        }
         Plugin::ImageLocality => {
             let raw = each(&|node| image_locality::score(pod, node, all));
             Some(PluginScores::plain(plugin, raw))

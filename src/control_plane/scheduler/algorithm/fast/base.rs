@@ -5,7 +5,7 @@
 //! Covers the plugins from NodeUnschedulable to NodeResourcesFit, and the scores of a node for
 //! itself. Refuses to know what depends on other nodes.
 
-use super::super::framework::{Code, Plugin, Rejection, filter_static};
+use super::super::framework::{Plugin, Rejection, filter_static};
 use super::super::node_info::NodeInfo;
 use super::super::plugins::{
     balanced, fit, image_locality, node_affinity, node_ports, taint_toleration,
@@ -21,7 +21,7 @@ pub(super) struct Cell {
     /// The version of the node object that `blocked`, `soft_taints` and `affinity` are good for.
     node: u32,
     /// The plugin that rejects the node for good, whatever pods it has.
-    blocked: Option<Plugin>,
+    blocked: Option<Rejection>,
     /// 0: feasible; else one more than the number of the rejection.
     verdict: u16,
     /// Soft taints not tolerated.
@@ -155,15 +155,15 @@ impl Base {
         if cell.node != version {
             *cell = Cell {
                 node: version,
-                blocked: filter_static(profile, pod, node).map(|rejection| rejection.plugin),
+                blocked: filter_static(profile, pod, node),
                 verdict: 0,
                 soft_taints: taint_toleration::score(pod, node) as u16,
-                affinity: node_affinity::score(pod, node) as i32,
+                affinity: node_affinity::score(&profile.added_affinity, pod, node) as i32,
                 plain: 0,
             };
         }
         let rejection = match cell.blocked {
-            Some(plugin) => Some(Rejection::of(plugin, Code::UnschedulableAndUnresolvable)),
+            Some(rejection) => Some(rejection),
             None => crowded(profile, pod, node),
         };
         match rejection {
@@ -199,8 +199,10 @@ fn crowded(profile: &Profile, pod: &PodShape, node: &NodeInfo) -> Option<Rejecti
 /// Weighted scores of the node for itself.
 fn scores(profile: &Profile, pod: &PodShape, node: &NodeInfo, images: Images) -> i64 {
     let mut sum = profile.weight(Plugin::NodeResourcesFit) * fit::score(&profile.fit, pod, node);
-    if balanced::pre_score(pod) {
-        sum += profile.weight(Plugin::NodeResourcesBalancedAllocation) * balanced::score(pod, node);
+    let among = &profile.balanced;
+    if balanced::pre_score(among, pod) {
+        sum += profile.weight(Plugin::NodeResourcesBalancedAllocation)
+            * balanced::score(among, pod, node);
     }
     if let Images::Among(nodes) = images {
         sum += profile.weight(Plugin::ImageLocality) * image_locality::score(pod, node, nodes);

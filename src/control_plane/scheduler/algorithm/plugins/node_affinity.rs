@@ -6,10 +6,15 @@ use super::super::framework::{Code, Plugin, PluginSet, PreFilter, Refusal, Rejec
 use super::super::node_info::NodeInfo;
 use super::super::shape::PodShape;
 use crate::api::name::Text;
+use crate::api::rules::affinity::NodeAffinity;
 use crate::api::rules::selector::Operator;
 
 /// Its words.
 pub const REASON: &str = "node(s) didn't match Pod's node affinity/selector";
+/// Its words for nodes that the profile's own affinity excludes.
+pub const REASON_ENFORCED: &str = "node(s) didn't match scheduler-enforced node affinity";
+/// [`Rejection::detail`] of the latter.
+const ENFORCED: u64 = 1;
 /// Its words for terms that name different nodes at once.
 pub const REASON_CONFLICT: &str = "pod affinity terms conflict";
 
@@ -52,24 +57,28 @@ pub fn selects(pod: &PodShape, node: &NodeInfo) -> bool {
         && spec.node_affinity.allows(node.written_name(), &node.labels)
 }
 
-/// Rejects nodes that are not selected.
-pub fn filter(pod: &PodShape, node: &NodeInfo) -> Option<Rejection> {
-    (pod.selects_nodes() && !selects(pod, node))
-        .then_some(Rejection::of(Plugin::NodeAffinity, Code::UnschedulableAndUnresolvable))
+/// The words of a rejection.
+pub fn reason(detail: u64) -> &'static str {
+    if detail == ENFORCED { REASON_ENFORCED } else { REASON }
 }
 
-/// Whether the pod has any node affinity at all.
-pub fn pre_score(pod: &PodShape) -> bool {
-    !pod.spec().node_affinity.preferred.is_empty()
+/// Rejects nodes that are not selected, by the affinity the profile adds or by the pod.
+pub fn filter(added: &NodeAffinity, pod: &PodShape, node: &NodeInfo) -> Option<Rejection> {
+    let (plugin, code) = (Plugin::NodeAffinity, Code::UnschedulableAndUnresolvable);
+    if !added.allows(node.written_name(), &node.labels) {
+        return Some(Rejection { plugin, code, detail: ENFORCED });
+    }
+    (pod.selects_nodes() && !selects(pod, node)).then_some(Rejection::of(plugin, code))
+}
+
+/// Whether the profile or the pod prefers any nodes.
+pub fn pre_score(added: &NodeAffinity, pod: &PodShape) -> bool {
+    !added.preferred.is_empty() || !pod.spec().node_affinity.preferred.is_empty()
 }
 
 /// The weights of the preferred terms that select the node, summed.
-pub fn score(pod: &PodShape, node: &NodeInfo) -> i64 {
-    pod.spec()
-        .node_affinity
-        .preferred
-        .iter()
-        .filter(|(_, term)| term.matches(node.written_name(), &node.labels))
-        .map(|(weight, _)| i64::from(*weight))
-        .sum()
+pub fn score(added: &NodeAffinity, pod: &PodShape, node: &NodeInfo) -> i64 {
+    let terms = added.preferred.iter().chain(&pod.spec().node_affinity.preferred);
+    let selecting = terms.filter(|(_, term)| term.matches(node.written_name(), &node.labels));
+    selecting.map(|(weight, _)| i64::from(*weight)).sum()
 }
