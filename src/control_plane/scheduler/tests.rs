@@ -2,6 +2,7 @@
 //! 5 ms and is seen 2 ms later.
 
 mod agreement;
+mod company;
 mod world;
 
 use super::algorithm::PodShape;

@@ -81,30 +81,7 @@ impl Algorithm {
         snapshot: &Snapshot,
         pod: &PodShape,
     ) -> Result<Id<Node>, Box<Diagnosis>> {
-        let profile = self.profile.clone();
-        let q = Question { profile: &profile, snapshot, pod };
-        if snapshot.is_empty() || !snapshot.nominations().is_empty() || !is_known(q) {
-            return self.explained(q, None);
-        }
-        if profile.filters.has(Plugin::NodeAffinity) {
-            match node_affinity::pre_filter(pod) {
-                PreFilter::All => {}
-                PreFilter::Only(names, plugins) if names.len() == 1 => {
-                    return self.named(q, &names[0], plugins);
-                }
-                _ => return self.explained(q, None),
-            }
-        }
-        let recollection = self.memory.of(q);
-        self.feasible.clear();
-        let processed = find(q, recollection, self.start, &mut self.feasible);
-        let from = self.start;
-        self.start = (self.start + processed) % snapshot.len();
-        match self.feasible.as_slice() {
-            [] => Err(self.diagnosis(q, from)),
-            [only] => Ok(snapshot.row(only.slot).id),
-            _ => Ok(snapshot.row(self.best(q)).id),
-        }
+        self.schedule_first(snapshot, pod, None)
     }
 
     /// The same for a pod that was promised the node `first`, or has a hint to it: see
@@ -115,11 +92,41 @@ impl Algorithm {
         pod: &PodShape,
         first: Option<Id<Node>>,
     ) -> Result<Id<Node>, Box<Diagnosis>> {
-        if first.is_none() {
-            return self.schedule(snapshot, pod);
-        }
         let profile = self.profile.clone();
-        self.explained(Question { profile: &profile, snapshot, pod }, first)
+        let q = Question { profile: &profile, snapshot, pod };
+        if snapshot.is_empty() || !is_known(q) {
+            return self.explained(q, first);
+        }
+        if profile.filters.has(Plugin::NodeAffinity) {
+            match node_affinity::pre_filter(pod) {
+                PreFilter::All => {}
+                PreFilter::Only(names, plugins) if names.len() == 1 && first.is_none() => {
+                    return self.named(q, &names[0], plugins);
+                }
+                _ => return self.explained(q, first),
+            }
+        }
+        let mut known = self.memory.of(q);
+        if !snapshot.nominations().is_empty() && known.company.minds_nominees(snapshot) {
+            return self.explained(q, first);
+        }
+        if let Some(first) = first.filter(|&id| snapshot.node(id).is_some())
+            && known.rejection(q, first.slot() as u32).is_none()
+        {
+            return Ok(first);
+        }
+        self.feasible.clear();
+        let processed = find(q, &mut known, self.start, &mut self.feasible);
+        if self.feasible.len() > 1 {
+            known.company.score(q, &known.classes.tallies, &mut self.feasible);
+        }
+        let from = self.start;
+        self.start = (self.start + processed) % snapshot.len();
+        match self.feasible.as_slice() {
+            [] => Err(self.diagnosis(q, from)),
+            [only] => Ok(snapshot.row(only.slot).id),
+            _ => Ok(snapshot.row(self.best(q)).id),
+        }
     }
 
     /// Pods of which the memory does not know everything.
@@ -143,11 +150,12 @@ impl Algorithm {
         let nodes = q.snapshot.len();
         let mut diagnosis = Diagnosis { nodes, narrowed_by, ..Diagnosis::default() };
         let Some(node) = q.snapshot.named(name) else { return Err(Box::new(diagnosis)) };
+        let mut known = self.memory.of(q);
+        if !q.snapshot.nominations().is_empty() && known.company.minds_nominees(q.snapshot) {
+            return self.explained(q, None);
+        }
         self.start = (self.start + 1) % nodes;
-        let Recollection { base, .. } = self.memory.of(q);
-        let place = q.snapshot.place(node.id.slot() as u32) as usize;
-        base.feasible_word(place / WORD, q.snapshot, q.profile);
-        match base.rejection(place) {
+        match known.rejection(q, node.id.slot() as u32) {
             None => Ok(node.id),
             Some(rejection) => {
                 diagnosis.rejected.push((node.id, rejection));
@@ -159,12 +167,12 @@ impl Algorithm {
     /// Why no node will do, after all were looked at from place `from` on.
     fn diagnosis(&mut self, q: Question<'_>, from: usize) -> Box<Diagnosis> {
         let order = q.snapshot.order();
-        let Recollection { base, .. } = self.memory.of(q);
+        let mut known = self.memory.of(q);
         let mut rejected = Vec::with_capacity(order.len());
         for step in 0..order.len() {
-            let place = (from + step) % order.len();
-            let node = q.snapshot.row(order[place]).id;
-            rejected.extend(base.rejection(place).map(|rejection| (node, rejection)));
+            let slot = order[(from + step) % order.len()];
+            let rejection = known.rejection(q, slot);
+            rejected.extend(rejection.map(|rejection| (q.snapshot.row(slot).id, rejection)));
         }
         Box::new(Diagnosis { nodes: order.len(), rejected, ..Diagnosis::default() })
     }
@@ -214,7 +222,7 @@ fn is_known(q: Question<'_>) -> bool {
 /// were looked at.
 fn find(
     q: Question<'_>,
-    known: Recollection<'_>,
+    known: &mut Recollection<'_>,
     start: usize,
     feasible: &mut Vec<Candidate>,
 ) -> usize {
@@ -223,6 +231,7 @@ fn find(
     // Nodes may have gone since: the place counts round and round.
     let start = start % nodes;
     let wanted = feasible_to_find(q.profile.percentage, nodes);
+    let (is_open, tallies) = (known.company.is_open(), &known.classes.tallies);
     for (from, to) in [(start, nodes), (0, start)] {
         let mut place = from;
         while place < to {
@@ -236,12 +245,15 @@ fn find(
             while bits != 0 {
                 let place = word * WORD + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
+                let (cell, slot) = (known.base.cell(place), order[place]);
+                if !is_open && known.company.rejection(slot, tallies).is_some() {
+                    continue;
+                }
                 if feasible.len() == wanted {
                     return (place + nodes - start) % nodes;
                 }
-                let cell = known.base.cell(place);
                 feasible.push(Candidate {
-                    slot: order[place],
+                    slot,
                     affinity: cell.affinity,
                     soft_taints: cell.soft_taints,
                     total: cell.plain,

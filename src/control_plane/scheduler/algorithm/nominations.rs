@@ -30,6 +30,12 @@ pub struct Nominations {
     /// In the order of the promises.
     by_node: BTreeMap<Id<Node>, Vec<Nominee>>,
     of_pod: BTreeMap<Id<Pod>, Id<Node>>,
+    /// How many have required anti-affinity.
+    repelling: usize,
+}
+
+fn repels(shape: &PodShape) -> bool {
+    !shape.spec().pod_anti_affinity.required.is_empty()
 }
 
 impl Nominations {
@@ -37,6 +43,7 @@ impl Nominations {
     pub fn set(&mut self, pod: Id<Pod>, shape: &PodShape, node: Id<Node>) {
         self.remove(pod);
         self.of_pod.insert(pod, node);
+        self.repelling += usize::from(repels(shape));
         self.by_node.entry(node).or_default().push(Nominee { pod, shape: shape.clone() });
     }
 
@@ -44,7 +51,10 @@ impl Nominations {
     pub fn remove(&mut self, pod: Id<Pod>) -> Option<Id<Node>> {
         let node = self.of_pod.remove(&pod)?;
         if let Some(nominees) = self.by_node.get_mut(&node) {
-            nominees.retain(|nominee| nominee.pod != pod);
+            if let Some(at) = nominees.iter().position(|nominee| nominee.pod == pod) {
+                let gone = nominees.remove(at);
+                self.repelling -= usize::from(repels(&gone.shape));
+            }
             if nominees.is_empty() {
                 self.by_node.remove(&node);
             }
@@ -60,6 +70,12 @@ impl Nominations {
     /// The pods that are promised this node.
     pub fn at(&self, node: Id<Node>) -> &[Nominee] {
         self.by_node.get(&node).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether any of those who were promised a node keeps others away from it, by required
+    /// anti-affinity.
+    pub(super) fn any_repels(&self) -> bool {
+        self.repelling > 0
     }
 
     /// Whether nobody is promised anything.

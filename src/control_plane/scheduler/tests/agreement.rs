@@ -5,17 +5,24 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
-use super::super::algorithm::profile::{Fit, Scored, Strategy as Scoring};
+use super::super::algorithm::framework::Question;
+use super::super::algorithm::plain::explain_first;
+use super::super::algorithm::profile::{
+    Fit, ResidentPreferences, Scored, SpreadDefaults, Strategy as Scoring,
+};
 use super::super::algorithm::{
     Algorithm, Diagnosis, Plugin, PodShape, Profile, Resident, Snapshot, Standing, explain,
 };
+use super::company::{APPS, NAMESPACES, OWNER, ask};
 use super::world::{node, pod};
-use crate::api::node::{Node, NodeImage, Schedulability, ZONE_LABEL};
+use crate::api::meta::Labels;
+use crate::api::node::{HOSTNAME_LABEL, Node, NodeImage, Schedulability, ZONE_LABEL};
 use crate::api::pod::{Container, Lifetime, Pod, Protocol, PullPolicy};
 use crate::api::resources::Resources;
 use crate::api::rules::affinity::Term;
 use crate::api::rules::ports::HostPort;
-use crate::api::rules::selector::{Operator, Requirement};
+use crate::api::rules::selector::{Operator, Requirement, Selector};
+use crate::api::rules::spread::{InclusionPolicy, SpreadConstraint, WhenUnsatisfiable};
 use crate::api::rules::taints::{Comparison, Effect, Taint, Toleration};
 use crate::base::id::Id;
 
@@ -23,16 +30,31 @@ use crate::base::id::Id;
 enum Step {
     Node(u32, u8),
     NoNode(u32),
-    Schedule(u8),
+    Schedule(u8, u16),
     Free(u8),
+    /// A pod that was placed is on its way out.
+    Leave(u8),
+    /// A pod of these kinds is promised a node.
+    Promise(u32, u8, u16),
+    Withdraw,
+    /// A Service of this name selects pods by label, or selects none.
+    Service(u8),
+    /// A namespace has these labels, or is gone.
+    Namespace(u8),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         2 => (0..150_u32, any::<u8>()).prop_map(|(at, kind)| Step::Node(at, kind)),
         1 => (0..150_u32).prop_map(Step::NoNode),
-        8 => any::<u8>().prop_map(Step::Schedule),
+        16 => any::<(u8, u16)>().prop_map(|(kind, company)| Step::Schedule(kind, company)),
         2 => any::<u8>().prop_map(Step::Free),
+        1 => any::<u8>().prop_map(Step::Leave),
+        1 => (0..150_u32, any::<(u8, u16)>())
+            .prop_map(|(at, (kind, company))| Step::Promise(at, kind, company)),
+        1 => Just(Step::Withdraw),
+        1 => any::<u8>().prop_map(Step::Service),
+        1 => any::<u8>().prop_map(Step::Namespace),
     ];
     prop::collection::vec(step, 1..300)
 }
@@ -41,8 +63,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn some_node(at: u32, kind: u8) -> Node {
     let mut node = node(&format!("n{at}"), 1000 + 500 * i64::from(kind & 3));
     let zone = ["a", "b", "c", "c"][usize::from(kind >> 6)];
-    let labels = [(ZONE_LABEL.into(), zone.into())];
-    node.meta.labels = Arc::new(labels.into());
+    let mut labels: Labels = [(ZONE_LABEL.into(), zone.into())].into();
+    if kind & 0b1100_0000 == 0b1000_0000 && at % 4 == 0 {
+        labels.clear();
+    }
+    if at % 16 != 3 {
+        labels.insert(HOSTNAME_LABEL.into(), format!("n{at}").into());
+    }
+    node.meta.labels = Arc::new(labels);
     let taint = |effect| Taint { key: "t".into(), value: "".into(), effect };
     node.taints = match (kind >> 2) & 3 {
         0 => Arc::from([taint(Effect::NoSchedule)]),
@@ -58,9 +86,10 @@ fn some_node(at: u32, kind: u8) -> Node {
     node
 }
 
-/// One of 256 kinds of pods.
-fn some_pod(kind: u8) -> Pod {
+/// One of 256 kinds of pods that asks for others in one of 65,536 ways.
+fn some_pod(kind: u8, company: u16) -> Pod {
     let mut pod = pod("p", 50 * i64::from(kind & 3));
+    ask(&mut pod, company);
     let spec = Arc::make_mut(&mut pod.spec);
     if kind & 4 != 0 {
         spec.tolerations.push(Toleration {
@@ -118,7 +147,7 @@ fn container(image: &str) -> Container {
 }
 
 /// The default profile, or one that packs, weighs otherwise, or leaves plugins out.
-fn some_profile(setting: u8) -> Arc<Profile> {
+fn some_profile(setting: u16) -> Arc<Profile> {
     let mut profile = Profile::default();
     if setting & 1 != 0 {
         let line = vec![(0, 20), (40, 100), (100, 0)];
@@ -150,6 +179,35 @@ fn some_profile(setting: u8) -> Arc<Profile> {
             profile.weights[plugin as usize] = 13;
         }
     }
+    let leave_out = [(8, Plugin::PodTopologySpread), (9, Plugin::InterPodAffinity)];
+    for (bit, plugin) in leave_out {
+        if setting & (1 << bit) != 0 && setting & 1 != 0 {
+            profile.filters.remove(plugin);
+        }
+        if setting & (4 << bit) != 0 && setting & 1 != 0 {
+            profile.weights[plugin as usize] = 0;
+        }
+    }
+    if setting & (1 << 12) != 0 {
+        profile.hard_pod_affinity_weight = i32::from(setting >> 13) * 20;
+        profile.preferences_of_residents = ResidentPreferences::Ignored;
+    }
+    if setting & (3 << 13) == 3 << 13 {
+        let of = |key: &str, unsatisfiable| SpreadConstraint {
+            max_skew: 2,
+            topology_key: key.into(),
+            unsatisfiable,
+            selector: None,
+            min_domains: None,
+            node_affinity: InclusionPolicy::Honor,
+            node_taints: InclusionPolicy::Ignore,
+            match_label_keys: Vec::new(),
+        };
+        profile.spread = SpreadDefaults::List(vec![
+            of(ZONE_LABEL, WhenUnsatisfiable::ScheduleAnyway),
+            of(HOSTNAME_LABEL, WhenUnsatisfiable::DoNotSchedule),
+        ]);
+    }
     Arc::new(profile)
 }
 
@@ -166,68 +224,144 @@ enum Deaf {
     ToPlaced,
 }
 
-/// Lets both ways decide step by step, on equal snapshots unless the fast one is deaf.
+/// Both ways on equal snapshots, unless the fast one is deaf.
+struct Pair {
+    deaf: Deaf,
+    snapshot: Snapshot,
+    /// What the deaf way heard.
+    heard: Option<Snapshot>,
+    algorithm: Algorithm,
+    placed: Vec<(Id<Node>, Resident)>,
+    promised: Vec<Id<Pod>>,
+    born: u32,
+}
+
+fn id(at: u32) -> Id<Node> {
+    Id::from_parts(at, 0)
+}
+
+impl Pair {
+    fn tell(&mut self, but: Option<Deaf>, change: impl Fn(&mut Snapshot)) {
+        change(&mut self.snapshot);
+        if let Some(heard) = self.heard.as_mut().filter(|_| but != Some(self.deaf)) {
+            change(heard);
+        }
+    }
+
+    fn next_pod(&mut self) -> Id<Pod> {
+        self.born += 1;
+        Id::from_parts(self.born, 0)
+    }
+
+    fn apply(&mut self, step: Step, profile: &Profile) -> Result<(), TestCaseError> {
+        match step {
+            Step::Node(at, kind) => {
+                self.tell(Some(Deaf::ToNodes), |it| it.set_node(id(at), &some_node(at, kind)));
+            }
+            Step::NoNode(at) => self.tell(None, |it| it.remove_node(id(at))),
+            Step::Free(which) if !self.placed.is_empty() => {
+                let at = usize::from(which) % self.placed.len();
+                let (node, resident) = self.placed.swap_remove(at);
+                self.tell(Some(Deaf::ToFreed), |it| drop(it.remove_pod(node, resident.pod)));
+            }
+            Step::Leave(which) if !self.placed.is_empty() => {
+                let at = usize::from(which) % self.placed.len();
+                let (node, resident) = &mut self.placed[at];
+                resident.standing = Standing::Leaving;
+                let (node, resident) = (*node, resident.clone());
+                self.tell(None, |it| it.change_pod(node, resident.clone()));
+            }
+            Step::Free(_) | Step::Leave(_) => {}
+            Step::Promise(at, kind, company) => {
+                let (pod, shape) = (self.next_pod(), PodShape::of(&some_pod(kind, company)));
+                self.promised.push(pod);
+                self.tell(None, |it| it.promise(pod, &shape, id(at)));
+            }
+            Step::Withdraw => {
+                if let Some(pod) = self.promised.pop() {
+                    self.tell(None, |it| {
+                        it.withdraw(pod);
+                    });
+                }
+            }
+            Step::Service(kind) => self.tell(None, |it| set_service(it, kind)),
+            Step::Namespace(kind) => self.tell(None, |it| set_namespace(it, kind)),
+            Step::Schedule(kind, company) => return self.schedule(kind, company, profile),
+        }
+        Ok(())
+    }
+
+    fn schedule(&mut self, kind: u8, company: u16, profile: &Profile) -> Result<(), TestCaseError> {
+        let shape = PodShape::of(&some_pod(kind, company));
+        self.tell(None, Snapshot::settle);
+        let q = Question { profile, snapshot: &self.snapshot, pod: &shape };
+        // Now and then there is a node to be tried first.
+        let first = (company & 0x3f == 0x3f).then(|| id(u32::from(kind) % 40));
+        let plain = explain_first(q, self.algorithm.start(), first);
+        let told = self.heard.as_ref().unwrap_or(&self.snapshot);
+        let fast = self.algorithm.schedule_first(told, &shape, first);
+        let wanted = plain.chosen.ok_or_else(|| Box::new(plain.diagnosis.clone()));
+        prop_assert_eq!(&fast, &wanted);
+        prop_assert_eq!(self.algorithm.start(), plain.next_start);
+        if let Err(diagnosis) = &fast {
+            let words = |diagnosis: &Diagnosis| diagnosis.message(&shape, profile);
+            prop_assert_eq!(words(diagnosis), words(&plain.diagnosis));
+        }
+        if let Ok(node) = fast {
+            let (pod, standing) = (self.next_pod(), Standing::Staying);
+            let resident = Resident { pod, shape, start: None, standing };
+            self.tell(Some(Deaf::ToPlaced), |it| it.add_pod(node, resident.clone()));
+            self.placed.push((node, resident));
+        }
+        Ok(())
+    }
+}
+
+fn set_service(snapshot: &mut Snapshot, kind: u8) {
+    let app: Labels = [("app".into(), APPS[usize::from(kind & 3).min(2)].into())].into();
+    let around = snapshot.surroundings_mut();
+    let namespace = NAMESPACES[usize::from(kind >> 2 & 3).min(2)].into();
+    let selector = (kind & 16 == 0).then(|| Arc::new(app.clone()));
+    around.set_service(&namespace, &if kind & 32 == 0 { "one" } else { "two" }.into(), selector);
+    if kind & 64 != 0 {
+        let selector = (kind & 128 != 0).then(|| Arc::new(Selector::of_labels(&app)));
+        around.set_owner(OWNER, selector);
+    }
+}
+
+fn set_namespace(snapshot: &mut Snapshot, kind: u8) {
+    let name = NAMESPACES[usize::from(kind & 3).min(2)].into();
+    let labels = match kind & 4 {
+        0 => Labels::new(),
+        _ => [("team".into(), "x".into())].into(),
+    };
+    let labels = (kind & 8 == 0).then(|| Arc::new(labels));
+    snapshot.surroundings_mut().set_namespace(&name, labels);
+}
+
+/// Lets both ways decide step by step; there are `nodes` nodes at first.
 fn agree(
     first: [u8; 32],
+    nodes: u32,
     steps: Vec<Step>,
     profile: &Arc<Profile>,
     deaf: Deaf,
 ) -> Result<(), TestCaseError> {
     let mut snapshot = Snapshot::new();
-    let mut algorithm = Algorithm::new(profile.clone());
-    let mut placed: Vec<(Id<Node>, Id<Pod>)> = Vec::new();
-    let mut born = 0;
-    let id = |at: u32| Id::from_parts(at, 0);
-    for at in 0..120 {
+    for at in 0..nodes {
         let kind = first[at as usize % 32].wrapping_add(at as u8);
         snapshot.set_node(id(at), &some_node(at, kind));
     }
-    let mut heard = (deaf != Deaf::No).then(|| snapshot.clone());
-    for step in steps {
-        match step {
-            Step::Node(at, kind) => {
-                snapshot.set_node(id(at), &some_node(at, kind));
-                let heard = heard.as_mut().filter(|_| deaf != Deaf::ToNodes);
-                heard.into_iter().for_each(|it| it.set_node(id(at), &some_node(at, kind)));
-            }
-            Step::NoNode(at) => {
-                snapshot.remove_node(id(at));
-                heard.iter_mut().for_each(|it| it.remove_node(id(at)));
-            }
-            Step::Free(which) if !placed.is_empty() => {
-                let (node, pod) = placed.swap_remove(usize::from(which) % placed.len());
-                snapshot.remove_pod(node, pod);
-                let heard = heard.as_mut().filter(|_| deaf != Deaf::ToFreed);
-                heard.into_iter().for_each(|it| drop(it.remove_pod(node, pod)));
-            }
-            Step::Free(_) => {}
-            Step::Schedule(kind) => {
-                let shape = PodShape::of(&some_pod(kind));
-                snapshot.settle();
-                heard.iter_mut().for_each(Snapshot::settle);
-                let plain = explain(&snapshot, &shape, algorithm.start(), algorithm.profile());
-                let fast = algorithm.schedule(heard.as_ref().unwrap_or(&snapshot), &shape);
-                let wanted = plain.chosen.ok_or_else(|| Box::new(plain.diagnosis.clone()));
-                prop_assert_eq!(&fast, &wanted);
-                prop_assert_eq!(algorithm.start(), plain.next_start);
-                if let Err(diagnosis) = &fast {
-                    let words = |diagnosis: &Diagnosis| diagnosis.message(&shape, profile);
-                    prop_assert_eq!(words(diagnosis), words(&plain.diagnosis));
-                }
-                if let Ok(node) = fast {
-                    born += 1;
-                    let pod = Id::from_parts(born, 0);
-                    let standing = Standing::Staying;
-                    let resident = Resident { pod, shape, start: None, standing };
-                    snapshot.add_pod(node, resident.clone());
-                    let heard = heard.as_mut().filter(|_| deaf != Deaf::ToPlaced);
-                    heard.into_iter().for_each(|it| it.add_pod(node, resident.clone()));
-                    placed.push((node, pod));
-                }
-            }
-        }
-    }
-    Ok(())
+    let mut pair = Pair {
+        deaf,
+        heard: (deaf != Deaf::No).then(|| snapshot.clone()),
+        snapshot,
+        algorithm: Algorithm::new(profile.clone()),
+        placed: Vec::new(),
+        promised: Vec::new(),
+        born: 0,
+    };
+    steps.into_iter().try_for_each(|step| pair.apply(step, profile))
 }
 
 proptest! {
@@ -236,10 +370,11 @@ proptest! {
     #[test]
     fn columns_and_plain_steps_agree(
         first in any::<[u8; 32]>(),
+        nodes in prop_oneof![Just(6_u32), Just(20), Just(130)],
         steps in steps(),
-        setting in any::<u8>(),
+        setting in any::<u16>(),
     ) {
-        agree(first, steps, &some_profile(setting), Deaf::No)?;
+        agree(first, nodes, steps, &some_profile(setting), Deaf::No)?;
     }
 }
 
@@ -255,7 +390,7 @@ fn a_way_that_misses_a_change_is_caught() {
         let mut runner =
             TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
         let agreed = runner.run(&(any::<[u8; 32]>(), steps()), |(first, steps)| {
-            agree(first, steps, &some_profile(0), deaf)
+            agree(first, 120, steps, &some_profile(0), deaf)
         });
         assert!(agreed.is_err(), "nobody noticed a way that is deaf {deaf:?}");
     }
@@ -264,13 +399,12 @@ fn a_way_that_misses_a_change_is_caught() {
 /// The search starts where the last one ended, also when fewer nodes are left than that.
 #[test]
 fn a_start_beyond_the_last_node_counts_round() {
-    let id = |at: u32| Id::from_parts(at, 0);
     let mut snapshot = Snapshot::new();
     for at in 0..5 {
         snapshot.set_node(id(at), &some_node(at, 0b1111_1000));
     }
     snapshot.settle();
-    let shape = PodShape::of(&some_pod(0));
+    let shape = PodShape::of(&some_pod(0, 0xffff));
     for start in 0..13 {
         let mut algorithm = Algorithm::new(Arc::default());
         algorithm.start_at(start);

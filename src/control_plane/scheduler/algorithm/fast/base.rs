@@ -11,6 +11,7 @@ use super::super::plugins::{
     balanced, fit, image_locality, node_affinity, node_ports, taint_toleration,
 };
 use super::super::profile::Profile;
+use super::super::resident::{Resident, Standing};
 use super::super::shape::PodShape;
 use super::super::snapshot::Snapshot;
 use super::bits::{Bits, WORD};
@@ -20,10 +21,10 @@ use super::bits::{Bits, WORD};
 pub(super) struct Cell {
     /// The version of the node object that `blocked`, `soft_taints` and `affinity` are good for.
     node: u32,
-    /// The plugin that rejects the node for good, whatever pods it has.
-    blocked: Option<Rejection>,
-    /// 0: feasible; else one more than the number of the rejection.
-    verdict: u16,
+    /// The rejection for good, whatever pods the node has; [`FEASIBLE`] if there is none.
+    blocked: u32,
+    /// The number of the rejection, [`FEASIBLE`] if there is none.
+    verdict: u32,
     /// Soft taints not tolerated.
     pub soft_taints: u16,
     /// Weights of preferred node affinity terms, summed.
@@ -32,8 +33,11 @@ pub(super) struct Cell {
     pub plain: i64,
 }
 
+/// No rejection.
+const FEASIBLE: u32 = u32::MAX;
+
 const BLANK: Cell =
-    Cell { node: 0, blocked: None, verdict: 0, soft_taints: 0, affinity: 0, plain: 0 };
+    Cell { node: 0, blocked: FEASIBLE, verdict: FEASIBLE, soft_taints: 0, affinity: 0, plain: 0 };
 
 /// Columns for one kind of request.
 #[derive(Debug)]
@@ -42,8 +46,8 @@ pub(super) struct Base {
     stale: Bits,
     feasible: Bits,
     cells: Vec<Cell>,
-    /// Rejections met so far, with how many cells that are not stale have each.
-    verdicts: Vec<(Rejection, u32)>,
+    /// Rejections met so far.
+    verdicts: Vec<Rejection>,
     /// Whether a node with one of the pod's images is known: then its scores count.
     images: Images,
 }
@@ -89,7 +93,6 @@ impl Base {
         self.feasible = Bits::none(nodes);
         self.cells.clear();
         self.cells.resize(nodes, BLANK);
-        self.verdicts.iter_mut().for_each(|(_, count)| *count = 0);
     }
 
     /// The node at a place is another now.
@@ -98,9 +101,6 @@ impl Base {
         if place < self.cells.len() && !self.stale.has(place) {
             self.stale.insert(place);
             self.feasible.remove(place);
-            if let Some(at) = self.cells[place].verdict.checked_sub(1) {
-                self.verdicts[usize::from(at)].1 -= 1;
-            }
         }
     }
 
@@ -128,13 +128,6 @@ impl Base {
         self.feasible.word(word)
     }
 
-    /// Works out what is stale everywhere.
-    pub fn settle(&mut self, snapshot: &Snapshot, profile: &Profile) {
-        for word in 0..self.stale.words() {
-            self.feasible_word(word, snapshot, profile);
-        }
-    }
-
     /// The cell of a place that was worked out.
     #[inline]
     pub fn cell(&self, place: usize) -> &Cell {
@@ -143,46 +136,68 @@ impl Base {
 
     /// Why the node at a place that was worked out is rejected, if it is.
     pub fn rejection(&self, place: usize) -> Option<Rejection> {
-        let at = self.cells[place].verdict.checked_sub(1)?;
-        Some(self.verdicts[usize::from(at)].0)
+        self.verdicts.get(self.cells[place].verdict as usize).copied()
     }
 
     fn work_out(&mut self, place: usize, snapshot: &Snapshot, profile: &Profile) {
         let slot = snapshot.order()[place];
         let (node, version) = (snapshot.row(slot), snapshot.versions()[slot as usize].node);
-        let pod = &self.shape;
-        let cell = &mut self.cells[place];
-        if cell.node != version {
-            *cell = Cell {
+        if self.cells[place].node != version {
+            let blocked = self.number(filter_static(profile, &self.shape, node));
+            let pod = &self.shape;
+            self.cells[place] = Cell {
                 node: version,
-                blocked: filter_static(profile, pod, node),
-                verdict: 0,
+                blocked,
                 soft_taints: taint_toleration::score(pod, node) as u16,
                 affinity: node_affinity::score(&profile.added_affinity, pod, node) as i32,
-                plain: 0,
+                ..BLANK
             };
         }
-        let rejection = match cell.blocked {
-            Some(rejection) => Some(rejection),
-            None => crowded(profile, pod, node),
+        let pod = &self.shape;
+        let verdict = match self.cells[place].blocked {
+            FEASIBLE => {
+                let beside = with_nominees(profile, pod, node, snapshot);
+                let rejection = beside.or_else(|| crowded(profile, pod, node));
+                self.number(rejection)
+            }
+            blocked => blocked,
         };
-        match rejection {
-            Some(rejection) => {
-                let known = self.verdicts.iter().position(|(known, _)| *known == rejection);
-                let at = known.unwrap_or_else(|| {
-                    self.verdicts.push((rejection, 0));
-                    self.verdicts.len() - 1
-                });
-                self.verdicts[at].1 += 1;
-                self.cells[place].verdict = at as u16 + 1;
-            }
-            None => {
-                cell.verdict = 0;
-                cell.plain = scores(profile, pod, node, self.images);
-                self.feasible.insert(place);
-            }
+        let cell = &mut self.cells[place];
+        cell.verdict = verdict;
+        if verdict == FEASIBLE {
+            cell.plain = scores(profile, &self.shape, node, self.images);
+            self.feasible.insert(place);
         }
     }
+
+    /// The number of a rejection.
+    fn number(&mut self, rejection: Option<Rejection>) -> u32 {
+        let Some(rejection) = rejection else { return FEASIBLE };
+        let known = self.verdicts.iter().position(|known| *known == rejection);
+        known.unwrap_or_else(|| {
+            self.verdicts.push(rejection);
+            self.verdicts.len() - 1
+        }) as u32
+    }
+}
+
+/// The rejection by what is taken of the node once those who were promised it are there.
+fn with_nominees(
+    profile: &Profile,
+    pod: &PodShape,
+    node: &NodeInfo,
+    snapshot: &Snapshot,
+) -> Option<Rejection> {
+    let nominees = snapshot.nominations().at(node.id).iter();
+    let priority = pod.spec().priority;
+    let mut nominees = nominees.filter(|it| it.shape.spec().priority >= priority).peekable();
+    nominees.peek()?;
+    let mut node = node.clone();
+    for nominee in nominees {
+        let (pod, shape) = (nominee.pod, nominee.shape.clone());
+        node.add_pod(Resident { pod, shape, start: None, standing: Standing::Staying });
+    }
+    crowded(profile, pod, &node)
 }
 
 /// The rejection by what pods on the node take of it.

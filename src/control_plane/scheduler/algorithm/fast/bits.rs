@@ -55,9 +55,4 @@ impl Bits {
     pub fn take_word(&mut self, at: usize) -> u64 {
         std::mem::take(&mut self.words[at])
     }
-
-    /// How many words there are.
-    pub fn words(&self) -> usize {
-        self.words.len()
-    }
 }

@@ -18,6 +18,7 @@ use super::eligible::Eligibles;
 use super::rules::{Carried, Leaving, Rule};
 use super::tally::Tallies;
 use super::topology::Topology;
+use crate::api::name::Text;
 use crate::base::FastMap;
 
 /// Where a shape's parts lie. A class holds its shape, so no other can lie there.
@@ -46,6 +47,8 @@ pub(super) struct Carrier {
     pub carried: Carried,
     /// Its pods by domain.
     pub sums: usize,
+    /// The domains.
+    pub topology: usize,
 }
 
 /// All classes, and the tallies they feed.
@@ -95,7 +98,8 @@ impl Classes {
     pub fn apply(&mut self, entry: &Entry, snapshot: &Snapshot) {
         match &entry.change {
             Change::Node => {
-                let node = &snapshot.rows()[entry.slot as usize];
+                // A pod may be promised a node that was never seen.
+                let Some(node) = snapshot.rows().get(entry.slot as usize) else { return };
                 for topology in self.tallies.topologies_mut() {
                     topology.set(entry.slot, node);
                 }
@@ -165,7 +169,7 @@ impl Classes {
 
     /// The counter of those who carry a term.
     fn carry(&mut self, carried: Carried, snapshot: &Snapshot) -> usize {
-        let key = carried.term().topology_key.clone();
+        let key = carried.term().term.topology_key.clone();
         let rule = Rule::Carries(carried);
         if let Some((_, counter)) = self.rules.iter().find(|(known, _)| *known == rule) {
             return *counter;
@@ -175,7 +179,7 @@ impl Classes {
         let topology = self.topology(&key, snapshot);
         let sums = self.tallies.sums_of(counter, topology, None);
         if let Rule::Carries(carried) = rule {
-            self.carriers.push(Carrier { carried, sums });
+            self.carriers.push(Carrier { carried, sums, topology });
         }
         counter
     }
@@ -206,7 +210,7 @@ impl Classes {
     }
 
     /// The domains of a label, worked out if they are not there.
-    pub fn topology(&mut self, key: &crate::api::name::Text, snapshot: &Snapshot) -> usize {
+    pub fn topology(&mut self, key: &Text, snapshot: &Snapshot) -> usize {
         if let Some(known) = self.tallies.topology_of(key) {
             return known;
         }

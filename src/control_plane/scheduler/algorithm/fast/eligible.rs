@@ -25,7 +25,8 @@ pub(super) struct EligibleRule {
 impl EligibleRule {
     /// Whether it lets every node count that has a domain at all.
     pub fn is_open(&self) -> bool {
-        self.labels.is_empty()
+        // A node that is not known has no domain, nor one without the label that is counted by.
+        self.labels.len() < 2
             && self.taints == InclusionPolicy::Ignore
             && (self.affinity == InclusionPolicy::Ignore || !self.pod.selects_nodes())
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::super::framework::Question;
-use super::super::profile::Profile;
+use super::super::framework::{Question, Rejection};
 use super::super::shape::PodShape;
 use super::super::snapshot::{NO_PLACE, Snapshot};
 use super::base::Base;
+use super::bits::WORD;
 use super::classes::Classes;
 use super::company::Company;
 use crate::base::FastMap;
@@ -59,6 +59,16 @@ pub(super) struct Recollection<'m> {
     pub company: &'m mut Company,
     /// The sums it asks that of.
     pub classes: &'m Classes,
+}
+
+impl Recollection<'_> {
+    /// Why the node at a slot, which has a place in the order, is rejected, if it is.
+    pub fn rejection(&mut self, q: Question<'_>, slot: u32) -> Option<Rejection> {
+        let place = q.snapshot.place(slot) as usize;
+        self.base.feasible_word(place / WORD, q.snapshot, q.profile);
+        let by_others = || self.company.rejection(slot, &self.classes.tallies);
+        self.base.rejection(place).or_else(by_others)
+    }
 }
 
 impl Memory {

@@ -1,66 +1,37 @@
 //! Which pods a counter counts: those that a constraint selects, those that a term is about, those
 //! that carry a term.
 
+use super::super::plugins::inter_pod_affinity::{Of, is_about};
 use super::super::shape::PodShape;
 use super::super::surroundings::Surroundings;
-use crate::api::meta::Labels;
 use crate::api::name::Text;
 use crate::api::rules::affinity::PodTerm;
 use crate::api::rules::selector::Selector;
 
-/// A term about other pods, its namespaces told.
+/// A term about other pods, and the namespace of the pod that has it, where that matters.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Term {
-    selector: Option<Selector>,
-    namespaces: Vec<Text>,
-    namespace_selector: Option<Selector>,
-    /// The label that says what is near.
-    pub topology_key: Text,
-}
-
-/// Who asks whether a term reaches a namespace, where the namespace itself is not known: the pod
-/// that has the term lists namespaces, others look up the labels of their own.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Unknown {
-    NotReached,
-    WithoutLabels,
+    home: Text,
+    /// The term.
+    pub term: PodTerm,
 }
 
 impl Term {
     /// The term of a pod in this namespace.
     pub fn of(term: &PodTerm, namespace: &Text) -> Term {
-        let mut namespaces = term.namespaces.clone();
-        if namespaces.is_empty() && term.namespace_selector.is_none() {
-            namespaces.push(namespace.clone());
-        }
-        Term {
-            selector: term.selector.clone(),
-            namespaces,
-            namespace_selector: term.namespace_selector.clone(),
-            topology_key: term.topology_key.clone(),
-        }
-    }
-
-    fn selects(&self, pod: &PodShape, around: &Surroundings, unknown: Unknown) -> bool {
-        let reaches = || {
-            let Some(selector) = &self.namespace_selector else { return false };
-            match around.namespace(pod.namespace()) {
-                Some(labels) => selector.matches(labels),
-                None => unknown == Unknown::WithoutLabels && selector.matches(&Labels::new()),
-            }
-        };
-        self.selector.as_ref().is_some_and(|selector| selector.matches(pod.labels()))
-            && (self.namespaces.contains(pod.namespace()) || reaches())
+        let says_where = !term.namespaces.is_empty() || term.namespace_selector.is_some();
+        let home = if says_where { "".into() } else { namespace.clone() };
+        Term { home, term: term.clone() }
     }
 
     /// Whether the term, of a pod to be placed, is about this pod on a node.
     pub fn is_about(&self, pod: &PodShape, around: &Surroundings) -> bool {
-        self.selects(pod, around, Unknown::NotReached)
+        is_about(&self.term, &self.home, pod, around, Of::Incoming)
     }
 
     /// Whether the term, of a pod on a node, is about this pod to be placed.
     pub fn concerns(&self, pod: &PodShape, around: &Surroundings) -> bool {
-        self.selects(pod, around, Unknown::WithoutLabels)
+        is_about(&self.term, &self.home, pod, around, Of::Resident)
     }
 }
 
@@ -105,12 +76,13 @@ impl Carried {
 /// Which pods on nodes are counted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Rule {
-    /// Those of a namespace that a spread constraint selects and that are there to stay.
+    /// Those of a namespace that a spread constraint selects and that are there to stay. One that
+    /// selects everything counts none (`countPodsMatchSelector`, 1.36).
     Spread {
         /// The namespace.
         namespace: Text,
         /// The constraint's selector.
-        selector: Selector,
+        selector: Option<Selector>,
     },
     /// Those that all of these terms of a pod to be placed are about.
     Near(Vec<Term>),
@@ -132,7 +104,8 @@ impl Rule {
     pub fn counts(&self, pod: &PodShape, around: &Surroundings) -> bool {
         match self {
             Rule::Spread { namespace, selector } => {
-                pod.namespace() == namespace && selector.matches(pod.labels())
+                let selects = |it: &Selector| !it.is_empty() && it.matches(pod.labels());
+                pod.namespace() == namespace && selector.as_ref().is_some_and(selects)
             }
             Rule::Near(terms) => terms.iter().all(|term| term.is_about(pod, around)),
             Rule::Carries(_) => false,

@@ -165,11 +165,6 @@ impl Tallies {
         self.eligible.len() - 1
     }
 
-    /// Whether a node counts.
-    pub fn is_eligible(&self, eligible: usize, slot: u32) -> bool {
-        self.eligible[eligible].nodes.get(slot as usize).copied().unwrap_or(false)
-    }
-
     /// A node counts or does not.
     pub fn set_eligible(&mut self, eligible: usize, slot: u32, counts: bool) {
         let nodes = &mut self.eligible[eligible].nodes;

@@ -13,14 +13,20 @@ use crate::api::meta::Labels;
 use crate::api::rules::affinity::PodTerm;
 
 /// Whether `term` of a pod of namespace `home` is about `other` (`AffinityTerm.Matches`).
-fn is_about(term: &PodTerm, home: &str, other: &PodShape, around: &Surroundings, of: Of) -> bool {
+pub fn is_about(
+    term: &PodTerm,
+    home: &str,
+    other: &PodShape,
+    around: &Surroundings,
+    of: Of,
+) -> bool {
     in_namespace(term, home, other.namespace(), around, of)
         && term.selector.as_ref().is_some_and(|selector| selector.matches(other.labels()))
 }
 
 /// Whose term it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Of {
+pub enum Of {
     /// Of the pod to be placed: its namespace selector chooses among the namespaces there are.
     Incoming,
     /// Of a pod that is there: its namespace selector looks at the labels of the incoming pod's

@@ -67,7 +67,7 @@ impl Constraint {
     }
 
     /// Whether it counts a pod with these labels.
-    fn selects(&self, labels: &Labels) -> bool {
+    pub fn selects(&self, labels: &Labels) -> bool {
         self.selector.as_ref().is_some_and(|selector| selector.matches(labels))
     }
 
@@ -97,7 +97,7 @@ impl Constraint {
 
 /// The constraints of this sort that hold for the pod: its own, or where it has none at all the
 /// profile's, over the pods of its Services and its controller.
-fn constraints(q: Question<'_>, sort: WhenUnsatisfiable) -> Vec<Constraint> {
+pub fn constraints(q: Question<'_>, sort: WhenUnsatisfiable) -> Vec<Constraint> {
     let own = &q.pod.spec().spread;
     if !own.is_empty() {
         let of_sort = own.iter().filter(|one| one.unsatisfiable == sort);

@@ -32,13 +32,15 @@ pub struct State {
     away: Counts,
 }
 
-/// Which of the reasons, as [`Rejection::detail`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-enum Reason {
-    Affinity,
-    AntiAffinity,
-    Existing,
+/// Pods it must be near are not.
+pub const NOT_NEAR: Rejection = rejection(Code::UnschedulableAndUnresolvable, 0);
+/// Pods it must keep away from are near.
+pub const TOO_NEAR: Rejection = rejection(Code::Unschedulable, 1);
+/// Pods are near that keep away from it.
+pub const UNWELCOME: Rejection = rejection(Code::Unschedulable, 2);
+
+const fn rejection(code: Code, detail: u64) -> Rejection {
+    Rejection { plugin: Plugin::InterPodAffinity, code, detail }
 }
 
 /// Counts on all nodes; `None` where nothing could be rejected.
@@ -78,19 +80,16 @@ impl State {
 
     /// Rejects nodes that a required term forbids.
     pub fn filter(&self, q: Question<'_>, node: &NodeInfo) -> Option<Rejection> {
-        let reject = |code, reason: Reason| {
-            Some(Rejection { plugin: Plugin::InterPodAffinity, code, detail: reason as u64 })
-        };
         if !self.is_near(q, node) {
-            return reject(Code::UnschedulableAndUnresolvable, Reason::Affinity);
+            return Some(NOT_NEAR);
         }
         let away = q.pod.spec().pod_anti_affinity.required.iter();
         if away.map(|term| count(&self.away, node, &term.topology_key)).any(|count| count > 0) {
-            return reject(Code::Unschedulable, Reason::AntiAffinity);
+            return Some(TOO_NEAR);
         }
         let existing = self.existing.iter().filter(|(_, count)| **count > 0);
         if existing.map(|(pair, _)| pair).any(|(key, value)| node.labels.get(key) == Some(value)) {
-            return reject(Code::Unschedulable, Reason::Existing);
+            return Some(UNWELCOME);
         }
         None
     }
@@ -136,8 +135,8 @@ fn count(counts: &Counts, node: &NodeInfo, key: &Text) -> i64 {
 /// The words of a rejection.
 pub fn reason(detail: u64) -> &'static str {
     match detail {
-        detail if detail == Reason::Affinity as u64 => REASON_AFFINITY,
-        detail if detail == Reason::AntiAffinity as u64 => REASON_ANTI_AFFINITY,
+        detail if detail == NOT_NEAR.detail => REASON_AFFINITY,
+        detail if detail == TOO_NEAR.detail => REASON_ANTI_AFFINITY,
         _ => REASON_EXISTING,
     }
 }

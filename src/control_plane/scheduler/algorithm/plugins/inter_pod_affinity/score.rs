@@ -77,14 +77,16 @@ fn of_node(worth: &Worth, node: &NodeInfo) -> i64 {
     worth.iter().map(of_label).sum()
 }
 
-/// The least is worth 0, the most 100. Floats as upstream, cut off.
 fn normalize(raw: &[i64]) -> Vec<i64> {
     let max = raw.iter().copied().max().unwrap_or(0);
     let min = raw.iter().copied().min().unwrap_or(0);
-    let span = max - min;
-    let share = |score: i64| match span {
+    raw.iter().map(|&score| share(score, min, max)).collect()
+}
+
+/// The share of a raw score: the least is worth 0, the most 100. Floats as upstream, cut off.
+pub fn share(score: i64, min: i64, max: i64) -> i64 {
+    match max - min {
         0 => 0,
-        _ => (MAX_SCORE as f64 * ((score - min) as f64 / span as f64)) as i64,
-    };
-    raw.iter().map(|&score| share(score)).collect()
+        span => (MAX_SCORE as f64 * ((score - min) as f64 / span as f64)) as i64,
+    }
 }

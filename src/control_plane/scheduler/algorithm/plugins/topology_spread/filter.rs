@@ -19,6 +19,15 @@ pub const REASON_NO_LABEL: &str =
 /// [`Rejection::detail`] of the latter.
 const NO_LABEL: u64 = 1;
 
+/// A node would get too many.
+pub const TOO_MANY: Rejection = Rejection::of(Plugin::PodTopologySpread, Code::Unschedulable);
+/// A node has not the label.
+pub const UNLABELED: Rejection = Rejection {
+    plugin: Plugin::PodTopologySpread,
+    code: Code::UnschedulableAndUnresolvable,
+    detail: NO_LABEL,
+};
+
 /// What PreFilter worked out.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -112,18 +121,16 @@ impl State {
 
     /// Rejects nodes on which the pod would make the skew too large.
     pub fn filter(&self, q: Question<'_>, node: &NodeInfo) -> Option<Rejection> {
-        let plugin = Plugin::PodTopologySpread;
         for (constraint, domains) in self.constraints.iter().zip(&self.domains) {
             let Some(value) = node.labels.get(&constraint.key) else {
-                let code = Code::UnschedulableAndUnresolvable;
-                return Some(Rejection { plugin, code, detail: NO_LABEL });
+                return Some(UNLABELED);
             };
             let too_few = domains.counts.len() < constraint.min_domains;
             let lowest = if too_few { 0 } else { domains.lowest.count().unwrap_or(i64::MAX) };
             let own = i64::from(constraint.selects(q.pod.labels()));
             let here = domains.counts.get(value).copied().unwrap_or(0);
             if (here + own).saturating_sub(lowest) > constraint.max_skew {
-                return Some(Rejection::of(plugin, Code::Unschedulable));
+                return Some(TOO_MANY);
             }
         }
         None

@@ -10,11 +10,40 @@ use super::{Constraint, HOSTNAME, constraints, has_all_keys};
 use crate::api::rules::spread::WhenUnsatisfiable;
 
 /// Whether a node needs the labels of all constraints to be scored.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Keys {
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Keys {
+    /// All of them.
+    #[default]
     All,
     /// Under Kubernetes' own defaults a node without a zone is still spread by host name.
     Any,
+}
+
+impl Keys {
+    /// What the pod's constraints, its own or the profile's, need.
+    pub fn of(q: Question<'_>) -> Keys {
+        let own = !q.pod.spec().spread.is_empty();
+        match own || q.profile.spread != SpreadDefaults::System {
+            true => Keys::All,
+            false => Keys::Any,
+        }
+    }
+}
+
+/// What each pod counts for where the candidates have so many values of the label
+/// (`topologyNormalizingWeight`).
+pub fn weight(values: usize) -> f64 {
+    libm::log((values + 2) as f64)
+}
+
+/// What `count` pods come to under one constraint (`scoreForCount`).
+pub fn worth(count: i64, max_skew: i64, weight: f64) -> f64 {
+    count as f64 * weight + (max_skew - 1) as f64
+}
+
+/// The share of a raw score where the counting ones lie between `min` and `max`, none below 0.
+pub fn share(score: i64, min: i64, max: i64) -> i64 {
+    if max == 0 { MAX_SCORE } else { MAX_SCORE * (max + min - score) / max }
 }
 
 /// One constraint with its counts.
@@ -33,9 +62,7 @@ pub fn score(q: Question<'_>, nodes: &[&NodeInfo]) -> Option<PluginScores> {
     if constraints.is_empty() {
         return None;
     }
-    let own = !q.pod.spec().spread.is_empty();
-    let keys =
-        if own || q.profile.spread != SpreadDefaults::System { Keys::All } else { Keys::Any };
+    let keys = Keys::of(q);
     let left_out: Vec<bool> =
         nodes.iter().map(|node| keys == Keys::All && !has_all_keys(node, &constraints)).collect();
     let counted = count(q, constraints, nodes, &left_out, keys);
@@ -77,7 +104,7 @@ fn count<'n>(
                 }
             }
         }
-        Counted { constraint, pods, weight: libm::log((size + 2) as f64) }
+        Counted { constraint, pods, weight: weight(size) }
     };
     constraints.into_iter().map(counted).collect()
 }
@@ -95,7 +122,7 @@ fn raw(q: Question<'_>, counted: &[Counted<'_>], node: &NodeInfo) -> i64 {
             HOSTNAME => constraint.count(q, node),
             _ => pods.get(&**value).copied().unwrap_or(0),
         };
-        score += count as f64 * weight + (constraint.max_skew - 1) as f64;
+        score += worth(count, constraint.max_skew, *weight);
     }
     score.round() as i64
 }
@@ -105,10 +132,6 @@ fn normalize(raw: &[i64], left_out: &[bool]) -> Vec<i64> {
     let counting = raw.iter().zip(left_out).filter(|(_, out)| !**out).map(|(score, _)| *score);
     let max = counting.clone().max().unwrap_or(0).max(0);
     let min = counting.min().unwrap_or(0);
-    let normalized = |(score, out): (&i64, &bool)| match (*out, max) {
-        (true, _) => 0,
-        (false, 0) => MAX_SCORE,
-        (false, _) => MAX_SCORE * (max + min - score) / max,
-    };
+    let normalized = |(score, out): (&i64, &bool)| if *out { 0 } else { share(*score, min, max) };
     raw.iter().zip(left_out).map(normalized).collect()
 }
