@@ -19,12 +19,16 @@ use wavetank::scenario::{Loader, Overrides};
 use super::scheduling::{Cluster, shape};
 
 /// Plugins whose part can be compared.
-const KNOWN: [Plugin; 10] = [
+const KNOWN: [Plugin; 14] = [
     Plugin::NodeUnschedulable,
     Plugin::TaintToleration,
     Plugin::NodeAffinity,
     Plugin::NodePorts,
     Plugin::NodeResourcesFit,
+    Plugin::VolumeRestrictions,
+    Plugin::NodeVolumeLimits,
+    Plugin::VolumeBinding,
+    Plugin::VolumeZone,
     Plugin::PodTopologySpread,
     Plugin::InterPodAffinity,
     Plugin::DynamicResources,
@@ -139,9 +143,6 @@ impl<'c> Replay<'c> {
         let rejected = step["rejected"].as_array();
         if rejected.into_iter().flatten().any(|one| !known(one["plugin"].as_str().unwrap_or(""))) {
             return Some("next issue: rejected by a plugin that comes later");
-        }
-        if step["absent_nodes"].is_object() {
-            return Some("next issue: refused before any node was looked at");
         }
         if !step["node_hint"].is_null() || !step["nominated_before"].is_null() {
             return Some("next issue: nominations and hints");

@@ -75,6 +75,18 @@ const OWNERS: [(&str, &str); 3] = [
     ("stateful_sets", "StatefulSet"),
 ];
 
+/// Objects about volumes, by list.
+const VOLUMES: [(&str, fn(&Value) -> Object); 4] = [
+    ("pvs", |it| Compactor::new().persistent_volume(read(it)).object),
+    ("pvcs", |it| Compactor::new().persistent_volume_claim(read(it)).object),
+    ("storage_classes", |it| Compactor::new().storage_class(read(it)).object),
+    ("csi_nodes", |it| Compactor::new().csi_node(read(it)).object),
+];
+
+fn read<T: serde::de::DeserializeOwned>(written: &Value) -> T {
+    serde_json::from_value(written.clone()).expect("an object of its kind")
+}
+
 /// The uid of a controller. Some cases write it only where a pod refers to its controller, whom
 /// upstream looks up by name.
 fn uid_of(written: &Value, kind: &str, case: &Value) -> Uid {
@@ -180,6 +192,11 @@ impl Cluster {
             let selector = &written["spec"]["selector"];
             let selector = selector.is_object().then(|| Arc::new(labels(selector)));
             around.set_service(&namespace_of(&written), &name_of(&written), selector);
+        }
+        for (field, object) in VOLUMES {
+            for written in list(field) {
+                around.volumes_mut().put(object(&written));
+            }
         }
         for (field, kind) in OWNERS {
             for written in list(field) {

@@ -1,7 +1,5 @@
 //! The volumes of a pod, as far as they decide where it may run.
 
-use std::borrow::Cow;
-
 use crate::api::name::{Name, Text};
 use crate::api::storage::{ClaimTemplate, InTreePlugin};
 
@@ -30,10 +28,10 @@ pub enum PodClaim {
 
 impl PodClaim {
     /// The name of the claim, for a pod of this name.
-    pub fn name(&self, pod: &Name) -> Cow<'_, str> {
+    pub fn name(&self, pod: &Name) -> Text {
         match self {
-            PodClaim::Named(name) => Cow::Borrowed(name),
-            PodClaim::Ephemeral(template) => Cow::Owned(format!("{pod}-{}", template.name)),
+            PodClaim::Named(name) => name.clone(),
+            PodClaim::Ephemeral(template) => format!("{pod}-{}", template.name).into(),
         }
     }
 

@@ -42,6 +42,7 @@ pub mod resident;
 pub mod shape;
 pub mod snapshot;
 pub mod surroundings;
+pub mod volumes;
 
 pub use diagnosis::Diagnosis;
 pub use fast::Algorithm;

@@ -4,7 +4,7 @@
 use smallvec::SmallVec;
 
 use super::framework::{Code, Plugin, PluginSet, Refusal, Rejection};
-use super::plugins::dynamic_resources::NOTHING_TO_DEALLOCATE;
+use super::plugins::dynamic_resources::{NO_STATE, NOTHING_TO_DEALLOCATE};
 use super::profile::Profile;
 use super::shape::PodShape;
 use crate::api::name::Text;
@@ -123,6 +123,11 @@ impl Diagnosis {
         }
         let mut said = Vec::new();
         if profile.post_filter.has(Plugin::DynamicResources) {
+            if self.refused.is_some() {
+                // Whoever refuses in PreFilter does so before this plugin had its turn: it finds no
+                // state of its own, which is an error, and no further plugin is asked.
+                return NO_STATE.to_owned();
+            }
             said.push(NOTHING_TO_DEALLOCATE.to_owned());
         }
         if profile.post_filter.has(Plugin::DefaultPreemption) {

@@ -22,8 +22,8 @@ use std::sync::Arc;
 
 use super::diagnosis::Diagnosis;
 use super::framework::{Order, Plugin, PluginSet, PreFilter, Question, normalized};
-use super::plugins::node_affinity;
 use super::plugins::topology_spread::default_selector;
+use super::plugins::{node_affinity, volumes};
 use super::profile::{Profile, SpreadDefaults};
 use super::shape::PodShape;
 use super::snapshot::Snapshot;
@@ -215,7 +215,8 @@ fn is_known(q: Question<'_>) -> bool {
     };
     let has_terms = || q.pod.has_pod_terms() || q.snapshot.has_pod_terms();
     !(acts(Plugin::InterPodAffinity) && has_terms()
-        || acts(Plugin::PodTopologySpread) && is_spread())
+        || acts(Plugin::PodTopologySpread) && is_spread()
+        || volumes::concerns(q.pod))
 }
 
 /// Looks at nodes from place `start` on, round and round, until enough are found; returns how many

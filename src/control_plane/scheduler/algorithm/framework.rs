@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::node_info::NodeInfo;
 use super::plugins::{
     balanced, dynamic_resources, fit, image_locality, inter_pod_affinity, node_affinity, node_name,
-    node_ports, node_unschedulable, taint_toleration, topology_spread,
+    node_ports, node_unschedulable, taint_toleration, topology_spread, volumes,
 };
 use super::profile::Profile;
 use super::shape::PodShape;
@@ -72,7 +72,7 @@ impl Rejection {
             Plugin::NodeResourcesFit => fit::reasons(fit::Shortage(self.detail), pod),
             Plugin::PodTopologySpread => one(topology_spread::filter::reason(self.detail)),
             Plugin::InterPodAffinity => one(inter_pod_affinity::filter::reason(self.detail)),
-            _ => SmallVec::new(),
+            _ => volumes::reasons(*self, pod),
         }
     }
 }
@@ -103,6 +103,8 @@ pub enum PreFilter {
 /// without one has nothing to filter.
 #[derive(Clone, Default, Debug)]
 pub struct CycleState {
+    /// Of the plugins about volumes.
+    pub volumes: volumes::State,
     /// Of PodTopologySpread.
     pub spread: Option<topology_spread::filter::State>,
     /// Of InterPodAffinity.
@@ -122,6 +124,7 @@ impl CycleState {
     }
 
     fn update(&mut self, q: Question<'_>, node: &NodeInfo, pod: &PodShape, delta: i64) {
+        self.volumes.shift(pod, delta);
         if let Some(spread) = &mut self.spread {
             spread.update(q, node, pod, delta);
         }
@@ -141,6 +144,10 @@ pub fn pre_filter(q: Question<'_>) -> (PreFilter, CycleState) {
     };
     if let PreFilter::Refused(_) = narrowed {
         return (narrowed, state);
+    }
+    match volumes::pre_filter(q) {
+        Ok(worked_out) => state.volumes = worked_out,
+        Err(refusal) => return (PreFilter::Refused(refusal), state),
     }
     if has(Plugin::PodTopologySpread) {
         state.spread = topology_spread::filter::pre_filter(q);
@@ -174,6 +181,7 @@ pub fn filter(q: Question<'_>, state: &CycleState, node: &NodeInfo) -> Option<Re
     filter_static(q.profile, q.pod, node)
         .or_else(|| node_ports::filter(q.pod, node).filter(|_| has(Plugin::NodePorts)))
         .or_else(|| has(Plugin::NodeResourcesFit).then(of_fit).flatten())
+        .or_else(|| volumes::filter(q, &state.volumes, node))
         .or_else(|| state.spread.as_ref()?.filter(q, node))
         .or_else(|| state.near.as_ref()?.filter(q, node))
 }

@@ -6,8 +6,9 @@ use smallvec::SmallVec;
 
 use super::plugins::{image_locality, node_unschedulable};
 use crate::api::meta::{Labels, Uid};
-use crate::api::name::Text;
+use crate::api::name::{Name, Text};
 use crate::api::pod::{Pod, PodSpec};
+use crate::api::rules::volumes::PodClaim;
 use crate::base::hash::StableHasher;
 
 /// A pod as the algorithm sees it: all that siblings share. Cheap to clone; equal pointers are one
@@ -23,8 +24,12 @@ struct Shape {
     /// The uid of its controller, if it has one: default spreading asks for that one's selector.
     owner: Option<Uid>,
     spec: Arc<PodSpec>,
-    /// Images of all containers, init containers first, with their tags.
+    /// Images of all containers, init containers first, then those mounted as volumes, with tags.
     images: SmallVec<[Text; 2]>,
+    /// Names of its claims, in the order of the spec.
+    claims: SmallVec<[Text; 1]>,
+    /// The one pod of this shape, if claims are made with it.
+    own: Option<(Name, Uid)>,
     tolerates_cordon: bool,
     selects_nodes: bool,
     /// Hash of what the static filters look at; equal requirements, equal hashes.
@@ -39,8 +44,10 @@ impl PodShape {
             .init_containers
             .iter()
             .chain(&spec.containers)
-            .map(|container| match image_locality::with_tag(&container.image) {
-                std::borrow::Cow::Borrowed(_) => container.image.clone(),
+            .map(|container| &container.image)
+            .chain(&spec.volumes.images)
+            .map(|image| match image_locality::with_tag(image) {
+                std::borrow::Cow::Borrowed(_) => image.clone(),
                 std::borrow::Cow::Owned(tagged) => tagged.into(),
             })
             .collect();
@@ -50,6 +57,8 @@ impl PodShape {
             annotations: Arc::clone(&meta.annotations),
             owner: meta.owner.map(|owner| owner.uid),
             images,
+            claims: spec.volumes.claims.iter().map(|it| it.name(&meta.name)).collect(),
+            own: has_own_claims(spec).then(|| (meta.name.clone(), meta.uid)),
             tolerates_cordon: node_unschedulable::tolerated(spec),
             selects_nodes: !spec.node_selector.is_empty() || spec.node_affinity.required.is_some(),
             placement: placement_hash(spec),
@@ -65,6 +74,10 @@ impl PodShape {
             && Arc::ptr_eq(&shape.annotations, &pod.meta.annotations)
             && shape.owner == pod.meta.owner.map(|owner| owner.uid)
             && shape.namespace == pod.meta.namespace
+            && shape
+                .own
+                .as_ref()
+                .is_none_or(|own| (&own.0, own.1) == (&pod.meta.name, pod.meta.uid))
     }
 
     /// Whether both are one shape, by where they lie: may say no to an equal one.
@@ -102,6 +115,16 @@ impl PodShape {
         &self.0.images
     }
 
+    /// Names of its claims, in the order of the spec.
+    pub fn claims(&self) -> &[Text] {
+        &self.0.claims
+    }
+
+    /// The one pod of this shape, by name and uid, if claims are made with it; any pod else.
+    pub fn own(&self) -> Option<(&Name, Uid)> {
+        self.0.own.as_ref().map(|(name, uid)| (name, *uid))
+    }
+
     /// Whether it may be placed on a cordoned node.
     pub fn tolerates_cordon(&self) -> bool {
         self.0.tolerates_cordon
@@ -127,6 +150,10 @@ impl PodShape {
                 && a.node_affinity == b.node_affinity
                 && a.node_name == b.node_name
     }
+}
+
+fn has_own_claims(spec: &PodSpec) -> bool {
+    spec.volumes.claims.iter().any(PodClaim::is_ephemeral)
 }
 
 /// A hash that is cheap rather than complete: what it leaves out only makes two shapes be compared.

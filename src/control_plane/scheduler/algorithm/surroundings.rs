@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::volumes::Volumes;
 use crate::api::meta::{Labels, Uid};
 use crate::api::name::Text;
 use crate::api::pod::Pod;
@@ -37,6 +38,7 @@ pub struct Surroundings {
     owners: BTreeMap<Uid, Arc<Selector>>,
     /// By namespace and name.
     budgets: BTreeMap<Text, BTreeMap<Text, Budget>>,
+    volumes: Volumes,
 }
 
 impl Surroundings {
@@ -101,6 +103,17 @@ impl Surroundings {
     /// The budgets of a namespace, by name.
     pub fn budgets(&self, namespace: &str) -> impl Iterator<Item = &Budget> {
         self.budgets.get(namespace).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// What is known about volumes.
+    pub fn volumes(&self) -> &Volumes {
+        &self.volumes
+    }
+
+    /// The same, to be changed. No version counts: what is remembered of pods says nothing of their
+    /// volumes.
+    pub fn volumes_mut(&mut self) -> &mut Volumes {
+        &mut self.volumes
     }
 
     /// Whether there is any budget at all.

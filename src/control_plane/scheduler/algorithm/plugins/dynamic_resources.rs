@@ -6,3 +6,6 @@ pub const SCORE: i64 = 0;
 
 /// What it adds to the message of a pod that fits nowhere.
 pub const NOTHING_TO_DEALLOCATE: &str = "no new claims to deallocate";
+
+/// What it says in its place where an earlier plugin refused the pod in PreFilter.
+pub const NO_STATE: &str = "not found";
