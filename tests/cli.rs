@@ -324,3 +324,76 @@ fn a_client_that_called_nobody_is_told() {
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     assert!(said.err.contains("client \"ghosts\" sent no request"), "{}", said.err);
 }
+
+const POD: &str =
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: a:1}]}\n";
+
+/// A configuration of the scheduler with this body.
+fn configuration(body: &str) -> String {
+    format!(
+        "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n{body}\n"
+    )
+}
+
+#[test]
+fn a_scheduler_configuration_may_be_a_file_of_its_own_and_there_is_one() {
+    let good = configuration("profiles: [{schedulerName: mine}]");
+    let folder = folder(&[("pod.yaml", POD), ("config.yaml", &good), ("other.yaml", &good)]);
+    let said = wavetank(folder.path(), &["check", "pod.yaml", "--scheduler-config", "config.yaml"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let args = ["check", "pod.yaml", "other.yaml", "--scheduler-config", "config.yaml"];
+    let said = wavetank(folder.path(), &args);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("a second KubeSchedulerConfiguration"), "{}", said.err);
+    let said = wavetank(folder.path(), &["check", "pod.yaml", "--scheduler-config", "pod.yaml"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("expected a KubeSchedulerConfiguration"), "{}", said.err);
+    let said = wavetank(folder.path(), &["check", "pod.yaml", "--scheduler-config", "none.yaml"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("none.yaml: cannot be read"), "{}", said.err);
+}
+
+#[test]
+fn feature_gates_that_cannot_be_are_refused() {
+    let folder = folder(&[("pod.yaml", POD)]);
+    for (gates, words) in [
+        ("SchedulerPopFromBackofQ=false", "did you mean \"SchedulerPopFromBackoffQ\"?"),
+        ("SchedulerPopFromBackoffQ", "missing bool value for SchedulerPopFromBackoffQ"),
+        ("SchedulerQueueingHints=false", "feature is locked to true"),
+    ] {
+        let said = wavetank(folder.path(), &["check", "pod.yaml", "--feature-gates", gates]);
+        assert_eq!(said.code, 2, "{gates}");
+        assert!(said.err.contains(words), "{gates}: {}", said.err);
+    }
+    let gates = "OpportunisticBatching=false,SchedulerAsyncPreemption=false";
+    let said = wavetank(folder.path(), &["check", "pod.yaml", "--feature-gates", gates]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+}
+
+#[test]
+fn a_bad_configuration_ends_a_command_with_all_that_is_wrong() {
+    let bad = configuration(
+        "profiles:\n- plugins: {score: {enabled: [{name: ImageLocality, weight: -1}, {name: Nope}]}}\n  \
+         pluginConfig:\n  - {name: InterPodAffinity, args: {hardPodAffinityWeight: 101}}\n  \
+         - {name: GpuShare, args: {policy: FDG, workload: [{gpuMilli: 2000}]}}",
+    );
+    let node = "apiVersion: v1\nkind: Node\nmetadata: {name: worker}\n\
+                status: {allocatable: {cpu: -1, memory: 1Gi, pods: 10}, capacity: {cpu: 4, memory: 1Gi, pods: 10}}\n";
+    let folder = folder(&[("pod.yaml", POD), ("config.yaml", &bad), ("node.yaml", node)]);
+    let args = ["run", "pod.yaml", "node.yaml", "--scheduler-config", "config.yaml"];
+    let said = wavetank(folder.path(), &args);
+    assert_eq!(said.code, 2, "{}", said.err);
+    for words in [
+        "config.yaml:4:",
+        "weight: Invalid value: -1: must be greater than or equal to 0",
+        "ScorePlugin \"Nope\" does not exist",
+        "hardPodAffinityWeight: Invalid value: 101: not in valid range [0, 100]",
+        "policy: Unsupported value: \"FDG\"",
+        "did you mean \"FGD\"?",
+        "workload[0].gpuMilli: Invalid value: 2000: not in valid range [1, 1000]",
+        "node.yaml:4:",
+        "must be greater than or equal to 0",
+    ] {
+        assert!(said.err.contains(words), "{words}: {}", said.err);
+    }
+}

@@ -139,12 +139,12 @@ impl Scheduler {
         Scheduler {
             algorithms: settings.profiles.iter().cloned().map(Algorithm::new).collect(),
             queue: Queue::new(settings.backoff),
+            cache: Cache::of(&settings.profiles),
             settings,
             client,
             luck,
             leading: Leading::No,
             phase: SimTime::ZERO,
-            cache: Cache::default(),
             shapes: Shapes::default(),
             cycle: None,
             cycles: 0,

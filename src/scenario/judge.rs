@@ -3,7 +3,7 @@
 use crate::api::diagnostic::{Diagnostic, Severity};
 use crate::api::documents::Document;
 use crate::api::kinds::nearest;
-use crate::api::validation::field::Errors;
+use crate::api::validation::field::{Errors, Reason};
 
 /// One Scenario under judgement.
 pub(super) struct Judge<'j, 'd> {
@@ -53,8 +53,20 @@ impl Judge<'_, '_> {
 
     /// Errors of validation.
     pub(super) fn invalid(&mut self, errors: Errors) {
-        let found = errors.into_list();
-        self.findings.extend(found.iter().map(|error| self.document.invalid(error)));
+        for error in errors.into_list() {
+            let mut finding = self.document.invalid(&error);
+            if error.reason == Reason::NotSupported {
+                // Names stand in quotes, the value's as well.
+                let quoted = |text: &str| -> Vec<String> {
+                    text.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+                };
+                let names = quoted(&error.detail);
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let value = quoted(&error.value).pop().unwrap_or_default();
+                finding.hint = nearest(&value, &names).map(|it| format!("did you mean {it:?}?"));
+            }
+            self.findings.push(finding);
+        }
     }
 
     /// An error of the field at `path`, its words to be filled in.

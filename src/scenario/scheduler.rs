@@ -102,6 +102,7 @@ pub(super) fn scheduler(document: &Document<'_>, judge: &mut Judge<'_, '_>) -> C
         plan.profiles.push(Arc::new(profile));
     }
     same_queue_sort(&written.profiles, judge);
+    same_devices(&plan.profiles, judge);
     Configured { plan, deferred }
 }
 
@@ -117,6 +118,16 @@ fn same_queue_sort(profiles: &[written::Profile], judge: &mut Judge<'_, '_>) {
             let path = format!("profiles[{at}].plugins.queueSort");
             judge.error(&path, "Invalid value: must be the same for all profiles");
         }
+    }
+}
+
+/// A device is given out once, whichever profile does it.
+fn same_devices(profiles: &[Arc<Profile>], judge: &mut Judge<'_, '_>) {
+    let mut sharing = profiles.iter().enumerate().filter(|(_, profile)| profile.shares_gpus());
+    let Some((_, first)) = sharing.next() else { return };
+    for (at, _) in sharing.filter(|(_, profile)| profile.gpu != first.gpu) {
+        let message = "Invalid value: arguments of GpuShare must be the same for all profiles";
+        judge.error(&format!("profiles[{at}].pluginConfig"), message);
     }
 }
 

@@ -10,8 +10,9 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::algorithm::{PodShape, Resident, Snapshot, Standing};
+use super::algorithm::{PodShape, Profile, Resident, Snapshot, Standing};
 use crate::api::node::Node;
 use crate::api::pod::{Pod, PodCondition};
 use crate::base::id::Id;
@@ -43,6 +44,13 @@ fn resident(id: Id<Pod>, pod: &Pod, shape: PodShape) -> Resident {
 }
 
 impl Cache {
+    /// A cache that knows nothing yet, for schedulers of these profiles.
+    pub fn of(profiles: &[Arc<Profile>]) -> Cache {
+        let mut cache = Cache::default();
+        cache.snapshot.share_gpus(profiles);
+        cache
+    }
+
     /// The nodes for one decision.
     pub fn settled(&mut self) -> &Snapshot {
         self.snapshot.settle();

@@ -1,6 +1,7 @@
 //! Arguments of plugins (`pluginConfig[].args`), checked as pkg/scheduler/apis/config/validation 1.36
 //! does.
 
+mod gpu;
 mod resources;
 
 use k8s_openapi::api::core::v1::{NodeAffinity, TopologySpreadConstraint};
@@ -56,6 +57,7 @@ pub(super) fn take(name: &str, profile: &mut Profile, place: &mut Place<'_, '_, 
         "PodTopologySpread" => topology_spread(profile, place, &mut errors),
         "VolumeBinding" => volume_binding(place, &mut errors),
         "DynamicResources" => dynamic_resources(place, &mut errors),
+        "GpuShare" => gpu::gpu_share(profile, place, &mut errors),
         other => place.judge.warn(&here.to_string(), format!("{other} takes no arguments")),
     }
     place.judge.invalid(errors);

@@ -125,10 +125,7 @@ pub(super) const ALL: [Registered; 24] = [
         standing: Standing::Behind("TopologyAwareWorkloadScheduling"),
         ..of("PodGroupPodsCount", 0, &[])
     },
-    Registered {
-        standing: Standing::OutOfTree,
-        ..of("GpuShare", 0, &[PreFilter, Filter, PreScore, Score, Reserve])
-    },
+    Registered { standing: Standing::OutOfTree, ..of("GpuShare", 0, &[Filter, Score, Reserve]) },
 ];
 
 /// Plugins that v1 refuses by name.

@@ -214,7 +214,8 @@ fn is_known(q: Question<'_>) -> bool {
         _ => !q.pod.spec().spread.is_empty() || default_selector(q).is_some(),
     };
     let has_terms = || q.pod.has_pod_terms() || q.snapshot.has_pod_terms();
-    !(acts(Plugin::InterPodAffinity) && has_terms()
+    !(q.profile.shares_gpus()
+        || acts(Plugin::InterPodAffinity) && has_terms()
         || acts(Plugin::PodTopologySpread) && is_spread()
         || volumes::concerns(q.pod))
 }

@@ -10,8 +10,8 @@ use smallvec::SmallVec;
 
 use super::node_info::NodeInfo;
 use super::plugins::{
-    balanced, dynamic_resources, fit, image_locality, inter_pod_affinity, node_affinity, node_name,
-    node_ports, node_unschedulable, taint_toleration, topology_spread, volumes,
+    balanced, dynamic_resources, fit, gpu_share, image_locality, inter_pod_affinity, node_affinity,
+    node_name, node_ports, node_unschedulable, taint_toleration, topology_spread, volumes,
 };
 use super::profile::Profile;
 use super::shape::PodShape;
@@ -72,6 +72,7 @@ impl Rejection {
             Plugin::NodeResourcesFit => fit::reasons(fit::Shortage(self.detail), pod),
             Plugin::PodTopologySpread => one(topology_spread::filter::reason(self.detail)),
             Plugin::InterPodAffinity => one(inter_pod_affinity::filter::reason(self.detail)),
+            Plugin::GpuShare => gpu_share::reasons(self.detail),
             _ => volumes::reasons(*self, pod),
         }
     }
@@ -177,6 +178,7 @@ pub fn filter_static(profile: &Profile, pod: &PodShape, node: &NodeInfo) -> Opti
 /// first rejection, if any.
 pub fn filter(q: Question<'_>, state: &CycleState, node: &NodeInfo) -> Option<Rejection> {
     let has = |plugin| q.profile.filters.has(plugin);
+    let of_gpu = || gpu_share::filter(&q.profile.gpu, q.pod, node);
     let of_fit = || fit::filter(&q.profile.fit, q.pod, node);
     filter_static(q.profile, q.pod, node)
         .or_else(|| node_ports::filter(q.pod, node).filter(|_| has(Plugin::NodePorts)))
@@ -184,6 +186,7 @@ pub fn filter(q: Question<'_>, state: &CycleState, node: &NodeInfo) -> Option<Re
         .or_else(|| volumes::filter(q, &state.volumes, node))
         .or_else(|| state.spread.as_ref()?.filter(q, node))
         .or_else(|| state.near.as_ref()?.filter(q, node))
+        .or_else(|| has(Plugin::GpuShare).then(of_gpu).flatten())
 }
 
 /// Whether the largest raw score is the best or the worst.
@@ -270,6 +273,10 @@ pub fn score(q: Question<'_>, plugin: Plugin, nodes: &[&NodeInfo]) -> Option<Plu
         Plugin::ImageLocality => {
             let raw = each(&|node| image_locality::score(pod, node, all));
             Some(PluginScores::plain(plugin, raw))
+        }
+        Plugin::GpuShare => {
+            let (raw, normalized) = gpu_share::scores(&q.profile.gpu, pod, q.snapshot, nodes);
+            Some(PluginScores { plugin, raw, normalized })
         }
         _ => None,
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::images::ImageOnNode;
+use super::plugins::gpu_share::devices::Devices;
 use super::resident::Resident;
 use crate::api::meta::Labels;
 use crate::api::name::{Name, Text};
@@ -50,6 +51,8 @@ pub struct NodeInfo {
     pub pods: Vec<Resident>,
     /// Ports of the host its pods hold.
     pub ports: Vec<HostPort>,
+    /// Its GPUs, where a profile shares them out.
+    pub devices: Option<Box<Devices>>,
     /// Images it has, sorted by name, as last looked at.
     pub images: Vec<ImageOnNode>,
     /// Its name as plain text, for requirements on `metadata.name`.
@@ -74,6 +77,7 @@ impl NodeInfo {
             nonzero_memory: 0,
             pods: Vec::new(),
             ports: Vec::new(),
+            devices: None,
             images: Vec::new(),
             written: "".into(),
             zone: ("".into(), "".into()),
@@ -109,6 +113,9 @@ impl NodeInfo {
         self.schedulability = node.schedulability;
         self.allocatable = Arc::clone(&node.allocatable);
         self.zone = (node.region().into(), node.zone().into());
+        if let Some(devices) = &mut self.devices {
+            devices.set_node(&self.labels, &self.allocatable);
+        }
         true
     }
 
@@ -120,6 +127,10 @@ impl NodeInfo {
     /// Counts a pod in.
     pub fn add_pod(&mut self, pod: Resident) {
         let spec = pod.shape.spec();
+        if let Some(devices) = &mut self.devices {
+            let cpu = self.allocatable.cpu_milli.saturating_sub(self.requested.cpu_milli);
+            devices.add_pod(pod.pod, &pod.shape, cpu);
+        }
         self.requested.add(&spec.requests);
         self.nonzero_cpu = self.nonzero_cpu.saturating_add(spec.nonzero_requests.cpu_milli);
         self.nonzero_memory = self.nonzero_memory.saturating_add(spec.nonzero_requests.memory);
@@ -131,6 +142,9 @@ impl NodeInfo {
     pub fn remove_pod(&mut self, pod: Id<Pod>) -> Option<Resident> {
         let at = self.pods.iter().position(|resident| resident.pod == pod)?;
         let gone = self.pods.swap_remove(at);
+        if let Some(devices) = &mut self.devices {
+            devices.remove_pod(pod);
+        }
         let spec = gone.shape.spec();
         self.requested.subtract(&spec.requests);
         self.nonzero_cpu = self.nonzero_cpu.saturating_sub(spec.nonzero_requests.cpu_milli);

@@ -2,6 +2,7 @@
 pub mod balanced;
 pub mod dynamic_resources;
 pub mod fit;
+pub mod gpu_share;
 pub mod image_locality;
 pub mod inter_pod_affinity;
 pub mod node_affinity;

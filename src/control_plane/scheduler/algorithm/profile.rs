@@ -1,7 +1,10 @@
 //! A profile of kube-scheduler: which plugins act at which point, what each score counts for, and the
 //! arguments of those that take any (`pkg/scheduler/apis/config`, 1.36).
 
+use std::sync::Arc;
+
 use super::framework::{Plugin, PluginSet};
+use super::plugins::gpu_share::GpuShare;
 use crate::api::name::Text;
 use crate::api::rules::affinity::NodeAffinity;
 use crate::api::rules::spread::SpreadConstraint;
@@ -56,6 +59,8 @@ pub struct Profile {
     pub preferences_of_residents: ResidentPreferences,
     /// Arguments of DefaultPreemption.
     pub candidates: Candidates,
+    /// Arguments of GpuShare.
+    pub gpu: Arc<GpuShare>,
 }
 
 impl Default for Profile {
@@ -79,11 +84,17 @@ impl Default for Profile {
             hard_pod_affinity_weight: 1,
             preferences_of_residents: ResidentPreferences::Counted,
             candidates: Candidates::default(),
+            gpu: Arc::default(),
         }
     }
 }
 
 impl Profile {
+    /// Whether devices are shared out under it.
+    pub fn shares_gpus(&self) -> bool {
+        self.filters.has(Plugin::GpuShare) || self.weight(Plugin::GpuShare) > 0
+    }
+
     /// What the score of `plugin` counts for.
     pub fn weight(&self, plugin: Plugin) -> i64 {
         i64::from(self.weights[plugin as usize])

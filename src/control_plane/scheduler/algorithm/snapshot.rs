@@ -3,11 +3,16 @@
 //! Owns the rows, their versions and the order in which they are looked at. A row lies at the slot
 //! of its node, so that a change costs no search.
 
+use std::sync::Arc;
+
 use super::images::Images;
 use super::log::{Change, Log, Step};
 use super::node_info::{NodeInfo, Presence};
 use super::node_tree::NodeTree;
 use super::nominations::Nominations;
+use super::plugins::gpu_share::GpuShare;
+use super::plugins::gpu_share::devices::Devices;
+use super::profile::Profile;
 use super::resident::Resident;
 use super::shape::PodShape;
 use super::surroundings::Surroundings;
@@ -47,6 +52,8 @@ pub struct Snapshot {
     nominations: Nominations,
     /// How many pods have affinity to other pods.
     with_pod_terms: usize,
+    /// How devices are shared out, where they are.
+    gpus: Option<Arc<GpuShare>>,
     /// Rows that changed since the last [`Snapshot::settle`].
     changed: Vec<u32>,
     is_changed: Vec<bool>,
@@ -58,6 +65,13 @@ impl Snapshot {
         Snapshot::default()
     }
 
+    /// Lets the GPUs of its nodes be shared out as these profiles say: by the first that does. To be
+    /// called while it is empty.
+    pub fn share_gpus<'p>(&mut self, profiles: impl IntoIterator<Item = &'p Arc<Profile>>) {
+        let sharing = profiles.into_iter().find(|profile| profile.shares_gpus());
+        self.gpus = sharing.map(|profile| Arc::clone(&profile.gpu));
+    }
+
     /// Forgets all nodes and pods, and what pods were promised; the surroundings stay. Versions go
     /// on counting, so that what was remembered of rows
     /// before does not count for those to come.
@@ -66,8 +80,8 @@ impl Snapshot {
         let mut log = std::mem::take(&mut self.log);
         log.forget();
         let order_version = self.order_version.wrapping_add(1);
-        let latest = self.latest;
-        *self = Snapshot { latest, order_version, log, surroundings, ..Snapshot::default() };
+        let (latest, gpus) = (self.latest, self.gpus.take());
+        *self = Snapshot { latest, order_version, log, surroundings, gpus, ..Snapshot::default() };
     }
 
     /// How many nodes are known.
@@ -270,17 +284,24 @@ impl Snapshot {
         &self.versions
     }
 
+    fn blank(&self, id: Id<Node>) -> NodeInfo {
+        let mut node = NodeInfo::pods_only(id);
+        node.devices = self.gpus.clone().map(|args| Box::new(Devices::new(args)));
+        node
+    }
+
     fn row_of(&mut self, id: Id<Node>) -> usize {
         let slot = id.slot();
         while self.rows.len() <= slot {
             let blank = Id::from_parts(self.rows.len() as u32, u32::MAX);
-            self.rows.push(NodeInfo::pods_only(blank));
+            self.rows.push(self.blank(blank));
             self.versions.push(Versions::default());
             self.is_changed.push(false);
         }
         if self.rows[slot].id != id {
             self.remove_node(self.rows[slot].id);
-            let before = std::mem::replace(&mut self.rows[slot], NodeInfo::pods_only(id));
+            let blank = self.blank(id);
+            let before = std::mem::replace(&mut self.rows[slot], blank);
             for pod in &before.pods {
                 self.note(slot, pod, Step::Out);
             }

@@ -61,7 +61,7 @@ pub fn helps(
     plugins.iter().any(|plugin| match event {
         ClusterEvent::Node(event) => node_helps(plugin, event, profile, pod),
         ClusterEvent::PodGone(gone) => match plugin {
-            Plugin::NodeResourcesFit => true,
+            Plugin::NodeResourcesFit | Plugin::GpuShare => true,
             Plugin::NodePorts => node_ports::clash(&pod.spec().host_ports, &gone.host_ports),
             Plugin::PodTopologySpread | Plugin::InterPodAffinity => true,
             _ => false,
@@ -99,6 +99,7 @@ fn node_helps(plugin: Plugin, event: &NodeEvent, profile: &Profile, pod: &PodSha
                 && old.is_none_or(|old| offers_more(pod, old, new))
         }
         Plugin::PodTopologySpread | Plugin::InterPodAffinity => true,
+        Plugin::GpuShare => event.is_new() || event.allocatable || event.labels,
         _ => false,
     }
 }
