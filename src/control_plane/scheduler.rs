@@ -7,17 +7,19 @@
 //! ```text
 //!  queue --pop--> cycle (Settings::cycle long) --node found: assume--> binding --reply--> done
 //!    ^               | no node: condition, fact                          | refused: forget
+//!    |               | room can be made: promise, evictions (beside the cycles)
 //!    +---------------+---------------------------------------------------+
 //! ```
 //! A decision is made on what is known when the cycle begins; its binding is sent when the cycle
 //! ends, and does not hold up the next cycle. While it stands by, it follows the watches only.
 //!
 //! Not modelled: core Events about decisions (they go through a client of their own and hold up
-//! nothing), nominations and preemption. See [`algorithm`] for plugins.
+//! nothing). See [`algorithm`] for plugins.
 
 pub mod algorithm;
 pub mod cache;
 mod cycle;
+mod evictions;
 pub mod queue;
 pub mod recorded;
 mod shapes;
@@ -32,6 +34,7 @@ use std::sync::Arc;
 use self::algorithm::{Algorithm, Profile};
 use self::cache::Cache;
 use self::cycle::Cycle;
+use self::evictions::{Ended, Evictions};
 use self::queue::backoff::Backoff;
 use self::queue::hints::{ClusterEvent, NodeEvent, helps, own_change_helps};
 use self::queue::{Gates, Queue, Waiting};
@@ -129,6 +132,8 @@ pub struct Scheduler {
     cycles: u32,
     /// Pods whose binding was sent and not yet answered.
     binding: BTreeMap<Id<Pod>, Waiting>,
+    /// Victims that are being told.
+    evictions: Evictions,
     backoff_armed: Option<SimTime>,
     pool_armed: Option<SimTime>,
 }
@@ -138,8 +143,9 @@ impl Scheduler {
     pub fn new(settings: Settings, client: ClientId, luck: Luck) -> Scheduler {
         Scheduler {
             algorithms: settings.profiles.iter().cloned().map(Algorithm::new).collect(),
-            queue: Queue::new(settings.backoff),
             cache: Cache::of(&settings.profiles),
+            queue: queue(&settings),
+            evictions: Evictions::new(client, EVICTION_TAG),
             settings,
             client,
             luck,
@@ -159,7 +165,7 @@ impl Scheduler {
     pub fn start(&mut self, view: &View<'_>, fx: &mut Effects<Timer>) {
         self.abandon_cycle();
         self.cache.clear();
-        self.queue = Queue::new(self.settings.backoff);
+        self.queue = queue(&self.settings);
         let mut nodes: Vec<(Id<Node>, &Node)> = view.list::<Node>().collect();
         nodes.sort_by(|(_, a), (_, b)| a.meta.name.cmp(&b.meta.name));
         for (id, node) in nodes {
@@ -243,6 +249,19 @@ impl Scheduler {
         if reply.tag & STATUS_TAG != 0 {
             return;
         }
+        if reply.tag & EVICTION_TAG != 0 {
+            let result = reply.result.as_ref().map(|_| ());
+            match self.evictions.reply(reply.tag, result, fx) {
+                Some(Ended::Done(preemptor)) => self.queue.release(preemptor),
+                Some(Ended::Failed(preemptor)) => {
+                    self.queue.release(preemptor);
+                    self.queue.activate(preemptor);
+                }
+                None => return,
+            }
+            self.go_on(view, fx);
+            return;
+        }
         let pod = pod_of(reply.tag);
         let Some(waiting) = self.binding.remove(&pod) else { return };
         if let Err(status) = &reply.result {
@@ -282,14 +301,20 @@ impl Scheduler {
             (old, Some(new)) => match is {
                 Some(node) => {
                     self.queue.remove(change.id);
+                    self.promise_ends(change.id);
                     let shape = self.shapes.of(new);
                     self.cache.pod_placed(change.id, node, new, shape);
                 }
                 None => self.pod_waits(change.id, old, new, fx),
             },
-            (_, None) => {
+            (Some(old), None) => {
                 self.queue.remove(change.id);
+                if self.promise_ends(change.id) {
+                    // The room that was kept for it is free.
+                    self.wake(&ClusterEvent::PodGone(&old.spec), None, view, fx);
+                }
             }
+            (None, None) => {}
         }
     }
 
@@ -310,6 +335,11 @@ impl Scheduler {
         }
     }
 
+    /// Nothing is kept for the pod any more; whether something was.
+    fn promise_ends(&mut self, id: Id<Pod>) -> bool {
+        self.cache.snapshot_mut().withdraw(id).is_some()
+    }
+
     /// A pod without a node came or changed.
     fn pod_waits(&mut self, id: Id<Pod>, old: Option<&Pod>, pod: &Pod, fx: &Effects<Timer>) {
         if self.profile_of(&pod.spec).is_none() {
@@ -317,6 +347,7 @@ impl Scheduler {
         }
         if pod.meta.is_terminating() || pod.status.phase.is_terminal() {
             self.queue.remove(id);
+            self.promise_ends(id);
             return;
         }
         let in_hand = self.cycle.as_ref().is_some_and(|cycle| cycle.pod == id);
@@ -327,6 +358,10 @@ impl Scheduler {
         if !self.queue.has(id) {
             let reported = reported(pod);
             let priority = pod.spec.priority;
+            if let Some(node) = pod.status.nominated {
+                let shape = self.shapes.of(pod);
+                self.cache.snapshot_mut().promise(id, &shape, node);
+            }
             self.queue.add(id, priority, gates, fx.now(), fx.cause(), reported);
             return;
         }
@@ -375,6 +410,9 @@ impl Scheduler {
         }
         if !self.queue.has_sleepers() {
             return;
+        }
+        for preemptor in self.evictions.released(view) {
+            self.queue.release(preemptor);
         }
         let (shapes, algorithms) = (&mut self.shapes, &self.algorithms);
         self.queue.wake(fx.now(), fx.cause(), |id, plugins| {
@@ -427,6 +465,13 @@ fn reported(pod: &Pod) -> u64 {
 
 /// Marks the tags of status patches, whose failure changes nothing here.
 const STATUS_TAG: u64 = 1 << 63;
+
+/// Marks the tags of what tells victims to go.
+const EVICTION_TAG: u64 = 1 << 62;
+
+fn queue(settings: &Settings) -> Queue {
+    Queue::new(settings.backoff).under(settings.gates)
+}
 
 /// A binding's tag is its pod.
 fn tag_of(pod: Id<Pod>) -> u64 {

@@ -80,6 +80,8 @@ verbs! {
     Changed "changed" "The object's spec was changed; values, of Endpoints: ready, not_ready.",
     Bound "bound" "The pod was bound to a node.",
     Unschedulable "unschedulable" "No node fits the pod; the message is kube-scheduler's.",
+    Nominated "nominated" "The pod was promised a node on which pods of lower priority make room; values: victims.",
+    Preempted "preempted" "The pod has to make room for one of higher priority, which the message names; values: priority, by_priority.",
     Accepted "accepted" "The node's kubelet took the pod on.",
     Pulling "pulling" "An image is being fetched.",
     Pulled "pulled" "An image was fetched; values: bytes.",

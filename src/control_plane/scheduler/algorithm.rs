@@ -46,7 +46,7 @@ pub mod volumes;
 
 pub use diagnosis::Diagnosis;
 pub use fast::Algorithm;
-pub use framework::{Code, Plugin, PluginSet, Rejection};
+pub use framework::{Code, Plugin, PluginSet, Question, Rejection};
 pub use node_info::NodeInfo;
 pub use nominations::Nominations;
 pub use plain::{Explanation, explain, explain_first};

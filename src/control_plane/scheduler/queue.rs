@@ -14,15 +14,19 @@
 //! With Active empty, pods in Backoff (not in Errors) are handed out at once
 //! (`SchedulerPopFromBackoffQ`, on by default). What waits longest goes first where priority and
 //! time are equal.
+//!
+//! A pod may be held back (`PreEnqueue`: it is still evicting its victims): what would wake it only
+//! notes DefaultPreemption among the plugins that rejected it, and it stays in the pool.
 
 pub mod backoff;
 pub mod hints;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use self::backoff::Backoff;
-use super::algorithm::PluginSet;
+use super::algorithm::gates::Gates as FeatureGates;
+use super::algorithm::{Plugin, PluginSet};
 use crate::api::pod::Pod;
 use crate::base::FastMap;
 use crate::base::id::Id;
@@ -103,6 +107,9 @@ type Entry<Key> = Reverse<(Key, u64, Id<Pod>)>;
 #[derive(Clone, Debug)]
 pub struct Queue {
     backoff_times: Backoff,
+    features: FeatureGates,
+    /// Pods that may not be tried for now.
+    held: BTreeSet<Id<Pod>>,
     pods: FastMap<Id<Pod>, Queued>,
     active: BinaryHeap<Entry<Rank>>,
     backoff: BinaryHeap<Entry<(SimTime, Rank)>>,
@@ -118,6 +125,8 @@ impl Queue {
     pub fn new(backoff_times: Backoff) -> Queue {
         Queue {
             backoff_times,
+            features: FeatureGates::default(),
+            held: BTreeSet::new(),
             pods: FastMap::default(),
             active: BinaryHeap::new(),
             backoff: BinaryHeap::new(),
@@ -125,6 +134,30 @@ impl Queue {
             pool: BTreeMap::new(),
             stamps: 0,
             arrivals: 0,
+        }
+    }
+
+    /// The same under these feature gates.
+    pub fn under(self, features: FeatureGates) -> Queue {
+        Queue { features, ..self }
+    }
+
+    /// The pod may not be tried until it is released; if it waits here it stays where it is.
+    pub fn hold(&mut self, pod: Id<Pod>) {
+        self.held.insert(pod);
+    }
+
+    /// The pod may be tried again, when something wakes it.
+    pub fn release(&mut self, pod: Id<Pod>) {
+        self.held.remove(&pod);
+    }
+
+    /// The pod is to be tried at once, whatever it waits for (`Activate`).
+    pub fn activate(&mut self, pod: Id<Pod>) {
+        if let Some(&Queued { waiting, place: Place::Pool | Place::Backoff, .. }) =
+            self.pods.get(&pod)
+        {
+            self.put(pod, waiting, Place::Active);
         }
     }
 
@@ -176,6 +209,7 @@ impl Queue {
 
     /// The pod is no longer to be scheduled; returns whether it waited here.
     pub fn remove(&mut self, pod: Id<Pod>) -> bool {
+        self.held.remove(&pod);
         let Some(queued) = self.pods.remove(&pod) else { return false };
         if queued.place == Place::Pool {
             self.pool.remove(&queued.stamp);
@@ -194,7 +228,7 @@ impl Queue {
     pub fn is_ready(&mut self) -> bool {
         Self::drop_dead(&mut self.active, &self.pods);
         Self::drop_dead(&mut self.backoff, &self.pods);
-        !self.active.is_empty() || !self.backoff.is_empty()
+        !self.active.is_empty() || self.features.pop_from_backoff && !self.backoff.is_empty()
     }
 
     /// Hands out the next pod: it is in the caller's hands until [`Queue::give_back`] or never.
@@ -202,6 +236,7 @@ impl Queue {
         Self::drop_dead(&mut self.active, &self.pods);
         let pod = match self.active.pop() {
             Some(Reverse((_, _, pod))) => pod,
+            None if !self.features.pop_from_backoff => return None,
             None => {
                 Self::drop_dead(&mut self.backoff, &self.pods);
                 let Reverse((_, _, pod)) = self.backoff.pop()?;
@@ -238,6 +273,7 @@ impl Queue {
                 }
             }
         };
+        let place = self.unless_held(pod, &mut waiting, place);
         self.put(pod, waiting, place);
     }
 
@@ -290,8 +326,13 @@ impl Queue {
                     _ => break,
                 }
                 let Some(Reverse((_, _, pod))) = heap.pop() else { break };
-                let waiting = self.pods[&pod].waiting;
-                self.put(pod, waiting, Place::Active);
+                let mut waiting = self.pods[&pod].waiting;
+                // With the gate on it was asked when the pod came here.
+                let place = match self.features.pop_from_backoff {
+                    true => Place::Active,
+                    false => self.unless_held(pod, &mut waiting, Place::Active),
+                };
+                self.put(pod, waiting, place);
             }
         }
     }
@@ -332,9 +373,27 @@ impl Queue {
 
     fn leave_pool(&mut self, pod: Id<Pod>, now: SimTime, cause: u64) {
         let mut waiting = self.pods[&pod].waiting;
-        waiting.cause = cause;
         let place = self.after_backoff(&waiting, now);
+        let place = self.unless_held(pod, &mut waiting, place);
+        if place != Place::Pool {
+            waiting.cause = cause;
+        }
         self.put(pod, waiting, place);
+    }
+
+    /// Where a pod goes that is to go to `place`: nowhere while it is held, but to the pool. Backoff
+    /// does not ask where nobody is taken out of it early.
+    fn unless_held(&self, pod: Id<Pod>, waiting: &mut Waiting, place: Place) -> Place {
+        let asks = match place {
+            Place::Active => true,
+            Place::Backoff | Place::Errors => self.features.pop_from_backoff,
+            Place::Pool | Place::Gated => false,
+        };
+        if !asks || !self.held.contains(&pod) {
+            return place;
+        }
+        waiting.plugins.insert(Plugin::DefaultPreemption);
+        Place::Pool
     }
 
     fn after_backoff(&self, waiting: &Waiting, now: SimTime) -> Place {
