@@ -31,6 +31,7 @@ mod vectors {
     pub mod scheduler_feasible_nodes;
     pub mod scheduler_filters;
     pub mod scheduler_interpod_affinity;
+    pub mod scheduler_preemption;
     pub mod scheduler_queue;
     pub mod scheduler_schedule_pod;
     pub mod scheduler_scores;

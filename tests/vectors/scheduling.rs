@@ -1,6 +1,6 @@
 //! Nodes and pods of the scheduler's tables, as its algorithm sees them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1 as core;
@@ -16,8 +16,9 @@ use wavetank::api::rules::affinity::NodeAffinity;
 use wavetank::api::rules::selector::{Operator, Requirement, Selector};
 use wavetank::base::id::Id;
 use wavetank::control_plane::scheduler::algorithm::{
-    NodeInfo, PodShape, Resident, Snapshot, Standing,
+    Budget, NodeInfo, PodShape, Resident, Snapshot, Standing,
 };
+use wavetank::time::SimTime;
 
 /// A node as written, nothing added.
 pub fn node(written: &Value) -> Node {
@@ -131,6 +132,28 @@ pub fn added_affinity(args: &Value) -> NodeAffinity {
     pod(&json!({"spec": {"affinity": affinity}})).spec.node_affinity.clone()
 }
 
+/// An instant as tables write it: RFC 3339, or `now` with seconds more or less.
+pub fn instant(text: &str) -> SimTime {
+    const NOW: i64 = 1_000_000_000;
+    if let Some(offset) = text.strip_prefix("now") {
+        let seconds = offset.trim_start_matches('+').trim_end_matches('s');
+        let seconds: i64 = if seconds.is_empty() { 0 } else { seconds.parse().expect("seconds") };
+        return SimTime::from_secs((NOW + seconds) as u64);
+    }
+    let at: jiff::Timestamp = text.parse().expect("an instant");
+    SimTime::from_nanos(u64::try_from(at.as_nanosecond()).expect("after 1970"))
+}
+
+/// A disruption budget as written, with the pods whose disruption it counts already.
+pub fn budget(written: &Value, disrupted: BTreeSet<Id<Pod>>) -> Budget {
+    let selected = &written["spec"]["selector"];
+    Budget {
+        selector: selected.is_object().then(|| selector(selected)),
+        allowed: written["status"]["disruptionsAllowed"].as_i64().unwrap_or(0) as i32,
+        disrupted,
+    }
+}
+
 /// How the existing pod stands, by its metadata.
 pub fn standing(written: &Value) -> Standing {
     match written["metadata"]["deletionTimestamp"].is_null() {
@@ -217,10 +240,33 @@ impl Cluster {
 
     /// The same of a pod that may be on its way out.
     pub fn place_as(&mut self, node: &str, key: &str, shape: &PodShape, standing: Standing) {
-        let next = Id::from_parts(self.pods.len() as u32, 0);
-        let pod = *self.pods.entry(key.to_owned()).or_insert(next);
+        let pod = self.pod(key);
         let resident = Resident { pod, shape: shape.clone(), start: None, standing };
         self.snapshot.add_pod(self.ids[node], resident);
+    }
+
+    /// The same of a pod that started at this instant, there to stay.
+    pub fn place_since(&mut self, node: &str, key: &str, shape: &PodShape, start: Option<SimTime>) {
+        let (pod, standing) = (self.pod(key), Standing::Staying);
+        let resident = Resident { pod, shape: shape.clone(), start, standing };
+        self.snapshot.add_pod(self.ids[node], resident);
+    }
+
+    /// The id of the pod of this key.
+    pub fn pod(&mut self, key: &str) -> Id<Pod> {
+        let next = Id::from_parts(self.pods.len() as u32, 0);
+        *self.pods.entry(key.to_owned()).or_insert(next)
+    }
+
+    /// The key of a pod.
+    pub fn key(&self, id: Id<Pod>) -> &str {
+        let known = self.pods.iter().find(|(_, known)| **known == id);
+        known.map(|(key, _)| key.as_str()).expect("a known pod")
+    }
+
+    /// The id of the node of this name.
+    pub fn id(&self, node: &str) -> Id<Node> {
+        self.ids[node]
     }
 
     pub fn take_away(&mut self, node: &str, key: &str) {

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod company;
+mod preemption;
 mod world;
 
 use super::algorithm::PodShape;

@@ -185,7 +185,7 @@ fn that_may_do<'q>(q: Question<'q>, diagnosis: &Diagnosis, tour: Tour) -> Vec<&'
 
 /// Whether the pod may preempt at all (`PodEligibleToPreemptOthers`, 1.36): not while pods that it
 /// pushed aside are still leaving the node it was promised, unless that node will not do anyway.
-fn ineligible(
+pub fn ineligible(
     q: Question<'_>,
     diagnosis: &Diagnosis,
     nominated: Option<Id<Node>>,

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use super::super::{Leading, Scheduler, Settings, Timer};
 use crate::api::kind::Kind;
-use crate::api::meta::{Meta, ObjectName, Uid};
+use crate::api::meta::{Deletion, Meta, ObjectName, Uid};
 use crate::api::node::{Node, NodeConditions, Schedulability};
-use crate::api::pod::{Pod, PodNetwork, PodSpec, PodStatus, Preemption, Qos, RestartPolicy};
+use crate::api::pod::{
+    Pod, PodCondition, PodNetwork, PodSpec, PodStatus, Preemption, Qos, RestartPolicy,
+};
 use crate::api::resources::Resources;
 use crate::api::rules::affinity::NodeAffinity;
 use crate::api::status::Status;
@@ -72,10 +74,15 @@ pub fn pod(name: &str, cpu_milli: i64) -> Pod {
     Pod { meta, spec: Arc::new(spec), node: None, status: PodStatus::default() }
 }
 
+fn name(name: &str) -> ObjectName {
+    ObjectName { kind: Kind::Pod, namespace: "default".into(), name: name.into() }
+}
+
 #[derive(Clone, Debug)]
 enum Event {
     Timer(Timer),
     Request(u64, Call),
+    Gone(Id<Pod>),
     Watch(TableKind),
 }
 
@@ -227,6 +234,10 @@ impl World {
                 });
             }
             Event::Request(tag, call) => self.serve(tag, call),
+            Event::Gone(pod) => {
+                self.store.delete(self.now, pod);
+                self.committed(TableKind::Pod);
+            }
         }
     }
 
@@ -240,14 +251,39 @@ impl World {
                 }
                 return;
             }
+            Call::Disrupt { pod, why, .. } => match self.store.get(pod).cloned() {
+                Some(mut found) => {
+                    found.status.set(PodCondition::DisruptionTarget, true, self.now);
+                    found.status.disruption = Some(why);
+                    self.store.update(self.now, pod, found);
+                    self.committed(TableKind::Pod);
+                    Ok(Done { id: pod.into(), rev: Rev(1) })
+                }
+                None => Err(Status::NotFound(name("p"))),
+            },
+            Call::Delete { id, .. } => self.end(id.typed()),
             other => panic!("a scheduler does not ask for {other:?}"),
         };
         let reply = Reply { client: ClientId(0), tag, result };
         self.handle(|scheduler, _, view, fx| scheduler.reply(&reply, view, fx));
     }
 
+    /// A pod is told to go: it is gone when its grace is over, at once without a node.
+    fn end(&mut self, id: Id<Pod>) -> Result<Done, Status> {
+        let Some(mut pod) = self.store.get(id).cloned() else {
+            return Err(Status::NotFound(name("p")));
+        };
+        let grace_seconds = pod.spec.grace_seconds;
+        let at = self.now + SimDuration::from_secs(u64::from(grace_seconds));
+        pod.meta.deletion = Some(Deletion { at, grace_seconds });
+        self.store.update(self.now, id, pod);
+        self.committed(TableKind::Pod);
+        self.push(at, Event::Gone(id));
+        Ok(Done { id: id.into(), rev: Rev(1) })
+    }
+
     fn bind(&mut self, id: Id<Pod>, node: Id<Node>) -> Result<Done, Status> {
-        let name = ObjectName { kind: Kind::Pod, namespace: "default".into(), name: "p".into() };
+        let name = name("p");
         let Some(mut pod) = self.store.get(id).cloned() else {
             return Err(Status::NotFound(name));
         };
@@ -256,7 +292,7 @@ impl World {
             return Err(Status::Conflict(name));
         }
         assert_eq!(pod.node, None, "a pod is bound once");
-        pod.node = Some(node);
+        (pod.node, pod.status.nominated) = (Some(node), None);
         let host = &self.store.get(node).expect("a node").meta.name;
         let sent = self.now.as_nanos() / 1_000_000 - ANSWER.as_millis();
         self.bound.push(format!("{} {host} {sent}ms", pod.meta.name));
