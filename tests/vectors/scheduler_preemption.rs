@@ -11,11 +11,11 @@ use wavetank::control_plane::scheduler::algorithm::preemption::{
 };
 use wavetank::control_plane::scheduler::algorithm::profile::{Candidates, Profile};
 use wavetank::control_plane::scheduler::algorithm::{
-    NodeInfo, Plugin, Question, Rejection, Resident, Standing,
+    NodeInfo, Plugin, PodShape, Question, Rejection, Resident, Standing,
 };
 use wavetank::time::SimTime;
 
-use super::scheduling::{Cluster, budget, instant, shape};
+use super::scheduling::{self, Cluster, budget, instant};
 use super::table::{Outcome, run};
 
 /// Where the table's own dice let each cycle's dry run begin.
@@ -27,6 +27,18 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 
 fn name(written: &Value) -> &str {
     written["metadata"]["name"].as_str().expect("a name")
+}
+
+/// The shape of a pod whose times are no times: what of it does not belong to the shape is left out.
+fn shape(written: &Value) -> PodShape {
+    let mut written = written.clone();
+    for (part, field) in [("metadata", "deletionTimestamp"), ("", "status")] {
+        let part = if part.is_empty() { &mut written } else { &mut written[part] };
+        if let Some(fields) = part.as_object_mut() {
+            fields.remove(field);
+        }
+    }
+    scheduling::shape(&written)
 }
 
 fn start(written: &Value) -> Option<SimTime> {
@@ -65,7 +77,7 @@ fn set_budgets(cluster: &mut Cluster, budgets: &Value) {
     for (number, written) in list(budgets).enumerate() {
         let disrupted = written["status"]["disruptedPods"].as_object().into_iter().flatten();
         let disrupted = disrupted.map(|(pod, _)| cluster.pod(pod)).collect();
-        let namespace = written["metadata"]["namespace"].as_str().unwrap_or_default().into();
+        let namespace = written["metadata"]["namespace"].as_str().unwrap_or("default").into();
         let name = format!("budget-{number}").into();
         let budget = Some(budget(written, disrupted));
         cluster.snapshot.surroundings_mut().set_budget(&namespace, &name, budget);
