@@ -229,7 +229,7 @@ impl Summary {
             services: services(store, metrics),
             expectations: Vec::new(),
             unplaced: unplaced(store),
-            warnings: Vec::new(),
+            warnings: unserved(plan, store),
         }
     }
 
@@ -334,6 +334,29 @@ fn pod_counts(store: &Store, counts: &Counts) -> PodCounts {
         pods.oom_killed += u64::from(statuses.into_iter().any(is_oom_killed));
     }
     pods
+}
+
+/// Schedulers that pods wait for and nobody is.
+fn unserved(plan: &Plan, store: &Store) -> Vec<String> {
+    let is_served =
+        |name: &str| plan.scheduler.profiles.iter().any(|profile| &*profile.name == name);
+    let mut waiting: BTreeMap<&str, (u64, String)> = BTreeMap::new();
+    for (_, pod) in store.table::<Pod>().iter() {
+        let name = &*pod.spec.scheduler_name;
+        if pod.node.is_none() && pod.status.phase == Phase::Pending && !is_served(name) {
+            let one = format!("{}/{}", pod.meta.namespace, pod.meta.name);
+            let (count, first) = waiting.entry(name).or_insert_with(|| (0, one.clone()));
+            *count += 1;
+            if one < *first {
+                *first = one;
+            }
+        }
+    }
+    let words = waiting.into_iter().map(|(name, (count, first))| match count {
+        1 => format!("no scheduler is called {name:?}: {first} waits for it"),
+        _ => format!("no scheduler is called {name:?}: {count} pods wait for it, {first} first"),
+    });
+    words.collect()
 }
 
 fn workloads(store: &Store) -> Vec<WorkloadRow> {

@@ -244,6 +244,7 @@ fn mark_of(at: SimTime, fact: &Fact) -> Option<Mark> {
         (Verb::NodeUnknown, _) => Mark::NodeUnknown,
         (Verb::NodeNotReady, _) => Mark::NodeNotReady,
         (Verb::NodeReady, _) => Mark::NodeReady,
+        (Verb::Preempted, _) => Mark::Preempted,
         (Verb::Evicted, _) => Mark::Evicted,
         (Verb::Deleting, Kind::Pod) => Mark::Deleting,
         (Verb::Deleted, Kind::Pod) => Mark::Deleted,

@@ -10,38 +10,27 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
-use wavetank::control_plane::scheduler::algorithm::{
-    Algorithm, Code, Explanation, Plugin, PodShape, Profile, explain,
+use wavetank::api::node::Node;
+use wavetank::base::id::Id;
+use wavetank::control_plane::scheduler::algorithm::nominations::Nominee;
+use wavetank::control_plane::scheduler::algorithm::preemption::{
+    Candidate, Tour, Verdict, post_filter,
 };
+use wavetank::control_plane::scheduler::algorithm::{
+    Algorithm, Code, Explanation, PodShape, Profile, Question, explain_first,
+};
+use wavetank::time::{SimDuration, SimTime};
 
 use wavetank::scenario::{Loader, Overrides};
 
-use super::scheduling::{Cluster, shape};
-
-/// Plugins whose part can be compared.
-const KNOWN: [Plugin; 14] = [
-    Plugin::NodeUnschedulable,
-    Plugin::TaintToleration,
-    Plugin::NodeAffinity,
-    Plugin::NodePorts,
-    Plugin::NodeResourcesFit,
-    Plugin::VolumeRestrictions,
-    Plugin::NodeVolumeLimits,
-    Plugin::VolumeBinding,
-    Plugin::VolumeZone,
-    Plugin::PodTopologySpread,
-    Plugin::InterPodAffinity,
-    Plugin::DynamicResources,
-    Plugin::NodeResourcesBalancedAllocation,
-    Plugin::ImageLocality,
-];
+use super::scheduling::{Cluster, budget, instant, shape};
 
 #[derive(Default, Debug)]
 struct Tally {
     steps: usize,
     equal: usize,
     messages: usize,
-    excluded: BTreeMap<&'static str, usize>,
+    preemptions: usize,
     different: Vec<String>,
 }
 
@@ -49,12 +38,14 @@ struct Tally {
 struct Replay<'c> {
     case: &'c Value,
     cluster: Cluster,
-    pods: BTreeMap<String, (PodShape, i32)>,
+    pods: BTreeMap<String, PodShape>,
     placed: BTreeMap<String, String>,
     /// One a profile, with what it remembers of the steps before.
     algorithms: Vec<Algorithm>,
     start: usize,
     ops: usize,
+    /// Counts up with every binding: pods bound later started later.
+    now: SimTime,
 }
 
 fn key(written: &Value) -> String {
@@ -70,6 +61,12 @@ impl<'c> Replay<'c> {
     fn new(case: &'c Value) -> Replay<'c> {
         let mut cluster = Cluster::of(&case["nodes"]);
         cluster.surround(case);
+        for written in case["pdbs"].as_array().into_iter().flatten() {
+            let namespace = written["metadata"]["namespace"].as_str().unwrap_or("default").into();
+            let name = written["metadata"]["name"].as_str().expect("a name").into();
+            let budget = Some(budget(written, BTreeSet::new()));
+            cluster.snapshot.surroundings_mut().set_budget(&namespace, &name, budget);
+        }
         let mut replay = Replay {
             case,
             cluster,
@@ -78,6 +75,7 @@ impl<'c> Replay<'c> {
             algorithms: profiles(&case["profile"]).into_iter().map(Algorithm::new).collect(),
             start: 0,
             ops: 0,
+            now: instant("2024-01-01T00:00:00Z"),
         };
         for pod in case["pods"].as_array().into_iter().flatten() {
             replay.add(pod);
@@ -101,6 +99,7 @@ impl<'c> Replay<'c> {
         if let Some(policy) = admitted["preemptionPolicy"].as_str() {
             defaulted["spec"]["preemptionPolicy"] = policy.into();
         }
+        defaulted["spec"]["priority"] = priority.into();
         for field in ["affinity", "topologySpreadConstraints"] {
             if !admitted[field].is_null() {
                 defaulted["spec"][field] = admitted[field].clone();
@@ -108,10 +107,11 @@ impl<'c> Replay<'c> {
         }
         let shape = shape(&defaulted);
         if let Some(node) = written["spec"]["nodeName"].as_str() {
-            self.cluster.place(node, &key, &shape);
+            let start = written["status"]["startTime"].as_str().map(instant);
+            self.cluster.place_since(node, &key, &shape, start);
             self.placed.insert(key.clone(), node.to_owned());
         }
-        self.pods.insert(key, (shape, priority as i32));
+        self.pods.insert(key, shape);
     }
 
     fn take_away(&mut self, pod: &str) {
@@ -137,27 +137,13 @@ impl<'c> Replay<'c> {
         }
     }
 
-    /// Why a step cannot be compared yet.
-    fn excluded(&self, step: &Value) -> Option<&'static str> {
-        let known = |plugin: &str| KNOWN.iter().any(|one| one.name() == plugin);
-        let rejected = step["rejected"].as_array();
-        if rejected.into_iter().flatten().any(|one| !known(one["plugin"].as_str().unwrap_or(""))) {
-            return Some("next issue: rejected by a plugin that comes later");
-        }
-        if !step["node_hint"].is_null() || !step["nominated_before"].is_null() {
-            return Some("next issue: nominations and hints");
-        }
-        None
-    }
-
     fn step(&mut self, step: &Value, tally: &mut Tally) {
         self.catch_up(step);
         tally.steps += 1;
         let pod = step["pod"].as_str().expect("a pod").to_owned();
-        let (shape, priority) = self.pods[&pod].clone();
+        let shape = self.pods[&pod].clone();
         self.cluster.snapshot.settle();
         if let Some(start) = step["start_index"].as_u64()
-            && self.excluded(step).is_none()
             && start as usize != self.start
         {
             tally.different.push(format!("{pod}: starts at {}, not {start}", self.start));
@@ -165,30 +151,84 @@ impl<'c> Replay<'c> {
         self.start = step["start_index"].as_u64().map_or(self.start, |start| start as usize);
         let named = |one: &Algorithm| one.profile().name == shape.spec().scheduler_name;
         let at = self.algorithms.iter().position(named).expect("a profile of that name");
-        let ours =
-            explain(&self.cluster.snapshot, &shape, self.start, self.algorithms[at].profile());
-        match self.excluded(step) {
-            Some(why) => *tally.excluded.entry(why).or_default() += 1,
-            None => self.compare(step, &shape, priority, &ours, tally),
+        let profile = self.algorithms[at].profile().clone();
+        let id = self.cluster.pod(&pod);
+        let promised = self.cluster.snapshot.withdraw(id);
+        let before = promised.map(|node| self.cluster.name(node));
+        if before.as_deref() != step["nominated_before"].as_str() {
+            tally.different.push(format!("{pod}: was promised {before:?} before: {step}"));
         }
+        let hint = step["node_hint"].as_str().map(|node| self.cluster.id(node));
+        let first = promised.or(hint);
+        let q = Question { profile: &profile, snapshot: &self.cluster.snapshot, pod: &shape };
+        let mut ours = explain_first(q, self.start, first);
+        let title = format!("{} {pod} #{}", self.case["name"], step["attempt"]);
+        let fast = self.algorithm_agrees(at, &shape, first, &ours);
+        tally.different.extend(fast.into_iter().map(|what| format!("{title}: {what}")));
+        let mut kept = None;
+        if ours.chosen.is_none() {
+            let q = Question { profile: &profile, snapshot: &self.cluster.snapshot, pod: &shape };
+            let verdict = post_filter(q, &ours.diagnosis, promised, Tour::ByName);
+            ours.diagnosis.made_room = verdict.made_room(ours.diagnosis.nodes, &shape);
+            kept = promised.filter(|_| matches!(verdict, Verdict::Ineligible(_)));
+            let (ours, theirs) = (self.made_room(&verdict), preemption(step));
+            if ours != theirs {
+                tally.different.push(format!("{title}: ours {ours:?}, theirs {theirs:?}"));
+            }
+            tally.preemptions += usize::from(theirs.is_some());
+        }
+        self.compare(step, &shape, &ours, tally);
         self.start = ours.next_start;
+        self.carry_out(step, &pod, kept);
+    }
+
+    /// Goes on as the recorded scheduler did.
+    fn carry_out(&mut self, step: &Value, pod: &str, kept: Option<Id<Node>>) {
+        let shape = self.pods[pod].clone();
+        let id = self.cluster.pod(pod);
         for victim in step["preemption"]["victims"].as_array().into_iter().flatten() {
             self.take_away(victim.as_str().expect("a name"));
         }
+        let nominated = step["preemption"]["nominated"].as_str();
+        if let Some(node) = nominated.map(|name| self.cluster.id(name)) {
+            let snapshot = &mut self.cluster.snapshot;
+            let lower = |one: &&Nominee| one.shape.spec().priority < shape.spec().priority;
+            let displaced = snapshot.nominations().at(node).iter().filter(lower);
+            let displaced: Vec<_> = displaced.map(|one| one.pod).collect();
+            for lower in displaced {
+                snapshot.withdraw(lower);
+            }
+            snapshot.promise(id, &shape, node);
+        } else if let Some(node) = kept {
+            self.cluster.snapshot.promise(id, &shape, node);
+        }
+        self.now = self.now + SimDuration::from_secs(1);
         if let Some(node) = step["chosen"].as_str() {
-            self.cluster.place(node, &pod, &shape);
-            self.placed.insert(pod, node.to_owned());
+            self.cluster.place_since(node, pod, &shape, Some(self.now));
+            self.placed.insert(pod.to_owned(), node.to_owned());
         }
     }
 
-    fn compare(
-        &mut self,
-        step: &Value,
-        shape: &PodShape,
-        priority: i32,
-        ours: &Explanation,
-        tally: &mut Tally,
-    ) {
+    fn made_room(&self, verdict: &Verdict) -> Option<MadeRoom> {
+        let plan = verdict.plan()?;
+        let victims = |candidate: &Candidate| -> Vec<String> {
+            let keys = candidate.victims.iter().map(|pod| self.cluster.key(pod.pod).to_owned());
+            keys.collect()
+        };
+        let candidates = plan
+            .candidates
+            .iter()
+            .map(|one| (self.cluster.name(one.node), (victims(one), u64::from(one.violations))));
+        let tied: BTreeSet<String> = plan.tied.iter().map(|&id| self.cluster.name(id)).collect();
+        Some(MadeRoom {
+            nominated: self.cluster.name(plan.chosen.node),
+            victims: victims(&plan.chosen),
+            candidates: candidates.collect(),
+            tied: if tied.len() > 1 { tied } else { BTreeSet::new() },
+        })
+    }
+
+    fn compare(&mut self, step: &Value, shape: &PodShape, ours: &Explanation, tally: &mut Tally) {
         let before = tally.different.len();
         let title = format!("{} {} #{}", self.case["name"], step["pod"], step["attempt"]);
         let mut same = |what: &str, ours: String, theirs: String| {
@@ -217,33 +257,15 @@ impl<'c> Replay<'c> {
                 same(&what, score.to_string(), theirs[&name].to_string());
             }
         }
-        let comparable = others_are_even(step);
-        if comparable {
-            self.compare_choice(step, ours, &mut same);
-        }
-        self.algorithm_agrees(shape, ours, &mut same);
+        self.compare_choice(step, ours, &mut same);
         if let Some(message) = step["failure_message"].as_str() {
             let named = |one: &&Algorithm| one.profile().name == shape.spec().scheduler_name;
             let profile = self.algorithms.iter().find(named).expect("a profile").profile();
             let written = ours.diagnosis.message(shape, profile);
-            let lower = self.placed.keys().any(|pod| self.pods[pod].1 < priority);
-            let first = |text: &str| text.split(" no new claims").next().map(str::to_owned);
-            if lower {
-                same("message", format!("{:?}", first(&written)), format!("{:?}", first(message)));
-            } else {
-                same("message", written.to_string(), message.to_owned());
-                tally.messages += 1;
-            }
+            same("message", written.to_string(), message.to_owned());
+            tally.messages += 1;
         }
-        if tally.different.len() > before {
-            return;
-        }
-        if comparable {
-            tally.equal += 1;
-        } else {
-            let why = "next issue: choice depends on a plugin that comes later";
-            *tally.excluded.entry(why).or_default() += 1;
-        }
+        tally.equal += usize::from(tally.different.len() == before);
     }
 
     fn compare_choice(
@@ -266,19 +288,26 @@ impl<'c> Replay<'c> {
         }
     }
 
+    /// How what remembers differs from what does not.
     fn algorithm_agrees(
         &mut self,
+        at: usize,
         shape: &PodShape,
+        first: Option<Id<Node>>,
         ours: &Explanation,
-        same: &mut impl FnMut(&str, String, String),
-    ) {
-        let named = |one: &&mut Algorithm| one.profile().name == shape.spec().scheduler_name;
-        let algorithm = self.algorithms.iter_mut().find(named).expect("a profile of that name");
+    ) -> Vec<String> {
+        let algorithm = &mut self.algorithms[at];
         algorithm.start_at(self.start);
-        let fast = algorithm.schedule(&self.cluster.snapshot, shape);
+        let fast = algorithm.schedule_first(&self.cluster.snapshot, shape, first);
         let plain = ours.chosen.ok_or_else(|| Box::new(ours.diagnosis.clone()));
-        same("out of columns", format!("{fast:?}"), format!("{plain:?}"));
-        same("next start", algorithm.start().to_string(), ours.next_start.to_string());
+        let mut different = Vec::new();
+        if fast != plain {
+            different.push(format!("out of columns {fast:?}, step by step {plain:?}"));
+        }
+        if algorithm.start() != ours.next_start {
+            different.push(format!("next start {}, not {}", algorithm.start(), ours.next_start));
+        }
+        different
     }
 
     fn rejected(&self, ours: &Explanation, shape: &PodShape) -> BTreeMap<String, String> {
@@ -296,6 +325,35 @@ impl<'c> Replay<'c> {
     }
 }
 
+/// What preemption came to.
+#[derive(PartialEq, Eq, Debug)]
+struct MadeRoom {
+    nominated: String,
+    victims: Vec<String>,
+    candidates: BTreeMap<String, (Vec<String>, u64)>,
+    /// Empty where none was as good as the one chosen.
+    tied: BTreeSet<String>,
+}
+
+fn preemption(step: &Value) -> Option<MadeRoom> {
+    let recorded = &step["preemption"];
+    let list = |value: &Value| -> Vec<String> {
+        let texts = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+        texts.map(str::to_owned).collect()
+    };
+    let candidates = recorded["candidates"].as_object().into_iter().flatten();
+    let candidates = candidates.map(|(node, one)| {
+        let violations = one["pdb_violations"].as_u64().expect("a count");
+        (node.clone(), (list(&one["victims"]), violations))
+    });
+    Some(MadeRoom {
+        nominated: recorded["nominated"].as_str()?.to_owned(),
+        victims: list(&recorded["victims"]),
+        candidates: candidates.collect(),
+        tied: names(&recorded["tied"]),
+    })
+}
+
 fn rejected(step: &Value) -> String {
     let mut nodes: BTreeMap<String, String> = BTreeMap::new();
     for group in step["rejected"].as_array().into_iter().flatten() {
@@ -307,18 +365,6 @@ fn rejected(step: &Value) -> String {
         }
     }
     format!("{nodes:?}")
-}
-
-/// Whether plugins that come later gave every node the same.
-fn others_are_even(step: &Value) -> bool {
-    let known = |plugin: &str| KNOWN.iter().any(|one| one.name() == plugin);
-    step["per_plugin"].as_object().into_iter().flatten().filter(|(plugin, _)| !known(plugin)).all(
-        |(_, scores)| {
-            let of_nodes: BTreeSet<Option<i64>> =
-                scores.as_object().into_iter().flatten().map(|(_, score)| score.as_i64()).collect();
-            of_nodes.len() <= 1
-        },
-    )
 }
 
 /// The profiles of a case's configuration, read as a user's would be.
@@ -333,29 +379,7 @@ fn profiles(configuration: &Value) -> Vec<Arc<Profile>> {
     loaded.plan.scheduler.profiles
 }
 
-/// Why a whole case cannot be replayed yet.
-fn excluded(case: &Value) -> Option<&'static str> {
-    let profiles = case["profile"]["profiles"].as_array();
-    let other = |profile: &Value| {
-        let configs = profile["pluginConfig"].as_array();
-        let modelled = ["NodeResourcesFit", "PodTopologySpread"].map(Value::from);
-        configs.into_iter().flatten().any(|config| !modelled.contains(&config["name"]))
-    };
-    if profiles.into_iter().flatten().any(other) {
-        return Some("next issue: arguments of plugins that come later");
-    }
-    let mut steps = case["steps"].as_array().into_iter().flatten();
-    if steps.any(|step| step["preemption"]["nominated"].is_string()) {
-        return Some("next issue: preemption");
-    }
-    None
-}
-
 fn replay(case: &Value, tally: &mut Tally) {
-    if let Some(why) = excluded(case) {
-        *tally.excluded.entry(why).or_default() += case["steps"].as_array().map_or(0, Vec::len);
-        return;
-    }
     let mut replay = Replay::new(case);
     for step in case["steps"].as_array().into_iter().flatten() {
         replay.step(step, tally);
@@ -388,12 +412,12 @@ fn replay_folder(folder: &Path) -> Tally {
 #[expect(clippy::print_stdout, reason = "a table says what it left out")]
 fn conclude(what: &str, tally: &Tally) {
     println!(
-        "{what}: {} steps, {} equal, {} whole messages, excluded {:?}",
-        tally.steps, tally.equal, tally.messages, tally.excluded
+        "{what}: {} steps, {} equal, {} messages, {} preemptions",
+        tally.steps, tally.equal, tally.messages, tally.preemptions
     );
     let shown = &tally.different[..tally.different.len().min(20)];
     assert!(tally.different.is_empty(), "{} differ:\n{}", tally.different.len(), shown.join("\n"));
-    assert!(tally.equal > 0 && tally.messages > 0);
+    assert!(tally.equal > 0 && tally.messages > 0 && tally.preemptions > 0);
 }
 
 #[test]

@@ -48,8 +48,10 @@ fn tells(row: &Row, follower: &Row) -> bool {
         // What a pod goes through step by step is its life, not a reason.
         return row.verb != "status" && row.verb != follower.verb;
     }
-    let is_end = ["evicted", "deleting", "deleted", "finished", "exited"].contains(&&*row.verb);
+    let is_end =
+        ["evicted", "preempted", "deleting", "deleted", "finished", "exited"].contains(&&*row.verb);
     match (row.kind(), follower.kind()) {
+        ("Pod", "Pod") if follower.verb == "preempted" => row.verb == "nominated",
         ("Pod", "Pod") => is_end && follower.verb == "created",
         ("Pod", "ReplicaSet" | "Deployment" | "Service" | "EndpointSlice") => {
             follower.verb != "created" && follower.verb != "scaled"

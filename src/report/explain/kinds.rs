@@ -155,6 +155,7 @@ fn state(row: &Row) -> String {
     let said = row.message.as_deref().unwrap_or_default();
     match row.verb.as_str() {
         "unschedulable" => format!("fits on no node: {said}"),
+        "nominated" => "waits until pods on its node made room".to_owned(),
         "created" => "waits for the scheduler".to_owned(),
         "bound" | "accepted" => "its node is about to start it".to_owned(),
         "pulling" => "its image is being fetched".to_owned(),
@@ -164,7 +165,7 @@ fn state(row: &Row) -> String {
         "back-off" => "keeps crashing: back-off".to_owned(),
         "probe-failed" => format!("a probe fails: {said}"),
         "unready" => "no longer ready".to_owned(),
-        "evicted" | "deleting" | "killing" => "told to leave".to_owned(),
+        "evicted" | "preempted" | "deleting" | "killing" => "told to leave".to_owned(),
         "finished" => "ended".to_owned(),
         "ready" => "ready".to_owned(),
         other => other.to_owned(),
@@ -219,7 +220,7 @@ impl Teller<'_> {
 
     /// Whether it was to leave before `row`: then its end says nothing about its work.
     fn was_told_to_leave(&self, row: &Row) -> bool {
-        let told = ["deleting", "evicted", "killing"];
+        let told = ["deleting", "evicted", "preempted", "killing"];
         self.found.own.iter().any(|it| it.id < row.id && told.contains(&it.verb.as_str()))
     }
 
@@ -234,6 +235,7 @@ impl Teller<'_> {
         let is_told = [
             "created",
             "evicted",
+            "preempted",
             "deleting",
             "unready",
             "killing",

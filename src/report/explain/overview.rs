@@ -15,7 +15,7 @@ const QUESTIONS_MAX: usize = 6;
 
 /// Events that matter, in the order of their telling, and whether what happened once may be told once
 /// for each message.
-const MAIN: [&str; 14] = [
+const MAIN: [&str; 15] = [
     "step",
     "healed",
     "missed",
@@ -25,6 +25,7 @@ const MAIN: [&str; 14] = [
     "node-ready",
     "leader-lost",
     "unschedulable",
+    "preempted",
     "pull-failed",
     "probe-failed",
     "back-off",
@@ -53,6 +54,7 @@ impl Seen {
     fn take(&mut self, row: Row) {
         match row.verb.as_str() {
             "unschedulable" => self.ask(&row.object, "why it found no node"),
+            "preempted" => self.ask(&row.object, "who took its place"),
             "evicted" => self.ask(&row.object, "why it was evicted"),
             "back-off" => self.ask(&row.object, "why it keeps crashing"),
             "node-unknown" => self.ask(&row.object, "what became of it and its pods"),

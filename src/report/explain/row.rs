@@ -110,6 +110,15 @@ impl Row {
                 format!("the scheduler puts {name}{}", on.replacen(" on ", " on node ", 1))
             }
             "unschedulable" => format!("{name} fits on no node{colon}{said}"),
+            "nominated" => {
+                let victims = u64::try_from(self.value("victims")).unwrap_or(0);
+                let pods = crate::report::words::count(victims, "pod");
+                format!("{name} is promised a place{on}: {pods} of lower priority must go")
+            }
+            "preempted" => {
+                let (own, other) = (self.value("priority"), self.value("by_priority"));
+                format!("{name} must go{on} {said} (priority {own} against {other})")
+            }
             "accepted" => format!("the kubelet{} takes {name} on", on.replacen(" on ", " of ", 1)),
             "pulling" => format!("{at}{said}"),
             "pulled" => {

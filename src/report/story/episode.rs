@@ -66,6 +66,8 @@ pub enum Mark {
     NodeNotReady,
     /// Nodes are ready.
     NodeReady,
+    /// Pods make room for more important ones.
+    Preempted,
     /// Pods are told to leave.
     Evicted,
     /// Pods are marked for deletion.

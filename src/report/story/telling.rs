@@ -266,7 +266,13 @@ impl Teller<'_> {
             Mark::Evicted => {
                 bad(format!("{}{on} told to leave (evicted){through}", count(row.count, "pod")))
             }
-            Mark::Deleting if self.mark(Mark::Evicted).is_none() => {
+            Mark::Preempted => {
+                let pods = count(row.count, "pod");
+                bad(format!("{pods}{on} must go {said}{through}"))
+            }
+            Mark::Deleting
+                if [Mark::Evicted, Mark::Preempted].iter().all(|&it| self.mark(it).is_none()) =>
+            {
                 plain(format!("{} to be deleted{through}", count(row.count, "pod")))
             }
             Mark::Leader if row.first > SimTime::ZERO => plain(format!("{first} leads")),
