@@ -21,10 +21,10 @@ mod topology;
 use std::sync::Arc;
 
 use super::diagnosis::Diagnosis;
-use super::framework::{Order, Plugin, PluginSet, PreFilter, Question, normalized};
-use super::plugins::topology_spread::default_selector;
+use super::framework::{CycleState, Order, Plugin, PluginSet, PreFilter, Question, normalized};
 use super::plugins::{node_affinity, volumes};
-use super::profile::{Profile, SpreadDefaults};
+use super::preemption::{self, Tour, Verdict};
+use super::profile::Profile;
 use super::shape::PodShape;
 use super::snapshot::Snapshot;
 use super::{feasible_to_find, heap_rank, plain};
@@ -129,6 +129,33 @@ impl Algorithm {
         }
     }
 
+    /// What preemption says of a pod that fits nowhere: as [`preemption::post_filter`].
+    pub fn preempt(
+        &mut self,
+        snapshot: &Snapshot,
+        pod: &PodShape,
+        diagnosis: &Diagnosis,
+        promised: Option<Id<Node>>,
+        tour: Tour,
+    ) -> Verdict {
+        let profile = self.profile.clone();
+        let q = Question { profile: &profile, snapshot, pod };
+        if snapshot.is_empty() || !is_known(q) {
+            return preemption::post_filter(q, diagnosis, promised, tour);
+        }
+        let known = self.memory.of(q);
+        if !known.company.is_open() || snapshot.nominations().any_repels() {
+            return preemption::post_filter(q, diagnosis, promised, tour);
+        }
+        let state = CycleState::default();
+        let trials = known.base.trials(snapshot);
+        preemption::post_filter_by(q, diagnosis, promised, tour, |node| {
+            let place = snapshot.place(node.id.slot() as u32) as usize;
+            let trial = &mut trials[place];
+            trial.get_or_insert_with(|| preemption::select(q, &state, node)).clone()
+        })
+    }
+
     /// Pods of which the memory does not know everything.
     fn explained(
         &mut self,
@@ -208,16 +235,7 @@ impl Algorithm {
 
 /// Whether no plugin has anything to say that the memory does not know.
 fn is_known(q: Question<'_>) -> bool {
-    let acts = |plugin| q.profile.filters.has(plugin) || q.profile.weight(plugin) > 0;
-    let is_spread = || match &q.profile.spread {
-        SpreadDefaults::List(list) if list.is_empty() => !q.pod.spec().spread.is_empty(),
-        _ => !q.pod.spec().spread.is_empty() || default_selector(q).is_some(),
-    };
-    let has_terms = || q.pod.has_pod_terms() || q.snapshot.has_pod_terms();
-    !(q.profile.shares_gpus()
-        || acts(Plugin::InterPodAffinity) && has_terms()
-        || acts(Plugin::PodTopologySpread) && is_spread()
-        || volumes::concerns(q.pod))
+    !(q.profile.shares_gpus() || volumes::concerns(q.pod))
 }
 
 /// Looks at nodes from place `start` on, round and round, until enough are found; returns how many

@@ -15,8 +15,10 @@ mod choice;
 mod victims;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use choice::{Candidate, choose, earliest_start};
+pub(super) use victims::select;
 pub use victims::{more_important_first, split_by_budgets};
 
 use super::diagnosis::{Diagnosis, MadeRoom, NO_VICTIMS, NOT_HELPFUL, sorted_histogram};
@@ -73,7 +75,7 @@ pub struct Plan {
     pub chosen: Candidate,
     /// All that could have been chosen, in the order they were found, those that violate no budget
     /// first.
-    pub candidates: Vec<Candidate>,
+    pub candidates: Vec<Arc<Candidate>>,
     /// Those that were as good as the chosen one.
     pub tied: Vec<Id<Node>>,
     /// Pods of lower priority that were promised the node, and are no longer.
@@ -141,6 +143,21 @@ pub fn post_filter(
     nominated: Option<Id<Node>>,
     tour: Tour,
 ) -> Verdict {
+    let mut state = None;
+    post_filter_by(q, diagnosis, nominated, tour, |node| {
+        let state = state.get_or_insert_with(|| framework::pre_filter(q).1);
+        select(q, state, node)
+    })
+}
+
+/// The same, with the dry run on one node as `try_on` does it.
+pub(super) fn post_filter_by<'q>(
+    q: Question<'q>,
+    diagnosis: &Diagnosis,
+    nominated: Option<Id<Node>>,
+    tour: Tour,
+    try_on: impl FnMut(&'q NodeInfo) -> Result<Arc<Candidate>, Failure>,
+) -> Verdict {
     if let Some(why) = ineligible(q, diagnosis, nominated) {
         return Verdict::Ineligible(why);
     }
@@ -148,9 +165,8 @@ pub fn post_filter(
     if nodes.is_empty() {
         return Verdict::Nowhere(Vec::new());
     }
-    let (_, state) = framework::pre_filter(q);
     let wanted = enough(q.profile.candidates, nodes.len());
-    let (candidates, failures) = dry_run(q, &state, &nodes, wanted);
+    let (candidates, failures) = dry_run_by(&nodes, wanted, try_on);
     let Some((chosen, tied)) = choose(&candidates) else {
         return Verdict::Nowhere(failures);
     };
@@ -215,11 +231,19 @@ pub fn dry_run(
     state: &CycleState,
     nodes: &[&NodeInfo],
     wanted: usize,
-) -> (Vec<Candidate>, Vec<(Failure, u32)>) {
+) -> (Vec<Arc<Candidate>>, Vec<(Failure, u32)>) {
+    dry_run_by(nodes, wanted, |node| select(q, state, node))
+}
+
+fn dry_run_by<'q>(
+    nodes: &[&'q NodeInfo],
+    wanted: usize,
+    mut try_on: impl FnMut(&'q NodeInfo) -> Result<Arc<Candidate>, Failure>,
+) -> (Vec<Arc<Candidate>>, Vec<(Failure, u32)>) {
     let (mut clean, mut violating) = (Vec::new(), Vec::new());
     let mut failures: Vec<(Failure, u32)> = Vec::new();
     for node in nodes {
-        match victims::select(q, state, node) {
+        match try_on(node) {
             Ok(candidate) => {
                 let list = if candidate.violations == 0 { &mut clean } else { &mut violating };
                 if list.len() < wanted {

@@ -135,11 +135,6 @@ impl PodShape {
         self.0.selects_nodes
     }
 
-    /// Whether it demands or likes anything of pods near it.
-    pub fn has_pod_terms(&self) -> bool {
-        !self.spec().pod_affinity.is_empty() || !self.spec().pod_anti_affinity.is_empty()
-    }
-
     /// Whether both demand and like the same of a node object.
     pub(super) fn places_like(&self, other: &PodShape) -> bool {
         let (a, b) = (self.spec(), other.spec());

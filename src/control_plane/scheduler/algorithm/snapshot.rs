@@ -50,8 +50,6 @@ pub struct Snapshot {
     images: Images,
     surroundings: Surroundings,
     nominations: Nominations,
-    /// How many pods have affinity to other pods.
-    with_pod_terms: usize,
     /// How devices are shared out, where they are.
     gpus: Option<Arc<GpuShare>>,
     /// Rows that changed since the last [`Snapshot::settle`].
@@ -242,11 +240,6 @@ impl Snapshot {
         self.images.any_has(name)
     }
 
-    /// Whether any pod that is there has affinity to other pods.
-    pub fn has_pod_terms(&self) -> bool {
-        self.with_pod_terms > 0
-    }
-
     /// The node of this name. A search: for pods that name their node.
     pub fn named(&self, name: &str) -> Option<&NodeInfo> {
         self.nodes().find(|node| node.written_name() == name)
@@ -324,11 +317,6 @@ impl Snapshot {
 
     fn note(&mut self, slot: usize, pod: &Resident, step: Step) {
         let (shape, standing) = (pod.shape.clone(), pod.standing);
-        let with_terms = usize::from(shape.has_pod_terms());
-        match step {
-            Step::In => self.with_pod_terms += with_terms,
-            Step::Out => self.with_pod_terms -= with_terms,
-        }
         self.log.push(slot, Change::Pod { shape, standing, step });
     }
 }

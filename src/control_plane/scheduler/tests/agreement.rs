@@ -1,5 +1,6 @@
 //! The decision out of columns is the plain one, whatever changes in between.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -7,11 +8,12 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use super::super::algorithm::framework::Question;
 use super::super::algorithm::plain::explain_first;
+use super::super::algorithm::preemption::{Candidate, Tour, Verdict, post_filter};
 use super::super::algorithm::profile::{
     Fit, ResidentPreferences, Scored, SpreadDefaults, Strategy as Scoring,
 };
 use super::super::algorithm::{
-    Algorithm, Diagnosis, Plugin, PodShape, Profile, Resident, Snapshot, Standing, explain,
+    Algorithm, Budget, Diagnosis, Plugin, PodShape, Profile, Resident, Snapshot, Standing, explain,
 };
 use super::company::{APPS, NAMESPACES, OWNER, ask};
 use super::world::{node, pod};
@@ -41,6 +43,8 @@ enum Step {
     Service(u8),
     /// A namespace has these labels, or is gone.
     Namespace(u8),
+    /// A disruption budget for pods by label, or none.
+    Budget(u8),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -55,6 +59,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Withdraw),
         1 => any::<u8>().prop_map(Step::Service),
         1 => any::<u8>().prop_map(Step::Namespace),
+        1 => any::<u8>().prop_map(Step::Budget),
     ];
     prop::collection::vec(step, 1..300)
 }
@@ -286,6 +291,7 @@ impl Pair {
             }
             Step::Service(kind) => self.tell(None, |it| set_service(it, kind)),
             Step::Namespace(kind) => self.tell(None, |it| set_namespace(it, kind)),
+            Step::Budget(kind) => self.tell(None, |it| set_budget(it, kind)),
             Step::Schedule(kind, company) => return self.schedule(kind, company, profile),
         }
         Ok(())
@@ -306,6 +312,7 @@ impl Pair {
         if let Err(diagnosis) = &fast {
             let words = |diagnosis: &Diagnosis| diagnosis.message(&shape, profile);
             prop_assert_eq!(words(diagnosis), words(&plain.diagnosis));
+            return self.make_room(&shape, diagnosis, profile);
         }
         if let Ok(node) = fast {
             let (pod, standing) = (self.next_pod(), Standing::Staying);
@@ -314,6 +321,54 @@ impl Pair {
             self.placed.push((node, resident));
         }
         Ok(())
+    }
+}
+
+impl Pair {
+    /// Both ways say who would have to go; those go, and the pod is promised the node.
+    fn make_room(
+        &mut self,
+        shape: &PodShape,
+        diagnosis: &Diagnosis,
+        profile: &Profile,
+    ) -> Result<(), TestCaseError> {
+        let tour = Tour::From(u64::from(self.born) * 7);
+        let q = Question { profile, snapshot: &self.snapshot, pod: shape };
+        let plain = post_filter(q, diagnosis, None, tour);
+        let told = self.heard.as_ref().unwrap_or(&self.snapshot);
+        let fast = self.algorithm.preempt(told, shape, diagnosis, None, tour);
+        prop_assert_eq!(said(&fast), said(&plain));
+        if let Some(plan) = fast.plan() {
+            let node = plan.chosen.node;
+            for victim in &plan.chosen.victims {
+                let pod = victim.pod;
+                self.placed.retain(|(_, resident)| resident.pod != pod);
+                self.tell(Some(Deaf::ToFreed), |it| drop(it.remove_pod(node, pod)));
+            }
+            let pod = self.next_pod();
+            self.promised.push(pod);
+            self.tell(None, |it| it.promise(pod, shape, node));
+        }
+        Ok(())
+    }
+}
+
+/// Everything a verdict says.
+fn said(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Plan(plan) => {
+            let victims = |one: &Candidate| -> Vec<Id<Pod>> {
+                one.victims.iter().map(|victim| victim.pod).collect()
+            };
+            let candidates: Vec<_> = plan
+                .candidates
+                .iter()
+                .map(|one| (one.node, victims(one), one.violations))
+                .collect();
+            let chosen = (plan.chosen.node, victims(&plan.chosen));
+            format!("{chosen:?} {candidates:?} {:?} {:?}", plan.tied, plan.displaced)
+        }
+        other => format!("{other:?}"),
     }
 }
 
@@ -327,6 +382,18 @@ fn set_service(snapshot: &mut Snapshot, kind: u8) {
         let selector = (kind & 128 != 0).then(|| Arc::new(Selector::of_labels(&app)));
         around.set_owner(OWNER, selector);
     }
+}
+
+fn set_budget(snapshot: &mut Snapshot, kind: u8) {
+    let app: Labels = [("app".into(), APPS[usize::from(kind & 3).min(2)].into())].into();
+    let budget = Budget {
+        selector: Some(Selector::of_labels(&app)),
+        allowed: i32::from(kind >> 4 & 1),
+        disrupted: BTreeSet::new(),
+    };
+    let namespace = NAMESPACES[usize::from(kind >> 2 & 3).min(2)].into();
+    let budget = (kind & 32 == 0).then_some(budget);
+    snapshot.surroundings_mut().set_budget(&namespace, &"one".into(), budget);
 }
 
 fn set_namespace(snapshot: &mut Snapshot, kind: u8) {

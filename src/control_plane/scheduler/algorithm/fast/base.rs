@@ -5,11 +5,14 @@
 //! Covers the plugins from NodeUnschedulable to NodeResourcesFit, and the scores of a node for
 //! itself. Refuses to know what depends on other nodes.
 
+use std::sync::Arc;
+
 use super::super::framework::{Plugin, Rejection, filter_static};
 use super::super::node_info::NodeInfo;
 use super::super::plugins::{
     balanced, fit, image_locality, node_affinity, node_ports, taint_toleration,
 };
+use super::super::preemption::{Candidate, Failure};
 use super::super::profile::Profile;
 use super::super::resident::{Resident, Standing};
 use super::super::shape::PodShape;
@@ -39,6 +42,9 @@ const FEASIBLE: u32 = u32::MAX;
 const BLANK: Cell =
     Cell { node: 0, blocked: FEASIBLE, verdict: FEASIBLE, soft_taints: 0, affinity: 0, plain: 0 };
 
+/// What a dry run of preemption came to.
+type Trial = Result<Arc<Candidate>, Failure>;
+
 /// Columns for one kind of request.
 #[derive(Debug)]
 pub(super) struct Base {
@@ -48,6 +54,10 @@ pub(super) struct Base {
     cells: Vec<Cell>,
     /// Rejections met so far.
     verdicts: Vec<Rejection>,
+    /// Who would have to go, by place; good as long as the cell is, and so are the budgets of this
+    /// version.
+    trials: Vec<Option<Trial>>,
+    budgets: u64,
     /// Whether a node with one of the pod's images is known: then its scores count.
     images: Images,
 }
@@ -70,6 +80,8 @@ impl Base {
             feasible: Bits::default(),
             cells: Vec::new(),
             verdicts: Vec::new(),
+            trials: Vec::new(),
+            budgets: 0,
             images: Images::Nowhere,
         }
     }
@@ -77,7 +89,7 @@ impl Base {
     /// Whether pods of this shape find the same.
     pub fn is_for(&self, other: &PodShape) -> bool {
         let (a, b) = (self.shape.spec(), other.spec());
-        std::sync::Arc::ptr_eq(a, b)
+        Arc::ptr_eq(a, b)
             || a.requests == b.requests
                 && a.nonzero_requests.cpu_milli == b.nonzero_requests.cpu_milli
                 && a.nonzero_requests.memory == b.nonzero_requests.memory
@@ -93,6 +105,7 @@ impl Base {
         self.feasible = Bits::none(nodes);
         self.cells.clear();
         self.cells.resize(nodes, BLANK);
+        self.trials.clear();
     }
 
     /// The node at a place is another now.
@@ -101,7 +114,20 @@ impl Base {
         if place < self.cells.len() && !self.stale.has(place) {
             self.stale.insert(place);
             self.feasible.remove(place);
+            if let Some(trial) = self.trials.get_mut(place) {
+                *trial = None;
+            }
         }
+    }
+
+    /// What preemption found out of each place, as far as it holds.
+    pub fn trials(&mut self, snapshot: &Snapshot) -> &mut [Option<Trial>] {
+        let budgets = snapshot.surroundings().budgets_version();
+        if std::mem::replace(&mut self.budgets, budgets) != budgets {
+            self.trials.clear();
+        }
+        self.trials.resize(self.cells.len(), None);
+        &mut self.trials
     }
 
     /// Looks whether images matter; scores worked out under another answer are forgotten.

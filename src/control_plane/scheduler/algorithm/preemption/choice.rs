@@ -1,6 +1,7 @@
 //! Which of the nodes that could be freed is freed (`pickOneNodeForPreemption`, 1.36).
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use crate::api::node::Node;
 use crate::base::id::Id;
@@ -16,6 +17,7 @@ pub struct Candidate {
     pub victims: Vec<Resident>,
     /// How many of them a disruption budget protects.
     pub violations: u32,
+    cost: Cost,
 }
 
 /// What makes a candidate worse than another: the first difference counts. (Budgets violated, the
@@ -24,14 +26,16 @@ pub struct Candidate {
 type Cost = (u32, i32, i64, usize, Reverse<SimTime>);
 
 impl Candidate {
-    fn cost(&self) -> Cost {
+    /// These pods would have to go, the most important first.
+    pub fn new(node: Id<Node>, victims: Vec<Resident>, violations: u32) -> Candidate {
         let priority = |pod: &Resident| pod.shape.spec().priority;
-        let highest = self.victims.first().map_or(i32::MIN, priority);
+        let highest = victims.first().map_or(i32::MIN, priority);
         // Shifted, so that two pods of negative priority cost more than one.
         let shifted = |pod: &Resident| i64::from(priority(pod)) + i64::from(i32::MAX) + 1;
-        let sum = self.victims.iter().map(shifted).sum();
-        let started = earliest_start(&self.victims).unwrap_or(SimTime::ZERO);
-        (self.violations, highest, sum, self.victims.len(), Reverse(started))
+        let sum = victims.iter().map(shifted).sum();
+        let started = earliest_start(&victims).unwrap_or(SimTime::ZERO);
+        let cost = (violations, highest, sum, victims.len(), Reverse(started));
+        Candidate { node, victims, violations, cost }
     }
 }
 
@@ -44,10 +48,9 @@ pub fn earliest_start(pods: &[Resident]) -> Option<SimTime> {
 }
 
 /// The cheapest candidate, the first of several, and all that cost the same.
-pub fn choose(candidates: &[Candidate]) -> Option<(&Candidate, Vec<Id<Node>>)> {
-    let costs: Vec<Cost> = candidates.iter().map(Candidate::cost).collect();
-    let best = costs.iter().min()?;
-    let mut cheapest = candidates.iter().zip(&costs).filter(|(_, cost)| *cost == best);
-    let tied = cheapest.clone().map(|(candidate, _)| candidate.node).collect();
-    cheapest.next().map(|(candidate, _)| (candidate, tied))
+pub fn choose(candidates: &[Arc<Candidate>]) -> Option<(&Candidate, Vec<Id<Node>>)> {
+    let best = candidates.iter().map(|candidate| candidate.cost).min()?;
+    let mut cheapest = candidates.iter().filter(|candidate| candidate.cost == best);
+    let tied = cheapest.clone().map(|candidate| candidate.node).collect();
+    cheapest.next().map(|candidate| (&**candidate, tied))
 }

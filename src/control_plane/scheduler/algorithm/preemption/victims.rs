@@ -2,6 +2,7 @@
 //! can be, the important first (`SelectVictimsOnNode`, 1.36).
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use super::{Candidate, Failure};
 use crate::control_plane::scheduler::algorithm::framework::{CycleState, Question, Rejection};
@@ -43,11 +44,11 @@ impl Trial<'_> {
 }
 
 /// The pods of `node` that have to go for the pod to fit.
-pub(super) fn select(
+pub(in super::super) fn select(
     q: Question<'_>,
     state: &CycleState,
     node: &NodeInfo,
-) -> Result<Candidate, Failure> {
+) -> Result<Arc<Candidate>, Failure> {
     let is_lower = |pod: &&Resident| pod.shape.spec().priority < q.pod.spec().priority;
     let mut lower: Vec<Resident> = node.pods.iter().filter(is_lower).cloned().collect();
     if lower.is_empty() {
@@ -74,7 +75,7 @@ pub(super) fn select(
     match victims.is_empty() {
         // It fits with nobody gone: the node was not full after all.
         true => Err(Failure::NoVictims),
-        false => Ok(Candidate { node: node.id, victims, violations }),
+        false => Ok(Arc::new(Candidate::new(node.id, victims, violations))),
     }
 }
 
