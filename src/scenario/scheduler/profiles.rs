@@ -219,6 +219,10 @@ fn not_modelled(acting: &[Vec<Enabled>], path: &str, judge: &mut Judge<'_, '_>) 
             }
         }
     }
+    if !has(Point::PreEnqueue, "SchedulingGates") {
+        let message = "accepted, not modelled: pods with scheduling gates are held back";
+        judge.warn(&format!("{path}.preEnqueue"), message);
+    }
     for point in [Point::Filter, Point::PostFilter] {
         let places: Vec<Plugin> =
             acting[point as usize].iter().filter_map(|it| registry::modelled(&it.name)).collect();

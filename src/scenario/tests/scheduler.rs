@@ -385,3 +385,37 @@ fn plugins_behind_gates_that_are_off_are_named() {
     let loaded = load(&config, Overrides { feature_gates, ..Overrides::default() });
     assert!(!loaded.has_errors(), "{:#?}", loaded.findings);
 }
+
+/// The weights that kube-scheduler 1.36.2 worked out for the configurations of recorded runs
+/// (tests/data/scheduler-cases, where their source is named).
+#[test]
+fn weights_are_those_of_the_real_scheduler() {
+    for case in [
+        include_str!("../../../tests/data/scheduler-cases/profile-least-custom-weights.json"),
+        include_str!("../../../tests/data/scheduler-cases/profile-rtcr-piecewise.json"),
+        // Of the case profile-weights-disabled, without its pods.
+        r#"{"name": "weights-disabled", "profile": {
+            "apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration",
+            "profiles": [{"schedulerName": "default-scheduler", "plugins": {"score": {
+                "disabled": [{"name": "NodeResourcesBalancedAllocation"},
+                    {"name": "PodTopologySpread"}, {"name": "ImageLocality"}],
+                "enabled": [{"name": "PodTopologySpread", "weight": 7}]}}}]},
+            "plugin_weights": {"default-scheduler": {"DynamicResources": 2, "InterPodAffinity": 2,
+                "NodeAffinity": 2, "NodeResourcesFit": 1, "PodTopologySpread": 7,
+                "TaintToleration": 3, "VolumeBinding": 1}}}"#,
+    ] {
+        let case: serde_json::Value = serde_json::from_str(case).expect("JSON");
+        let loaded = load(&case["profile"].to_string(), Overrides::default());
+        assert!(!loaded.has_errors(), "{}: {:#?}", case["name"], loaded.findings);
+        for profile in &loaded.plan.scheduler.profiles {
+            let weights = Plugin::ALL.into_iter().filter(|it| profile.weight(*it) > 0);
+            let found: serde_json::Map<String, serde_json::Value> =
+                weights.map(|it| (it.name().to_owned(), profile.weight(it).into())).collect();
+            let recorded = case["plugin_weights"][&*profile.name].as_object().expect("weights");
+            assert_eq!(found.len(), recorded.len(), "{}: {found:?}", case["name"]);
+            for (name, weight) in recorded {
+                assert_eq!(found.get(name), Some(weight), "{}: {name}", case["name"]);
+            }
+        }
+    }
+}

@@ -62,7 +62,10 @@ impl Asked {
         let pinned: Option<Vec<usize>> = pinned.map_or(Some(Vec::new()), |text| {
             text.split('-').map(|it| it.trim().parse().ok()).collect()
         });
-        let is_named = |list: &Vec<usize>| list.is_empty() || list.len() as i64 == count;
+        let is_named = |list: &Vec<usize>| {
+            let is_once = |(at, device): (usize, &usize)| !list[..at].contains(device);
+            list.is_empty() || list.len() as i64 == count && list.iter().enumerate().all(is_once)
+        };
         let Some(pinned) = pinned.filter(is_named) else { return Asked::Malformed };
         Asked::Devices(Ask {
             count: u32::try_from(count).unwrap_or(u32::MAX),

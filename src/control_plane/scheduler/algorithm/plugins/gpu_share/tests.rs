@@ -1,10 +1,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::ask::Ask;
+use serde_json::json;
+
+use super::ask::{Ask, Asked};
 use super::devices::Devices;
 use super::fragmentation::expected;
 use super::*;
+use crate::api::compact::Compactor;
+use crate::api::object::Object;
 use crate::api::resources::Resources;
 use crate::base::id::Id;
 
@@ -150,4 +154,82 @@ fn best_fit_scores_by_hand() {
     assert_eq!(raw, [68, 96, 75]);
     assert_eq!(min_max(raw.into_iter()).1, [0, 100, 25]);
     assert_eq!(min_max([7, 7].into_iter()).1, [0, 0]);
+}
+
+/// A pod with these annotations and requests.
+fn pod(annotations: serde_json::Value, requests: serde_json::Value) -> PodShape {
+    let written = json!({
+        "metadata": {"name": "p", "uid": "p", "annotations": annotations},
+        "spec": {"containers": [{"name": "c", "image": "i:1", "resources": {"requests": requests}}]}
+    });
+    match Compactor::new().pod(serde_json::from_value(written).expect("a pod")).object {
+        Object::Pod(pod) => PodShape::of(&pod),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn pods_ask_by_annotation_or_request_in_the_terms_of_the_traces() {
+    let args = GpuShare::default();
+    let (count, milli) = ("alibabacloud.com/gpu-count", "alibabacloud.com/gpu-milli");
+    let none = || json!({});
+    let devices = |ask: Ask| Asked::Devices(ask);
+    for (annotations, requests, asked) in [
+        (none(), json!({"cpu": "2"}), Asked::Nothing),
+        // openb writes a pod without GPUs as 0 of 0.
+        (json!({count: "0", milli: "0"}), none(), Asked::Nothing),
+        (json!({count: "1", milli: "460"}), json!({"cpu": "6"}), devices(share(460, 6000))),
+        (json!({milli: "460"}), none(), devices(share(460, 0))),
+        (json!({count: "8", milli: "1000"}), none(), devices(whole(8))),
+        (json!({count: "8"}), none(), devices(whole(8))),
+        (none(), json!({count: 1, milli: 250}), devices(share(250, 0))),
+        (none(), json!({"nvidia.com/gpu": 2}), devices(whole(2))),
+        (json!({count: "2", milli: "500"}), none(), Asked::Malformed),
+        (json!({milli: "1001"}), none(), Asked::Malformed),
+        (json!({milli: "half"}), none(), Asked::Malformed),
+        (json!({count: "-1"}), none(), Asked::Malformed),
+        (json!({milli: "500", "alibabacloud.com/gpu-index": "0-1"}), none(), Asked::Malformed),
+        (json!({count: "2", "alibabacloud.com/gpu-index": "1-1"}), none(), Asked::Malformed),
+        (
+            json!({count: "2", "alibabacloud.com/gpu-index": "0-3"}),
+            none(),
+            devices(Ask { pinned: vec![0, 3], ..whole(2) }),
+        ),
+    ] {
+        let shape = pod(annotations.clone(), requests.clone());
+        assert_eq!(Asked::of(&args, &shape), asked, "{annotations} {requests}");
+    }
+}
+
+#[test]
+fn a_node_is_filtered_for_what_it_lacks() {
+    let args = GpuShare::default();
+    let rejected = |annotations, left: &[i32]| {
+        let found = filter(&args, &pod(annotations, json!({})), &node(left, 4000, &args));
+        found.map(|it| (it.code, reasons(it.detail)[0].to_string()))
+    };
+    let (count, milli) = ("alibabacloud.com/gpu-count", "alibabacloud.com/gpu-milli");
+    let model = "alibabacloud.com/gpu-card-model";
+    assert_eq!(rejected(json!({milli: "400"}), &[300, 500]), None);
+    assert_eq!(rejected(json!({}), &[]), None);
+    let short = |words: &str| Some((Code::Unschedulable, words.to_owned()));
+    let never = |words: &str| Some((Code::UnschedulableAndUnresolvable, words.to_owned()));
+    assert_eq!(rejected(json!({milli: "600"}), &[300, 500]), short("Insufficient GPU share"));
+    assert_eq!(rejected(json!({count: "2"}), &[1000, 999]), short("Insufficient GPU share"));
+    assert_eq!(rejected(json!({count: "3"}), &[1000, 1000]), never("node(s) had too few GPUs"));
+    assert_eq!(
+        rejected(json!({milli: "1", model: "T4"}), &[1000]),
+        never("node(s) had no GPU of the requested model")
+    );
+}
+
+/// Pods that were seen before their node was get their devices when it is.
+#[test]
+fn pods_seen_before_their_node_are_counted_once_it_is_there() {
+    let mut devices = Devices::new(Arc::default());
+    devices.hold(Id::from_parts(1, 0), share(300, 0));
+    devices.hold(Id::from_parts(2, 0), whole(1));
+    let count = vec![("alibabacloud.com/gpu-count".into(), 2)];
+    devices.set_node(&BTreeMap::new(), &Resources { scalar: count, ..Resources::default() });
+    assert_eq!(devices.left(), [700, 0]);
 }
