@@ -1,6 +1,7 @@
 //! Whose pods make room for whom (`plugins/defaultpreemption`, `framework/preemption`).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wavetank::control_plane::scheduler::algorithm::diagnosis::{Diagnosis, MadeRoom};
@@ -96,7 +97,7 @@ fn profile(input: &Value) -> Profile {
     profile
 }
 
-fn tried(cluster: &Cluster, pod: &Value, profile: &Profile, offset: usize) -> Vec<Candidate> {
+fn tried(cluster: &Cluster, pod: &Value, profile: &Profile, offset: usize) -> Vec<Arc<Candidate>> {
     let shape = shape(pod);
     let q = Question { profile, snapshot: &cluster.snapshot, pod: &shape };
     let (_, state) = framework::pre_filter(q);
@@ -111,7 +112,7 @@ fn dry_runs(input: &Value, expected: &Value) -> Outcome {
     let cluster = Cluster::in_order(&nodes(input));
     let cluster = settle(cluster, &input["initPods"], &input["pdbs"]);
     let profile = profile(input);
-    let told = |candidate: &Candidate| {
+    let told = |candidate: &Arc<Candidate>| {
         let victims = candidate.victims.iter().map(|pod| cluster.key(pod.pod).to_owned());
         let victims: BTreeSet<String> = victims.collect();
         (cluster.name(candidate.node), victims, i64::from(candidate.violations))
