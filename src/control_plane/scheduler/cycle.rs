@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::algorithm::preemption::{Plan, Tour, Verdict, post_filter};
-use super::algorithm::{Diagnosis, Plugin, PodShape, Profile, Question};
+use super::algorithm::preemption::{Plan, Tour, Verdict};
+use super::algorithm::{Diagnosis, Plugin, PodShape, Profile};
 use super::queue::hints::{ClusterEvent, helps};
 use super::queue::{Attempt, Waiting};
 use super::{
@@ -141,8 +141,8 @@ impl Scheduler {
         let mut promise = Promise::Kept;
         if profile.post_filter.has(Plugin::DefaultPreemption) && diagnosis.nodes > 0 {
             let snapshot = self.cache.settled();
-            let q = Question { profile: &profile, snapshot, pod: &shape };
-            let verdict = post_filter(q, &diagnosis, promised, tour);
+            let algorithm = &mut self.algorithms[at];
+            let verdict = algorithm.preempt(snapshot, &shape, &diagnosis, promised, tour);
             diagnosis.made_room = verdict.made_room(diagnosis.nodes, &shape);
             promise = match verdict {
                 Verdict::Plan(plan) => Promise::Made(plan),

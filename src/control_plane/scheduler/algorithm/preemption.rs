@@ -179,24 +179,28 @@ pub(super) fn post_filter_by<'q>(
 /// The nodes on which taking pods away might help, in the order in which they are to be tried.
 fn that_may_do<'q>(q: Question<'q>, diagnosis: &Diagnosis, tour: Tour) -> Vec<&'q NodeInfo> {
     let refused = diagnosis.refused.as_ref().map(|refusal| refusal.code);
-    let mut nodes: Vec<&NodeInfo> = match refused {
-        Some(Code::Unschedulable) => q.snapshot.nodes().collect(),
-        _ => diagnosis
-            .rejected
-            .iter()
-            .filter(|(_, rejection)| rejection.code == Code::Unschedulable)
-            .filter_map(|(id, _)| q.snapshot.node(*id))
-            .collect(),
-    };
+    let every = refused == Some(Code::Unschedulable);
+    let rejected = diagnosis.rejected.iter();
+    let rejected = rejected.filter(|(_, rejection)| rejection.code == Code::Unschedulable);
     match tour {
-        Tour::ByName => nodes.sort_by(|a, b| a.written_name().cmp(b.written_name())),
-        Tour::From(_) if nodes.is_empty() => {}
+        Tour::ByName if every => q.snapshot.by_name().collect(),
+        Tour::ByName => {
+            let mut may_do = vec![false; q.snapshot.rows().len()];
+            rejected.for_each(|(id, _)| may_do[id.slot()] = true);
+            q.snapshot.by_name().filter(|node| may_do[node.id.slot()]).collect()
+        }
         Tour::From(place) => {
-            let start = place % nodes.len() as u64;
-            nodes.rotate_left(start as usize);
+            let mut nodes: Vec<&NodeInfo> = match every {
+                true => q.snapshot.nodes().collect(),
+                false => rejected.filter_map(|(id, _)| q.snapshot.node(*id)).collect(),
+            };
+            if !nodes.is_empty() {
+                let start = place % nodes.len() as u64;
+                nodes.rotate_left(start as usize);
+            }
+            nodes
         }
     }
-    nodes
 }
 
 /// Whether the pod may preempt at all (`PodEligibleToPreemptOthers`, 1.36): not while pods that it

@@ -44,6 +44,8 @@ pub struct Snapshot {
     /// The place of each slot in the order; [`NO_PLACE`] for those not in it.
     places: Vec<u32>,
     order_is_old: bool,
+    /// The slots of the order by name of the node.
+    by_name: Vec<u32>,
     /// Changes with the order.
     order_version: u32,
     log: Log,
@@ -218,6 +220,10 @@ impl Snapshot {
             for (place, &slot) in order.iter().enumerate() {
                 self.places[slot as usize] = place as u32;
             }
+            self.by_name.clone_from(&order);
+            let rows = &self.rows;
+            let name = |slot: &u32| rows[*slot as usize].written_name();
+            self.by_name.sort_unstable_by(|a, b| name(a).cmp(name(b)));
             self.order = order;
             self.order_is_old = false;
             self.order_version = self.order_version.wrapping_add(1);
@@ -240,9 +246,16 @@ impl Snapshot {
         self.images.any_has(name)
     }
 
-    /// The node of this name. A search: for pods that name their node.
+    /// The node of this name, as of the last [`Snapshot::settle`].
     pub fn named(&self, name: &str) -> Option<&NodeInfo> {
-        self.nodes().find(|node| node.written_name() == name)
+        let row = |slot: &u32| &self.rows[*slot as usize];
+        let found = self.by_name.binary_search_by(|slot| row(slot).written_name().cmp(name));
+        found.ok().map(|at| row(&self.by_name[at]))
+    }
+
+    /// Nodes by name, as of the last [`Snapshot::settle`].
+    pub(super) fn by_name(&self) -> impl Iterator<Item = &NodeInfo> {
+        self.by_name.iter().map(|&slot| &self.rows[slot as usize])
     }
 
     pub(super) fn order(&self) -> &[u32] {
