@@ -78,7 +78,7 @@ impl Devices {
             let all_fit = ask.pinned.iter().all(|at| fits(*at));
             return all_fit.then(|| ask.pinned.iter().copied().collect());
         }
-        let mut open = (0..self.left.len()).filter(|at| fits(*at));
+        let open = (0..self.left.len()).filter(|at| fits(*at));
         if ask.milli == WHOLE {
             let found: SmallVec<[usize; 2]> = open.take(ask.count as usize).collect();
             return (found.len() == ask.count as usize).then_some(found);
