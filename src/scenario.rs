@@ -21,6 +21,7 @@ mod scheduler;
 pub mod schema;
 mod settings;
 mod steps;
+mod storage;
 mod strikes;
 mod targets;
 mod traffic;
