@@ -14,6 +14,7 @@ mod judge;
 mod load;
 mod nodes;
 mod objects;
+pub mod placement;
 mod raw;
 mod reading;
 mod resolve;

@@ -17,6 +17,7 @@
 //! nothing). See [`algorithm`] for plugins.
 
 pub mod algorithm;
+pub mod alone;
 pub mod cache;
 mod claims;
 mod cycle;

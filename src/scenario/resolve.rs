@@ -68,7 +68,6 @@ pub(super) fn plan(
     }
     storage::warn_of_classes(&objects, &steps, findings);
     forget_manifests(&mut objects, &steps);
-    let scheduler = SchedulerPlan { gates: settings.feature_gates.of_scheduler(), ..scheduler };
     let plan = Plan {
         name: name.into(),
         seed: overrides.seed.unwrap_or(settings.seed),
@@ -107,7 +106,7 @@ fn warning(file: &str, message: String) -> Diagnostic {
     Diagnostic { severity: Severity::Warning, ..Diagnostic::of_file(file, message) }
 }
 
-fn cluster_nodes(
+pub(super) fn cluster_nodes(
     written: Vec<PlannedObject>,
     settings: &Settings,
     overrides: &Overrides,
@@ -213,7 +212,7 @@ fn identity(planned: &PlannedObject) -> u64 {
 }
 
 /// An object applied twice is what it was last: the place is the first one's.
-fn drop_doubles(objects: &mut Vec<PlannedObject>, findings: &mut Vec<Diagnostic>) {
+pub(super) fn drop_doubles(objects: &mut Vec<PlannedObject>, findings: &mut Vec<Diagnostic>) {
     let mut seen: FastMap<u64, usize> = FastMap::default();
     let mut kept: Vec<PlannedObject> = Vec::with_capacity(objects.len());
     for planned in objects.drain(..) {

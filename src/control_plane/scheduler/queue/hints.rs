@@ -8,9 +8,11 @@ use crate::api::rules::taints::first_untolerated;
 use crate::api::rules::volumes::{PodClaim, PodVolumes};
 use crate::base::id::Id;
 use crate::control_plane::scheduler::algorithm::plugins::{
-    fit, node_affinity, node_ports, taint_toleration,
+    fit, inter_pod_affinity, node_affinity, node_ports, taint_toleration, topology_spread,
 };
-use crate::control_plane::scheduler::algorithm::{NodeInfo, Plugin, PluginSet, PodShape, Profile};
+use crate::control_plane::scheduler::algorithm::{
+    NodeInfo, Plugin, PluginSet, PodShape, Profile, Question, Snapshot,
+};
 use crate::store::TableKind;
 
 /// Something that may make room.
@@ -22,6 +24,13 @@ pub enum ClusterEvent<'e> {
     PodGone(&'e PodSpec),
     /// An object of this table, with this metadata, came or changed.
     Around(TableKind, &'e Meta),
+    /// A pod was placed on a node.
+    PodPlaced {
+        /// The pod.
+        pod: &'e PodShape,
+        /// The nodes with it.
+        snapshot: &'e Snapshot,
+    },
 }
 
 /// A node came or changed in a way that matters.
@@ -65,6 +74,14 @@ pub fn helps(
 ) -> bool {
     plugins.iter().any(|plugin| match event {
         ClusterEvent::Node(event) => node_helps(plugin, event, profile, pod),
+        ClusterEvent::PodPlaced { pod: placed, snapshot } => {
+            let q = Question { profile, snapshot, pod };
+            match plugin {
+                Plugin::PodTopologySpread => topology_spread::is_counted(q, placed),
+                Plugin::InterPodAffinity => inter_pod_affinity::is_wanted(q, placed),
+                _ => false,
+            }
+        }
         ClusterEvent::PodGone(gone) => match plugin {
             Plugin::NodeResourcesFit | Plugin::GpuShare => true,
             Plugin::NodePorts => node_ports::clash(&pod.spec().host_ports, &gone.host_ports),
