@@ -2,7 +2,6 @@
 pub mod explain;
 mod page;
 pub mod pictures;
-pub mod placement;
 mod story;
 mod text;
 mod words;

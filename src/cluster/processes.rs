@@ -99,14 +99,7 @@ impl Process {
 }
 
 /// What a scheduler follows.
-const SCHEDULER_TABLES: &[TableKind] = &[
-    TableKind::Node,
-    TableKind::Pod,
-    TableKind::PersistentVolume,
-    TableKind::PersistentVolumeClaim,
-    TableKind::StorageClass,
-    TableKind::CsiNode,
-];
+const SCHEDULER_TABLES: &[TableKind] = &[TableKind::Node, TableKind::Pod];
 
 /// A scheduler instance.
 #[derive(Clone, Debug)]

@@ -17,9 +17,7 @@
 //! nothing). See [`algorithm`] for plugins.
 
 pub mod algorithm;
-pub mod alone;
 pub mod cache;
-mod claims;
 mod cycle;
 mod evictions;
 pub mod queue;
@@ -35,7 +33,6 @@ use std::sync::Arc;
 
 use self::algorithm::{Algorithm, Profile};
 use self::cache::Cache;
-use self::claims::{Claims, VOLUME_TAG};
 use self::cycle::Cycle;
 use self::evictions::{Ended, Evictions};
 use self::queue::backoff::Backoff;
@@ -137,7 +134,6 @@ pub struct Scheduler {
     binding: BTreeMap<Id<Pod>, Waiting>,
     /// Victims that are being told.
     evictions: Evictions,
-    claims: Claims,
     backoff_armed: Option<SimTime>,
     pool_armed: Option<SimTime>,
 }
@@ -159,7 +155,6 @@ impl Scheduler {
             cycle: None,
             cycles: 0,
             binding: BTreeMap::new(),
-            claims: Claims::default(),
             backoff_armed: None,
             pool_armed: None,
         }
@@ -170,8 +165,6 @@ impl Scheduler {
     pub fn start(&mut self, view: &View<'_>, fx: &mut Effects<Timer>) {
         self.abandon_cycle();
         self.cache.clear();
-        self.claims = Claims::default();
-        self.list_volumes(view);
         self.queue = queue(&self.settings);
         let mut nodes: Vec<(Id<Node>, &Node)> = view.list::<Node>().collect();
         nodes.sort_by(|(_, a), (_, b)| a.meta.name.cmp(&b.meta.name));
@@ -216,7 +209,7 @@ impl Scheduler {
                     self.node_changed(&change, view, fx);
                 }
             }
-            other => self.volumes_changed(other, changes, store, view, fx),
+            _ => return,
         }
         self.go_on(view, fx);
     }
@@ -227,12 +220,8 @@ impl Scheduler {
             self.phase = fx.now();
         }
         self.leading = leading;
-        match leading {
-            Leading::Yes => self.claims_changed(view, fx),
-            Leading::No => {
-                self.abandon_cycle();
-                self.list_volumes(view);
-            }
+        if leading == Leading::No {
+            self.abandon_cycle();
         }
         self.go_on(view, fx);
     }
@@ -271,12 +260,6 @@ impl Scheduler {
                 None => return,
             }
             self.go_on(view, fx);
-            return;
-        }
-        if reply.tag & VOLUME_TAG != 0 {
-            if reply.result.is_err() {
-                self.write_volumes(pod_of(reply.tag & !VOLUME_TAG), view, fx);
-            }
             return;
         }
         let pod = pod_of(reply.tag);
