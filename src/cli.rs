@@ -3,7 +3,7 @@
 //! Owns the commands, the exit codes, the run folder, what goes to stdout (results) and what to
 //! stderr (the rest). Refuses to decide anything about a run.
 //!
-//! Exit codes: 0 fine; 1 an expectation failed (with none stated: the cluster did not converge); 2 the input or the usage is wrong; 3 a bug of
+//! Exit codes: 0 fine; 1 an expectation failed (with none stated: the cluster did not converge), or a pod stays pending; 2 the input or the usage is wrong; 3 a bug of
 //! ours; 4 the machine failed us; 130 interrupted.
 
 mod args;
@@ -14,6 +14,7 @@ mod folder;
 mod inputs;
 mod progress;
 mod run;
+mod schedule;
 mod schema;
 mod test;
 
@@ -71,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::test(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Schedule(args) => schedule::schedule(&args),
         Command::Check(args) => check::check(&args),
         Command::Schema(args) => schema::schema(&args),
     };

@@ -2,6 +2,7 @@
 pub mod explain;
 mod page;
 pub mod pictures;
+pub mod placement;
 mod story;
 mod text;
 mod words;

@@ -126,6 +126,18 @@ impl Object {
     }
 }
 
+impl From<PersistentVolume> for Object {
+    fn from(volume: PersistentVolume) -> Object {
+        Object::PersistentVolume(Box::new(volume))
+    }
+}
+
+impl From<PersistentVolumeClaim> for Object {
+    fn from(claim: PersistentVolumeClaim) -> Object {
+        Object::PersistentVolumeClaim(Box::new(claim))
+    }
+}
+
 impl From<SetKind> for Kind {
     fn from(kind: SetKind) -> Kind {
         match kind {

@@ -28,6 +28,8 @@ pub(super) enum Command {
     Test(TestArgs),
     /// Tell why things happened in a run: the causes behind a pod, a node, a client, a fact
     Explain(ExplainArgs),
+    /// Place pods on nodes as kube-scheduler would, without a run: where each goes, and why
+    Schedule(ScheduleArgs),
     /// Read and check the input, run nothing
     Check(CheckArgs),
     /// Print the JSON Schema of a format
@@ -152,6 +154,52 @@ pub(super) struct ExplainArgs {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct ScheduleArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Show every node's scores or why it was rejected, for all pods or for one, as in
+    /// --explain=shop/web-0
+    #[arg(long, value_name = "POD", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub explain: Option<String>,
+    /// Which of several best nodes is taken
+    #[arg(long, value_enum, default_value_t = TieBreak::Real, value_name = "RULE")]
+    pub tie_break: TieBreak,
+    /// When pods arrive
+    #[arg(long, value_enum, default_value_t = ArrivalArg::Sequential, value_name = "HOW")]
+    pub arrival: ArrivalArg,
+    /// How decisions are worked out; the decisions are the same
+    #[arg(long, value_enum, default_value_t = WayArg::Fast, value_name = "WAY")]
+    pub scheduler: WayArg,
+    /// Count how many more copies of this pod fit when all others are placed, and what runs out
+    #[arg(long, value_name = "FILE")]
+    pub capacity: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum TieBreak {
+    /// The one kube-scheduler takes: the top of its heap
+    Real,
+    /// The one with the smallest name
+    SmallestName,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum ArrivalArg {
+    /// Each in the order of the input, when all before it are scheduled
+    Sequential,
+    /// All at first; then the queue is worked off
+    Batch,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum WayArg {
+    /// With what is remembered of decisions before
+    Fast,
+    /// Step by step
+    Plain,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     pub input: InputArgs,
@@ -171,6 +219,8 @@ pub(super) enum SchemaName {
     Summary,
     /// A line of timeline.jsonl
     Timeline,
+    /// What `schedule -o json` prints
+    Schedule,
 }
 
 fn duration(flag: &str, text: Option<&String>) -> Result<Option<SimDuration>, Failure> {

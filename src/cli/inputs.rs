@@ -49,12 +49,22 @@ impl Keep for KeepNothing {
 
 /// Reads all inputs of a command.
 pub(super) fn load(
-    (files, scheduler_config): (&[PathBuf], Option<&PathBuf>),
+    sources: (&[PathBuf], Option<&PathBuf>),
     overrides: Overrides,
     keep: &mut dyn Keep,
 ) -> Result<Loaded, Failure> {
-    let inputs = expand(files)?;
     let mut loader = Loader::new(overrides);
+    read(sources, &mut loader, keep)?;
+    Ok(loader.finish())
+}
+
+/// Reads them with a loader that is there.
+pub(super) fn read(
+    (files, scheduler_config): (&[PathBuf], Option<&PathBuf>),
+    loader: &mut Loader,
+    keep: &mut dyn Keep,
+) -> Result<(), Failure> {
+    let inputs = expand(files)?;
     for (number, input) in inputs.iter().enumerate() {
         let name = input.name();
         keep.begin(&kept_as(number, &name))?;
@@ -90,7 +100,7 @@ pub(super) fn load(
             }
         }
     }
-    Ok(loader.finish())
+    Ok(())
 }
 
 /// The name an input is kept under.

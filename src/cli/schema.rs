@@ -4,17 +4,19 @@ use serde_json::json;
 
 use super::args::{SchemaArgs, SchemaName};
 use super::{Code, Failure, say};
-use crate::{record, scenario};
+use crate::{record, report, scenario};
 
 pub(super) fn schema(args: &SchemaArgs) -> Result<Code, Failure> {
     let schema = match args.name {
         Some(SchemaName::Scenario) => scenario::schema::scenario(),
         Some(SchemaName::Summary) => record::schema::summary(),
         Some(SchemaName::Timeline) => record::schema::timeline(),
+        Some(SchemaName::Schedule) => report::placement::schema(),
         None => json!({
             "scenario": scenario::schema::scenario(),
             "summary": record::schema::summary(),
             "timeline": record::schema::timeline(),
+            "schedule": report::placement::schema(),
         }),
     };
     say(format_args!("{schema:#}"));

@@ -25,7 +25,7 @@ use crate::base::arena::Arena;
 use crate::base::hash::hash_text;
 use crate::base::id::Id;
 use crate::control_plane::api_server::Shared;
-use crate::control_plane::controllers::{self, ControllerManager};
+use crate::control_plane::controllers::{self, ControllerManager, persistent_volume};
 use crate::control_plane::scheduler::Scheduler;
 use crate::kernel::{FactSink, Fidelity, Kernel, NO_CAUSE, Order};
 use crate::luck::Luck;
@@ -56,7 +56,10 @@ impl World {
             clients.add(Owner::User, Place::Outside, hash_text("user"), rate(plan.clients.user));
         let settings = Settings {
             scheduler: plan.scheduler.settings(),
-            controllers: controllers::Settings::default(),
+            controllers: controllers::Settings {
+                volumes: persistent_volume::Settings { provisioning: profile.provisioning },
+                ..controllers::Settings::default()
+            },
         };
         let mut store = Store::default();
         let observed = Observed::new(&mut store);
@@ -244,6 +247,7 @@ impl World {
                 garbage: client("generic-garbage-collector"),
                 pod_garbage: client("pod-garbage-collector"),
                 namespaces: client("namespace-controller"),
+                volumes: client("persistent-volume-binder"),
             };
             let manager = ControllerManager::new(clients, self.settings.controllers);
             let id = ProcessId::Manager(at);

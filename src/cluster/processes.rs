@@ -99,7 +99,14 @@ impl Process {
 }
 
 /// What a scheduler follows.
-const SCHEDULER_TABLES: &[TableKind] = &[TableKind::Node, TableKind::Pod];
+const SCHEDULER_TABLES: &[TableKind] = &[
+    TableKind::Node,
+    TableKind::Pod,
+    TableKind::PersistentVolume,
+    TableKind::PersistentVolumeClaim,
+    TableKind::StorageClass,
+    TableKind::CsiNode,
+];
 
 /// A scheduler instance.
 #[derive(Clone, Debug)]

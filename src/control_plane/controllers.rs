@@ -15,6 +15,7 @@ pub mod garbage_collector;
 pub mod index;
 pub mod namespace;
 pub mod node_lifecycle;
+pub mod persistent_volume;
 pub mod pod_gc;
 pub mod replica_set;
 pub mod taint_eviction;
@@ -32,6 +33,7 @@ use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::status::Status;
+use crate::api::storage::{PersistentVolume, PersistentVolumeClaim, StorageClass};
 use crate::api::workload::{Deployment, ReplicaSet, SetKind};
 use crate::base::id::Id;
 use crate::kernel::recurring::Cadence;
@@ -46,6 +48,7 @@ use garbage_collector::GarbageCollector;
 use index::Index;
 use namespace::Namespaces;
 use node_lifecycle::NodeLifecycle;
+use persistent_volume::PersistentVolumes;
 use pod_gc::PodGc;
 use replica_set::ReplicaSets;
 use taint_eviction::TaintEviction;
@@ -113,6 +116,8 @@ pub enum Timer {
     },
     /// A round of the pod garbage collector.
     PodGc,
+    /// A volume is made, or what was refused about volumes is tried again.
+    Volumes,
     /// What was refused to the garbage collector is tried again.
     Garbage,
     /// An Event that did not get through is tried again.
@@ -147,6 +152,8 @@ pub struct Clients {
     pub pod_garbage: ClientId,
     /// Of the namespace controller; upstream gives it 20 times the rate and 100 times the burst.
     pub namespaces: ClientId,
+    /// Of the controllers of volumes.
+    pub volumes: ClientId,
 }
 
 /// Times and sizes of a manager.
@@ -156,6 +163,8 @@ pub struct Settings {
     pub queue: QueueSettings,
     /// Of the node lifecycle controller.
     pub nodes: node_lifecycle::Settings,
+    /// Of the controllers of volumes.
+    pub volumes: persistent_volume::Settings,
 }
 
 /// What a controller may look at: the process's view and the indexes over it.
@@ -201,12 +210,13 @@ pub struct ControllerManager {
     garbage: GarbageCollector,
     pod_gc: PodGc,
     namespaces: Namespaces,
+    volumes: PersistentVolumes,
 }
 
 impl ControllerManager {
     /// A manager that knows nothing yet.
     pub fn new(clients: Clients, settings: Settings) -> ControllerManager {
-        let Settings { queue, nodes } = settings;
+        let Settings { queue, nodes, volumes } = settings;
         let sets = |kind, client| ReplicaSets::new(kind, client, queue);
         ControllerManager {
             clients,
@@ -224,6 +234,7 @@ impl ControllerManager {
             garbage: GarbageCollector::new(clients.garbage),
             pod_gc: PodGc::new(clients.pod_garbage, pod_gc::TERMINATED_MAX),
             namespaces: Namespaces::new(clients.namespaces),
+            volumes: PersistentVolumes::new(clients.volumes, volumes),
         }
     }
 
@@ -246,6 +257,15 @@ impl ControllerManager {
         }
         for (id, set) in view.list::<ReplicaSet>() {
             self.set(&added(view, id, set), view, fx);
+        }
+        for (id, class) in view.list::<StorageClass>() {
+            self.class(&added(view, id, class), view, fx);
+        }
+        for (id, volume) in view.list::<PersistentVolume>() {
+            self.volume(&added(view, id, volume), view, fx);
+        }
+        for (id, claim) in view.list::<PersistentVolumeClaim>() {
+            self.claim(&added(view, id, claim), view, fx);
         }
         for (id, pod) in view.list::<Pod>() {
             self.pod(&added(view, id, pod), view, fx);
@@ -275,13 +295,13 @@ impl ControllerManager {
             TableKind::EndpointSlice => self.each(store, changes, view, fx, Self::slice),
             TableKind::Endpoints => self.each(store, changes, view, fx, Self::endpoints_object),
             TableKind::Namespace => self.each(store, changes, view, fx, Self::namespace),
+            TableKind::PersistentVolume => self.each(store, changes, view, fx, Self::volume),
+            TableKind::PersistentVolumeClaim => self.each(store, changes, view, fx, Self::claim),
+            TableKind::StorageClass => self.each(store, changes, view, fx, Self::class),
             TableKind::Lease
             | TableKind::PriorityClass
             | TableKind::PodDisruptionBudget
             | TableKind::StatefulSet
-            | TableKind::PersistentVolume
-            | TableKind::PersistentVolumeClaim
-            | TableKind::StorageClass
             | TableKind::CsiNode
             | TableKind::Other => {}
         }
@@ -308,6 +328,33 @@ impl ControllerManager {
         fx: &mut Effects<Timer>,
     ) {
         self.namespaces.namespace(change, fx);
+    }
+
+    fn class(
+        &mut self,
+        change: &Change<'_, StorageClass>,
+        view: &View<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        self.volumes.class(change, Known { view, index: &self.index }, fx);
+    }
+
+    fn volume(
+        &mut self,
+        change: &Change<'_, PersistentVolume>,
+        view: &View<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        self.volumes.volume(change, Known { view, index: &self.index }, fx);
+    }
+
+    fn claim(
+        &mut self,
+        change: &Change<'_, PersistentVolumeClaim>,
+        view: &View<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        self.volumes.claim(change, Known { view, index: &self.index }, fx);
     }
 
     fn node(&mut self, change: &Change<'_, Node>, view: &View<'_>, fx: &mut Effects<Timer>) {
@@ -374,6 +421,7 @@ impl ControllerManager {
         self.taints.pod(change, known, fx);
         self.garbage.changed(Kind::Pod, change, known, fx);
         self.pod_gc.pod(change, known, fx);
+        self.volumes.pod(change, known, fx);
     }
 
     fn slice(
@@ -429,6 +477,7 @@ impl ControllerManager {
                 self.namespaces.look(slot, generation, known, fx);
             }
             Timer::PodGc => self.pod_gc.round(known, fx),
+            Timer::Volumes => self.volumes.due(known, fx),
             Timer::Garbage => self.garbage.retry(known, fx),
             Timer::Event { of } => match of {
                 Which::Deployments => self.deployments.events.retry(fx),
@@ -485,6 +534,7 @@ impl ControllerManager {
             client if client == clients.taints => self.taints.reply(reply, fx),
             client if client == clients.garbage => self.garbage.reply(reply, known, fx),
             client if client == clients.pod_garbage => self.pod_gc.reply(reply, known, fx),
+            client if client == clients.volumes => self.volumes.reply(reply, known, fx),
             client if client == clients.namespaces => self.namespaces.reply(reply, known, fx),
             _ => {}
         }

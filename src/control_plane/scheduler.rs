@@ -17,7 +17,9 @@
 //! nothing). See [`algorithm`] for plugins.
 
 pub mod algorithm;
+pub mod alone;
 pub mod cache;
+mod claims;
 mod cycle;
 mod evictions;
 pub mod queue;
@@ -33,6 +35,7 @@ use std::sync::Arc;
 
 use self::algorithm::{Algorithm, Profile};
 use self::cache::Cache;
+use self::claims::{Claims, VOLUME_TAG};
 use self::cycle::Cycle;
 use self::evictions::{Ended, Evictions};
 use self::queue::backoff::Backoff;
@@ -134,6 +137,7 @@ pub struct Scheduler {
     binding: BTreeMap<Id<Pod>, Waiting>,
     /// Victims that are being told.
     evictions: Evictions,
+    claims: Claims,
     backoff_armed: Option<SimTime>,
     pool_armed: Option<SimTime>,
 }
@@ -155,6 +159,7 @@ impl Scheduler {
             cycle: None,
             cycles: 0,
             binding: BTreeMap::new(),
+            claims: Claims::default(),
             backoff_armed: None,
             pool_armed: None,
         }
@@ -165,6 +170,8 @@ impl Scheduler {
     pub fn start(&mut self, view: &View<'_>, fx: &mut Effects<Timer>) {
         self.abandon_cycle();
         self.cache.clear();
+        self.claims = Claims::default();
+        self.list_volumes(view);
         self.queue = queue(&self.settings);
         let mut nodes: Vec<(Id<Node>, &Node)> = view.list::<Node>().collect();
         nodes.sort_by(|(_, a), (_, b)| a.meta.name.cmp(&b.meta.name));
@@ -209,7 +216,7 @@ impl Scheduler {
                     self.node_changed(&change, view, fx);
                 }
             }
-            _ => return,
+            other => self.volumes_changed(other, changes, store, view, fx),
         }
         self.go_on(view, fx);
     }
@@ -220,8 +227,12 @@ impl Scheduler {
             self.phase = fx.now();
         }
         self.leading = leading;
-        if leading == Leading::No {
-            self.abandon_cycle();
+        match leading {
+            Leading::Yes => self.claims_changed(view, fx),
+            Leading::No => {
+                self.abandon_cycle();
+                self.list_volumes(view);
+            }
         }
         self.go_on(view, fx);
     }
@@ -260,6 +271,12 @@ impl Scheduler {
                 None => return,
             }
             self.go_on(view, fx);
+            return;
+        }
+        if reply.tag & VOLUME_TAG != 0 {
+            if reply.result.is_err() {
+                self.write_volumes(pod_of(reply.tag & !VOLUME_TAG), view, fx);
+            }
             return;
         }
         let pod = pod_of(reply.tag);

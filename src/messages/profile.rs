@@ -26,6 +26,8 @@ pub struct Profile {
     pub watch_reconnect: Distribution,
     /// From the start of a controller manager or scheduler to caches that are filled.
     pub informer_sync: Distribution,
+    /// How long the simulated provisioner needs to make a volume.
+    pub provisioning: SimDuration,
 }
 
 impl Profile {
@@ -52,6 +54,7 @@ impl Default for Profile {
             request_timeout: SimDuration::from_secs(10),
             watch_reconnect: Distribution::Uniform { min: millis(800), max: millis(1600) },
             informer_sync: Distribution::Uniform { min: millis(1300), max: millis(1700) },
+            provisioning: SimDuration::from_secs(2),
         }
     }
 }

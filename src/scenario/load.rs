@@ -9,7 +9,8 @@ use super::chaos;
 use super::feature_gates::FeatureGates;
 use super::judge::Judge;
 use super::nodes::Group;
-use super::objects::{Applied, Objects};
+use super::objects::{Applied, Objects, Purpose};
+use super::placement::{self, Witness};
 use super::raw;
 use super::reading::whole;
 use super::resolve;
@@ -22,7 +23,7 @@ use crate::api::diagnostic::{Diagnostic, Severity};
 use crate::api::documents::{self, Document, Limits};
 use crate::api::kind::Kind;
 use crate::api::tree::{Entry, Node, Value, canonical_json};
-use crate::cluster::plan::{Act, Plan, PlannedObject};
+use crate::cluster::plan::{Act, Plan, PlannedObject, SchedulerPlan};
 use crate::expect::Expectations;
 use crate::kernel::Fidelity;
 use crate::time::{SimDuration, SimTime};
@@ -91,6 +92,9 @@ pub struct Loader {
     documents: usize,
     wanted: VecDeque<Wanted>,
     experiments: Vec<WrittenStep>,
+    /// What only those ask for who place pods and run nothing.
+    witness: Option<Witness>,
+    copies: Vec<PlannedObject>,
 }
 
 /// A file that a step applies, to be read by whoever opens files.
@@ -109,7 +113,7 @@ pub struct Wanted {
 impl Loader {
     /// A loader that has read nothing.
     pub fn new(overrides: Overrides) -> Loader {
-        let objects = Objects::new(overrides.strictness);
+        let objects = Objects::new(overrides.strictness, Purpose::Run);
         Loader {
             overrides,
             objects,
@@ -120,7 +124,60 @@ impl Loader {
             documents: 0,
             wanted: VecDeque::new(),
             experiments: Vec::new(),
+            witness: None,
+            copies: Vec::new(),
         }
+    }
+
+    /// A loader of what is to be placed: to be finished by [`Loader::finish_placement`].
+    pub fn for_placement(overrides: Overrides) -> Loader {
+        let objects = Objects::new(overrides.strictness, Purpose::Placement);
+        Loader { witness: Some(Witness::default()), objects, ..Loader::new(overrides) }
+    }
+
+    /// Reads the pod of which copies are to be counted, shown as `file`.
+    pub fn read_copy(&mut self, file: &str, input: impl Read) {
+        let limits = self.overrides.limits;
+        let (objects, mut copies) = (&mut self.objects, Vec::new());
+        let before = objects.findings.len();
+        let findings = documents::read(file, input, &limits, &mut |document| {
+            copies.extend(objects.read(&document, Applied::AtStart));
+        });
+        self.objects.findings.extend(findings);
+        if copies.len() != 1 && self.objects.findings.len() == before {
+            let message = format!("expected one pod to count copies of, not {}", copies.len());
+            self.objects.findings.push(Diagnostic::of_file(file, message));
+        }
+        self.copies = copies;
+    }
+
+    /// Everything that was read, for a scheduler alone.
+    pub fn finish_placement(mut self) -> placement::Loaded {
+        let mut settings = self.settings.take().unwrap_or_default();
+        let scheduler = self.scheduler_plan(&mut settings);
+        let (compactor, findings) = self.objects.finish();
+        let input = placement::Input {
+            settings,
+            scheduler,
+            objects: self.list,
+            copies: self.copies,
+            witness: self.witness.unwrap_or_default(),
+        };
+        placement::placement(input, &self.overrides, compactor, findings)
+    }
+
+    /// How pods are placed, under the feature gates of the Scenario and of the command line.
+    fn scheduler_plan(&mut self, settings: &mut Settings) -> SchedulerPlan {
+        let flags = &self.overrides.feature_gates;
+        settings.feature_gates = settings.feature_gates.clone().under(flags);
+        let place = |_: Option<&str>| Diagnostic::of_file("--feature-gates", "");
+        self.objects.findings.extend(settings.feature_gates.judge(flags, &place));
+        let (scheduler, told) = match self.scheduler.take() {
+            Some(configured) => configured.under(&settings.feature_gates),
+            None => Default::default(),
+        };
+        self.objects.findings.extend(told);
+        SchedulerPlan { gates: settings.feature_gates.of_scheduler(), ..scheduler }
     }
 
     /// The next file that a step applies: it is read by [`Loader::read_wanted`], or said to be
@@ -217,6 +274,9 @@ impl Loader {
 
     fn document(&mut self, document: Document<'_>) {
         self.documents += 1;
+        if let Some(witness) = &mut self.witness {
+            witness.see(&document);
+        }
         if document.api_version().starts_with(GROUP) {
             self.scenario(document);
         } else if document.api_version().starts_with(chaos::GROUP) {
@@ -436,11 +496,8 @@ impl Loader {
         while let Some(wanted) = self.wanted.pop_front() {
             self.unreadable_wanted(&wanted, "was not read");
         }
-        let mut settings = self.settings.unwrap_or_default();
-        let flags = &self.overrides.feature_gates;
-        settings.feature_gates = settings.feature_gates.under(flags);
-        let place = |_: Option<&str>| Diagnostic::of_file("--feature-gates", "");
-        self.objects.findings.extend(settings.feature_gates.judge(flags, &place));
+        let mut settings = self.settings.take().unwrap_or_default();
+        let scheduler = self.scheduler_plan(&mut settings);
         let file = self.first_file.as_deref().unwrap_or("input");
         for step in self.experiments {
             if settings.steps.iter().any(|it| it.step.name == step.step.name) {
@@ -459,11 +516,6 @@ impl Loader {
         let name = settings.name.clone().unwrap_or_else(|| name_of(self.first_file.as_deref()));
         let expected = std::mem::take(&mut settings.expect);
         let (mut compactor, mut findings) = self.objects.finish();
-        let (scheduler, told) = match self.scheduler {
-            Some(configured) => configured.under(&settings.feature_gates),
-            None => Default::default(),
-        };
-        findings.extend(told);
         let input = resolve::Input { name, settings, scheduler, objects: self.list };
         let plan = resolve::plan(input, &self.overrides, &mut compactor, &mut findings);
         findings.extend(expected.mentioned.check(&plan));

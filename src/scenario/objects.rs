@@ -2,7 +2,7 @@
 
 use crate::api::compact::{AsRead, Compacted, Compactor};
 use crate::api::decode::{Decoded, Decoder, Strictness, Typed};
-use crate::api::diagnostic::Diagnostic;
+use crate::api::diagnostic::{Diagnostic, Severity};
 use crate::api::documents::Document;
 use crate::api::kinds::Scope;
 use crate::api::name::Text;
@@ -36,10 +36,40 @@ fn written(typed: &Typed, applied: Applied) -> Option<Text> {
     Some(json.ok()?.to_string().into())
 }
 
+/// What objects are read for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    /// They are created in a cluster.
+    Run,
+    /// A scheduler alone looks at them.
+    Placement,
+}
+
+/// Whether an object that the API server would refuse for this can be looked at all the same: those
+/// that count by their selectors, volumes, and claims.
+fn is_beside_the_point(typed: &Typed, finding: &Diagnostic) -> bool {
+    let looked_at = matches!(
+        typed,
+        Typed::Service(_)
+            | Typed::Namespace(_)
+            | Typed::ReplicaSet(_)
+            | Typed::ReplicationController(_)
+            | Typed::StatefulSet(_)
+            | Typed::PodDisruptionBudget(_)
+            | Typed::PersistentVolume(_)
+            | Typed::PersistentVolumeClaim(_)
+            | Typed::StorageClass(_)
+            | Typed::CSINode(_)
+    );
+    let field = finding.field.as_deref().unwrap_or_default();
+    looked_at && field != "metadata.name" && !field.starts_with("spec.template.")
+}
+
 /// Reads the objects of all inputs of one command.
 #[derive(Debug)]
 pub(super) struct Objects {
     decoder: Decoder,
+    purpose: Purpose,
     pub compactor: Compactor,
     pub findings: Vec<Diagnostic>,
     /// The latest file, so that its name is held once.
@@ -47,9 +77,10 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    pub(super) fn new(strictness: Strictness) -> Objects {
+    pub(super) fn new(strictness: Strictness, purpose: Purpose) -> Objects {
         Objects {
             decoder: Decoder::new(strictness),
+            purpose,
             compactor: Compactor::new(),
             findings: Vec::new(),
             file: "".into(),
@@ -73,8 +104,17 @@ impl Objects {
             Decoded::BuiltIn(kind, mut typed) => {
                 manifest = written(&typed, applied);
                 let errors = prepare_create(&mut typed);
-                if !errors.is_empty() {
-                    self.findings.extend(errors.list().iter().map(|it| document.invalid(it)));
+                let mut is_valid = true;
+                for error in errors.list() {
+                    let mut finding = document.invalid(error);
+                    if self.purpose == Purpose::Placement && is_beside_the_point(&typed, &finding) {
+                        finding.severity = Severity::Warning;
+                    } else {
+                        is_valid = false;
+                    }
+                    self.findings.push(finding);
+                }
+                if !is_valid {
                     return None;
                 }
                 self.compactor.built_in(typed, as_read(kind.scope))

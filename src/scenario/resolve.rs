@@ -9,6 +9,7 @@ use super::claims;
 use super::load::Overrides;
 use super::nodes::{Group, default_capacity};
 use super::settings::Settings;
+use super::storage;
 use super::traffic::judge_clients;
 use crate::api::compact::{Arrival, Compactor};
 use crate::api::diagnostic::{Diagnostic, Severity};
@@ -48,6 +49,7 @@ pub(super) fn plan(
     let Input { name, settings, scheduler, objects } = input;
     let (nodes, mut objects): (Vec<_>, Vec<_>) =
         objects.into_iter().partition(|it| matches!(it.object, Object::Node(_)));
+    let is_made_up = nodes.is_empty();
     let nodes = cluster_nodes(nodes, &settings, overrides, compactor, findings);
     drop_doubles(&mut objects, findings);
     let node_names: FastSet<Text> =
@@ -61,8 +63,11 @@ pub(super) fn plan(
     let clients = settings.clients_of_services;
     judge_clients(&clients, &objects, &steps, &nodes, &settings.apps, findings);
     let mut objects = with_namespaces(objects, &steps, compactor, findings);
+    if is_made_up {
+        objects.extend(storage::standard_class(&objects, &steps, compactor));
+    }
+    storage::warn_of_classes(&objects, &steps, findings);
     forget_manifests(&mut objects, &steps);
-    let scheduler = SchedulerPlan { gates: settings.feature_gates.of_scheduler(), ..scheduler };
     let plan = Plan {
         name: name.into(),
         seed: overrides.seed.unwrap_or(settings.seed),
@@ -101,7 +106,7 @@ fn warning(file: &str, message: String) -> Diagnostic {
     Diagnostic { severity: Severity::Warning, ..Diagnostic::of_file(file, message) }
 }
 
-fn cluster_nodes(
+pub(super) fn cluster_nodes(
     written: Vec<PlannedObject>,
     settings: &Settings,
     overrides: &Overrides,
@@ -207,7 +212,7 @@ fn identity(planned: &PlannedObject) -> u64 {
 }
 
 /// An object applied twice is what it was last: the place is the first one's.
-fn drop_doubles(objects: &mut Vec<PlannedObject>, findings: &mut Vec<Diagnostic>) {
+pub(super) fn drop_doubles(objects: &mut Vec<PlannedObject>, findings: &mut Vec<Diagnostic>) {
     let mut seen: FastMap<u64, usize> = FastMap::default();
     let mut kept: Vec<PlannedObject> = Vec::with_capacity(objects.len());
     for planned in objects.drain(..) {

@@ -64,6 +64,7 @@ pub fn clients() -> Clients {
         pod_garbage: ClientId(8),
         namespaces: ClientId(9),
         endpoints: ClientId(10),
+        volumes: ClientId(11),
     }
 }
 

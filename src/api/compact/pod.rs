@@ -88,9 +88,10 @@ pub(super) fn not_modelled(spec: &core::PodSpec) -> Vec<&'static str> {
 fn volume_kinds(spec: &core::PodSpec) -> Vec<&'static str> {
     let mut found = Vec::new();
     for volume in spec.volumes.iter().flatten() {
-        let kind = if volume.persistent_volume_claim.is_some() {
-            "volumes.persistentVolumeClaim"
-        } else if volume.config_map.is_some() {
+        if volume.persistent_volume_claim.is_some() || volume.ephemeral.is_some() {
+            continue;
+        }
+        let kind = if volume.config_map.is_some() {
             "volumes.configMap"
         } else if volume.secret.is_some() {
             "volumes.secret"
@@ -100,8 +101,6 @@ fn volume_kinds(spec: &core::PodSpec) -> Vec<&'static str> {
             "volumes.projected"
         } else if volume.empty_dir.is_some() {
             "volumes.emptyDir"
-        } else if volume.ephemeral.is_some() {
-            "volumes.ephemeral"
         } else if volume.csi.is_some() {
             "volumes.csi"
         } else if volume.downward_api.is_some() {

@@ -21,6 +21,7 @@ use crate::api::service::{
     TargetPort, UnreadyEndpoints,
 };
 use crate::api::status::Status;
+use crate::api::storage::{PersistentVolume, PersistentVolumeClaim, StorageClass};
 use crate::api::workload::{
     Deployment, DeploymentStatus, IntOrPercent, ReplicaSet, Rollout, SetKind, SetStatus, Strategy,
 };
@@ -194,12 +195,13 @@ pub fn clients() -> Clients {
         pod_garbage: ClientId(7),
         namespaces: ClientId(8),
         endpoints: ClientId(9),
+        volumes: ClientId(10),
     }
 }
 
 macro_rules! each_table {
     ($kind:ident, $body:expr) => {
-        each_table!(@ $kind, $body, Namespace, Node, Service, Deployment, ReplicaSet, Pod, EndpointSlice, Endpoints)
+        each_table!(@ $kind, $body, Namespace, Node, StorageClass, PersistentVolume, PersistentVolumeClaim, Service, Deployment, ReplicaSet, Pod, EndpointSlice, Endpoints)
     };
     (@ $kind:ident, $body:expr, $($table:ty),*) => {{
         $({

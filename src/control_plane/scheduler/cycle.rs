@@ -118,6 +118,7 @@ impl Scheduler {
         self.algorithms.iter_mut().for_each(|one| one.start_at(start));
         match answer {
             Ok(node) => {
+                self.reserve_volumes(id, &shape, node);
                 self.cache.assume(id, node, &shape);
                 Outcome::Node(node)
             }
@@ -175,7 +176,7 @@ impl Scheduler {
         let nowhere = match outcome {
             Outcome::Node(node) => {
                 self.binding.insert(pod, waiting);
-                fx.send(self.client, tag_of(pod), Call::Bind { pod, node });
+                self.bind_pod(pod, node, view, fx);
                 return;
             }
             Outcome::Nowhere(nowhere) => *nowhere,

@@ -34,6 +34,15 @@ pub struct Explanation {
     pub next_start: usize,
 }
 
+impl Explanation {
+    /// The nodes of the best total, in the order they were looked at; a lone one is the best.
+    pub fn best(&self) -> impl Iterator<Item = Id<Node>> + '_ {
+        let most = self.totals.iter().copied().max();
+        let is_best = move |at: usize| self.totals.get(at).copied() == most;
+        (0..self.feasible.len()).filter(move |at| is_best(*at)).map(|at| self.feasible[at])
+    }
+}
+
 /// Decides as kube-scheduler 1.36 does (`schedulePod`), from the node at place `start` of the order
 /// on, under `profile`.
 pub fn explain(

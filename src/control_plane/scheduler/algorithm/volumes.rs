@@ -87,6 +87,11 @@ impl Volumes {
         self.claims.get(namespace)?.get(name)
     }
 
+    /// All PersistentVolumes, by name.
+    pub fn all(&self) -> impl Iterator<Item = (&Text, &PersistentVolume)> {
+        self.volumes.iter()
+    }
+
     /// The StorageClass of this name.
     pub fn class(&self, name: &str) -> Option<&StorageClass> {
         self.classes.get(name)
@@ -335,6 +340,23 @@ pub fn provisioned(
         spec: spec.into(),
         claim: Some(claim_ref(claim)),
         phase: VolumePhase::Bound,
+    }
+}
+
+/// Takes what `reservation` of a pod in `namespace` on the node of this name takes, so that no other pod
+/// is given it: volumes are the claims', claims wait for a volume on the node (`AssumePodVolumes`, 1.36).
+pub fn assume(volumes: &mut Volumes, namespace: &Text, node: &str, reservation: &Reservation) {
+    for (claim, volume) in &reservation.bindings {
+        let held = volumes.claim(namespace, claim).map(claim_ref);
+        if let (Some(volume), Some(_)) = (volumes.volumes.get_mut(volume), &held) {
+            volume.claim = held;
+        }
+    }
+    for claim in &reservation.provisions {
+        let of_namespace = volumes.claims.get_mut(namespace);
+        if let Some(claim) = of_namespace.and_then(|claims| claims.get_mut(claim)) {
+            claim.meta.annotate(SELECTED_NODE, node);
+        }
     }
 }
 

@@ -1,14 +1,19 @@
 //! Which events could help a pod that some plugin rejected (`EventsToRegister` and the queueing
 //! hints of each plugin, `pkg/scheduler/framework/plugins`, 1.36).
 
+use crate::api::meta::Meta;
 use crate::api::node::{Node, Schedulability};
 use crate::api::pod::PodSpec;
 use crate::api::rules::taints::first_untolerated;
+use crate::api::rules::volumes::{PodClaim, PodVolumes};
 use crate::base::id::Id;
 use crate::control_plane::scheduler::algorithm::plugins::{
-    fit, node_affinity, node_ports, taint_toleration,
+    fit, inter_pod_affinity, node_affinity, node_ports, taint_toleration, topology_spread,
 };
-use crate::control_plane::scheduler::algorithm::{NodeInfo, Plugin, PluginSet, PodShape, Profile};
+use crate::control_plane::scheduler::algorithm::{
+    NodeInfo, Plugin, PluginSet, PodShape, Profile, Question, Snapshot,
+};
+use crate::store::TableKind;
 
 /// Something that may make room.
 #[derive(Debug)]
@@ -17,6 +22,15 @@ pub enum ClusterEvent<'e> {
     Node(Box<NodeEvent>),
     /// A pod that had a node is gone from it.
     PodGone(&'e PodSpec),
+    /// An object of this table, with this metadata, came or changed.
+    Around(TableKind, &'e Meta),
+    /// A pod was placed on a node.
+    PodPlaced {
+        /// The pod.
+        pod: &'e PodShape,
+        /// The nodes with it.
+        snapshot: &'e Snapshot,
+    },
 }
 
 /// A node came or changed in a way that matters.
@@ -60,13 +74,54 @@ pub fn helps(
 ) -> bool {
     plugins.iter().any(|plugin| match event {
         ClusterEvent::Node(event) => node_helps(plugin, event, profile, pod),
+        ClusterEvent::PodPlaced { pod: placed, snapshot } => {
+            let q = Question { profile, snapshot, pod };
+            match plugin {
+                Plugin::PodTopologySpread => topology_spread::is_counted(q, placed),
+                Plugin::InterPodAffinity => inter_pod_affinity::is_wanted(q, placed),
+                _ => false,
+            }
+        }
         ClusterEvent::PodGone(gone) => match plugin {
             Plugin::NodeResourcesFit | Plugin::GpuShare => true,
             Plugin::NodePorts => node_ports::clash(&pod.spec().host_ports, &gone.host_ports),
             Plugin::PodTopologySpread | Plugin::InterPodAffinity => true,
+            Plugin::VolumeRestrictions => shares_volume(&pod.spec().volumes, &gone.volumes),
+            Plugin::NodeVolumeLimits => {
+                !gone.volumes.claims.is_empty() || !gone.volumes.in_tree.is_empty()
+            }
             _ => false,
         },
+        ClusterEvent::Around(table, meta) => around_helps(plugin, *table, meta, pod),
     })
+}
+
+/// Whether two pods have a claim or a disk in common.
+fn shares_volume(a: &PodVolumes, b: &PodVolumes) -> bool {
+    let named = |claim: &PodClaim| !claim.is_ephemeral() && b.claims.contains(claim);
+    a.claims.iter().any(named)
+        || a.disks.iter().any(|disk| b.disks.iter().any(|it| disk.clashes(it)))
+}
+
+/// Whether an object besides nodes and pods could help.
+fn around_helps(plugin: Plugin, table: TableKind, meta: &Meta, pod: &PodShape) -> bool {
+    match (plugin, table) {
+        (Plugin::InterPodAffinity, TableKind::Namespace)
+        | (Plugin::VolumeBinding | Plugin::VolumeZone, TableKind::PersistentVolume)
+        | (Plugin::VolumeBinding | Plugin::VolumeZone, TableKind::StorageClass)
+        | (Plugin::VolumeBinding | Plugin::NodeVolumeLimits, TableKind::CsiNode) => true,
+        (
+            Plugin::VolumeRestrictions
+            | Plugin::NodeVolumeLimits
+            | Plugin::VolumeBinding
+            | Plugin::VolumeZone,
+            TableKind::PersistentVolumeClaim,
+        ) => {
+            meta.namespace == *pod.namespace()
+                && pod.claims().iter().any(|name| meta.name == **name)
+        }
+        _ => false,
+    }
 }
 
 fn node_helps(plugin: Plugin, event: &NodeEvent, profile: &Profile, pod: &PodShape) -> bool {
@@ -100,6 +155,8 @@ fn node_helps(plugin: Plugin, event: &NodeEvent, profile: &Profile, pod: &PodSha
         }
         Plugin::PodTopologySpread | Plugin::InterPodAffinity => true,
         Plugin::GpuShare => event.is_new() || event.allocatable || event.labels,
+        Plugin::VolumeRestrictions => event.is_new(),
+        Plugin::VolumeBinding | Plugin::VolumeZone => event.is_new() || event.labels,
         _ => false,
     }
 }

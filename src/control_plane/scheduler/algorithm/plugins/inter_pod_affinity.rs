@@ -7,6 +7,7 @@
 pub mod filter;
 pub mod score;
 
+use super::super::framework::Question;
 use super::super::shape::PodShape;
 use super::super::surroundings::Surroundings;
 use crate::api::meta::Labels;
@@ -22,6 +23,14 @@ pub fn is_about(
 ) -> bool {
     in_namespace(term, home, other.namespace(), around, of)
         && term.selector.as_ref().is_some_and(|selector| selector.matches(other.labels()))
+}
+
+/// Whether all required affinity terms of the pod, of which there are some, are about `other`: its
+/// coming may help the pod (`isSchedulableAfterPodChange`).
+pub fn is_wanted(q: Question<'_>, other: &PodShape) -> bool {
+    let terms = &q.pod.spec().pod_affinity.required;
+    let (home, around) = (q.pod.namespace(), q.snapshot.surroundings());
+    !terms.is_empty() && terms.iter().all(|term| is_about(term, home, other, around, Of::Incoming))
 }
 
 /// Whose term it is.

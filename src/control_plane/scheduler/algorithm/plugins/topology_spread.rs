@@ -12,6 +12,7 @@ use super::super::framework::Question;
 use super::super::node_info::NodeInfo;
 use super::super::profile::SpreadDefaults;
 use super::super::resident::Standing;
+use super::super::shape::PodShape;
 use super::node_affinity;
 use super::taint_toleration::keeps_off;
 use crate::api::meta::Labels;
@@ -87,7 +88,7 @@ impl Constraint {
         let Some(selector) = self.selector.as_ref().filter(|selector| !selector.is_empty()) else {
             return 0;
         };
-        let counts = |shape: &super::super::PodShape| {
+        let counts = |shape: &PodShape| {
             shape.namespace() == q.pod.namespace() && selector.matches(shape.labels())
         };
         let staying = node.pods.iter().filter(|pod| pod.standing == Standing::Staying);
@@ -120,6 +121,14 @@ pub fn constraints(q: Question<'_>, sort: WhenUnsatisfiable) -> Vec<Constraint> 
             selector.as_ref().map(|it| with(Some(it)).collect()).unwrap_or_default()
         }
     }
+}
+
+/// Whether a constraint that must hold counts `other`: what becomes of that one may help the pod
+/// (`isSchedulableAfterPodChange`).
+pub fn is_counted(q: Question<'_>, other: &PodShape) -> bool {
+    let constraints = constraints(q, WhenUnsatisfiable::DoNotSchedule);
+    q.pod.namespace() == other.namespace()
+        && constraints.iter().any(|constraint| constraint.selects(other.labels()))
 }
 
 /// What selects the pod's siblings: all Services that select it, and its controller; none where

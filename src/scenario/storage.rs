@@ -1,0 +1,123 @@
+//! The StorageClass every made-up cluster has, and what is said of claims that nothing serves.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::storage::v1::StorageClass as Written;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::api::compact::{Arrival, Compactor};
+use crate::api::diagnostic::{Diagnostic, Severity};
+use crate::api::object::Object;
+use crate::api::rules::volumes::PodClaim;
+use crate::api::storage::{ClaimSpec, DEFAULT_CLASS, StorageClass};
+use crate::cluster::plan::{Act, PlannedObject, Source, Step};
+
+/// Name and provisioner of the class: as kind and minikube call theirs, and as kind makes volumes.
+const STANDARD: (&str, &str) = ("standard", "rancher.io/local-path");
+
+/// All objects of an input: those there from the start, and those that steps apply.
+fn all<'a>(
+    objects: &'a [PlannedObject],
+    steps: &'a [Step],
+) -> impl Iterator<Item = &'a PlannedObject> {
+    let applied = steps.iter().filter_map(|step| match &step.act {
+        Act::Apply(list) => Some(list.iter()),
+        _ => None,
+    });
+    objects.iter().chain(applied.flatten())
+}
+
+fn classes<'a>(
+    objects: &'a [PlannedObject],
+    steps: &'a [Step],
+) -> impl Iterator<Item = &'a StorageClass> {
+    all(objects, steps).filter_map(|planned| match &planned.object {
+        Object::StorageClass(class) => Some(&**class),
+        _ => None,
+    })
+}
+
+/// What an object claims: itself, or for pods made of it.
+fn claimed(object: &Object) -> Vec<&ClaimSpec> {
+    let (template, own) = match object {
+        Object::PersistentVolumeClaim(claim) => return vec![&claim.spec],
+        Object::Pod(pod) => (&pod.spec, &[][..]),
+        Object::ReplicaSet(set) => (&set.template.spec, &[][..]),
+        Object::Deployment(it) => (&it.template.spec, &[][..]),
+        Object::StatefulSet(set) => (&set.template.spec, &set.claims[..]),
+        _ => return Vec::new(),
+    };
+    let ephemeral = template.volumes.claims.iter().filter_map(|claim| match claim {
+        PodClaim::Ephemeral(template) => Some(&*template.spec),
+        PodClaim::Named(_) => None,
+    });
+    own.iter().map(|template| &*template.spec).chain(ephemeral).collect()
+}
+
+/// The default class of a cluster that the input says nothing of, where anything of the input claims a
+/// volume: WaitForFirstConsumer, volumes of a node's own disk. A class of its name in the input stands
+/// in its place.
+pub(super) fn standard_class(
+    objects: &[PlannedObject],
+    steps: &[Step],
+    compactor: &mut Compactor,
+) -> Option<PlannedObject> {
+    let (name, provisioner) = STANDARD;
+    let is_asked_for = all(objects, steps).any(|planned| !claimed(&planned.object).is_empty());
+    if !is_asked_for || classes(objects, steps).any(|class| class.meta.name == *name) {
+        return None;
+    }
+    let annotation = (DEFAULT_CLASS.to_owned(), "true".to_owned());
+    let compacted = compactor.storage_class(Written {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            annotations: Some(BTreeMap::from([annotation])),
+            ..ObjectMeta::default()
+        },
+        provisioner: provisioner.to_owned(),
+        reclaim_policy: Some("Delete".to_owned()),
+        volume_binding_mode: Some("WaitForFirstConsumer".to_owned()),
+        ..Written::default()
+    });
+    Some(PlannedObject {
+        object: compacted.object,
+        arrival: Arrival::Imported,
+        node: None,
+        source: Source::nowhere(),
+        manifest: None,
+    })
+}
+
+/// Tells of claims whose class is not there, and of which no volume is either.
+pub(super) fn warn_of_classes(
+    objects: &[PlannedObject],
+    steps: &[Step],
+    findings: &mut Vec<Diagnostic>,
+) {
+    let has_default = classes(objects, steps).any(StorageClass::is_default);
+    let is_served = |name: &str| {
+        classes(objects, steps).any(|class| class.meta.name == *name)
+            || all(objects, steps).any(|planned| {
+                matches!(&planned.object, Object::PersistentVolume(it) if *it.spec.class == *name)
+            })
+    };
+    for planned in all(objects, steps).filter(|it| it.arrival == Arrival::Applied) {
+        let unserved = claimed(&planned.object).into_iter().find_map(|claim| match &claim.class {
+            Some(name) if !name.is_empty() && !is_served(name) => {
+                Some(format!("names StorageClass {name:?}, which is nowhere in the input"))
+            }
+            None if !has_default && !is_served("") => {
+                Some("claims a volume of the default StorageClass, and there is none".to_owned())
+            }
+            _ => None,
+        });
+        if let Some(why) = unserved {
+            let name = planned.object.name();
+            let message = format!(
+                "{name} {why}: nothing makes its volume, and pods that use it stay Pending"
+            );
+            let finding = Diagnostic::of_file(&planned.source.to_string(), message);
+            findings.push(Diagnostic { severity: Severity::Warning, ..finding });
+        }
+    }
+}
