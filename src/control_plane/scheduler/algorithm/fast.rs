@@ -5,8 +5,9 @@
 //!                 --> classes: which pods are where --> tallies: how many in each domain
 //!  a pod that asks --> its base and its company --> feasible places, their scores, the best
 //! ```
-//! Nothing is approximated; a property test holds both ways side by side. What the memory does not
-//! know about (volumes, several named nodes) is decided the plain way.
+//! Nothing is approximated; a property test holds both ways side by side. What depends on pods
+//! that were promised a node beyond what they take of it, and on several nodes by name, is decided
+//! the plain way.
 
 mod base;
 mod bits;
@@ -22,7 +23,8 @@ use std::sync::Arc;
 
 use super::diagnosis::Diagnosis;
 use super::framework::{CycleState, Order, Plugin, PluginSet, PreFilter, Question, normalized};
-use super::plugins::{node_affinity, volumes};
+use super::node_info::NodeInfo;
+use super::plugins::{gpu_share, node_affinity};
 use super::preemption::{self, Tour, Verdict};
 use super::profile::Profile;
 use super::shape::PodShape;
@@ -94,7 +96,7 @@ impl Algorithm {
     ) -> Result<Id<Node>, Box<Diagnosis>> {
         let profile = self.profile.clone();
         let q = Question { profile: &profile, snapshot, pod };
-        if snapshot.is_empty() || !is_known(q) {
+        if snapshot.is_empty() {
             return self.explained(q, first);
         }
         if profile.filters.has(Plugin::NodeAffinity) {
@@ -106,10 +108,9 @@ impl Algorithm {
                 _ => return self.explained(q, first),
             }
         }
-        let mut known = self.memory.of(q);
-        if !snapshot.nominations().is_empty() && known.company.minds_nominees(snapshot) {
+        let Some(mut known) = self.memory.of(q).filter(|known| !known.minds_nominees(q)) else {
             return self.explained(q, first);
-        }
+        };
         if let Some(first) = first.filter(|&id| snapshot.node(id).is_some())
             && known.rejection(q, first.slot() as u32).is_none()
         {
@@ -119,11 +120,12 @@ impl Algorithm {
         let processed = find(q, &mut known, self.start, &mut self.feasible);
         if self.feasible.len() > 1 {
             known.company.score(q, &known.classes.tallies, &mut self.feasible);
+            score_gpus(q, &mut self.feasible);
         }
         let from = self.start;
         self.start = (self.start + processed) % snapshot.len();
         match self.feasible.as_slice() {
-            [] => Err(self.diagnosis(q, from)),
+            [] => Err(diagnosis(q, &mut known, from)),
             [only] => Ok(snapshot.row(only.slot).id),
             _ => Ok(snapshot.row(self.best(q)).id),
         }
@@ -140,13 +142,13 @@ impl Algorithm {
     ) -> Verdict {
         let profile = self.profile.clone();
         let q = Question { profile: &profile, snapshot, pod };
-        if snapshot.is_empty() || !is_known(q) {
+        let known = match snapshot.is_empty() {
+            true => None,
+            false => self.memory.of(q).filter(|known| known.is_open(q) && !known.minds_nominees(q)),
+        };
+        let Some(known) = known else {
             return preemption::post_filter(q, diagnosis, promised, tour);
-        }
-        let known = self.memory.of(q);
-        if !known.company.is_open() || snapshot.nominations().any_repels() {
-            return preemption::post_filter(q, diagnosis, promised, tour);
-        }
+        };
         let state = CycleState::default();
         let trials = known.base.trials(snapshot);
         preemption::post_filter_by(q, diagnosis, promised, tour, |node| {
@@ -177,10 +179,9 @@ impl Algorithm {
         let nodes = q.snapshot.len();
         let mut diagnosis = Diagnosis { nodes, narrowed_by, ..Diagnosis::default() };
         let Some(node) = q.snapshot.named(name) else { return Err(Box::new(diagnosis)) };
-        let mut known = self.memory.of(q);
-        if !q.snapshot.nominations().is_empty() && known.company.minds_nominees(q.snapshot) {
+        let Some(mut known) = self.memory.of(q).filter(|known| !known.minds_nominees(q)) else {
             return self.explained(q, None);
-        }
+        };
         self.start = (self.start + 1) % nodes;
         match known.rejection(q, node.id.slot() as u32) {
             None => Ok(node.id),
@@ -189,19 +190,6 @@ impl Algorithm {
                 Err(Box::new(diagnosis))
             }
         }
-    }
-
-    /// Why no node will do, after all were looked at from place `from` on.
-    fn diagnosis(&mut self, q: Question<'_>, from: usize) -> Box<Diagnosis> {
-        let order = q.snapshot.order();
-        let mut known = self.memory.of(q);
-        let mut rejected = Vec::with_capacity(order.len());
-        for step in 0..order.len() {
-            let slot = order[(from + step) % order.len()];
-            let rejection = known.rejection(q, slot);
-            rejected.extend(rejection.map(|rejection| (q.snapshot.row(slot).id, rejection)));
-        }
-        Box::new(Diagnosis { nodes: order.len(), rejected, ..Diagnosis::default() })
     }
 
     /// The slot of the best of several candidates.
@@ -233,9 +221,28 @@ impl Algorithm {
     }
 }
 
-/// Whether no plugin has anything to say that the memory does not know.
-fn is_known(q: Question<'_>) -> bool {
-    !(q.profile.shares_gpus() || volumes::concerns(q.pod))
+/// Why no node will do, after all were looked at from place `from` on.
+fn diagnosis(q: Question<'_>, known: &mut Recollection<'_>, from: usize) -> Box<Diagnosis> {
+    let order = q.snapshot.order();
+    let mut rejected = Vec::with_capacity(order.len());
+    for step in 0..order.len() {
+        let slot = order[(from + step) % order.len()];
+        let rejection = known.rejection(q, slot);
+        rejected.extend(rejection.map(|rejection| (q.snapshot.row(slot).id, rejection)));
+    }
+    Box::new(Diagnosis { nodes: order.len(), rejected, ..Diagnosis::default() })
+}
+
+/// Adds what GpuShare says, where the profile has it.
+fn score_gpus(q: Question<'_>, candidates: &mut [Candidate]) {
+    let weight = q.profile.weight(Plugin::GpuShare);
+    if weight > 0 {
+        let nodes: Vec<&NodeInfo> = candidates.iter().map(|one| q.snapshot.row(one.slot)).collect();
+        let (_, scores) = gpu_share::scores(&q.profile.gpu, q.pod, q.snapshot, &nodes);
+        for (one, score) in candidates.iter_mut().zip(scores) {
+            one.total += weight * score;
+        }
+    }
 }
 
 /// Looks at nodes from place `start` on, round and round, until enough are found; returns how many
@@ -251,7 +258,7 @@ fn find(
     // Nodes may have gone since: the place counts round and round.
     let start = start % nodes;
     let wanted = feasible_to_find(q.profile.percentage, nodes);
-    let (is_open, tallies) = (known.company.is_open(), &known.classes.tallies);
+    let is_open = known.is_open(q);
     for (from, to) in [(start, nodes), (0, start)] {
         let mut place = from;
         while place < to {
@@ -266,7 +273,7 @@ fn find(
                 let place = word * WORD + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
                 let (cell, slot) = (known.base.cell(place), order[place]);
-                if !is_open && known.company.rejection(slot, tallies).is_some() {
+                if !is_open && known.by_others(q, slot).is_some() {
                     continue;
                 }
                 if feasible.len() == wanted {

@@ -8,6 +8,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use super::super::algorithm::framework::Question;
 use super::super::algorithm::plain::explain_first;
+use super::super::algorithm::plugins::gpu_share::GpuShare;
 use super::super::algorithm::preemption::{Candidate, Tour, Verdict, post_filter};
 use super::super::algorithm::profile::{
     Fit, ResidentPreferences, Scored, SpreadDefaults, Strategy as Scoring,
@@ -76,6 +77,9 @@ fn some_node(at: u32, kind: u8) -> Node {
         labels.insert(HOSTNAME_LABEL.into(), format!("n{at}").into());
     }
     node.meta.labels = Arc::new(labels);
+    if kind & 1 != 0 {
+        Arc::make_mut(&mut node.allocatable).set_scalar("alibabacloud.com/gpu-count", 2);
+    }
     let taint = |effect| Taint { key: "t".into(), value: "".into(), effect };
     node.taints = match (kind >> 2) & 3 {
         0 => Arc::from([taint(Effect::NoSchedule)]),
@@ -192,6 +196,11 @@ fn some_profile(setting: u16) -> Arc<Profile> {
         if setting & (4 << bit) != 0 && setting & 1 != 0 {
             profile.weights[plugin as usize] = 0;
         }
+    }
+    if setting & 0b1_1100 == 0b1_1100 {
+        profile.filters.insert(Plugin::GpuShare);
+        profile.weights[Plugin::GpuShare as usize] = 2;
+        profile.gpu = Arc::new(GpuShare::default());
     }
     if setting & (1 << 12) != 0 {
         profile.hard_pod_affinity_weight = i32::from(setting >> 13) * 20;
@@ -415,6 +424,7 @@ fn agree(
     deaf: Deaf,
 ) -> Result<(), TestCaseError> {
     let mut snapshot = Snapshot::new();
+    snapshot.share_gpus(std::slice::from_ref(profile));
     for at in 0..nodes {
         let kind = first[at as usize % 32].wrapping_add(at as u8);
         snapshot.set_node(id(at), &some_node(at, kind));

@@ -9,6 +9,7 @@ use crate::api::pod::Pod;
 use crate::api::rules::affinity::PodTerm;
 use crate::api::rules::selector::{Operator, Requirement, Selector};
 use crate::api::rules::spread::{InclusionPolicy, SpreadConstraint, WhenUnsatisfiable};
+use crate::api::rules::volumes::Disk;
 
 /// Namespaces of the pods.
 pub const NAMESPACES: [&str; 3] = ["default", "blue", "green"];
@@ -73,7 +74,16 @@ pub fn ask(pod: &mut Pod, kind: u16) {
         pod.meta.owner = Some(Owner { kind: Kind::ReplicaSet, uid: OWNER, at });
     }
     let rest = kind >> 8;
+    if kind & 0x303 == 0x100 {
+        let milli = if kind & 4 == 0 { "400" } else { "1000" };
+        let gpus = [("alibabacloud.com/gpu-count", "1"), ("alibabacloud.com/gpu-milli", milli)];
+        let gpus = gpus.map(|(key, value)| (key.into(), value.into()));
+        pod.meta.annotations = Arc::new(gpus.into());
+    }
     let spec = Arc::make_mut(&mut pod.spec);
+    if kind & 0x1e00 == 0x1e00 {
+        spec.volumes.disks.push(Disk::Aws(app.into()));
+    }
     spec.priority = i32::from(kind >> 14);
     match kind >> 5 & 7 {
         0 => spec.pod_affinity.required = vec![term(rest)],

@@ -229,11 +229,9 @@ impl Company {
             && self.avoided_by.is_empty()
     }
 
-    /// Whether pods that were promised nodes could make a difference beyond what they take of their
-    /// own node.
-    pub fn minds_nominees(&self, snapshot: &Snapshot) -> bool {
+    /// Whether it demands anything of other pods.
+    pub fn demands(&self) -> bool {
         !(self.hard.is_empty() && self.must.is_empty() && self.avoids.is_empty())
-            || snapshot.nominations().any_repels()
     }
 
     /// The rejection of the node at a slot, if it is rejected for other pods' sake.

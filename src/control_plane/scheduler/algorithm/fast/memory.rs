@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::super::framework::{Question, Rejection};
+use super::super::framework::{Plugin, Question, Rejection};
+use super::super::plugins::{gpu_share, volumes};
 use super::super::shape::PodShape;
 use super::super::snapshot::{NO_PLACE, Snapshot};
 use super::base::Base;
@@ -59,6 +60,8 @@ pub(super) struct Recollection<'m> {
     pub company: &'m mut Company,
     /// The sums it asks that of.
     pub classes: &'m Classes,
+    /// What its volumes ask of nodes, if it has any.
+    volumes: Option<volumes::State>,
 }
 
 impl Recollection<'_> {
@@ -66,21 +69,53 @@ impl Recollection<'_> {
     pub fn rejection(&mut self, q: Question<'_>, slot: u32) -> Option<Rejection> {
         let place = q.snapshot.place(slot) as usize;
         self.base.feasible_word(place / WORD, q.snapshot, q.profile);
-        let by_others = || self.company.rejection(slot, &self.classes.tallies);
-        self.base.rejection(place).or_else(by_others)
+        self.base.rejection(place).or_else(|| self.by_others(q, slot))
+    }
+
+    /// The same by the plugins that look beyond what the columns hold.
+    #[inline]
+    pub fn by_others(&self, q: Question<'_>, slot: u32) -> Option<Rejection> {
+        let row = q.snapshot.row(slot);
+        let by_volumes = self.volumes.as_ref().and_then(|state| volumes::filter(q, state, row));
+        let by_gpus = || match q.profile.filters.has(Plugin::GpuShare) {
+            true => gpu_share::filter(&q.profile.gpu, q.pod, row),
+            false => None,
+        };
+        by_volumes.or_else(|| self.company.rejection(slot, &self.classes.tallies)).or_else(by_gpus)
+    }
+
+    /// Whether the columns alone decide which nodes will do.
+    pub fn is_open(&self, q: Question<'_>) -> bool {
+        self.volumes.is_none() && self.company.is_open() && !q.profile.filters.has(Plugin::GpuShare)
+    }
+
+    /// Whether pods that were promised nodes could make a difference beyond what they take of their
+    /// own node.
+    pub fn minds_nominees(&self, q: Question<'_>) -> bool {
+        let nominations = q.snapshot.nominations();
+        !nominations.is_empty()
+            && (self.volumes.is_some()
+                || q.profile.shares_gpus()
+                || self.company.demands()
+                || nominations.any_repels())
     }
 }
 
 impl Memory {
-    /// What is remembered for a pod, in step with the snapshot.
-    pub fn of(&mut self, q: Question<'_>) -> Recollection<'_> {
+    /// What is remembered for a pod, in step with the snapshot; `None` where its volumes refuse every
+    /// node at once.
+    pub fn of(&mut self, q: Question<'_>) -> Option<Recollection<'_>> {
+        let volumes = match volumes::concerns(q.pod) {
+            true => Some(volumes::pre_filter(q).ok()?),
+            false => None,
+        };
         self.follow(q.snapshot);
         let at = self.asker(q);
         let Asker { base, company, .. } = &mut self.askers[at];
         company.resolve(q, &mut self.classes);
         let base = &mut self.bases[*base];
         base.look_for_images(q.snapshot, q.profile);
-        Recollection { base, company, classes: &self.classes }
+        Some(Recollection { base, company, classes: &self.classes, volumes })
     }
 
     /// Reads the log up to its end.
