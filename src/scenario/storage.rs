@@ -121,3 +121,62 @@ pub(super) fn warn_of_classes(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::api::object::Object;
+    use crate::scenario::{Loaded, Loader, Overrides};
+
+    fn load(text: &str) -> Loaded {
+        let mut loader = Loader::new(Overrides::default());
+        loader.read("in.yaml", text.as_bytes(), &mut |_| {});
+        loader.finish()
+    }
+
+    fn classes(loaded: &Loaded) -> Vec<(String, bool)> {
+        let all = loaded.plan.objects.iter().filter_map(|planned| match &planned.object {
+            Object::StorageClass(class) => Some((class.meta.name.to_string(), class.is_default())),
+            _ => None,
+        });
+        all.collect()
+    }
+
+    fn claim(class: &str) -> String {
+        format!(
+            "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: data}}\nspec:\n  \
+             accessModes: [ReadWriteOnce]\n  {class}\n  resources: {{requests: {{storage: 1Gi}}}}\n"
+        )
+    }
+
+    const NODE: &str = "---\napiVersion: v1\nkind: Node\nmetadata: {name: n-0}\n";
+
+    #[test]
+    fn a_made_up_cluster_has_a_default_class_where_something_is_claimed() {
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers: \
+                   [{name: c, image: i}]\n";
+        assert!(classes(&load(pod)).is_empty());
+        assert_eq!(classes(&load(&claim(""))), [("standard".to_owned(), true)]);
+        let own = "---\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: \
+                   {name: standard}\nprovisioner: x\n";
+        assert_eq!(classes(&load(&(claim("") + own))), [("standard".to_owned(), false)]);
+        assert!(classes(&load(&(claim("") + NODE))).is_empty(), "a real cluster has its own");
+    }
+
+    #[test]
+    fn a_claim_that_nothing_serves_is_told() {
+        let told = |text: &str| -> Vec<String> {
+            let findings = load(text).findings;
+            let all = findings.iter().map(ToString::to_string);
+            all.filter(|line| line.contains("stay Pending")).collect()
+        };
+        assert!(told(&claim("")).is_empty());
+        let fast = told(&claim("storageClassName: fast"));
+        assert!(fast.len() == 1 && fast[0].contains("names StorageClass \"fast\""), "{fast:?}");
+        let none = told(&(claim("") + NODE));
+        assert!(none.len() == 1 && none[0].contains("default StorageClass"), "{none:?}");
+        let volume = "---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {name: v}\nspec:\n  \
+                      accessModes: [ReadWriteOnce]\n  storageClassName: fast\n  capacity: \
+                      {storage: 2Gi}\n  hostPath: {path: /v}\n";
+        assert!(told(&(claim("storageClassName: fast") + volume)).is_empty());
+    }
+}
