@@ -108,7 +108,7 @@ pub struct PodSpec {
     pub host_ports: Vec<HostPort>,
     /// Volumes that decide where it may run.
     pub volumes: PodVolumes,
-    /// Fields set here that this version does not model, as paths (`affinity.podAffinity`).
+    /// Fields set here that this version does not model, as paths (`containers.env`).
     pub not_modelled: Vec<&'static str>,
     /// The spec as written, as canonical JSON, the API server's defaults filled in.
     pub written: Text,

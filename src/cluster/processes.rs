@@ -102,6 +102,11 @@ impl Process {
 const SCHEDULER_TABLES: &[TableKind] = &[
     TableKind::Node,
     TableKind::Pod,
+    TableKind::Namespace,
+    TableKind::Service,
+    TableKind::ReplicaSet,
+    TableKind::StatefulSet,
+    TableKind::PodDisruptionBudget,
     TableKind::PersistentVolume,
     TableKind::PersistentVolumeClaim,
     TableKind::StorageClass,

@@ -18,6 +18,7 @@
 
 pub mod algorithm;
 pub mod alone;
+mod around;
 pub mod cache;
 mod claims;
 mod cycle;
@@ -170,6 +171,7 @@ impl Scheduler {
     pub fn start(&mut self, view: &View<'_>, fx: &mut Effects<Timer>) {
         self.abandon_cycle();
         self.cache.clear();
+        around::list(view, self.cache.snapshot_mut().surroundings_mut());
         self.claims = Claims::default();
         self.list_volumes(view);
         self.queue = queue(&self.settings);
@@ -216,7 +218,14 @@ impl Scheduler {
                     self.node_changed(&change, view, fx);
                 }
             }
-            other => self.volumes_changed(other, changes, store, view, fx),
+            TableKind::PersistentVolume
+            | TableKind::PersistentVolumeClaim
+            | TableKind::StorageClass
+            | TableKind::CsiNode => self.volumes_changed(table, changes, store, view, fx),
+            other => {
+                let around = self.cache.snapshot_mut().surroundings_mut();
+                around::follow(other, changes, store, view, around);
+            }
         }
         self.go_on(view, fx);
     }

@@ -40,7 +40,6 @@ fn differs(written: Option<&str>, default: &str) -> bool {
 
 /// Fields of a spec that are set to something but their default and play no part in a run.
 pub(super) fn not_modelled(spec: &core::PodSpec) -> Vec<&'static str> {
-    let affinity = spec.affinity.as_ref();
     let security = spec.security_context.as_ref();
     let account = spec.service_account_name.as_deref();
     let mut found = Vec::new();
@@ -49,9 +48,6 @@ pub(super) fn not_modelled(spec: &core::PodSpec) -> Vec<&'static str> {
             found.push(field);
         }
     };
-    note(affinity.is_some_and(|it| it.pod_affinity.is_some()), "affinity.podAffinity");
-    note(affinity.is_some_and(|it| it.pod_anti_affinity.is_some()), "affinity.podAntiAffinity");
-    note(is_any(spec.topology_spread_constraints.as_ref()), "topologySpreadConstraints");
     note(is_any(spec.resource_claims.as_ref()), "resourceClaims");
     note(spec.scheduling_group.is_some(), "schedulingGroup");
     note(spec.runtime_class_name.is_some(), "runtimeClassName");

@@ -89,8 +89,7 @@ fn a_spec_knows_what_it_asks_for_and_what_is_not_modelled() {
                      "readinessProbe": {"httpGet": {"port": "web"}, "periodSeconds": 5},
                      "lifecycle": {"preStop": {"sleep": {"seconds": 7}}}},
                     {"name": "b", "env": [{"name": "X"}]}],
-                "topologySpreadConstraints": [
-                    {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
+                "hostPID": true,
             },
         }),
     );
@@ -104,10 +103,10 @@ fn a_spec_knows_what_it_asks_for_and_what_is_not_modelled() {
     assert_eq!(probe.handler, ProbeHandler::HttpGet(80));
     assert_eq!(probe.period, SimDuration::from_secs(5));
     assert_eq!(spec.containers[0].pre_stop, Some(SimDuration::from_secs(7)));
-    assert_eq!(spec.not_modelled, ["topologySpreadConstraints", "containers.env"]);
+    assert_eq!(spec.not_modelled, ["hostPID", "containers.env"]);
     assert_eq!(&*pod.meta.namespace, "default");
     let notes: Vec<String> = compactor.notes().iter().map(|(note, _)| note.to_string()).collect();
-    assert_eq!(notes, ["Pod containers.env", "Pod topologySpreadConstraints"]);
+    assert_eq!(notes, ["Pod containers.env", "Pod hostPID"]);
 }
 
 #[test]

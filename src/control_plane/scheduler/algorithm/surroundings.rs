@@ -57,6 +57,16 @@ impl Surroundings {
         self.budgets_version
     }
 
+    /// Forgets all; that is a change too.
+    pub fn clear(&mut self) {
+        *self = Surroundings {
+            namespaces_version: self.namespaces_version + 1,
+            selectors_version: self.selectors_version + 1,
+            budgets_version: self.budgets_version + 1,
+            ..Surroundings::default()
+        };
+    }
+
     /// A namespace is there with these labels; `None`: it is gone.
     pub fn set_namespace(&mut self, name: &Text, labels: Option<Arc<Labels>>) {
         set(&mut self.namespaces_version, &mut self.namespaces, name.clone(), labels);
@@ -122,7 +132,14 @@ impl Surroundings {
     }
 }
 
-fn set<K: Ord, V>(version: &mut u64, map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
+fn set<K, V>(version: &mut u64, map: &mut BTreeMap<K, V>, key: K, value: Option<V>)
+where
+    K: Ord,
+    V: PartialEq,
+{
+    if map.get(&key) == value.as_ref() {
+        return;
+    }
     match value {
         Some(value) => drop(map.insert(key, value)),
         None => drop(map.remove(&key)),
