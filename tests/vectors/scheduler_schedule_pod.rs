@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use wavetank::control_plane::scheduler::algorithm::{Profile, explain};
+use wavetank::control_plane::scheduler::algorithm::{Plugin, Profile, explain};
 
 use super::scheduling::{Cluster, shape};
 use super::table::{Outcome, run};
@@ -35,7 +35,9 @@ fn decided(input: &Value, expected: &Value) -> Outcome {
     cluster.snapshot.settle();
     // The table's nodes say nothing of what they offer, and its profiles leave that plugin out.
     let mut profile = Profile::default();
-    profile.filters.remove(wavetank::control_plane::scheduler::algorithm::Plugin::NodeResourcesFit);
+    for plugin in [Plugin::NodeResourcesFit, Plugin::VolumeRestrictions] {
+        profile.filters.remove(plugin);
+    }
     let answer = explain(&cluster.snapshot, &shape(&input["pod"]), 0, &profile);
     if let Some(words) = expected["wErr"]["diagnosis"]["preFilterMsg"].as_str() {
         let ours = answer.diagnosis.refused.map(|refusal| refusal.words.to_string());
