@@ -183,7 +183,7 @@ fn what_cannot_be_written_is_exit_4_and_what_is_not_ours_is_left_alone() {
 #[test]
 fn schemas_are_json_with_a_name() {
     let folder = folder(&[]);
-    for name in ["scenario", "summary", "timeline"] {
+    for name in ["scenario", "summary", "timeline", "schedule"] {
         let said = wavetank(folder.path(), &["schema", name]);
         let schema: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
         assert!(schema["$id"].as_str().is_some_and(|id| id.starts_with("wavetank.dev/")), "{name}");
@@ -396,4 +396,78 @@ fn a_bad_configuration_ends_a_command_with_all_that_is_wrong() {
     ] {
         assert!(said.err.contains(words), "{words}: {}", said.err);
     }
+}
+
+/// Two nodes, and pods with these lines in their specs.
+fn to_place(pods: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for name in ["a", "b"] {
+        text += &format!(
+            "apiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\n\
+             status: {{allocatable: {{cpu: '2', memory: 4Gi, pods: '10'}}}}\n---\n"
+        );
+    }
+    for (name, more) in pods {
+        text += &format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec:\n  {more}\n  containers:\n  \
+             - {{name: c, image: 'a:1', resources: {{requests: {{cpu: '1'}}}}}}\n---\n"
+        );
+    }
+    text
+}
+
+#[test]
+fn schedule_says_where_pods_go_and_who_waits() {
+    let all: Vec<String> = (0..5).map(|number| format!("p{number}")).collect();
+    let pods: Vec<(&str, &str)> = all.iter().map(|name| (name.as_str(), "priority: 0")).collect();
+    let folder = folder(&[("four.yaml", &to_place(&pods[..4])), ("five.yaml", &to_place(&pods))]);
+    let four = wavetank(folder.path(), &["schedule", "four.yaml"]);
+    assert_eq!(four.code, 0, "{}", four.err);
+    assert!(four.out.contains("4 of 4 pods placed"), "{}", four.out);
+    let five = wavetank(folder.path(), &["schedule", "five.yaml", "--explain=p4"]);
+    assert_eq!(five.code, 1);
+    assert!(five.out.contains("0/2 nodes are available: 2 Insufficient cpu."), "{}", five.out);
+    let json = wavetank(folder.path(), &["schedule", "five.yaml", "-o", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+    assert_eq!(json["final"]["unschedulable"], serde_json::json!(["default/p4"]));
+    assert_eq!(json["steps"][4]["rejected"][0]["plugin"], "NodeResourcesFit");
+}
+
+#[test]
+fn schedule_refuses_what_it_cannot_place_by() {
+    let good = to_place(&[("p", "priority: 0")]);
+    let lost = to_place(&[("p", "schedulerName: nobody")]);
+    let classless = to_place(&[("p", "priorityClassName: nope")]);
+    let folder = folder(&[
+        ("good.yaml", &good),
+        ("lost.yaml", &lost),
+        ("classless.yaml", &classless),
+        ("no-pod.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"),
+    ]);
+    for (args, code, words) in [
+        (&["good.yaml", "--explain=q"][..], 2, "no such pod"),
+        (&["good.yaml", "--capacity", "no-pod.yaml"], 2, "counts copies of a Pod"),
+        (&["good.yaml", "--capacity", "none.yaml"], 2, "cannot be read"),
+        (&["good.yaml", "--feature-gates", "Nope=true"], 2, "Nope"),
+        (&["classless.yaml"], 2, "no PriorityClass with name nope was found"),
+        (&["good.yaml", "--tie-break", "dice"], 2, "dice"),
+        (&["lost.yaml"], 1, "no profile is called \"nobody\""),
+    ] {
+        let said = wavetank(folder.path(), &[&["schedule"], args].concat());
+        let all = said.out + &said.err;
+        assert_eq!(said.code, code, "{args:?}: {all}");
+        assert!(all.contains(words), "{args:?}: {all}");
+        assert!(!all.contains("panicked"), "{args:?}: {all}");
+    }
+}
+
+#[test]
+fn capacity_counts_copies_until_something_runs_out() {
+    let copy = "apiVersion: v1\nkind: Pod\nmetadata: {name: probe}\nspec:\n  containers:\n  \
+                - {name: c, image: 'a:1', resources: {requests: {cpu: 500m}}}\n";
+    let folder = folder(&[("in.yaml", &to_place(&[("p", "priority: 0")])), ("copy.yaml", copy)]);
+    let said = wavetank(folder.path(), &["schedule", "in.yaml", "--capacity", "copy.yaml"]);
+    let words =
+        "6 more copies of default/probe fit; then: 0/2 nodes are available: 2 Insufficient cpu.";
+    assert!(said.out.contains(words), "{}", said.out);
 }

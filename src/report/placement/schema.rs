@@ -92,6 +92,7 @@ pub fn schema() -> Value {
     };
     json!({
         "$schema": DIALECT,
+        "$id": "wavetank.dev/schedule/v1",
         "title": "A schedule",
         "description": "What `wavetank schedule -o json` prints: every scheduling attempt in order, \
             and where each pod ends. Names are those of the recorded runs of kube-scheduler.",

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::batch::v1 as batch;
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::{self as core, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::de::DeserializeOwned;
 
@@ -79,6 +79,25 @@ impl Brood {
             annotations: Arc::clone(&template.annotations),
             spec: Arc::clone(&template.spec),
         }
+    }
+
+    /// With what the API server fills into a pod at its creation, which it leaves open in a template:
+    /// requests out of limits.
+    fn created(mut self, compactor: &mut Compactor) -> Brood {
+        let Ok(spec) = serde_json::from_str(&self.spec.written) else { return self };
+        let mut typed =
+            Typed::Pod(Box::new(core::Pod { spec: Some(spec), ..core::Pod::default() }));
+        prepare_create(&mut typed);
+        if let Typed::Pod(pod) = typed
+            && let Object::Pod(pod) = compactor.pod(*pod).object
+        {
+            let node_name = self.spec.node_name.clone();
+            self.spec = pod.spec;
+            if node_name.is_some() {
+                Arc::make_mut(&mut self.spec).node_name = node_name;
+            }
+        }
+        self
     }
 
     /// One of them.
@@ -171,6 +190,7 @@ impl Workloads {
             Object::ReplicaSet(it) => {
                 let lacks = self.lacks(it.replicas, &it.meta, &it.selector);
                 let brood = Brood::of(it.kind.into(), &it.meta, &it.template);
+                let brood = brood.created(placing.compactor);
                 let naming = Naming::Generated(it.meta.name.to_string());
                 make(&brood, lacks, &naming, planned, placing);
             }
@@ -193,7 +213,8 @@ impl Workloads {
         let hash = template_hash(&it.template, 0);
         let name = format!("{}-{hash}", it.meta.name);
         let uid = Uid(StableHasher::new().word(it.meta.uid.0).text(&name).finish());
-        let mut brood = Brood::of(Kind::ReplicaSet, &it.meta, &it.template);
+        let brood = Brood::of(Kind::ReplicaSet, &it.meta, &it.template);
+        let mut brood = brood.created(placing.compactor);
         brood.owner.uid = uid;
         Arc::make_mut(&mut brood.labels).insert(TEMPLATE_HASH.into(), hash.as_str().into());
         let mut selector = (*it.selector).clone();
@@ -230,7 +251,8 @@ impl Workloads {
         volumes: &mut Volumes,
     ) {
         let lacks = self.lacks(it.replicas, &it.meta, &it.selector);
-        let mut brood = Brood::of(Kind::StatefulSet, &it.meta, &it.template);
+        let brood = Brood::of(Kind::StatefulSet, &it.meta, &it.template);
+        let mut brood = brood.created(placing.compactor);
         if it.claims.is_empty() || brood.spec.containers.is_empty() {
             let naming = Naming::Ordinal(it.meta.name.to_string(), i64::from(it.first_ordinal));
             return make(&brood, lacks, &naming, planned, placing);
@@ -278,7 +300,7 @@ impl Workloads {
         };
         let (selector, template) = compact(its_own, template, placing.compactor);
         let lacks = self.lacks(left.map_or(parallel, |left| left.min(parallel)), meta, &selector);
-        let brood = Brood::of(Kind::Other, meta, &template);
+        let brood = Brood::of(Kind::Other, meta, &template).created(placing.compactor);
         let naming = match spec.completion_mode.as_deref() {
             Some("Indexed") => Naming::Numbered(name, 0),
             _ => Naming::Generated(name),
@@ -300,7 +322,7 @@ impl Workloads {
         let (selector, template) = compact(spec.selector, spec.template, placing.compactor);
         let served: FastSet<&Text> =
             self.pods(meta, &selector).filter_map(|pod| pod.node.as_ref()).collect();
-        let brood = Brood::of(Kind::Other, meta, &template);
+        let brood = Brood::of(Kind::Other, meta, &template).created(placing.compactor);
         for (node, spec) in daemons::specs(&brood.spec, placing.nodes) {
             if served.contains(&node) {
                 continue;
