@@ -156,15 +156,12 @@ fn normalize(input: &Value, expected: &Value) -> Outcome {
 fn scheduler_scores() {
     let data = include_str!("../data/vectors/scheduler_scores.json");
     let default = Profile::default();
-    run("scheduler scores", data, |function, title, input, expected| {
+    run("scheduler scores", data, |function, _, input, expected| {
         if input["enableTaintTolerationComparisonOps"] == true {
             return Some(Outcome::Excluded("a feature that is off by default"));
         }
         Some(match function {
             "TestDefaultNormalizeScore" => normalize(input, expected),
-            "TestImageLocalityPriority" if title.contains("ImageVolume") => {
-                Outcome::Excluded("next issue: volumes")
-            }
             "TestImageLocalityPriority" => listed(&default, Plugin::ImageLocality, input, expected),
             "TestTaintTolerationScore" => {
                 listed(&default, Plugin::TaintToleration, input, expected)

@@ -25,7 +25,9 @@ pub fn score(pod: &PodShape, node: &NodeInfo, nodes: usize) -> i64 {
             (image.bytes as f64 * spread) as i64
         })
         .sum();
-    let most = MAX_BYTES_PER_CONTAINER * pod.images().len() as i64;
+    // Images mounted as volumes add bytes, but no container.
+    let containers = pod.spec().containers.len() + pod.spec().init_containers.len();
+    let most = MAX_BYTES_PER_CONTAINER * containers as i64;
     if most == 0 {
         return 0;
     }
