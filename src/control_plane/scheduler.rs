@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use self::algorithm::{Algorithm, Profile};
+use self::algorithm::{Algorithm, PluginSet, Profile, Question};
 use self::cache::Cache;
 use self::claims::{Claims, VOLUME_TAG};
 use self::cycle::Cycle;
@@ -321,7 +321,8 @@ impl Scheduler {
             (Some(old), _) if was.is_some() => {
                 if let Some(node) = was {
                     self.cache.pod_left(change.id, node);
-                    self.wake(&ClusterEvent::PodGone(&old.spec), None, view, fx);
+                    let shape = self.shapes.of(old);
+                    self.wake(&ClusterEvent::PodGone(&shape), None, view, fx);
                 }
             }
             (old, Some(new)) => match is {
@@ -329,7 +330,8 @@ impl Scheduler {
                     self.queue.remove(change.id);
                     self.promise_ends(change.id);
                     let shape = self.shapes.of(new);
-                    self.cache.pod_placed(change.id, node, new, shape);
+                    self.cache.pod_placed(change.id, node, new, shape.clone());
+                    self.wake(&ClusterEvent::PodPlaced(&shape), None, view, fx);
                 }
                 None => self.pod_waits(change.id, old, new, fx),
             },
@@ -337,14 +339,15 @@ impl Scheduler {
                 self.queue.remove(change.id);
                 if self.promise_ends(change.id) {
                     // The room that was kept for it is free.
-                    self.wake(&ClusterEvent::PodGone(&old.spec), None, view, fx);
+                    let shape = self.shapes.of(old);
+                    self.wake(&ClusterEvent::PodGone(&shape), None, view, fx);
                 }
             }
             (None, None) => {}
         }
     }
 
-    /// A pod on a node changed. Only its requests can help others, if they were resized.
+    /// A pod on a node changed: its labels or its requests may help others.
     fn placed_pod_changed(
         &mut self,
         id: Id<Pod>,
@@ -355,9 +358,11 @@ impl Scheduler {
     ) {
         let Some(node) = placed_on(new) else { return };
         let shape = self.shapes.of(new);
-        self.cache.pod_changed(id, node, new, shape);
-        if !Arc::ptr_eq(&old.spec, &new.spec) && old.spec.requests != new.spec.requests {
-            self.wake(&ClusterEvent::PodGone(&old.spec), None, view, fx);
+        let before = (!shape.is_of(old)).then(|| self.shapes.of(old));
+        self.cache.pod_changed(id, node, new, shape.clone());
+        if let Some(old) = before {
+            let event = ClusterEvent::PodChanged { old: &old, new: &shape };
+            self.wake(&event, None, view, fx);
         }
     }
 
@@ -415,7 +420,7 @@ impl Scheduler {
             return;
         };
         self.cache.set_node(change.id, new);
-        if (self.queue.has_sleepers() || self.cycle.is_some())
+        if (self.queue.has_sleepers(PluginSet::ALL) || self.cycle.is_some())
             && let Some(event) = NodeEvent::of(change.id, change.old, new)
         {
             self.wake(&ClusterEvent::Node(event), None, view, fx);
@@ -432,20 +437,25 @@ impl Scheduler {
         fx: &Effects<Timer>,
     ) {
         if let Some(cycle) = &mut self.cycle {
-            cycle.hear(event);
+            cycle.hear(event, self.cache.snapshot());
         }
-        if !self.queue.has_sleepers() {
+        if !self.queue.has_sleepers(event.concerns()) {
             return;
         }
         for preemptor in self.evictions.released(view) {
             self.queue.release(preemptor);
         }
         let (shapes, algorithms) = (&mut self.shapes, &self.algorithms);
+        let snapshot = self.cache.snapshot();
         self.queue.wake(fx.now(), fx.cause(), |id, plugins| {
+            if !event.concerns().meets(plugins) {
+                return false;
+            }
             let Some(pod) = view.get(id).filter(|_| Some(id) != but) else { return false };
             let named = |one: &&Algorithm| one.profile().name == pod.spec.scheduler_name;
             let Some(algorithm) = algorithms.iter().find(named) else { return false };
-            helps(event, algorithm.profile(), &shapes.of(pod), plugins)
+            let shape = shapes.of(pod);
+            helps(event, Question { profile: algorithm.profile(), snapshot, pod: &shape }, plugins)
         });
     }
 

@@ -1,11 +1,18 @@
 //! Who is next, and how long pods back off (`pkg/scheduler/backend/queue`, `queuesort`).
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use wavetank::api::pod::Pod;
 use wavetank::base::id::Id;
+use wavetank::control_plane::scheduler::algorithm::gates::Gates as FeatureGates;
+use wavetank::control_plane::scheduler::algorithm::{
+    Plugin, PluginSet, Profile, Question, Snapshot,
+};
 use wavetank::control_plane::scheduler::queue::backoff::Backoff;
-use wavetank::control_plane::scheduler::queue::{Gates, Queue};
+use wavetank::control_plane::scheduler::queue::hints::{ClusterEvent, helps};
+use wavetank::control_plane::scheduler::queue::{Attempt, Gates, Queue};
 use wavetank::time::{SimDuration, SimTime};
 
+use super::scheduling::shape;
 use super::table::{Outcome, run};
 
 /// A duration as the table writes it: whole seconds or nanoseconds.
@@ -62,6 +69,100 @@ fn less(input: &Value, expected: &Value) -> Outcome {
     Outcome::same(first == Some(1), expected["expected"] == true)
 }
 
+/// Whether what happened to a pod on a node wakes one that a plugin rejected. The table has no pod
+/// as it was before: a change of labels is told like a pod that came, one of requests needs a
+/// larger one.
+fn assigned(input: &Value, expected: &Value) -> Outcome {
+    let (pod, other) = (shape(&input["unschedPod"]), shape(&input["updatedAssignedPod"]));
+    let rejected = Plugin::ALL.into_iter().find(|one| input["unschedPlugin"] == one.name());
+    let plugins = rejected.map_or(PluginSet::EMPTY, |plugin| PluginSet::of(&[plugin]));
+    let mut larger = input["updatedAssignedPod"].clone();
+    larger["spec"]["containers"] =
+        json!([{"name": "c", "image": "i", "resources": {"requests": {"cpu": "2"}}}]);
+    let larger = shape(&larger);
+    const SCALE_DOWN: i64 = 512;
+    let event = match input["event"]["actionType"].as_i64() {
+        Some(SCALE_DOWN) => ClusterEvent::PodChanged { old: &larger, new: &other },
+        _ => ClusterEvent::PodPlaced(&other),
+    };
+    let (profile, snapshot) = (Profile::default(), Snapshot::new());
+    let q = Question { profile: &profile, snapshot: &snapshot, pod: &pod };
+    Outcome::same(helps(&event, q, plugins), expected["wantToRequeue"] == true)
+}
+
+fn rejected() -> PluginSet {
+    PluginSet::of(&[Plugin::NodeResourcesFit])
+}
+
+/// A queue with one pod that was tried once.
+fn tried(attempt: Attempt, pop_from_backoff: bool) -> (Queue, Id<Pod>) {
+    let features = FeatureGates { pop_from_backoff, ..FeatureGates::default() };
+    let mut queue = Queue::new(Backoff::default()).under(features);
+    queue.add(Id::from_parts(1, 0), 0, Gates::Open, SimTime::ZERO, 0, 0);
+    let (pod, waiting) = queue.pop().expect("it waits");
+    queue.give_back(pod, waiting, attempt, SimTime::from_millis(100));
+    (queue, pod)
+}
+
+/// Whether each plugin of the table lets the pod pass: who is on none of its lists is held.
+fn is_held(input: &Value) -> bool {
+    let name = &input["pod"]["metadata"]["name"];
+    let passes = |plugin: &Value| {
+        plugin["allowlists"].as_array().into_iter().flatten().any(|one| one == name)
+    };
+    !input["plugins"].as_array().into_iter().flatten().all(passes)
+}
+
+fn each_gate(
+    input: &Value,
+    check: impl Fn(bool) -> (usize, bool),
+    theirs: (usize, bool),
+) -> Outcome {
+    let gates = input["popFromBackoffQEnabled"].as_array();
+    let gates =
+        gates.map_or(vec![true, false], |list| list.iter().filter_map(Value::as_bool).collect());
+    let ours: Vec<_> = gates.iter().map(|&gate| check(gate)).collect();
+    Outcome::same(ours, vec![theirs; gates.len()])
+}
+
+fn to_active(input: &Value, expected: &Value) -> Outcome {
+    let later = SimTime::from_secs(100);
+    let from_backoff = input["movesFromBackoffQ"] == true || input["event"] == "BackoffComplete";
+    let check = |gate: bool| {
+        let attempt = match from_backoff {
+            true => Attempt::Woken(rejected()),
+            false => Attempt::Rejected(rejected()),
+        };
+        let (mut queue, pod) = tried(attempt, gate);
+        if is_held(input) {
+            queue.hold(pod);
+        }
+        match input["event"].as_str() {
+            Some("ForceActivate") => queue.activate(pod),
+            Some("BackoffComplete") => queue.flush_backoff(later),
+            _ => queue.wake(later, 0, |_, _| true),
+        }
+        let sleeps = queue.sleeper(pod).is_some();
+        (usize::from(sleeps), queue.pop().is_some())
+    };
+    let pods = expected["wantUnschedulablePods"].as_u64().unwrap_or(0) as usize;
+    each_gate(input, check, (pods, expected["wantSuccess"] == true))
+}
+
+fn to_backoff(input: &Value, expected: &Value) -> Outcome {
+    let check = |gate: bool| {
+        let (mut queue, pod) = tried(Attempt::Rejected(rejected()), gate);
+        if is_held(input) {
+            queue.hold(pod);
+        }
+        queue.wake(SimTime::from_millis(200), 0, |_, _| true);
+        let sleeps = queue.sleeper(pod).is_some();
+        (usize::from(sleeps), queue.next_backoff().is_some())
+    };
+    let success = expected["wantSuccess"] == true;
+    each_gate(input, check, (usize::from(!success), success))
+}
+
 #[test]
 fn scheduler_queue() {
     let data = include_str!("../data/vectors/scheduler_queue.json");
@@ -79,9 +180,11 @@ fn scheduler_queue() {
             }
             "TestLess" => less(input, expected),
             "TestPriorityQueue_AssignedPodAdded_" | "TestPriorityQueue_AssignedPodUpdated" => {
-                Outcome::Excluded("next issue: pod affinity and topology spread")
+                assigned(input, expected)
             }
-            _ => Outcome::Excluded("plugins made up for the test"),
+            "TestPriorityQueue_moveToActiveQ" => to_active(input, expected),
+            "TestPriorityQueue_moveToBackoffQ" => to_backoff(input, expected),
+            _ => return None,
         })
     });
 }

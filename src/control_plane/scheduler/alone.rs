@@ -396,7 +396,7 @@ impl Alone {
         known.fate = Fate::Preempted;
         let shape = known.shape.clone();
         self.snapshot.remove_pod(node, id);
-        self.wake(|_| ClusterEvent::PodGone(shape.spec()));
+        self.wake(&ClusterEvent::PodGone(&shape));
     }
 
     fn profile_of(&self, shape: &PodShape) -> Option<usize> {
@@ -448,7 +448,7 @@ impl Alone {
         let (start, standing) = (Some(self.now), Standing::Staying);
         let resident = Resident { pod: id, shape: shape.clone(), start, standing };
         self.snapshot.add_pod(node, resident);
-        self.wake(|snapshot| ClusterEvent::PodPlaced { pod: &shape, snapshot });
+        self.wake(&ClusterEvent::PodPlaced(&shape));
     }
 
     /// Claims that waited for a pod are bound with it.
@@ -464,17 +464,18 @@ impl Alone {
     }
 
     /// Something happened that may help pods of the pool.
-    fn wake<'e>(&'e mut self, event: impl FnOnce(&'e Snapshot) -> ClusterEvent<'e>) {
-        if !self.queue.has_sleepers() {
+    fn wake(&mut self, event: &ClusterEvent<'_>) {
+        if !self.queue.has_sleepers(event.concerns()) {
             return;
         }
-        let event = event(&self.snapshot);
         let (pods, profiles) = (&self.pods, &self.settings.profiles);
+        let snapshot = &self.snapshot;
         self.queue.wake(self.now, 0, |id, plugins| {
-            let shape = &pods[id.slot()].shape;
-            let named = |one: &&Arc<Profile>| one.name == shape.spec().scheduler_name;
+            let pod = &pods[id.slot()].shape;
+            let named = |one: &&Arc<Profile>| one.name == pod.spec().scheduler_name;
             let profile = profiles.iter().find(named);
-            profile.is_some_and(|profile| helps(&event, profile, shape, plugins))
+            profile
+                .is_some_and(|profile| helps(event, Question { profile, snapshot, pod }, plugins))
         });
     }
 }

@@ -57,6 +57,11 @@ impl Cache {
         &self.snapshot
     }
 
+    /// The nodes as they are, not settled.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     /// The nodes, and what else counts, to be changed.
     pub fn snapshot_mut(&mut self) -> &mut Snapshot {
         &mut self.snapshot

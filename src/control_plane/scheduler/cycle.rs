@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::algorithm::preemption::{Plan, Tour, Verdict};
-use super::algorithm::{Diagnosis, Plugin, PodShape, Profile};
+use super::algorithm::{Diagnosis, Plugin, PodShape, Profile, Question, Snapshot};
 use super::queue::hints::{ClusterEvent, helps};
 use super::queue::{Attempt, Waiting};
 use super::{
@@ -66,10 +66,14 @@ enum Promise {
 
 impl Cycle {
     /// Something happened while the pod is in hand.
-    pub(super) fn hear(&mut self, event: &ClusterEvent<'_>) {
+    pub(super) fn hear(&mut self, event: &ClusterEvent<'_>, snapshot: &Snapshot) {
         if let Outcome::Nowhere(nowhere) = &mut self.outcome
             && let Attempt::Rejected(plugins) = nowhere.attempt
-            && helps(event, &nowhere.profile, &nowhere.shape, plugins)
+            && helps(
+                event,
+                Question { profile: &nowhere.profile, snapshot, pod: &nowhere.shape },
+                plugins,
+            )
         {
             nowhere.attempt = Attempt::Woken(plugins);
         }
@@ -251,7 +255,7 @@ impl Scheduler {
         fx: &mut Effects<Timer>,
     ) {
         if let Some(shape) = self.cache.forget(pod) {
-            self.wake(&ClusterEvent::PodGone(shape.spec()), Some(pod), view, fx);
+            self.wake(&ClusterEvent::PodGone(&shape), Some(pod), view, fx);
         }
         let Some(seen) = schedulable(view, pod) else { return };
         let message: Text = format!("running Bind plugin \"DefaultBinder\": {}", status).into();

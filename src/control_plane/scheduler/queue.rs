@@ -116,6 +116,8 @@ pub struct Queue {
     errors: BinaryHeap<Entry<(SimTime, Rank)>>,
     /// By arrival in the pool.
     pool: BTreeMap<u64, Id<Pod>>,
+    /// How many pods of the pool each plugin rejected.
+    rejected: [u32; Plugin::ALL.len()],
     stamps: u64,
     arrivals: u64,
 }
@@ -132,6 +134,7 @@ impl Queue {
             backoff: BinaryHeap::new(),
             errors: BinaryHeap::new(),
             pool: BTreeMap::new(),
+            rejected: [0; Plugin::ALL.len()],
             stamps: 0,
             arrivals: 0,
         }
@@ -154,11 +157,13 @@ impl Queue {
 
     /// The pod is to be tried at once, whatever it waits for (`Activate`).
     pub fn activate(&mut self, pod: Id<Pod>) {
-        if let Some(&Queued { waiting, place: Place::Pool | Place::Backoff, .. }) =
-            self.pods.get(&pod)
-        {
-            self.put(pod, waiting, Place::Active);
-        }
+        let Some(&Queued { mut waiting, place, .. }) = self.pods.get(&pod) else { return };
+        let next = match place {
+            Place::Active | Place::Gated | Place::Errors => return,
+            Place::Backoff if self.features.pop_from_backoff => Place::Active,
+            Place::Backoff | Place::Pool => self.unless_held(pod, &mut waiting, Place::Active),
+        };
+        self.put(pod, waiting, next);
     }
 
     /// How many pods wait, wherever.
@@ -176,9 +181,13 @@ impl Queue {
         self.pods.contains_key(&pod)
     }
 
-    /// Whether an event could wake anyone: whether the pool has pods.
-    pub fn has_sleepers(&self) -> bool {
-        !self.pool.is_empty()
+    /// Whether the pool has pods that one of these plugins rejected. For all of them this counts
+    /// everyone.
+    pub fn has_sleepers(&self, plugins: PluginSet) -> bool {
+        match plugins == PluginSet::ALL {
+            true => !self.pool.is_empty(),
+            false => plugins.iter().any(|plugin| self.rejected[plugin as usize] > 0),
+        }
     }
 
     /// A new pod. `reported` is the hash of the message it already carries, 0 for none.
@@ -211,9 +220,7 @@ impl Queue {
     pub fn remove(&mut self, pod: Id<Pod>) -> bool {
         self.held.remove(&pod);
         let Some(queued) = self.pods.remove(&pod) else { return false };
-        if queued.place == Place::Pool {
-            self.pool.remove(&queued.stamp);
-        }
+        self.left_pool(&queued);
         true
     }
 
@@ -418,12 +425,25 @@ impl Queue {
             Place::Errors => self.errors.push(Reverse(((until, rank), stamp, pod))),
             Place::Pool => {
                 self.pool.insert(stamp, pod);
+                for plugin in waiting.plugins.iter() {
+                    self.rejected[plugin as usize] += 1;
+                }
             }
             Place::Gated => {}
         }
         let before = self.pods.insert(pod, Queued { waiting, place, stamp });
-        if let Some(Queued { place: Place::Pool, stamp, .. }) = before {
-            self.pool.remove(&stamp);
+        if let Some(before) = before {
+            self.left_pool(&before);
+        }
+    }
+
+    /// Counts a pod out of the pool, if that is where it was.
+    fn left_pool(&mut self, queued: &Queued) {
+        if queued.place == Place::Pool {
+            self.pool.remove(&queued.stamp);
+            for plugin in queued.waiting.plugins.iter() {
+                self.rejected[plugin as usize] -= 1;
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! Which events could help a pod that some plugin rejected (`EventsToRegister` and the queueing
 //! hints of each plugin, `pkg/scheduler/framework/plugins`, 1.36).
 
+mod company;
+
 use crate::api::meta::Meta;
 use crate::api::node::{Node, Schedulability};
 use crate::api::pod::PodSpec;
@@ -10,9 +12,7 @@ use crate::base::id::Id;
 use crate::control_plane::scheduler::algorithm::plugins::{
     fit, inter_pod_affinity, node_affinity, node_ports, taint_toleration, topology_spread,
 };
-use crate::control_plane::scheduler::algorithm::{
-    NodeInfo, Plugin, PluginSet, PodShape, Profile, Question, Snapshot,
-};
+use crate::control_plane::scheduler::algorithm::{NodeInfo, Plugin, PluginSet, PodShape, Question};
 use crate::store::TableKind;
 
 /// Something that may make room.
@@ -20,17 +20,36 @@ use crate::store::TableKind;
 pub enum ClusterEvent<'e> {
     /// A node came or changed.
     Node(Box<NodeEvent>),
-    /// A pod that had a node is gone from it.
-    PodGone(&'e PodSpec),
     /// An object of this table, with this metadata, came or changed.
     Around(TableKind, &'e Meta),
-    /// A pod was placed on a node.
-    PodPlaced {
-        /// The pod.
-        pod: &'e PodShape,
-        /// The nodes with it.
-        snapshot: &'e Snapshot,
+    /// A pod came to a node.
+    PodPlaced(&'e PodShape),
+    /// A pod that had a node is gone from it, or is promised one no longer.
+    PodGone(&'e PodShape),
+    /// A pod on a node is another now.
+    PodChanged {
+        /// What it was.
+        old: &'e PodShape,
+        /// What it is.
+        new: &'e PodShape,
     },
+}
+
+impl ClusterEvent<'_> {
+    /// Pods that none of these plugins rejected are not helped by it.
+    pub fn concerns(&self) -> PluginSet {
+        const COMPANY: [Plugin; 2] = [Plugin::PodTopologySpread, Plugin::InterPodAffinity];
+        match self {
+            ClusterEvent::Node(_) | ClusterEvent::PodGone(_) | ClusterEvent::Around(..) => {
+                PluginSet::ALL
+            }
+            ClusterEvent::PodPlaced(_) => const { PluginSet::of(&COMPANY) },
+            ClusterEvent::PodChanged { .. } => {
+                let [spread, near] = COMPANY;
+                PluginSet::of(&[spread, near, Plugin::NodeResourcesFit])
+            }
+        }
+    }
 }
 
 /// A node came or changed in a way that matters.
@@ -65,35 +84,58 @@ impl NodeEvent {
     }
 }
 
-/// Whether the event could help a pod that `plugins` rejected.
-pub fn helps(
-    event: &ClusterEvent<'_>,
-    profile: &Profile,
-    pod: &PodShape,
-    plugins: PluginSet,
-) -> bool {
-    plugins.iter().any(|plugin| match event {
-        ClusterEvent::Node(event) => node_helps(plugin, event, profile, pod),
-        ClusterEvent::PodPlaced { pod: placed, snapshot } => {
-            let q = Question { profile, snapshot, pod };
-            match plugin {
-                Plugin::PodTopologySpread => topology_spread::is_counted(q, placed),
-                Plugin::InterPodAffinity => inter_pod_affinity::is_wanted(q, placed),
-                _ => false,
-            }
+/// Whether the event could help the pod in question, which `plugins` rejected. A pod held back while
+/// it evicts its victims is helped by nothing but pods that leave.
+pub fn helps(event: &ClusterEvent<'_>, q: Question<'_>, plugins: PluginSet) -> bool {
+    let is_held = plugins.has(Plugin::DefaultPreemption);
+    if is_held && !matches!(event, ClusterEvent::PodGone(_)) {
+        return false;
+    }
+    plugins.iter().any(|plugin| match (event, plugin) {
+        (ClusterEvent::Node(event), _) => node_helps(plugin, event, q),
+        (ClusterEvent::Around(table, meta), _) => around_helps(plugin, *table, meta, q.pod),
+        (ClusterEvent::PodPlaced(placed), Plugin::PodTopologySpread) => {
+            topology_spread::is_counted(q, placed)
         }
-        ClusterEvent::PodGone(gone) => match plugin {
-            Plugin::NodeResourcesFit | Plugin::GpuShare => true,
-            Plugin::NodePorts => node_ports::clash(&pod.spec().host_ports, &gone.host_ports),
-            Plugin::PodTopologySpread | Plugin::InterPodAffinity => true,
-            Plugin::VolumeRestrictions => shares_volume(&pod.spec().volumes, &gone.volumes),
-            Plugin::NodeVolumeLimits => {
-                !gone.volumes.claims.is_empty() || !gone.volumes.in_tree.is_empty()
-            }
-            _ => false,
-        },
-        ClusterEvent::Around(table, meta) => around_helps(plugin, *table, meta, pod),
+        (ClusterEvent::PodPlaced(placed), Plugin::InterPodAffinity) => {
+            inter_pod_affinity::is_wanted(q, placed)
+        }
+        (ClusterEvent::PodGone(gone), Plugin::PodTopologySpread) => {
+            topology_spread::is_counted(q, gone)
+        }
+        (ClusterEvent::PodGone(gone), Plugin::InterPodAffinity) => {
+            company::near_after_gone(q, gone)
+        }
+        (ClusterEvent::PodGone(_), Plugin::NodeResourcesFit | Plugin::GpuShare) => true,
+        (ClusterEvent::PodGone(gone), Plugin::NodePorts) => {
+            node_ports::clash(&q.pod.spec().host_ports, &gone.spec().host_ports)
+        }
+        (ClusterEvent::PodGone(gone), Plugin::VolumeRestrictions) => {
+            shares_volume(&q.pod.spec().volumes, &gone.spec().volumes)
+        }
+        (ClusterEvent::PodGone(gone), Plugin::NodeVolumeLimits) => {
+            let volumes = &gone.spec().volumes;
+            !volumes.claims.is_empty() || !volumes.in_tree.is_empty()
+        }
+        (ClusterEvent::PodChanged { old, new }, Plugin::PodTopologySpread) => {
+            company::spread_after_change(q, old, new)
+        }
+        (ClusterEvent::PodChanged { old, new }, Plugin::InterPodAffinity) => {
+            company::near_after_change(q, old, new)
+        }
+        (ClusterEvent::PodChanged { old, new }, Plugin::NodeResourcesFit) => {
+            asks_less(q.pod, old.spec(), new.spec())
+        }
+        _ => false,
     })
+}
+
+/// Whether a resized pod asks for less of anything this one asks for.
+fn asks_less(pod: &PodShape, old: &PodSpec, new: &PodSpec) -> bool {
+    let (asked, was, is) = (&pod.spec().requests, &old.requests, &new.requests);
+    asked.cpu_milli > 0 && is.cpu_milli < was.cpu_milli
+        || asked.memory > 0 && is.memory < was.memory
+        || asked.ephemeral_storage > 0 && is.ephemeral_storage < was.ephemeral_storage
 }
 
 /// Whether two pods have a claim or a disk in common.
@@ -124,8 +166,8 @@ fn around_helps(plugin: Plugin, table: TableKind, meta: &Meta, pod: &PodShape) -
     }
 }
 
-fn node_helps(plugin: Plugin, event: &NodeEvent, profile: &Profile, pod: &PodShape) -> bool {
-    let (old, new) = (event.old.as_ref(), &event.new);
+fn node_helps(plugin: Plugin, event: &NodeEvent, q: Question<'_>) -> bool {
+    let (old, new, pod) = (event.old.as_ref(), &event.new, q.pod);
     match plugin {
         Plugin::NodeUnschedulable => {
             (event.is_new() || event.taints)
@@ -150,10 +192,16 @@ fn node_helps(plugin: Plugin, event: &NodeEvent, profile: &Profile, pod: &PodSha
         Plugin::NodePorts => event.is_new(),
         Plugin::NodeResourcesFit => {
             (event.is_new() || event.allocatable)
-                && fit::filter(&profile.fit, pod, new).is_none()
+                && fit::filter(&q.profile.fit, pod, new).is_none()
                 && old.is_none_or(|old| offers_more(pod, old, new))
         }
-        Plugin::PodTopologySpread | Plugin::InterPodAffinity => true,
+        Plugin::PodTopologySpread => {
+            (event.is_new() || event.labels || event.taints)
+                && company::spread_after_node(q, old, new)
+        }
+        Plugin::InterPodAffinity => {
+            (event.is_new() || event.labels) && company::near_after_node(q, old, new)
+        }
         Plugin::GpuShare => event.is_new() || event.allocatable || event.labels,
         Plugin::VolumeRestrictions => event.is_new(),
         Plugin::VolumeBinding | Plugin::VolumeZone => event.is_new() || event.labels,

@@ -139,6 +139,9 @@ impl Plugin {
 pub struct PluginSet(u32);
 
 impl PluginSet {
+    /// Every plugin.
+    pub const ALL: PluginSet = PluginSet::of(&Plugin::ALL);
+
     /// No plugin.
     pub const EMPTY: PluginSet = PluginSet(0);
 
@@ -166,6 +169,11 @@ impl PluginSet {
     /// Whether `plugin` is in it.
     pub fn has(self, plugin: Plugin) -> bool {
         self.0 & (1 << plugin as u8) != 0
+    }
+
+    /// Whether any plugin is in both.
+    pub fn meets(self, other: PluginSet) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// Whether it is empty.
