@@ -126,10 +126,9 @@ fn manifest(case: Case, when: When) -> Value {
     let mut more = json!({});
     match (case, when) {
         (Case::NodeAffinity, _) => {
-            more["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"] =
-                json!({"nodeSelectorTerms": [{"matchExpressions": [
-                    {"key": "arch", "operator": "In", "values": ["plain", "fancy"]},
-                ]}]});
+            more["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"] = json!({"nodeSelectorTerms": [{"matchExpressions": [
+                {"key": "arch", "operator": "In", "values": ["plain", "fancy"]},
+            ]}]});
         }
         (Case::PodAffinity, _) => {
             labels = json!({"color": "blue"});

@@ -194,14 +194,24 @@ impl Alone {
 
     /// Everything that was given arrives and is scheduled.
     pub fn run(&mut self) {
-        let waiting: Vec<Id<Pod>> = self.ids().filter(|id| self.fate(*id) == Fate::Away).collect();
-        for id in waiting {
+        for id in self.away() {
             self.arrive(id);
             if self.settings.arrival == Arrival::Sequential {
                 self.drain();
             }
         }
         self.drain();
+    }
+
+    /// Everything that was given arrives; nothing is scheduled yet.
+    pub fn arrive_all(&mut self) {
+        for id in self.away() {
+            self.arrive(id);
+        }
+    }
+
+    fn away(&self) -> Vec<Id<Pod>> {
+        self.ids().filter(|id| self.fate(*id) == Fate::Away).collect()
     }
 
     /// One pod more arrives, and all that can be scheduled is; returns the pod.
@@ -222,6 +232,11 @@ impl Alone {
     /// The attempts so far.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// How many pods were bound.
+    pub fn bound(&self) -> usize {
+        self.pods.iter().filter(|known| matches!(known.fate, Fate::Bound(_))).count()
     }
 
     /// Everything that happened.
@@ -257,7 +272,7 @@ impl Alone {
     }
 
     /// Takes note of a pod; one that has a node is counted there.
-    fn take(&mut self, pod: Pod) -> Id<Pod> {
+    pub fn take(&mut self, pod: Pod) -> Id<Pod> {
         let id = Id::from_parts(self.pods.len() as u32, 0);
         let shape = self.shapes.of(&pod);
         let fate = match pod.node {
@@ -302,7 +317,7 @@ impl Alone {
     }
 
     /// Cycle after cycle, until nobody waits who could be tried, now or when a backoff is over.
-    fn drain(&mut self) {
+    pub fn drain(&mut self) {
         loop {
             while let Some((id, waiting)) = self.queue.pop() {
                 self.cycle(id, waiting);
@@ -366,8 +381,16 @@ impl Alone {
         let mut promise = nominated;
         let mut preempted = None;
         if profile.post_filter.has(Plugin::DefaultPreemption) && diagnosis.nodes > 0 {
-            let q = Question { profile: &profile, snapshot: &self.snapshot, pod: shape };
-            let verdict = post_filter(q, diagnosis, nominated, Tour::ByName);
+            let (snapshot, tour) = (&self.snapshot, Tour::ByName);
+            let verdict = match self.settings.way {
+                Way::Fast => {
+                    self.algorithms[at].preempt(snapshot, shape, diagnosis, nominated, tour)
+                }
+                Way::Plain => {
+                    let q = Question { profile: &profile, snapshot, pod: shape };
+                    post_filter(q, diagnosis, nominated, tour)
+                }
+            };
             diagnosis.made_room = verdict.made_room(diagnosis.nodes, shape);
             match verdict {
                 Verdict::Plan(plan) => {

@@ -6,11 +6,10 @@ use smallvec::SmallVec;
 use super::framework::{Code, Plugin, PluginSet, Refusal, Rejection};
 use super::plugins::dynamic_resources::{NO_STATE, NOTHING_TO_DEALLOCATE};
 use super::profile::Profile;
+use super::rejected::Rejected;
 use super::shape::PodShape;
 use crate::api::name::Text;
-use crate::api::node::Node;
 use crate::api::pod::Preemption;
-use crate::base::id::Id;
 
 /// Preemption's words on a node without pods of lower priority.
 pub(super) const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
@@ -35,7 +34,7 @@ pub struct Diagnosis {
     /// How many nodes there are.
     pub nodes: usize,
     /// The nodes that were looked at, and why each was rejected.
-    pub rejected: Vec<(Id<Node>, Rejection)>,
+    pub rejected: Rejected,
     /// The plugins that narrowed the nodes before they were looked at.
     pub narrowed_by: PluginSet,
     /// The refusal of PreFilter.
@@ -47,10 +46,7 @@ pub struct Diagnosis {
 impl Diagnosis {
     /// The plugins whose change of mind could help the pod.
     pub fn plugins(&self) -> PluginSet {
-        let mut plugins = self.narrowed_by;
-        for (_, rejection) in &self.rejected {
-            plugins.insert(rejection.plugin);
-        }
+        let mut plugins = self.narrowed_by.with(self.rejected.plugins());
         if let Some(refusal) = &self.refused {
             plugins.insert(refusal.plugin);
         }
@@ -63,29 +59,17 @@ impl Diagnosis {
             return "no nodes available to schedule pods".into();
         }
         let mut text = format!("0/{} nodes are available:", self.nodes);
-        let counts = self.counts();
+        let counts = self.rejected.counts();
         match &self.refused {
             Some(refusal) => text.push_str(&format!(" {}.", refusal.words)),
-            None => text.push_str(&format!(" {}.", self.histogram(&counts, pod))),
+            None => text.push_str(&format!(" {}.", self.histogram(counts, pod))),
         }
-        let after = self.post_filter(&counts, pod, profile);
+        let after = self.post_filter(counts, pod, profile);
         if !after.is_empty() {
             text.push(' ');
             text.push_str(&after);
         }
         text.into()
-    }
-
-    /// How many nodes were rejected how.
-    fn counts(&self) -> SmallVec<[(Rejection, u32); 4]> {
-        let mut counts: SmallVec<[(Rejection, u32); 4]> = SmallVec::new();
-        for (_, rejection) in &self.rejected {
-            match counts.iter_mut().find(|(known, _)| known == rejection) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((*rejection, 1)),
-            }
-        }
-        counts
     }
 
     fn histogram(&self, rejections: &[(Rejection, u32)], pod: &PodShape) -> String {

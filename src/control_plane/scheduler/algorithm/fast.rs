@@ -27,6 +27,7 @@ use super::node_info::NodeInfo;
 use super::plugins::{gpu_share, node_affinity};
 use super::preemption::{self, Tour, Verdict};
 use super::profile::Profile;
+use super::rejected::Rejected;
 use super::shape::PodShape;
 use super::snapshot::Snapshot;
 use super::{feasible_to_find, heap_rank, plain};
@@ -125,7 +126,7 @@ impl Algorithm {
         let from = self.start;
         self.start = (self.start + processed) % snapshot.len();
         match self.feasible.as_slice() {
-            [] => Err(diagnosis(q, &mut known, from)),
+            [] => Err(diagnosis(q, &known, from)),
             [only] => Ok(snapshot.row(only.slot).id),
             _ => Ok(snapshot.row(self.best(q)).id),
         }
@@ -186,7 +187,7 @@ impl Algorithm {
         match known.rejection(q, node.id.slot() as u32) {
             None => Ok(node.id),
             Some(rejection) => {
-                diagnosis.rejected.push((node.id, rejection));
+                diagnosis.rejected.push(node.id, rejection);
                 Err(Box::new(diagnosis))
             }
         }
@@ -222,13 +223,14 @@ impl Algorithm {
 }
 
 /// Why no node will do, after all were looked at from place `from` on.
-fn diagnosis(q: Question<'_>, known: &mut Recollection<'_>, from: usize) -> Box<Diagnosis> {
+fn diagnosis(q: Question<'_>, known: &Recollection<'_>, from: usize) -> Box<Diagnosis> {
     let order = q.snapshot.order();
-    let mut rejected = Vec::with_capacity(order.len());
+    let mut rejected = Rejected::with_capacity(order.len());
     for step in 0..order.len() {
-        let slot = order[(from + step) % order.len()];
-        let rejection = known.rejection(q, slot);
-        rejected.extend(rejection.map(|rejection| (q.snapshot.row(slot).id, rejection)));
+        let place = (from + step) % order.len();
+        if let Some(rejection) = known.worked_out(q, place, order[place]) {
+            rejected.push(q.snapshot.id(order[place]), rejection);
+        }
     }
     Box::new(Diagnosis { nodes: order.len(), rejected, ..Diagnosis::default() })
 }

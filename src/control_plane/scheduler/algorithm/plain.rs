@@ -66,7 +66,7 @@ pub fn explain_first(q: Question<'_>, start: usize, first: Option<Id<Node>>) -> 
     find(q, start, first, &mut answer);
     match answer.feasible.len() {
         0 => {
-            answer.diagnosis.rejected = answer.rejected.clone();
+            answer.diagnosis.rejected = answer.rejected.iter().copied().collect();
             return answer;
         }
         1 => answer.chosen = Some(answer.feasible[0]),

@@ -166,7 +166,8 @@ pub(super) fn post_filter_by<'q>(
         return Verdict::Nowhere(Vec::new());
     }
     let wanted = enough(q.profile.candidates, nodes.len());
-    let (candidates, failures) = dry_run_by(&nodes, wanted, try_on);
+    let rows = nodes.iter().map(|&slot| q.snapshot.row(slot));
+    let (candidates, failures) = dry_run_by(rows, wanted, try_on);
     let Some((chosen, tied)) = choose(&candidates) else {
         return Verdict::Nowhere(failures);
     };
@@ -176,23 +177,24 @@ pub(super) fn post_filter_by<'q>(
     Verdict::Plan(Box::new(Plan { chosen: chosen.clone(), tied, displaced, candidates }))
 }
 
-/// The nodes on which taking pods away might help, in the order in which they are to be tried.
-fn that_may_do<'q>(q: Question<'q>, diagnosis: &Diagnosis, tour: Tour) -> Vec<&'q NodeInfo> {
+/// The slots of nodes on which taking pods away might help, in the order in which they are to be
+/// tried.
+fn that_may_do(q: Question<'_>, diagnosis: &Diagnosis, tour: Tour) -> Vec<u32> {
     let refused = diagnosis.refused.as_ref().map(|refusal| refusal.code);
     let every = refused == Some(Code::Unschedulable);
-    let rejected = diagnosis.rejected.iter();
-    let rejected = rejected.filter(|(_, rejection)| rejection.code == Code::Unschedulable);
+    let slot = |id: Id<Node>| id.slot() as u32;
     match tour {
-        Tour::ByName if every => q.snapshot.by_name().collect(),
+        Tour::ByName if every => q.snapshot.by_name().to_vec(),
         Tour::ByName => {
             let mut may_do = vec![false; q.snapshot.rows().len()];
-            rejected.for_each(|(id, _)| may_do[id.slot()] = true);
-            q.snapshot.by_name().filter(|node| may_do[node.id.slot()]).collect()
+            diagnosis.rejected.resolvable().for_each(|id| may_do[id.slot()] = true);
+            let by_name = q.snapshot.by_name().iter().copied();
+            by_name.filter(|slot| may_do[*slot as usize]).collect()
         }
         Tour::From(place) => {
-            let mut nodes: Vec<&NodeInfo> = match every {
-                true => q.snapshot.nodes().collect(),
-                false => rejected.filter_map(|(id, _)| q.snapshot.node(*id)).collect(),
+            let mut nodes: Vec<u32> = match every {
+                true => q.snapshot.order().to_vec(),
+                false => diagnosis.rejected.resolvable().map(slot).collect(),
             };
             if !nodes.is_empty() {
                 let start = place % nodes.len() as u64;
@@ -213,9 +215,9 @@ pub fn ineligible(
     if q.pod.spec().preemption == Preemption::Never {
         return Some(Ineligible::Policy);
     }
-    let of_node = diagnosis.rejected.iter().find(|(id, _)| Some(*id) == nominated);
+    let of_node = nominated.and_then(|id| diagnosis.rejected.of(id));
     let refused = diagnosis.refused.as_ref().map(|refusal| refusal.code);
-    let code = of_node.map(|(_, rejection)| rejection.code).or(refused)?;
+    let code = of_node.map(|rejection| rejection.code).or(refused)?;
     if code == Code::UnschedulableAndUnresolvable {
         return None;
     }
@@ -236,11 +238,11 @@ pub fn dry_run(
     nodes: &[&NodeInfo],
     wanted: usize,
 ) -> (Vec<Arc<Candidate>>, Vec<(Failure, u32)>) {
-    dry_run_by(nodes, wanted, |node| select(q, state, node))
+    dry_run_by(nodes.iter().copied(), wanted, |node| select(q, state, node))
 }
 
 fn dry_run_by<'q>(
-    nodes: &[&'q NodeInfo],
+    nodes: impl Iterator<Item = &'q NodeInfo>,
     wanted: usize,
     mut try_on: impl FnMut(&'q NodeInfo) -> Result<Arc<Candidate>, Failure>,
 ) -> (Vec<Arc<Candidate>>, Vec<(Failure, u32)>) {

@@ -37,6 +37,8 @@ pub(super) const NO_PLACE: u32 = u32::MAX;
 #[derive(Clone, Default, Debug)]
 pub struct Snapshot {
     rows: Vec<NodeInfo>,
+    /// The ids of the rows, close together.
+    ids: Vec<Id<Node>>,
     versions: Vec<Versions>,
     latest: u32,
     tree: NodeTree,
@@ -253,9 +255,14 @@ impl Snapshot {
         found.ok().map(|at| row(&self.by_name[at]))
     }
 
-    /// Nodes by name, as of the last [`Snapshot::settle`].
-    pub(super) fn by_name(&self) -> impl Iterator<Item = &NodeInfo> {
-        self.by_name.iter().map(|&slot| &self.rows[slot as usize])
+    /// The slots of the nodes by name, as of the last [`Snapshot::settle`].
+    pub(super) fn by_name(&self) -> &[u32] {
+        &self.by_name
+    }
+
+    /// The id of the node at a slot.
+    pub(super) fn id(&self, slot: u32) -> Id<Node> {
+        self.ids[slot as usize]
     }
 
     pub(super) fn order(&self) -> &[u32] {
@@ -301,6 +308,7 @@ impl Snapshot {
         while self.rows.len() <= slot {
             let blank = Id::from_parts(self.rows.len() as u32, u32::MAX);
             self.rows.push(self.blank(blank));
+            self.ids.push(blank);
             self.versions.push(Versions::default());
             self.is_changed.push(false);
         }
@@ -308,6 +316,7 @@ impl Snapshot {
             self.remove_node(self.rows[slot].id);
             let blank = self.blank(id);
             let before = std::mem::replace(&mut self.rows[slot], blank);
+            self.ids[slot] = id;
             for pod in &before.pods {
                 self.note(slot, pod, Step::Out);
             }

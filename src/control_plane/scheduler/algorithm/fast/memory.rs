@@ -69,6 +69,12 @@ impl Recollection<'_> {
     pub fn rejection(&mut self, q: Question<'_>, slot: u32) -> Option<Rejection> {
         let place = q.snapshot.place(slot) as usize;
         self.base.feasible_word(place / WORD, q.snapshot, q.profile);
+        self.worked_out(q, place, slot)
+    }
+
+    /// The same where the place's column was worked out.
+    #[inline]
+    pub fn worked_out(&self, q: Question<'_>, place: usize, slot: u32) -> Option<Rejection> {
         self.base.rejection(place).or_else(|| self.by_others(q, slot))
     }
 

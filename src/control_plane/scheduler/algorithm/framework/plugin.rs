@@ -166,6 +166,16 @@ impl PluginSet {
         self.0 &= !(1 << plugin as u8);
     }
 
+    /// Those of both.
+    pub fn with(self, other: PluginSet) -> PluginSet {
+        PluginSet(self.0 | other.0)
+    }
+
+    /// Whether both share a plugin.
+    pub fn meets(self, other: PluginSet) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Whether `plugin` is in it.
     pub fn has(self, plugin: Plugin) -> bool {
         self.0 & (1 << plugin as u8) != 0
