@@ -5,7 +5,9 @@
 //! [`object`], which is what a run works with.
 pub mod apply;
 pub mod compact;
+pub mod controller_revision;
 pub mod cron;
+pub mod daemon_set;
 pub mod decode;
 pub mod defaults;
 pub mod diagnostic;

@@ -17,6 +17,8 @@ pub mod index;
 pub mod table;
 mod view;
 
+use crate::api::controller_revision::ControllerRevision;
+use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::meta::Meta;
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
@@ -79,6 +81,8 @@ pub struct Store {
     priority_classes: Table<PriorityClass>,
     budgets: Table<PodDisruptionBudget>,
     stateful_sets: Table<StatefulSet>,
+    daemon_sets: Table<DaemonSet>,
+    controller_revisions: Table<ControllerRevision>,
     volumes: Table<PersistentVolume>,
     claims: Table<PersistentVolumeClaim>,
     storage_classes: Table<StorageClass>,
@@ -196,6 +200,8 @@ stored! {
     PriorityClass => priority_classes,
     PodDisruptionBudget => budgets,
     StatefulSet => stateful_sets,
+    DaemonSet => daemon_sets,
+    ControllerRevision => controller_revisions,
     PersistentVolume => volumes,
     PersistentVolumeClaim => claims,
     StorageClass => storage_classes,

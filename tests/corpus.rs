@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use wavetank::api::daemon_set::DaemonSet;
 use wavetank::api::diagnostic::Diagnostic;
 use wavetank::api::meta::Labels;
 use wavetank::api::object::Object;
 use wavetank::api::pod::{Phase, Pod, PodCondition};
+use wavetank::api::stateful_set::StatefulSet;
 use wavetank::api::workload::{Deployment, ReplicaSet};
 use wavetank::cluster::plan::PlannedObject;
 use wavetank::kernel::NoSink;
@@ -153,6 +155,16 @@ fn outcome(planned: &PlannedObject, store: &Store) -> String {
         Object::ReplicaSet(it) => {
             let held = store.find(namespace, &name).and_then(|id| store.get::<ReplicaSet>(id));
             let counts = held.map(|it| (it.replicas, it.status.available));
+            of_workload(store, namespace, &it.template.labels, counts)
+        }
+        Object::StatefulSet(it) => {
+            let held = store.find(namespace, &name).and_then(|id| store.get::<StatefulSet>(id));
+            let counts = held.map(|it| (it.replicas, it.status.available));
+            of_workload(store, namespace, &it.template.labels, counts)
+        }
+        Object::DaemonSet(it) => {
+            let held = store.find(namespace, &name).and_then(|id| store.get::<DaemonSet>(id));
+            let counts = held.map(|it| (it.status.desired, it.status.available));
             of_workload(store, namespace, &it.template.labels, counts)
         }
         _ => "converged".to_owned(),

@@ -5,6 +5,9 @@
 //! runs, in seconds from the request on. A time of ours must lie between them, widened by 10 % or
 //! 0.3 s, whichever is larger; a rate within 5 % of the recorded one.
 
+#[path = "golden/sets.rs"]
+mod sets;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;

@@ -7,6 +7,7 @@ mod vectors {
     pub mod admission_defaults;
     pub mod containers;
     pub mod cron_schedule;
+    pub mod daemon_set;
     pub mod deployment;
     pub mod endpoint_slice;
     pub mod int_or_percent;
@@ -37,6 +38,7 @@ mod vectors {
     pub mod scheduler_scores;
     pub mod scheduler_topology_spread;
     pub mod scheduling;
+    pub mod stateful_set;
     pub mod suite;
     pub mod table;
     pub mod taint_eviction;

@@ -12,6 +12,8 @@ use k8s_openapi::api::{apps::v1 as apps, core::v1 as core};
 use serde_json::{Map, Value, json};
 
 use super::compact::Compactor;
+use super::controller_revision::ControllerRevision;
+use super::daemon_set::{DaemonSet, DaemonUpdate, TEMPLATE_GENERATION};
 use super::decode::Typed;
 use super::meta::Meta;
 use super::node::{Node, Schedulability};
@@ -37,6 +39,8 @@ pub fn to_json(object: &Object) -> Option<Value> {
             whole("policy/v1", "PodDisruptionBudget", &it.meta, parsed(&it.written))
         }
         Object::StatefulSet(it) => whole("apps/v1", "StatefulSet", &it.meta, parsed(&it.written)),
+        Object::DaemonSet(it) => daemon_set(it),
+        Object::ControllerRevision(it) => controller_revision(it),
         Object::PersistentVolume(it) => storage::volume(it),
         Object::PersistentVolumeClaim(it) => storage::claim(it),
         Object::StorageClass(it) => storage::class(it),
@@ -90,6 +94,8 @@ fn typed(object: &Object, value: Value) -> Result<Typed, String> {
         Object::Node(_) => Typed::Node(read::<core::Node>(value)?),
         Object::PodDisruptionBudget(_) => Typed::PodDisruptionBudget(read(value)?),
         Object::StatefulSet(_) => Typed::StatefulSet(read(value)?),
+        Object::DaemonSet(_) => Typed::DaemonSet(read(value)?),
+        Object::ControllerRevision(_) => Typed::ControllerRevision(read(value)?),
         Object::PersistentVolume(_) => Typed::PersistentVolume(read(value)?),
         Object::PersistentVolumeClaim(_) => Typed::PersistentVolumeClaim(read(value)?),
         Object::StorageClass(_) => Typed::StorageClass(read(value)?),
@@ -111,6 +117,8 @@ fn compacted(typed: Typed) -> Object {
         Typed::Node(it) => compactor.node(*it),
         Typed::PodDisruptionBudget(it) => compactor.pod_disruption_budget(*it),
         Typed::StatefulSet(it) => compactor.stateful_set(*it),
+        Typed::DaemonSet(it) => compactor.daemon_set(*it),
+        Typed::ControllerRevision(it) => compactor.controller_revision(*it),
         Typed::PersistentVolume(it) => compactor.persistent_volume(*it),
         Typed::PersistentVolumeClaim(it) => compactor.persistent_volume_claim(*it),
         Typed::StorageClass(it) => compactor.storage_class(*it),
@@ -158,6 +166,16 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
             if same(&held.template, &next.template) {
                 next.template = held.template.clone();
             }
+        }
+        (Object::DaemonSet(held), Object::DaemonSet(next)) => {
+            next.status = held.status.clone();
+            next.template_generation = held.template_generation;
+            if same(&held.template, &next.template) {
+                next.template = held.template.clone();
+            }
+        }
+        (Object::ControllerRevision(held), Object::ControllerRevision(next)) => {
+            next.template = held.template.clone();
         }
         (Object::PersistentVolume(held), Object::PersistentVolume(next)) => {
             next.phase = held.phase;
@@ -307,6 +325,38 @@ fn replica_set(it: &ReplicaSet) -> Value {
             whole("v1", "ReplicationController", &it.meta, spec)
         }
     }
+}
+
+fn daemon_set(it: &DaemonSet) -> Value {
+    let strategy = match it.update {
+        DaemonUpdate::OnDelete => json!({"type": "OnDelete"}),
+        DaemonUpdate::RollingUpdate { max_unavailable, max_surge } => json!({
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": share(max_surge), "maxUnavailable": share(max_unavailable)},
+        }),
+    };
+    let spec = json!({
+        "selector": selector(&it.selector),
+        "updateStrategy": strategy,
+        "minReadySeconds": it.min_ready_seconds,
+        "revisionHistoryLimit": it.revision_history_limit,
+        "template": template(&it.template),
+    });
+    let mut object = whole("apps/v1", "DaemonSet", &it.meta, spec);
+    if it.template_generation > 0 {
+        object["metadata"]["annotations"][TEMPLATE_GENERATION] =
+            json!(it.template_generation.to_string());
+    }
+    object
+}
+
+fn controller_revision(it: &ControllerRevision) -> Value {
+    let mut template = template(&it.template);
+    template["$patch"] = json!("replace");
+    json!({
+        "apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": metadata(&it.meta),
+        "revision": it.revision, "data": {"spec": {"template": template}},
+    })
 }
 
 fn node_spec(it: &Node) -> Value {

@@ -33,6 +33,10 @@ pub enum Kind {
     PodDisruptionBudget,
     /// `apps/v1` StatefulSet.
     StatefulSet,
+    /// `apps/v1` DaemonSet.
+    DaemonSet,
+    /// `apps/v1` ControllerRevision.
+    ControllerRevision,
     /// `v1` PersistentVolume.
     PersistentVolume,
     /// `v1` PersistentVolumeClaim.
@@ -64,6 +68,8 @@ impl Kind {
             Kind::PriorityClass => "PriorityClass",
             Kind::PodDisruptionBudget => "PodDisruptionBudget",
             Kind::StatefulSet => "StatefulSet",
+            Kind::DaemonSet => "DaemonSet",
+            Kind::ControllerRevision => "ControllerRevision",
             Kind::PersistentVolume => "PersistentVolume",
             Kind::PersistentVolumeClaim => "PersistentVolumeClaim",
             Kind::StorageClass => "StorageClass",
@@ -89,6 +95,8 @@ impl Kind {
             Kind::PriorityClass => "priorityclasses.scheduling.k8s.io",
             Kind::PodDisruptionBudget => "poddisruptionbudgets.policy",
             Kind::StatefulSet => "statefulsets.apps",
+            Kind::DaemonSet => "daemonsets.apps",
+            Kind::ControllerRevision => "controllerrevisions.apps",
             Kind::PersistentVolume => "persistentvolumes",
             Kind::PersistentVolumeClaim => "persistentvolumeclaims",
             Kind::StorageClass => "storageclasses.storage.k8s.io",

@@ -1,5 +1,7 @@
 //! One object of any kind, for messages that carry one.
 
+use super::controller_revision::ControllerRevision;
+use super::daemon_set::DaemonSet;
 use super::disruption::PodDisruptionBudget;
 use super::kind::Kind;
 use super::meta::{Meta, ObjectName};
@@ -38,6 +40,10 @@ pub enum Object {
     PodDisruptionBudget(Box<PodDisruptionBudget>),
     /// A StatefulSet.
     StatefulSet(Box<StatefulSet>),
+    /// A DaemonSet.
+    DaemonSet(Box<DaemonSet>),
+    /// A ControllerRevision.
+    ControllerRevision(Box<ControllerRevision>),
     /// A PersistentVolume.
     PersistentVolume(Box<PersistentVolume>),
     /// A PersistentVolumeClaim.
@@ -66,6 +72,8 @@ impl Object {
             Object::PriorityClass(it) => &it.meta,
             Object::PodDisruptionBudget(it) => &it.meta,
             Object::StatefulSet(it) => &it.meta,
+            Object::DaemonSet(it) => &it.meta,
+            Object::ControllerRevision(it) => &it.meta,
             Object::PersistentVolume(it) => &it.meta,
             Object::PersistentVolumeClaim(it) => &it.meta,
             Object::StorageClass(it) => &it.meta,
@@ -89,6 +97,8 @@ impl Object {
             Object::PriorityClass(it) => &mut it.meta,
             Object::PodDisruptionBudget(it) => &mut it.meta,
             Object::StatefulSet(it) => &mut it.meta,
+            Object::DaemonSet(it) => &mut it.meta,
+            Object::ControllerRevision(it) => &mut it.meta,
             Object::PersistentVolume(it) => &mut it.meta,
             Object::PersistentVolumeClaim(it) => &mut it.meta,
             Object::StorageClass(it) => &mut it.meta,
@@ -112,6 +122,8 @@ impl Object {
             Object::PriorityClass(_) => Kind::PriorityClass,
             Object::PodDisruptionBudget(_) => Kind::PodDisruptionBudget,
             Object::StatefulSet(_) => Kind::StatefulSet,
+            Object::DaemonSet(_) => Kind::DaemonSet,
+            Object::ControllerRevision(_) => Kind::ControllerRevision,
             Object::PersistentVolume(_) => Kind::PersistentVolume,
             Object::PersistentVolumeClaim(_) => Kind::PersistentVolumeClaim,
             Object::StorageClass(_) => Kind::StorageClass,

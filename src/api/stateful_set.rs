@@ -91,6 +91,27 @@ pub struct StatefulSetStatus {
     pub current: i32,
     /// Pods of the update revision.
     pub updated: i32,
+    /// The name of the revision its pods were of when all were of one; empty: not known yet.
+    pub current_revision: Text,
+    /// The name of the revision its pods are to be of; empty: not known yet.
+    pub update_revision: Text,
+    /// How often a name of a revision was taken already.
+    pub collision_count: u32,
     /// The generation this status speaks of.
     pub observed_generation: u32,
+}
+
+impl StatefulSet {
+    /// Whether all its pods are there and available, those it may replace by itself of the newest
+    /// revision, and its controller has seen the latest spec.
+    pub fn is_rolled_out(&self) -> bool {
+        let status = &self.status;
+        let updated = match self.update {
+            UpdateStrategy::OnDelete => 0,
+            UpdateStrategy::RollingUpdate { partition, .. } => self.replicas - partition.max(0),
+        };
+        status.observed_generation >= self.meta.generation
+            && [status.replicas, status.ready, status.available] == [self.replicas; 3]
+            && status.updated >= updated
+    }
 }

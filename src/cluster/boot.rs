@@ -1,6 +1,7 @@
 //! From a plan to a cluster that is up at time zero: nodes registered and ready, control plane
 //! running, imported objects in place, and the user about to apply the rest.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use crate::base::arena::Arena;
 use crate::base::hash::hash_text;
 use crate::base::id::Id;
 use crate::control_plane::api_server::Shared;
+use crate::control_plane::controllers::stateful_set::plan::MaxUnavailable;
 use crate::control_plane::controllers::{self, ControllerManager, persistent_volume};
 use crate::control_plane::scheduler::Scheduler;
 use crate::kernel::{FactSink, Fidelity, Kernel, NO_CAUSE, Order};
@@ -58,6 +60,7 @@ impl World {
             scheduler: plan.scheduler.settings(),
             controllers: controllers::Settings {
                 volumes: persistent_volume::Settings { provisioning: profile.provisioning },
+                max_unavailable: max_unavailable(&plan),
                 ..controllers::Settings::default()
             },
         };
@@ -170,11 +173,22 @@ impl World {
     /// node included. Owners are found by uid once all are there.
     fn import(&mut self, plan: &Plan, sink: &mut dyn FactSink<Fact>) {
         let imported = plan.objects.iter().filter(|one| one.arrival == Arrival::Imported);
-        for planned in imported.clone() {
+        let mut put: Vec<(RawId, Object)> = Vec::new();
+        let mut by_uid: BTreeMap<Uid, RawId> = BTreeMap::new();
+        for planned in imported {
             let object = self.with_node(planned);
             let before = object.clone();
             let Some(id) = self.put(object, sink) else { continue };
-            self.restore(id, before);
+            by_uid.insert(before.meta().uid, id);
+            put.push((id, before));
+        }
+        for (id, mut object) in put {
+            if let Some(owner) = &mut object.meta_mut().owner
+                && let Some(&at) = by_uid.get(&owner.uid)
+            {
+                owner.at = at;
+            }
+            self.restore(id, object);
         }
     }
 
@@ -202,6 +216,8 @@ impl World {
             Object::EndpointSlice(slice) => back(store, id, *slice),
             Object::PodDisruptionBudget(budget) => back(store, id, *budget),
             Object::StatefulSet(set) => back(store, id, *set),
+            Object::DaemonSet(set) => back(store, id, *set),
+            Object::ControllerRevision(revision) => back(store, id, *revision),
             Object::PersistentVolume(volume) => back(store, id, *volume),
             Object::PersistentVolumeClaim(claim) => back(store, id, *claim),
             Object::Node(_)
@@ -240,6 +256,8 @@ impl World {
                 deployments: client("deployment-controller"),
                 replica_sets: client("replicaset-controller"),
                 replication_controllers: client("replication-controller"),
+                stateful_sets: client("statefulset-controller"),
+                daemon_sets: client("daemon-set-controller"),
                 endpoint_slices: client("endpointslice-controller"),
                 endpoints: client("endpoint-controller"),
                 nodes: client("node-controller"),
@@ -262,6 +280,14 @@ impl World {
         let kind = hash_text("leader-election").wrapping_add(id.key());
         let candidate = self.clients.add(owner, place, kind, CANDIDATE_LIMIT);
         Process::new(id, place, candidate)
+    }
+}
+
+/// Feature gate MaxUnavailableStatefulSet is off unless the plan says otherwise.
+fn max_unavailable(plan: &Plan) -> MaxUnavailable {
+    match plan.feature_gates.get("MaxUnavailableStatefulSet") {
+        Some(true) => MaxUnavailable::Counts,
+        _ => MaxUnavailable::Ignored,
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::World;
 use super::plan::{Change, TaintEdit};
-use crate::api::edit::edited;
+use crate::api::controller_revision::ControllerRevision;
+use crate::api::edit::{edited, to_json};
 use crate::api::meta::{Labels, Meta};
 use crate::api::name::Text;
 use crate::api::node::{Node, Schedulability};
@@ -30,6 +31,9 @@ impl World {
             Change::Scale(replicas) => match &mut next {
                 Object::Deployment(it) => it.replicas = *replicas,
                 Object::ReplicaSet(it) => it.replicas = *replicas,
+                Object::StatefulSet(_) => {
+                    return edited(object, |json| json["spec"]["replicas"] = (*replicas).into());
+                }
                 other => return Err(format!("a {} has no replicas", other.kind())),
             },
             Change::Image { container, image } => {
@@ -38,9 +42,18 @@ impl World {
             Change::Patch { patch, how } => {
                 return edited(object, |json| merge(json, patch, *how));
             }
+            Change::Undo { revision } if has_revisions(object) => {
+                return self.back_to(object, *revision);
+            }
             Change::Undo { revision } => self.undo(deployment(&mut next)?, *revision)?,
             Change::Restart => {
                 let at = self.calendar();
+                if has_revisions(object) {
+                    return edited(object, |json| {
+                        let template = &mut json["spec"]["template"];
+                        template["metadata"]["annotations"][RESTARTED_AT] = at.into();
+                    });
+                }
                 restart(deployment(&mut next)?, at)?;
             }
             Change::Pause | Change::Resume => pause(deployment(&mut next)?, change)?,
@@ -57,6 +70,28 @@ impl World {
     fn calendar(&self) -> String {
         let seconds = self.plan.epoch_seconds.saturating_add_unsigned(self.kernel_seconds());
         jiff::Timestamp::from_second(seconds).unwrap_or_default().to_string()
+    }
+
+    /// A StatefulSet or DaemonSet as one of its revisions has it (kubectl 1.36
+    /// `pkg/polymorphichelpers/rollback.go`).
+    fn back_to(&self, object: &Object, to: Option<i64>) -> Result<Object, String> {
+        let all = self.store.table::<ControllerRevision>().iter().map(|(_, one)| one);
+        let mut all: Vec<&ControllerRevision> =
+            all.filter(|one| one.meta.is_owned_by(object.meta().uid)).collect();
+        all.sort_by_key(|one| std::cmp::Reverse(one.revision));
+        let found = match to {
+            Some(number) => *all
+                .iter()
+                .find(|one| one.revision == number)
+                .ok_or_else(|| format!("unable to find specified revision {number} in history"))?,
+            None => all.get(1).ok_or("no last revision to roll back to")?,
+        };
+        let data = to_json(&Object::ControllerRevision(Box::new(found.clone())));
+        let mut template = data.map(|json| json["data"]["spec"]["template"].clone());
+        if let Some(template) = template.as_mut().and_then(|it| it.as_object_mut()) {
+            template.remove("$patch");
+        }
+        edited(object, |json| json["spec"]["template"] = template.unwrap_or_default())
     }
 
     /// kubectl 1.36 `pkg/polymorphichelpers/rollback.go`.
@@ -100,6 +135,11 @@ fn annotations_after_undo(of: &Meta, set: &Meta) -> Labels {
     let own = of.annotations.iter().filter(|(key, _)| is_own(key));
     let taken = set.annotations.iter().filter(|(key, _)| !is_own(key));
     own.chain(taken).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Whether its history is one of ControllerRevisions.
+fn has_revisions(object: &Object) -> bool {
+    matches!(object, Object::StatefulSet(_) | Object::DaemonSet(_))
 }
 
 fn deployment(object: &mut Object) -> Result<&mut Deployment, String> {

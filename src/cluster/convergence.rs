@@ -3,15 +3,18 @@
 //! Converged, at one instant: each workload's observed generation is current and desired = updated =
 //! ready = available; each bare pod is ready or has succeeded; no pod is terminating (unless its
 //! node is gone); every Service's endpoints equal its ready pods, and every living proxy has
-//! programmed them.
+//! programmed them. Pods of DaemonSets on dead nodes do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::api::meta::{Labels, RawId};
+use crate::api::daemon_set::DaemonSet;
+use crate::api::kind::Kind;
+use crate::api::meta::{Labels, RawId, Uid};
 use crate::api::name::Text;
 use crate::api::pod::{Phase, Pod};
 use crate::api::service::{EndpointSlice, Exposure, Service, UnreadyEndpoints};
+use crate::api::stateful_set::StatefulSet;
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::id::Id;
 use crate::node::kube_proxy::SliceChange;
@@ -77,6 +80,10 @@ struct ServiceRow {
 pub struct Convergence {
     unsettled: BTreeSet<(TableKind, RawId)>,
     terminating: BTreeSet<Id<Pod>>,
+    /// On how many nodes a DaemonSet still lacks a pod as desired, if on any.
+    daemons_lacking: BTreeMap<Uid, usize>,
+    /// Pods of DaemonSets that are not ready, or on their way out, by owner.
+    daemons_down: BTreeMap<Uid, BTreeSet<Id<Pod>>>,
     services: BTreeMap<Id<Service>, ServiceRow>,
     namespaces: BTreeMap<Text, NamespaceRow>,
     mismatched: BTreeSet<Id<Service>>,
@@ -94,6 +101,10 @@ impl Convergence {
         self.unsettled.is_empty()
             && self.mismatched.is_empty()
             && self.terminating.iter().all(|&pod| gone(pod))
+            && self.daemons_lacking.iter().all(|(owner, &lacking)| {
+                let down = self.daemons_down.get(owner).into_iter().flatten();
+                down.filter(|&&pod| gone(pod)).count() >= lacking
+            })
     }
 
     /// When every living proxy has every slice; `all_programmed` works it out for one.
@@ -129,7 +140,26 @@ impl Convergence {
             Some(pod) if pod.meta.is_terminating() => self.terminating.insert(id),
             _ => self.terminating.remove(&id),
         };
+        self.daemon_pod(change);
         self.pod_offered(change.old, change.new);
+    }
+
+    fn daemon_pod(&mut self, change: &Change<'_, Pod>) {
+        let down = |pod: Option<&Pod>| {
+            let pod = pod.filter(|pod| !pod.is_ready() || pod.meta.is_terminating())?;
+            pod.meta.owner.filter(|owner| owner.kind == Kind::DaemonSet)
+        };
+        if let Some(owner) = down(change.old)
+            && let Some(held) = self.daemons_down.get_mut(&owner.uid)
+        {
+            held.remove(&change.id);
+            if held.is_empty() {
+                self.daemons_down.remove(&owner.uid);
+            }
+        }
+        if let Some(owner) = down(change.new) {
+            self.daemons_down.entry(owner.uid).or_default().insert(change.id);
+        }
     }
 
     /// Moves the pod in the tallies of its group and of the services that select it.
@@ -224,6 +254,23 @@ impl Convergence {
                 && [status.replicas, status.updated, status.ready, status.available] == [wanted; 4]
         });
         self.judge(TableKind::Deployment, change.id.into(), is_settled);
+    }
+
+    /// A StatefulSet changed.
+    pub fn stateful_set(&mut self, change: &Change<'_, StatefulSet>) {
+        let is_settled = change.new.is_none_or(StatefulSet::is_rolled_out);
+        self.judge(TableKind::StatefulSet, change.id.into(), is_settled);
+    }
+
+    /// A DaemonSet changed.
+    pub fn daemon_set(&mut self, change: &Change<'_, DaemonSet>) {
+        let is_seen = change.new.is_none_or(DaemonSet::is_observed);
+        self.judge(TableKind::DaemonSet, change.id.into(), is_seen);
+        let Some(any) = change.new.or(change.old) else { return };
+        match change.new.map_or(0, DaemonSet::lacking) {
+            0 => self.daemons_lacking.remove(&any.meta.uid),
+            lacking => self.daemons_lacking.insert(any.meta.uid, lacking),
+        };
     }
 
     /// A Service changed.

@@ -15,6 +15,8 @@ use super::event::Event;
 use super::ledger::{Ledger, group, reapplied, replaced};
 use super::plan::{Change, PlannedObject, Source, Target};
 use super::requests::Sink;
+use crate::api::controller_revision::ControllerRevision;
+use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::kind::Kind;
 use crate::api::meta::{ObjectName, RawId, Uid};
@@ -323,7 +325,8 @@ impl World {
         let before = self.errands.queue.len();
         for id in bound {
             let Some(pod) = self.store.get(id) else { continue };
-            if pod.meta.annotation(MIRROR).is_none() && !self.is_of_daemon_set(pod) {
+            let is_daemon = pod.meta.owner.is_some_and(|owner| owner.kind == Kind::DaemonSet);
+            if pod.meta.annotation(MIRROR).is_none() && !is_daemon {
                 self.evict(task, id, sink);
             }
         }
@@ -339,14 +342,6 @@ impl World {
         let cause = self.kernel.record(task.cause, &fact, sink);
         let errand = Errand::End(id, name.clone(), None);
         self.errands.push(Task { errand, object: name, cause, ..task.clone() });
-    }
-
-    fn is_of_daemon_set(&self, pod: &Pod) -> bool {
-        let Some(owner) = pod.meta.owner.filter(|owner| owner.kind == Kind::Other) else {
-            return false;
-        };
-        let mut others = self.store.table::<Other>().iter();
-        others.any(|(_, other)| other.meta.uid == owner.uid && &*other.kind == "DaemonSet")
     }
 
     /// The stored object of this kind, group and name among those that are not modelled.
@@ -387,6 +382,10 @@ impl World {
                 held(store, id).map(|(it, rev)| (Object::PodDisruptionBudget(it), rev))?
             }
             Kind::StatefulSet => held(store, id).map(|(it, rev)| (Object::StatefulSet(it), rev))?,
+            Kind::DaemonSet => held(store, id).map(|(it, rev)| (Object::DaemonSet(it), rev))?,
+            Kind::ControllerRevision => {
+                held(store, id).map(|(it, rev)| (Object::ControllerRevision(it), rev))?
+            }
             Kind::PersistentVolume => {
                 held(store, id).map(|(it, rev)| (Object::PersistentVolume(it), rev))?
             }
@@ -424,6 +423,10 @@ impl World {
                 store.find::<PodDisruptionBudget>(namespace, name).map(RawId::from)
             }
             Kind::StatefulSet => store.find::<StatefulSet>(namespace, name).map(RawId::from),
+            Kind::DaemonSet => store.find::<DaemonSet>(namespace, name).map(RawId::from),
+            Kind::ControllerRevision => {
+                store.find::<ControllerRevision>(namespace, name).map(RawId::from)
+            }
             Kind::PersistentVolume => {
                 store.find::<PersistentVolume>(namespace, name).map(RawId::from)
             }

@@ -99,6 +99,12 @@ impl Observed {
             TableKind::Deployment => {
                 store.table().changes(range).for_each(|change| convergence.deployment(&change));
             }
+            TableKind::StatefulSet => {
+                store.table().changes(range).for_each(|change| convergence.stateful_set(&change));
+            }
+            TableKind::DaemonSet => {
+                store.table().changes(range).for_each(|change| convergence.daemon_set(&change));
+            }
             TableKind::Service => {
                 store.table().changes(range).for_each(|change| convergence.service(&change));
             }
@@ -111,7 +117,7 @@ impl Observed {
             | TableKind::Lease
             | TableKind::PriorityClass
             | TableKind::PodDisruptionBudget
-            | TableKind::StatefulSet
+            | TableKind::ControllerRevision
             | TableKind::PersistentVolume
             | TableKind::PersistentVolumeClaim
             | TableKind::StorageClass

@@ -3,10 +3,12 @@
 use std::ops::Range;
 
 use super::World;
+use crate::api::daemon_set::DaemonSet;
 use crate::api::meta::RawId;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::service::{EndpointSlice, Service};
+use crate::api::stateful_set::StatefulSet;
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::kernel::NO_CAUSE;
 use crate::store::{Store, Stored, TableKind};
@@ -37,6 +39,8 @@ pub(super) fn touch(
         TableKind::Node => each::<Node>(store, range, &mut put),
         TableKind::ReplicaSet => each::<ReplicaSet>(store, range, &mut put),
         TableKind::Deployment => each::<Deployment>(store, range, &mut put),
+        TableKind::StatefulSet => each::<StatefulSet>(store, range, &mut put),
+        TableKind::DaemonSet => each::<DaemonSet>(store, range, &mut put),
         TableKind::Service => each::<Service>(store, range, &mut put),
         TableKind::EndpointSlice => each::<EndpointSlice>(store, range, &mut put),
         TableKind::Namespace
@@ -44,7 +48,7 @@ pub(super) fn touch(
         | TableKind::Lease
         | TableKind::PriorityClass
         | TableKind::PodDisruptionBudget
-        | TableKind::StatefulSet
+        | TableKind::ControllerRevision
         | TableKind::PersistentVolume
         | TableKind::PersistentVolumeClaim
         | TableKind::StorageClass
@@ -73,6 +77,8 @@ impl World {
         all::<Node>(store, &mut found);
         all::<Deployment>(store, &mut found);
         all::<ReplicaSet>(store, &mut found);
+        all::<StatefulSet>(store, &mut found);
+        all::<DaemonSet>(store, &mut found);
         all::<Pod>(store, &mut found);
         all::<Service>(store, &mut found);
         all::<EndpointSlice>(store, &mut found);

@@ -6,18 +6,23 @@
 //!
 //! A kube-controller-manager is kube-controller-manager 1.36 cmd/kube-controller-manager/app.
 
+pub mod claims;
+pub mod daemon_set;
 pub mod deployment;
 pub mod endpoint_slice;
 pub mod endpoints;
 pub mod events;
 pub mod expectations;
 pub mod garbage_collector;
+pub mod history;
 pub mod index;
 pub mod namespace;
 pub mod node_lifecycle;
+pub mod own_writes;
 pub mod persistent_volume;
 pub mod pod_gc;
 pub mod replica_set;
+pub mod stateful_set;
 pub mod taint_eviction;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -27,11 +32,14 @@ pub mod workqueue;
 
 use std::ops::Range;
 
+use crate::api::controller_revision::ControllerRevision;
+use crate::api::daemon_set::DaemonSet;
 use crate::api::kind::Kind;
 use crate::api::misc::Namespace;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::service::{EndpointSlice, Endpoints, Service};
+use crate::api::stateful_set::StatefulSet;
 use crate::api::status::Status;
 use crate::api::storage::{PersistentVolume, PersistentVolumeClaim, StorageClass};
 use crate::api::workload::{Deployment, ReplicaSet, SetKind};
@@ -41,6 +49,7 @@ use crate::messages::{ClientId, Effects, Heartbeats, Reply};
 use crate::store::{Change, Store, Stored, TableKind, View};
 use crate::time::SimTime;
 
+use daemon_set::DaemonSets;
 use deployment::Deployments;
 use endpoint_slice::EndpointSlices;
 use endpoints::EndpointsObjects;
@@ -51,6 +60,8 @@ use node_lifecycle::NodeLifecycle;
 use persistent_volume::PersistentVolumes;
 use pod_gc::PodGc;
 use replica_set::ReplicaSets;
+use stateful_set::StatefulSets;
+use stateful_set::plan::MaxUnavailable;
 use taint_eviction::TaintEviction;
 use workqueue::QueueSettings;
 
@@ -64,6 +75,10 @@ pub enum Which {
     ReplicaSets,
     /// ReplicationControllers.
     ReplicationControllers,
+    /// StatefulSets.
+    StatefulSets,
+    /// DaemonSets.
+    DaemonSets,
     /// EndpointSlices.
     EndpointSlices,
     /// Endpoints objects.
@@ -138,6 +153,10 @@ pub struct Clients {
     pub replica_sets: ClientId,
     /// Of the ReplicationController controller.
     pub replication_controllers: ClientId,
+    /// Of the StatefulSet controller.
+    pub stateful_sets: ClientId,
+    /// Of the DaemonSet controller.
+    pub daemon_sets: ClientId,
     /// Of the EndpointSlice controller.
     pub endpoint_slices: ClientId,
     /// Of the endpoints controller.
@@ -165,6 +184,8 @@ pub struct Settings {
     pub nodes: node_lifecycle::Settings,
     /// Of the controllers of volumes.
     pub volumes: persistent_volume::Settings,
+    /// Whether `maxUnavailable` of StatefulSets counts.
+    pub max_unavailable: MaxUnavailable,
 }
 
 /// What a controller may look at: the process's view and the indexes over it.
@@ -177,12 +198,14 @@ pub struct Known<'a> {
 }
 
 /// The tables a manager watches.
-pub const WATCHED: [TableKind; 15] = [
+pub const WATCHED: [TableKind; 17] = [
     TableKind::StorageClass,
     TableKind::PersistentVolume,
     TableKind::PersistentVolumeClaim,
     TableKind::PodDisruptionBudget,
     TableKind::StatefulSet,
+    TableKind::DaemonSet,
+    TableKind::ControllerRevision,
     TableKind::Namespace,
     TableKind::Lease,
     TableKind::Other,
@@ -203,6 +226,8 @@ pub struct ControllerManager {
     deployments: Deployments,
     replica_sets: ReplicaSets,
     replication_controllers: ReplicaSets,
+    stateful_sets: StatefulSets,
+    daemon_sets: DaemonSets,
     endpoint_slices: EndpointSlices,
     endpoints: EndpointsObjects,
     nodes: NodeLifecycle,
@@ -216,7 +241,7 @@ pub struct ControllerManager {
 impl ControllerManager {
     /// A manager that knows nothing yet.
     pub fn new(clients: Clients, settings: Settings) -> ControllerManager {
-        let Settings { queue, nodes, volumes } = settings;
+        let Settings { queue, nodes, volumes, max_unavailable } = settings;
         let sets = |kind, client| ReplicaSets::new(kind, client, queue);
         ControllerManager {
             clients,
@@ -227,6 +252,8 @@ impl ControllerManager {
                 SetKind::ReplicationController,
                 clients.replication_controllers,
             ),
+            stateful_sets: StatefulSets::new(clients.stateful_sets, queue, max_unavailable),
+            daemon_sets: DaemonSets::new(clients.daemon_sets, queue),
             endpoint_slices: EndpointSlices::new(clients.endpoint_slices, queue),
             endpoints: EndpointsObjects::new(clients.endpoints, queue),
             nodes: NodeLifecycle::new(clients.nodes, nodes, queue),
@@ -267,6 +294,15 @@ impl ControllerManager {
         for (id, claim) in view.list::<PersistentVolumeClaim>() {
             self.claim(&added(view, id, claim), view, fx);
         }
+        for (id, set) in view.list::<StatefulSet>() {
+            self.stateful_set(&added(view, id, set), view, fx);
+        }
+        for (id, set) in view.list::<DaemonSet>() {
+            self.daemon_set(&added(view, id, set), view, fx);
+        }
+        for (id, revision) in view.list::<ControllerRevision>() {
+            self.revision(&added(view, id, revision), view, fx);
+        }
         for (id, pod) in view.list::<Pod>() {
             self.pod(&added(view, id, pod), view, fx);
         }
@@ -291,6 +327,9 @@ impl ControllerManager {
             TableKind::Service => self.each(store, changes, view, fx, Self::service),
             TableKind::Deployment => self.each(store, changes, view, fx, Self::deployment),
             TableKind::ReplicaSet => self.each(store, changes, view, fx, Self::set),
+            TableKind::StatefulSet => self.each(store, changes, view, fx, Self::stateful_set),
+            TableKind::DaemonSet => self.each(store, changes, view, fx, Self::daemon_set),
+            TableKind::ControllerRevision => self.each(store, changes, view, fx, Self::revision),
             TableKind::Pod => self.each(store, changes, view, fx, Self::pod),
             TableKind::EndpointSlice => self.each(store, changes, view, fx, Self::slice),
             TableKind::Endpoints => self.each(store, changes, view, fx, Self::endpoints_object),
@@ -301,7 +340,6 @@ impl ControllerManager {
             TableKind::Lease
             | TableKind::PriorityClass
             | TableKind::PodDisruptionBudget
-            | TableKind::StatefulSet
             | TableKind::CsiNode
             | TableKind::Other => {}
         }
@@ -354,7 +392,10 @@ impl ControllerManager {
         view: &View<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        self.volumes.claim(change, Known { view, index: &self.index }, fx);
+        self.index.owned.claim(change);
+        let known = Known { view, index: &self.index };
+        self.volumes.claim(change, known, fx);
+        self.garbage.changed(Kind::PersistentVolumeClaim, change, known, fx);
     }
 
     fn node(&mut self, change: &Change<'_, Node>, view: &View<'_>, fx: &mut Effects<Timer>) {
@@ -362,6 +403,7 @@ impl ControllerManager {
         self.nodes.node(change, fx);
         self.taints.node(change, known, fx);
         self.pod_gc.node(change, fx);
+        self.daemon_sets.node(change, known, fx);
     }
 
     fn service(&mut self, change: &Change<'_, Service>, _view: &View<'_>, fx: &mut Effects<Timer>) {
@@ -391,6 +433,39 @@ impl ControllerManager {
         self.garbage.changed(kind, change, known, fx);
     }
 
+    fn stateful_set(
+        &mut self,
+        change: &Change<'_, StatefulSet>,
+        view: &View<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        self.stateful_sets.stateful_set(change, fx);
+        let known = Known { view, index: &self.index };
+        self.garbage.changed(Kind::StatefulSet, change, known, fx);
+    }
+
+    fn daemon_set(
+        &mut self,
+        change: &Change<'_, DaemonSet>,
+        view: &View<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        self.daemon_sets.daemon_set(change, fx);
+        let known = Known { view, index: &self.index };
+        self.garbage.changed(Kind::DaemonSet, change, known, fx);
+    }
+
+    fn revision(
+        &mut self,
+        change: &Change<'_, ControllerRevision>,
+        view: &View<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        self.index.owned.revision(change);
+        let known = Known { view, index: &self.index };
+        self.garbage.changed(Kind::ControllerRevision, change, known, fx);
+    }
+
     fn pod(&mut self, change: &Change<'_, Pod>, view: &View<'_>, fx: &mut Effects<Timer>) {
         let before = self.index.member(change.id);
         let served = before.map(|(_, services)| services.to_vec()).unwrap_or_default();
@@ -415,6 +490,8 @@ impl ControllerManager {
         }
         self.replica_sets.pod(change, known, fx);
         self.replication_controllers.pod(change, known, fx);
+        self.stateful_sets.pod(change, known, fx);
+        self.daemon_sets.pod(change, known, fx);
         if let (Some(pod), None) = (change.old, change.new) {
             self.deployments.pod_gone(pod, known, fx);
         }
@@ -455,6 +532,8 @@ impl ControllerManager {
                 Which::ReplicationControllers => {
                     self.replication_controllers.sync(worker, serial, known, fx);
                 }
+                Which::StatefulSets => self.stateful_sets.sync(worker, serial, known, fx),
+                Which::DaemonSets => self.daemon_sets.sync(worker, serial, known, fx),
                 Which::EndpointSlices => self.endpoint_slices.sync(worker, serial, known, fx),
                 Which::Endpoints => self.endpoints.sync(worker, serial, known, fx),
                 Which::Nodes => self.nodes.sync(worker, serial, known, fx),
@@ -466,6 +545,8 @@ impl ControllerManager {
                 Which::ReplicationControllers => {
                     self.replication_controllers.queue.due(slot, generation, fx);
                 }
+                Which::StatefulSets => self.stateful_sets.queue.due(slot, generation, fx),
+                Which::DaemonSets => self.daemon_sets.queue.due(slot, generation, fx),
                 Which::EndpointSlices => self.endpoint_slices.queue.due(slot, generation, fx),
                 Which::Endpoints => self.endpoints.queue.due(slot, generation, fx),
                 Which::Nodes => self.nodes.queue.due(slot, generation, fx),
@@ -483,6 +564,8 @@ impl ControllerManager {
                 Which::Deployments => self.deployments.events.retry(fx),
                 Which::ReplicaSets => self.replica_sets.events.retry(fx),
                 Which::ReplicationControllers => self.replication_controllers.events.retry(fx),
+                Which::StatefulSets => self.stateful_sets.events.retry(fx),
+                Which::DaemonSets => self.daemon_sets.events.retry(fx),
                 Which::EndpointSlices => self.endpoint_slices.events.retry(fx),
                 Which::Endpoints => self.endpoints.events.retry(fx),
                 Which::Nodes => self.nodes.events.retry(fx),
@@ -528,6 +611,10 @@ impl ControllerManager {
             client if client == clients.replication_controllers => {
                 self.replication_controllers.reply(reply, known, fx);
             }
+            client if client == clients.stateful_sets => {
+                self.stateful_sets.reply(reply, known, fx);
+            }
+            client if client == clients.daemon_sets => self.daemon_sets.reply(reply, known, fx),
             client if client == clients.endpoint_slices => self.endpoint_slices.reply(reply, fx),
             client if client == clients.endpoints => self.endpoints.reply(reply, fx),
             client if client == clients.nodes => self.nodes.reply(reply, known, fx),

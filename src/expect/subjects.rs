@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::tally::Tally;
 use super::vocabulary::{Field, Noun, Subject};
+use crate::api::daemon_set::DaemonSet;
 use crate::api::meta::RawId;
 use crate::api::name::Text;
 use crate::api::node::{Node, Schedulability};
@@ -11,6 +12,7 @@ use crate::api::pod::{Phase, Pod};
 use crate::api::rules::selector::{Operator, Requirement};
 use crate::api::selector_text::{self, LabelQuery};
 use crate::api::service::{EndpointSlice, Service};
+use crate::api::stateful_set::StatefulSet;
 use crate::api::workload::{Deployment, ReplicaSet, Rollout, SetKind};
 use crate::base::id::Id;
 use crate::store::{Store, Stored, TableKind};
@@ -87,6 +89,8 @@ impl Watched {
             (Noun::ReplicationController, TableKind::ReplicaSet) => {
                 self.follow_set(store, id, SetKind::ReplicationController)
             }
+            (Noun::StatefulSet, TableKind::StatefulSet) => self.follow::<StatefulSet>(store, id),
+            (Noun::DaemonSet, TableKind::DaemonSet) => self.follow::<DaemonSet>(store, id),
             (Noun::Service, TableKind::Service) => {
                 let before = self.id;
                 let is_mine = self.follow::<Service>(store, id);
@@ -187,6 +191,8 @@ impl Watched {
             Noun::ReplicaSet | Noun::ReplicationController => {
                 replica_set(store.get(self.id?.typed())?, field)
             }
+            Noun::StatefulSet => stateful_set(store.get(self.id?.typed())?, field),
+            Noun::DaemonSet => daemon_set(store.get(self.id?.typed())?, field),
             Noun::Service => match field {
                 Field::Endpoints if self.id.is_some() => {
                     Some(Scalar::Number(self.slices.values().sum()))
@@ -287,6 +293,36 @@ fn replica_set(it: &ReplicaSet, field: Field) -> Option<Scalar> {
             status.observed_generation >= it.meta.generation
                 && [status.replicas, status.ready, status.available] == [it.replicas; 3],
         ),
+        _ => return None,
+    })
+}
+
+fn stateful_set(it: &StatefulSet, field: Field) -> Option<Scalar> {
+    let status = &it.status;
+    let number = |number: i32| Scalar::Number(number.into());
+    Some(match field {
+        Field::Desired => number(it.replicas),
+        Field::Replicas => number(status.replicas),
+        Field::Updated => number(status.updated),
+        Field::Ready => number(status.ready),
+        Field::Available => number(status.available),
+        Field::Converged => Scalar::Flag(it.is_rolled_out()),
+        _ => return None,
+    })
+}
+
+fn daemon_set(it: &DaemonSet, field: Field) -> Option<Scalar> {
+    let status = &it.status;
+    let number = |number: i32| Scalar::Number(number.into());
+    Some(match field {
+        Field::Desired => number(status.desired),
+        Field::Replicas => number(status.current),
+        Field::Misscheduled => number(status.misscheduled),
+        Field::Updated => number(status.updated),
+        Field::Ready => number(status.ready),
+        Field::Available => number(status.available),
+        Field::Unavailable => number(status.unavailable),
+        Field::Converged => Scalar::Flag(it.is_rolled_out()),
         _ => return None,
     })
 }

@@ -59,6 +59,10 @@ pub enum Noun {
     ReplicaSet,
     /// A ReplicationController.
     ReplicationController,
+    /// A StatefulSet.
+    StatefulSet,
+    /// A DaemonSet.
+    DaemonSet,
     /// A Service.
     Service,
     /// A node.
@@ -73,10 +77,12 @@ pub enum Noun {
 
 impl Noun {
     /// Those that are called with a name or a selector.
-    pub(super) const CALLED: [Noun; 7] = [
+    pub(super) const CALLED: [Noun; 9] = [
         Noun::Deployment,
         Noun::ReplicaSet,
         Noun::ReplicationController,
+        Noun::StatefulSet,
+        Noun::DaemonSet,
         Noun::Service,
         Noun::Node,
         Noun::Pods,
@@ -89,6 +95,8 @@ impl Noun {
             Noun::Deployment => "deployment",
             Noun::ReplicaSet => "replicaset",
             Noun::ReplicationController => "replicationcontroller",
+            Noun::StatefulSet => "statefulset",
+            Noun::DaemonSet => "daemonset",
             Noun::Service => "service",
             Noun::Node => "node",
             Noun::Pods => "pods",
@@ -125,6 +133,26 @@ impl Noun {
                 ("ready", F::Ready, Number),
                 ("available", F::Available, Number),
                 ("terminating", F::Terminating, Number),
+                ("converged", F::Converged, Flag),
+            ],
+            Noun::StatefulSet => &[
+                ("exists", F::Exists, Flag),
+                ("desired", F::Desired, Number),
+                ("replicas", F::Replicas, Number),
+                ("updated", F::Updated, Number),
+                ("ready", F::Ready, Number),
+                ("available", F::Available, Number),
+                ("converged", F::Converged, Flag),
+            ],
+            Noun::DaemonSet => &[
+                ("exists", F::Exists, Flag),
+                ("desired", F::Desired, Number),
+                ("current", F::Replicas, Number),
+                ("misscheduled", F::Misscheduled, Number),
+                ("updated", F::Updated, Number),
+                ("ready", F::Ready, Number),
+                ("available", F::Available, Number),
+                ("unavailable", F::Unavailable, Number),
                 ("converged", F::Converged, Flag),
             ],
             Noun::Service => &[("exists", F::Exists, Flag), ("endpoints", F::Endpoints, Number)],
@@ -222,6 +250,7 @@ pub(super) enum Field {
     Ready,
     Available,
     Unavailable,
+    Misscheduled,
     Terminating,
     Paused,
     Converged,

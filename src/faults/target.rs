@@ -3,18 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::api::daemon_set::DaemonSet;
 use crate::api::kind::Kind;
 use crate::api::meta::Uid;
 use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::rules::selector::Selector;
+use crate::api::stateful_set::StatefulSet;
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::hash::StableHasher;
 use crate::base::id::Id;
 use crate::luck::{Label, Luck};
 use crate::net::Place;
-use crate::store::Store;
+use crate::store::{Store, Stored};
 
 const TARGET: Label = Label::new("fault-target");
 
@@ -233,6 +235,14 @@ impl Scene<'_> {
 
     /// The uids of the sets that own a workload's pods.
     fn owners(&self, kind: Kind, namespace: &str, name: &str) -> Vec<Uid> {
+        let uid = match kind {
+            Kind::StatefulSet => self.uid_of::<StatefulSet>(namespace, name),
+            Kind::DaemonSet => self.uid_of::<DaemonSet>(namespace, name),
+            _ => None,
+        };
+        if uid.is_some() {
+            return uid.into_iter().collect();
+        }
         let sets = self.store.table::<ReplicaSet>().iter().map(|(_, set)| set);
         if kind == Kind::Deployment {
             let deployment = self.store.find::<Deployment>(namespace, name);
@@ -246,6 +256,11 @@ impl Scene<'_> {
                 && set.meta.name == *name
         });
         named.map(|set| set.meta.uid).collect()
+    }
+
+    fn uid_of<T: Stored>(&self, namespace: &str, name: &str) -> Option<Uid> {
+        let id = self.store.find::<T>(namespace, name)?;
+        Some(self.store.get(id)?.meta().uid)
     }
 
     fn node(&self, id: Id<Node>) -> Option<&Node> {

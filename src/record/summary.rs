@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use super::counts::Counts;
 use super::json::Json;
 use super::metrics::{Metrics, Window};
+use crate::api::daemon_set::DaemonSet;
 use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::pod::{ContainerState, ContainerStatus, Phase, Pod, TerminationReason};
 use crate::api::service::{EndpointSlice, Exposure, Service};
+use crate::api::stateful_set::StatefulSet;
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::cluster::plan::Plan;
 use crate::net::address::service_dns_name;
@@ -379,7 +381,25 @@ fn workloads(store: &Store) -> Vec<WorkloadRow> {
         updated: it.status.replicas,
         available: it.status.available,
     });
-    let mut rows: Vec<_> = deployments.chain(sets).collect();
+    let stateful = store.table::<StatefulSet>().iter().map(|(_, it)| WorkloadRow {
+        namespace: it.meta.namespace.clone(),
+        kind: "StatefulSet",
+        name: it.meta.name.to_string(),
+        desired: it.replicas,
+        ready: it.status.ready,
+        updated: it.status.updated,
+        available: it.status.available,
+    });
+    let daemons = store.table::<DaemonSet>().iter().map(|(_, it)| WorkloadRow {
+        namespace: it.meta.namespace.clone(),
+        kind: "DaemonSet",
+        name: it.meta.name.to_string(),
+        desired: it.status.desired,
+        ready: it.status.ready,
+        updated: it.status.updated,
+        available: it.status.available,
+    });
+    let mut rows: Vec<_> = deployments.chain(sets).chain(stateful).chain(daemons).collect();
     rows.sort_unstable();
     rows
 }

@@ -220,6 +220,8 @@ fn mark_of(at: SimTime, fact: &Fact) -> Option<Mark> {
         (Verb::Created, Kind::ReplicaSet) => Mark::SetsMade,
         (Verb::Created, Kind::Pod) => Mark::PodsMade,
         (Verb::Created, Kind::EndpointSlice | Kind::Endpoints | Kind::Lease) => return None,
+        // Controllers make these.
+        (Verb::Created, Kind::ControllerRevision) => return None,
         // What is there at the very start nobody applied.
         (Verb::Created, kind) if at > SimTime::ZERO => Mark::Applied(kind),
         (Verb::Refused, _) => Mark::Refused,

@@ -145,8 +145,15 @@ impl Known<'_> {
     /// Pods and ReplicaSets get names out of their owners', which nobody can know before.
     fn may_be_generated(&self, target: &Target) -> bool {
         let makers: &[Kind] = match target.kind {
-            Kind::Pod => &[Kind::Deployment, Kind::ReplicaSet, Kind::ReplicationController],
+            Kind::Pod => &[
+                Kind::Deployment,
+                Kind::ReplicaSet,
+                Kind::ReplicationController,
+                Kind::StatefulSet,
+                Kind::DaemonSet,
+            ],
             Kind::ReplicaSet => &[Kind::Deployment],
+            Kind::ControllerRevision => &[Kind::StatefulSet, Kind::DaemonSet],
             _ => return false,
         };
         self.objects.iter().any(|(kind, namespace, name)| {

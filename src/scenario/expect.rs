@@ -230,6 +230,8 @@ fn names(noun: Noun, plan: &Plan, objects: &[&PlannedObject]) -> Vec<String> {
         Noun::Deployment => Kind::Deployment,
         Noun::ReplicaSet => Kind::ReplicaSet,
         Noun::ReplicationController => Kind::ReplicationController,
+        Noun::StatefulSet => Kind::StatefulSet,
+        Noun::DaemonSet => Kind::DaemonSet,
         Noun::Service => Kind::Service,
         Noun::Pod => Kind::Pod,
         Noun::Node => {
@@ -252,7 +254,8 @@ fn is_made_of(noun: Noun, namespace: &str, name: &str, objects: &[&PlannedObject
     objects.iter().any(|it| {
         let meta = it.object.meta();
         let makes = match &it.object {
-            Object::Deployment(_) | Object::StatefulSet(_) => true,
+            Object::Deployment(_) => true,
+            Object::StatefulSet(_) | Object::DaemonSet(_) => noun == Noun::Pod,
             Object::Other(it) => makes_pods(&it.api_version, &it.kind),
             Object::ReplicaSet(_) => noun == Noun::Pod,
             _ => false,
@@ -276,6 +279,7 @@ fn may_match(
             Object::Deployment(it) => fits(&it.template.labels),
             Object::ReplicaSet(it) => fits(&it.template.labels),
             Object::StatefulSet(it) => fits(&it.template.labels),
+            Object::DaemonSet(it) => fits(&it.template.labels),
             Object::Other(it) => makes_pods(&it.api_version, &it.kind),
             _ => false,
         }
@@ -285,5 +289,5 @@ fn may_match(
 fn makes_pods(api_version: &str, kind: &str) -> bool {
     let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
     let is_custom = group.contains('.') && !group.ends_with(".k8s.io");
-    is_custom || ["StatefulSet", "DaemonSet", "Job", "CronJob"].contains(&kind)
+    is_custom || ["Job", "CronJob"].contains(&kind)
 }

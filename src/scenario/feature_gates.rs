@@ -12,11 +12,13 @@ use crate::api::kinds::nearest;
 use crate::control_plane::scheduler::algorithm::gates::Gates;
 use known::{Known, Lock, NEEDS, Stage};
 
-/// Gates that act: on the scheduler's queue and cycle, or on what a configuration may say.
-const ACTING: [&str; 6] = [
+/// Gates that act: on the scheduler's queue and cycle, on the StatefulSet controller, or on what a
+/// configuration may say.
+const ACTING: [&str; 7] = [
     "DRADeviceBindingConditions",
     "DRAResourceClaimDeviceStatus",
     "DRASchedulerFilterTimeout",
+    "MaxUnavailableStatefulSet",
     "OpportunisticBatching",
     "SchedulerAsyncPreemption",
     "SchedulerPopFromBackoffQ",

@@ -398,7 +398,11 @@ impl Loader {
     fn look_through(&mut self, document: &Document<'_>, path: &str, kind: Kind) {
         let Some(patch) = document.node.at_path(path) else { return };
         let version = match kind {
-            Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet => "apps/v1",
+            Kind::Deployment
+            | Kind::ReplicaSet
+            | Kind::StatefulSet
+            | Kind::DaemonSet
+            | Kind::ControllerRevision => "apps/v1",
             Kind::PodDisruptionBudget => "policy/v1",
             Kind::StorageClass | Kind::CsiNode => "storage.k8s.io/v1",
             Kind::PriorityClass => "scheduling.k8s.io/v1",

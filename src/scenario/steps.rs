@@ -168,13 +168,19 @@ fn change(
         "cordon" | "uncordon" | "taint" => node(text, &place, claims, judge).map(Target::node),
         _ => target(text, &place, claims, judge),
     };
-    let sets = [Kind::Deployment, Kind::ReplicaSet, Kind::ReplicationController];
+    let sets = [
+        Kind::Deployment,
+        Kind::ReplicaSet,
+        Kind::ReplicationController,
+        Kind::StatefulSet,
+        Kind::DaemonSet,
+    ];
+    let rollouts = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet];
     let target = target.and_then(|target| match verb {
-        "scale" => only(target, &sets, &place, "it has no replicas", judge),
+        "scale" => only(target, &sets[..4], &place, "it has no replicas", judge),
         "setImage" => only(target, &sets, &place, "it has no template", judge),
-        "undo" | "restart" | "pause" | "resume" => {
-            only(target, &sets[..1], &place, "it has no rollouts", judge)
-        }
+        "undo" | "restart" => only(target, &rollouts, &place, "it has no rollouts", judge),
+        "pause" | "resume" => only(target, &sets[..1], &place, "it has no rollouts", judge),
         _ => Some(target),
     });
     let change = match verb {

@@ -13,7 +13,7 @@ use crate::api::tree::{Node, Value};
 use crate::cluster::plan::{Count, Instance, Pods, Spot, Target, Which};
 
 /// Kinds a step may name, as kubectl names them.
-const KINDS: [(&str, Kind); 39] = [
+const KINDS: [(&str, Kind); 44] = [
     ("deployment", Kind::Deployment),
     ("deployments", Kind::Deployment),
     ("deploy", Kind::Deployment),
@@ -42,6 +42,11 @@ const KINDS: [(&str, Kind); 39] = [
     ("statefulset", Kind::StatefulSet),
     ("statefulsets", Kind::StatefulSet),
     ("sts", Kind::StatefulSet),
+    ("daemonset", Kind::DaemonSet),
+    ("daemonsets", Kind::DaemonSet),
+    ("ds", Kind::DaemonSet),
+    ("controllerrevision", Kind::ControllerRevision),
+    ("controllerrevisions", Kind::ControllerRevision),
     ("persistentvolume", Kind::PersistentVolume),
     ("persistentvolumes", Kind::PersistentVolume),
     ("pv", Kind::PersistentVolume),
@@ -220,7 +225,11 @@ pub(super) fn pods(path: &str, claims: &mut Claims, judge: &mut Judge<'_, '_>) -
             let Target { kind, namespace, name } = target;
             match kind {
                 Kind::Pod => Some(Pods { which: Which::Named(namespace, name), count: Count::All }),
-                Kind::Deployment | Kind::ReplicaSet | Kind::ReplicationController => {
+                Kind::Deployment
+                | Kind::ReplicaSet
+                | Kind::ReplicationController
+                | Kind::StatefulSet
+                | Kind::DaemonSet => {
                     let which = Which::Of(kind, namespace, name);
                     Some(Pods { which, count: Count::Some(1) })
                 }

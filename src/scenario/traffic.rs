@@ -410,6 +410,8 @@ fn is_silent(object: &Object, service: &Service, rules: &AppRules) -> bool {
         Object::Pod(pod) => (&pod.meta, &pod.meta.labels, rules.of(&pod.spec, &pod.meta.labels)),
         Object::Deployment(it) => (&it.meta, &it.template.labels, rules.of_template(&it.template)),
         Object::ReplicaSet(it) => (&it.meta, &it.template.labels, rules.of_template(&it.template)),
+        Object::StatefulSet(it) => (&it.meta, &it.template.labels, rules.of_template(&it.template)),
+        Object::DaemonSet(it) => (&it.meta, &it.template.labels, rules.of_template(&it.template)),
         _ => return false,
     };
     meta.namespace == service.meta.namespace

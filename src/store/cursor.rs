@@ -31,6 +31,10 @@ pub enum TableKind {
     PodDisruptionBudget,
     /// StatefulSets.
     StatefulSet,
+    /// DaemonSets.
+    DaemonSet,
+    /// ControllerRevisions.
+    ControllerRevision,
     /// PersistentVolumes.
     PersistentVolume,
     /// PersistentVolumeClaims.
@@ -59,6 +63,8 @@ impl TableKind {
             Kind::PriorityClass => TableKind::PriorityClass,
             Kind::PodDisruptionBudget => TableKind::PodDisruptionBudget,
             Kind::StatefulSet => TableKind::StatefulSet,
+            Kind::DaemonSet => TableKind::DaemonSet,
+            Kind::ControllerRevision => TableKind::ControllerRevision,
             Kind::PersistentVolume => TableKind::PersistentVolume,
             Kind::PersistentVolumeClaim => TableKind::PersistentVolumeClaim,
             Kind::StorageClass => TableKind::StorageClass,
@@ -69,7 +75,7 @@ impl TableKind {
 }
 
 /// All tables, in order.
-pub const TABLES: [TableKind; 17] = [
+pub const TABLES: [TableKind; 19] = [
     TableKind::Pod,
     TableKind::Node,
     TableKind::Namespace,
@@ -82,6 +88,8 @@ pub const TABLES: [TableKind; 17] = [
     TableKind::PriorityClass,
     TableKind::PodDisruptionBudget,
     TableKind::StatefulSet,
+    TableKind::DaemonSet,
+    TableKind::ControllerRevision,
     TableKind::PersistentVolume,
     TableKind::PersistentVolumeClaim,
     TableKind::StorageClass,

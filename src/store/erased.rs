@@ -71,6 +71,14 @@ macro_rules! on_table {
                 let $table = $($borrow)+ $store.stateful_sets;
                 $body
             }
+            TableKind::DaemonSet => {
+                let $table = $($borrow)+ $store.daemon_sets;
+                $body
+            }
+            TableKind::ControllerRevision => {
+                let $table = $($borrow)+ $store.controller_revisions;
+                $body
+            }
             TableKind::PersistentVolume => {
                 let $table = $($borrow)+ $store.volumes;
                 $body

@@ -25,6 +25,11 @@ impl<'a> View<'a> {
         Some(T::table(self.store).seen(cursor))
     }
 
+    /// The latest revision of objects of this kind that was seen; none: they are not watched.
+    pub fn seen<T: Stored>(&self) -> Rev {
+        self.revision::<T>().unwrap_or(Rev::ZERO)
+    }
+
     /// The object as last seen.
     pub fn get<T: Stored>(&self, id: Id<T>) -> Option<&'a T> {
         T::table(self.store).at(id, self.revision::<T>()?).map(|(_, value)| value)

@@ -65,6 +65,8 @@ pub fn clients() -> Clients {
         namespaces: ClientId(9),
         endpoints: ClientId(10),
         volumes: ClientId(11),
+        stateful_sets: ClientId(12),
+        daemon_sets: ClientId(13),
     }
 }
 

@@ -86,6 +86,7 @@ fn owner(reference: &OwnerReference) -> Owner {
         ("apps", "ReplicaSet") => Kind::ReplicaSet,
         ("apps", "Deployment") => Kind::Deployment,
         ("apps", "StatefulSet") => Kind::StatefulSet,
+        ("apps", "DaemonSet") => Kind::DaemonSet,
         ("", "ReplicationController") => Kind::ReplicationController,
         ("", "Service") => Kind::Service,
         ("", "Node") => Kind::Node,

@@ -44,6 +44,8 @@ impl Compactor {
             Typed::PriorityClass(it) => self.priority_class(&it),
             Typed::PodDisruptionBudget(it) => self.pod_disruption_budget(*it),
             Typed::StatefulSet(it) => self.stateful_set(*it),
+            Typed::DaemonSet(it) => self.daemon_set(*it),
+            Typed::ControllerRevision(it) => self.controller_revision(*it),
             Typed::PersistentVolume(it) => self.persistent_volume(*it),
             Typed::PersistentVolumeClaim(it) => self.persistent_volume_claim(*it),
             Typed::StorageClass(it) => self.storage_class(*it),

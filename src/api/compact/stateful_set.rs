@@ -6,7 +6,6 @@ use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::core::v1 as core;
 
 use super::meta::arrival;
-use super::notes::Note;
 use super::pod_spec::canonical;
 use super::workload::{generation, number, share};
 use super::{Arrival, Compacted, Compactor, unsigned};
@@ -42,7 +41,6 @@ impl Compactor {
     pub fn stateful_set(&mut self, written: apps::StatefulSet) -> Compacted {
         let arrival = arrival(&written.metadata);
         let meta = self.meta("StatefulSet", &written.metadata, Scope::Namespaced);
-        self.notes.add(Note::Kind(self.intern.text("StatefulSet")));
         let spec = written.spec.unwrap_or_default();
         let mut scratch = std::mem::take(&mut self.intern.scratch);
         let text = self.intern.text(canonical(&spec, &mut scratch));
@@ -78,6 +76,9 @@ impl Compactor {
                 available: number(status.available_replicas),
                 current: number(status.current_replicas),
                 updated: number(status.updated_replicas),
+                current_revision: self.intern.optional(status.current_revision.as_deref()),
+                update_revision: self.intern.optional(status.update_revision.as_deref()),
+                collision_count: unsigned(i64::from(number(status.collision_count))),
                 observed_generation: generation(status.observed_generation),
             },
             written: text,

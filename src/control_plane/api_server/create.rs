@@ -3,13 +3,15 @@
 
 use super::facts::{self, Told};
 use super::{Server, UID};
+use crate::api::controller_revision::ControllerRevision;
+use crate::api::daemon_set::{DaemonSet, DaemonSetStatus};
 use crate::api::disruption::{BudgetStatus, PodDisruptionBudget};
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, ObjectName, Uid};
 use crate::api::misc::Namespace;
 use crate::api::name::{NAME_MAX, Name};
 use crate::api::object::Object;
-use crate::api::stateful_set::StatefulSet;
+use crate::api::stateful_set::{StatefulSet, StatefulSetStatus};
 use crate::api::status::Status;
 use crate::api::storage::{
     CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass, VolumePhase,
@@ -45,6 +47,8 @@ impl<T> Server<'_, T> {
             Kind::PriorityClass => server.is_taken::<crate::api::misc::PriorityClass>(meta),
             Kind::PodDisruptionBudget => server.is_taken::<PodDisruptionBudget>(meta),
             Kind::StatefulSet => server.is_taken::<StatefulSet>(meta),
+            Kind::DaemonSet => server.is_taken::<DaemonSet>(meta),
+            Kind::ControllerRevision => server.is_taken::<ControllerRevision>(meta),
             Kind::PersistentVolume => server.is_taken::<PersistentVolume>(meta),
             Kind::PersistentVolumeClaim => server.is_taken::<PersistentVolumeClaim>(meta),
             Kind::StorageClass => server.is_taken::<StorageClass>(meta),
@@ -76,7 +80,16 @@ impl<T> Server<'_, T> {
                 budget.status = BudgetStatus::default();
                 Ok(self.store_new(*budget))
             }
-            Object::StatefulSet(set) => Ok(self.store_new(*set)),
+            Object::StatefulSet(mut set) => {
+                set.status = StatefulSetStatus::default();
+                Ok(self.store_new(*set))
+            }
+            Object::DaemonSet(mut set) => {
+                set.status = DaemonSetStatus::default();
+                set.template_generation = set.template_generation.max(1);
+                Ok(self.store_new(*set))
+            }
+            Object::ControllerRevision(revision) => Ok(self.store_new(*revision)),
             Object::PersistentVolume(mut volume) => {
                 volume.phase = VolumePhase::Pending;
                 Ok(self.store_new(*volume))
@@ -136,7 +149,8 @@ impl<T> Server<'_, T> {
                 return Err(Status::AlreadyExists(ObjectName::of(kind, meta)));
             }
             if meta.uid == Uid(0) {
-                meta.uid = super::uid(self.shared.luck, kind, meta, 0);
+                let incarnation = self.incarnation(kind, meta);
+                meta.uid = super::uid(self.shared.luck, kind, meta, incarnation);
             }
             return Ok(());
         }
@@ -160,6 +174,18 @@ impl<T> Server<'_, T> {
             }
         }
         Err(Status::AlreadyExists(ObjectName::of(kind, meta)))
+    }
+
+    /// What controllers make again under the same name is another one.
+    fn incarnation(&mut self, kind: Kind, meta: &Meta) -> u64 {
+        match (kind, meta.owner) {
+            (Kind::Pod | Kind::ControllerRevision, Some(owner)) => {
+                let child = self.store.next_child(TableKind::of(owner.kind), owner.at);
+                owner.uid.0 ^ u64::from(child)
+            }
+            (Kind::PersistentVolumeClaim, _) => u64::from(self.next_of_base(kind, meta).1 - 1),
+            _ => 0,
+        }
     }
 
     /// Parent and number for a generated name without an owner: counted per (kind, namespace,

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use super::facts::Told;
 use super::{Server, not_found};
+use crate::api::controller_revision::ControllerRevision;
+use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::kind::Kind;
 use crate::api::meta::{Deletion, Meta, ObjectName, RawId, Uid};
@@ -65,6 +67,8 @@ impl<T> Server<'_, T> {
                 self.delete_as::<PodDisruptionBudget>(id, uid, propagation)
             }
             Kind::StatefulSet => self.delete_as::<StatefulSet>(id, uid, propagation),
+            Kind::DaemonSet => self.delete_as::<DaemonSet>(id, uid, propagation),
+            Kind::ControllerRevision => self.delete_as::<ControllerRevision>(id, uid, propagation),
             Kind::PersistentVolume => self.delete_as::<PersistentVolume>(id, uid, propagation),
             Kind::PersistentVolumeClaim => {
                 self.delete_as::<PersistentVolumeClaim>(id, uid, propagation)

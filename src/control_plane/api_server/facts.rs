@@ -1,6 +1,8 @@
 //! The facts that follow from a committed change: told by comparing the object before and after, so
 //! that every writer's changes are told alike.
 
+use crate::api::controller_revision::ControllerRevision;
+use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, ObjectName};
@@ -183,6 +185,71 @@ fn is_complete(deployment: &Deployment) -> bool {
         && status.observed_generation >= deployment.meta.generation
 }
 
+impl Told for StatefulSet {
+    fn kind(&self) -> Kind {
+        Kind::StatefulSet
+    }
+
+    fn tell<T>(&self, next: &StatefulSet, _store: &Store, effects: &mut Effects<T>) {
+        let told = |verb| fact(verb, Kind::StatefulSet, &next.meta);
+        if self.replicas != next.replicas {
+            effects.fact(told(Verb::Scaled).with("replicas", next.replicas.into()));
+        }
+        if self.template.hash != next.template.hash {
+            effects.fact(told(Verb::Changed));
+        }
+        let counts = |set: &StatefulSet| {
+            let it = &set.status;
+            [it.replicas, it.updated, it.ready, it.available]
+        };
+        if counts(self) != counts(next) {
+            let [replicas, updated, ready, available] = counts(next);
+            effects.fact(
+                told(Verb::Status)
+                    .with("replicas", replicas.into())
+                    .with("updated", updated.into())
+                    .with("ready", ready.into())
+                    .with("available", available.into()),
+            );
+        }
+        if !self.is_rolled_out() && next.is_rolled_out() {
+            effects.fact(told(Verb::Available));
+        }
+    }
+}
+
+impl Told for DaemonSet {
+    fn kind(&self) -> Kind {
+        Kind::DaemonSet
+    }
+
+    fn tell<T>(&self, next: &DaemonSet, _store: &Store, effects: &mut Effects<T>) {
+        let told = |verb| fact(verb, Kind::DaemonSet, &next.meta);
+        if self.template.hash != next.template.hash {
+            effects.fact(told(Verb::Changed));
+        }
+        let counts = |set: &DaemonSet| {
+            let it = &set.status;
+            [it.desired, it.current, it.misscheduled, it.updated, it.ready, it.available]
+        };
+        if counts(self) != counts(next) {
+            let [desired, current, misscheduled, updated, ready, available] = counts(next);
+            effects.fact(
+                told(Verb::Status)
+                    .with("desired", desired.into())
+                    .with("current", current.into())
+                    .with("misscheduled", misscheduled.into())
+                    .with("updated", updated.into())
+                    .with("ready", ready.into())
+                    .with("available", available.into()),
+            );
+        }
+        if !self.is_rolled_out() && next.is_rolled_out() {
+            effects.fact(told(Verb::Available));
+        }
+    }
+}
+
 impl Told for EndpointSlice {
     fn kind(&self) -> Kind {
         Kind::EndpointSlice
@@ -233,7 +300,7 @@ told_plainly!(
     Lease,
     PriorityClass,
     PodDisruptionBudget,
-    StatefulSet,
+    ControllerRevision,
     PersistentVolume,
     PersistentVolumeClaim,
     StorageClass,

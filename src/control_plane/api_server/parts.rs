@@ -1,6 +1,8 @@
 //! The main part and the status part of an object: each is written on its own and leaves the other
 //! as it is.
 
+use crate::api::controller_revision::ControllerRevision;
+use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
 use crate::api::node::Node;
@@ -92,6 +94,7 @@ one_part!(
     PriorityClass,
     StorageClass,
     CsiNode,
+    ControllerRevision,
     Other
 );
 
@@ -112,6 +115,20 @@ impl Parted for StatefulSet {
 
     fn spec_differs(&self, other: &StatefulSet) -> bool {
         self.written != other.written
+    }
+}
+
+impl Parted for DaemonSet {
+    fn take_status(&mut self, other: &DaemonSet) {
+        self.status = other.status.clone();
+    }
+
+    fn spec_differs(&self, other: &DaemonSet) -> bool {
+        self.selector != other.selector
+            || self.template != other.template
+            || self.update != other.update
+            || self.min_ready_seconds != other.min_ready_seconds
+            || self.revision_history_limit != other.revision_history_limit
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::facts::Told;
 use super::parts::Parted;
 use super::{Server, not_found};
+use crate::api::daemon_set::DaemonSet;
 use crate::api::kind::Kind;
 use crate::api::meta::{ObjectName, RawId, Uid};
 use crate::api::node::Node;
@@ -36,11 +37,24 @@ impl<T> Server<'_, T> {
             Object::PriorityClass(next) => self.update_as(id.typed(), *next, base, part),
             Object::PodDisruptionBudget(next) => self.update_as(id.typed(), *next, base, part),
             Object::StatefulSet(next) => self.update_as(id.typed(), *next, base, part),
+            Object::DaemonSet(mut next) => {
+                self.count_template(id.typed(), &mut next);
+                self.update_as(id.typed(), *next, base, part)
+            }
+            Object::ControllerRevision(next) => self.update_as(id.typed(), *next, base, part),
             Object::PersistentVolume(next) => self.update_as(id.typed(), *next, base, part),
             Object::PersistentVolumeClaim(next) => self.update_as(id.typed(), *next, base, part),
             Object::StorageClass(next) => self.update_as(id.typed(), *next, base, part),
             Object::CsiNode(next) => self.update_as(id.typed(), *next, base, part),
             Object::Other(next) => self.update_as(id.typed(), *next, base, part),
+        }
+    }
+
+    /// A DaemonSet's template is counted each time it changes (apps/daemonset strategy.go, 1.36).
+    fn count_template(&self, id: Id<DaemonSet>, next: &mut DaemonSet) {
+        if let Some(current) = self.store.get(id) {
+            let changes = i64::from(current.template != next.template);
+            next.template_generation = current.template_generation + changes;
         }
     }
 

@@ -10,12 +10,16 @@
 //! owner ends, orphan ─────▶ each dependent loses its owner ─ all done ─▶ finalizer taken away
 //! ```
 
+use crate::api::controller_revision::ControllerRevision;
+use crate::api::daemon_set::DaemonSet;
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, Owner, RawId, Uid};
 use crate::api::object::Object;
 use crate::api::pod::Pod;
 use crate::api::service::{EndpointSlice, Service};
+use crate::api::stateful_set::StatefulSet;
 use crate::api::status::Status;
+use crate::api::storage::PersistentVolumeClaim;
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::id::Id;
 use crate::base::{FastMap, FastSet};
@@ -86,6 +90,14 @@ fn look(item: Item, known: Known<'_>) -> Option<(Rev, Object)> {
         Kind::EndpointSlice => {
             at(id, known, |one: EndpointSlice| Object::EndpointSlice(Box::new(one)))
         }
+        Kind::StatefulSet => at(id, known, |one: StatefulSet| Object::StatefulSet(Box::new(one))),
+        Kind::DaemonSet => at(id, known, |one: DaemonSet| Object::DaemonSet(Box::new(one))),
+        Kind::ControllerRevision => {
+            at(id, known, |one: ControllerRevision| Object::ControllerRevision(Box::new(one)))
+        }
+        Kind::PersistentVolumeClaim => {
+            at(id, known, |one: PersistentVolumeClaim| Object::PersistentVolumeClaim(Box::new(one)))
+        }
         _ => None,
     }
 }
@@ -93,7 +105,13 @@ fn look(item: Item, known: Known<'_>) -> Option<(Rev, Object)> {
 fn owner_kind(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::Deployment | Kind::ReplicaSet | Kind::ReplicationController | Kind::Service
+        Kind::Deployment
+            | Kind::ReplicaSet
+            | Kind::ReplicationController
+            | Kind::Service
+            | Kind::StatefulSet
+            | Kind::DaemonSet
+            | Kind::Pod
     )
 }
 
@@ -114,6 +132,19 @@ fn dependents(item: Item, uid: Uid, known: Known<'_>) -> Vec<Item> {
         Kind::Service => {
             let slices = known.index.owners.slices(uid).iter();
             slices.map(|&slice| (Kind::EndpointSlice, slice.into())).collect()
+        }
+        Kind::StatefulSet | Kind::DaemonSet | Kind::Pod => {
+            let owned = &known.index.owned;
+            let mut pods = owned.pods(uid).to_vec();
+            pods.sort_by_key(|&pod| known.view.get(pod).map(|pod| pod.meta.name.clone()));
+            let mut revisions = owned.revisions(uid).to_vec();
+            revisions.sort_unstable();
+            let mut claims = owned.claims(uid).to_vec();
+            claims.sort_unstable();
+            let pods = pods.into_iter().map(|pod| (Kind::Pod, pod.into()));
+            let revisions = revisions.into_iter().map(|id| (Kind::ControllerRevision, id.into()));
+            let claims = claims.into_iter().map(|id| (Kind::PersistentVolumeClaim, id.into()));
+            pods.chain(revisions).chain(claims).collect()
         }
         _ => Vec::new(),
     }

@@ -3,13 +3,15 @@
 //!
 //! Owns, as of the process's cursors: which pods a set has and how many of them are active, ready,
 //! fully labelled, terminating ([`Roster`]); pods grouped by namespace and equal labels
-//! ([`groups`]); pods by node; sets by Deployment; slices by Service. Refuses to decide anything.
+//! ([`groups`]); pods and revisions by owner; pods by node; sets by Deployment; slices by Service. Refuses to decide anything.
 
 pub mod groups;
+mod owned;
 mod owners;
 mod roster;
 
 pub use groups::{Group, Groups, Member};
+pub use owned::Owned;
 pub use owners::Owners;
 pub use roster::{Counts, Roster};
 
@@ -57,6 +59,8 @@ pub struct Index {
     pub groups: Groups,
     /// Sets by Deployment, slices by Service.
     pub owners: Owners,
+    /// Pods and revisions by owner, those of ReplicaSets and ReplicationControllers apart.
+    pub owned: Owned,
 }
 
 /// The set that owns an object, if its controller is one.
@@ -98,6 +102,7 @@ impl Index {
         }
         let mut row = self.rows[id.slot()];
         self.in_roster(id, &mut row, change, view);
+        self.owned.pod(change);
         self.in_group(id, &mut row, change);
         self.on_node(id, &mut row, new);
         self.rows[id.slot()] = row;

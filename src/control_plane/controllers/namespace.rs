@@ -11,6 +11,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::api::controller_revision::ControllerRevision;
+use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::kind::Kind;
 use crate::api::meta::RawId;
@@ -195,6 +197,8 @@ fn rest_of(namespace: &str, known: Known<'_>) -> Vec<(Kind, RawId)> {
     of::<EndpointSlice>(namespace, known, |_| Kind::EndpointSlice, &mut all);
     of::<Endpoints>(namespace, known, |_| Kind::Endpoints, &mut all);
     of::<StatefulSet>(namespace, known, |_| Kind::StatefulSet, &mut all);
+    of::<DaemonSet>(namespace, known, |_| Kind::DaemonSet, &mut all);
+    of::<ControllerRevision>(namespace, known, |_| Kind::ControllerRevision, &mut all);
     of::<PodDisruptionBudget>(namespace, known, |_| Kind::PodDisruptionBudget, &mut all);
     of::<PersistentVolumeClaim>(namespace, known, |_| Kind::PersistentVolumeClaim, &mut all);
     of::<Lease>(namespace, known, |_| Kind::Lease, &mut all);

@@ -46,7 +46,7 @@ pub struct ReplicaSets {
     client: ClientId,
     pub(super) queue: Queue<ReplicaSet>,
     pub(super) events: Events,
-    expected: Expectations,
+    expected: Expectations<ReplicaSet>,
     tasks: Vec<Option<Task>>,
     /// `generateName` of each set's pods: siblings share one text.
     bases: FastMap<Id<ReplicaSet>, Text>,
@@ -179,7 +179,7 @@ impl ReplicaSets {
 }
 
 /// Whether a set's counts, or the choice of its pods, can differ between two states of a pod.
-fn tells_apart(old: &Pod, new: &Pod) -> bool {
+pub(super) fn tells_apart(old: &Pod, new: &Pod) -> bool {
     old.is_ready() != new.is_ready()
         || old.status.phase.is_terminal() != new.status.phase.is_terminal()
         || old.meta.is_terminating() != new.meta.is_terminating()

@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::{Clients, ControllerManager, Settings, Timer};
+use crate::api::controller_revision::ControllerRevision;
+use crate::api::daemon_set::DaemonSet;
 use crate::api::meta::{Labels, Meta, RawId};
 use crate::api::misc::Namespace;
 use crate::api::name::{Name, Text};
@@ -20,6 +22,7 @@ use crate::api::service::{
     EndpointSlice, Endpoints, Exposure, Service, ServicePort, ServiceSpec, SessionAffinity,
     TargetPort, UnreadyEndpoints,
 };
+use crate::api::stateful_set::StatefulSet;
 use crate::api::status::Status;
 use crate::api::storage::{PersistentVolume, PersistentVolumeClaim, StorageClass};
 use crate::api::workload::{
@@ -196,12 +199,14 @@ pub fn clients() -> Clients {
         namespaces: ClientId(8),
         endpoints: ClientId(9),
         volumes: ClientId(10),
+        stateful_sets: ClientId(11),
+        daemon_sets: ClientId(12),
     }
 }
 
 macro_rules! each_table {
     ($kind:ident, $body:expr) => {
-        each_table!(@ $kind, $body, Namespace, Node, StorageClass, PersistentVolume, PersistentVolumeClaim, Service, Deployment, ReplicaSet, Pod, EndpointSlice, Endpoints)
+        each_table!(@ $kind, $body, Namespace, Node, StorageClass, PersistentVolume, PersistentVolumeClaim, Service, Deployment, ReplicaSet, StatefulSet, DaemonSet, ControllerRevision, Pod, EndpointSlice, Endpoints)
     };
     (@ $kind:ident, $body:expr, $($table:ty),*) => {{
         $({

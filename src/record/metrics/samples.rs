@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 
 use super::series::{Metric, Series};
 use super::window::Window;
+use crate::api::daemon_set::DaemonSet;
 use crate::api::kind::Kind;
 use crate::api::meta::{ObjectName, RawId};
 use crate::api::node::{Node, TAINT_CONTROL_PLANE};
+use crate::api::stateful_set::StatefulSet;
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::cluster::World;
 use crate::cluster::census::PodState;
@@ -168,6 +170,16 @@ impl Samples {
                 let name = || ObjectName::of(it.kind.into(), &it.meta);
                 one(id.into(), TableKind::ReplicaSet, &name, counts);
             }
+        }
+        for (id, it) in world.store().table::<StatefulSet>().iter() {
+            let counts = [it.replicas, it.status.ready, it.status.available];
+            let name = || ObjectName::of(Kind::StatefulSet, &it.meta);
+            one(id.into(), TableKind::StatefulSet, &name, counts);
+        }
+        for (id, it) in world.store().table::<DaemonSet>().iter() {
+            let counts = [it.status.desired, it.status.ready, it.status.available];
+            let name = || ObjectName::of(Kind::DaemonSet, &it.meta);
+            one(id.into(), TableKind::DaemonSet, &name, counts);
         }
         for (metric, sum) in WORKLOAD.into_iter().zip(all) {
             self.put(at, (metric, Of::Cluster), sum, None);
