@@ -181,11 +181,6 @@ impl PluginSet {
         self.0 & (1 << plugin as u8) != 0
     }
 
-    /// Whether any plugin is in both.
-    pub fn meets(self, other: PluginSet) -> bool {
-        self.0 & other.0 != 0
-    }
-
     /// Whether it is empty.
     pub fn is_empty(self) -> bool {
         self.0 == 0
