@@ -156,15 +156,18 @@ impl Chronicle {
     }
 }
 
-/// What is known of each Deployment of the plan: none of its pods available, and how many are wanted.
+/// What is known of each Deployment and StatefulSet of the plan: none of its pods available, and how many are wanted.
 fn wanted(plan: &Plan) -> BTreeMap<String, (i64, Option<i64>)> {
     let mut wanted = BTreeMap::new();
     for planned in &plan.objects {
-        if let Object::Deployment(deployment) = &planned.object
-            && wanted.len() < DEPLOYMENTS_MAX
-        {
+        let replicas = match &planned.object {
+            Object::Deployment(it) => it.replicas,
+            Object::StatefulSet(it) => it.replicas,
+            _ => continue,
+        };
+        if wanted.len() < DEPLOYMENTS_MAX {
             let name = planned.object.name().to_string();
-            wanted.insert(name, (0, Some(i64::from(deployment.replicas))));
+            wanted.insert(name, (0, Some(i64::from(replicas))));
         }
     }
     wanted
@@ -187,16 +190,16 @@ impl FactSink<Fact> for Chronicle {
                     failing.why = fact.message.clone();
                 }
             }
-            Verb::Status if fact.object.kind == Kind::Deployment => {
+            Verb::Status if is_followed(fact.object.kind) => {
                 self.status(episode, at, fact);
             }
-            Verb::Deleted if fact.object.kind == Kind::Deployment => {
+            Verb::Deleted if is_followed(fact.object.kind) => {
                 // Nobody wants its pods any more.
                 let name = fact.object.to_string();
                 self.deployments.remove(&name);
                 self.episodes[episode].forgive(&name);
             }
-            Verb::Scaled if fact.object.kind == Kind::Deployment => {
+            Verb::Scaled if is_followed(fact.object.kind) => {
                 let wanted = fact.values.first().map(|(_, value)| *value);
                 if let Some(row) = self.deployments.get_mut(&fact.object.to_string()) {
                     row.1 = wanted;
@@ -208,6 +211,11 @@ impl FactSink<Fact> for Chronicle {
             self.episodes[episode].note(at, mark, fact);
         }
     }
+}
+
+/// Kinds whose availability is followed and whose changes are told.
+fn is_followed(kind: Kind) -> bool {
+    matches!(kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet)
 }
 
 /// Under which kind of event a fact is told; most are not.
@@ -225,8 +233,8 @@ fn mark_of(at: SimTime, fact: &Fact) -> Option<Mark> {
         // What is there at the very start nobody applied.
         (Verb::Created, kind) if at > SimTime::ZERO => Mark::Applied(kind),
         (Verb::Refused, _) => Mark::Refused,
-        (Verb::Changed, Kind::Deployment) => Mark::Changed,
-        (Verb::Scaled, Kind::Deployment) => Mark::Scaled,
+        (Verb::Changed, kind) if is_followed(kind) => Mark::Changed,
+        (Verb::Scaled, kind) if is_followed(kind) => Mark::Scaled,
         (Verb::Bound, _) => Mark::Bound,
         (Verb::Unschedulable, _) => Mark::Unschedulable,
         (Verb::Pulling, _) => Mark::Pulling,

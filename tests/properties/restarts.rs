@@ -11,7 +11,7 @@ use wavetank::kernel::{Engine, Order};
 use wavetank::time::{SimDuration, SimTime};
 
 use super::fidelity::{cluster, strike};
-use super::rig::{Facts, cases, shop, step};
+use super::rig::{Facts, cases, sets, shop, step};
 
 /// Runs a plan and checks what must hold after each event.
 fn checked(plan: &Plan, order: Order) -> (World, Facts) {
@@ -47,7 +47,7 @@ fn small(masters: u16, steps: Vec<Step>, seed: u64) -> Plan {
          controlPlane: {{masters: {masters}, apiServers: {masters}, etcd: {masters}, schedulers: {masters}, \
          controllerManagers: {masters}}}"
     );
-    let mut plan = shop(12, 4, &spec, "");
+    let mut plan = shop(8, 4, &spec, &sets());
     plan.steps = steps;
     plan.steps.sort_by_key(|step| step.at);
     plan.end =

@@ -34,6 +34,17 @@ pub fn deployment(name: &str, replicas: u32, probe: &str) -> String {
     )
 }
 
+/// A StatefulSet of three and a DaemonSet.
+pub fn sets() -> String {
+    let of = |kind: &str, name: &str, more: &str| {
+        deployment(name, 3, "")
+            .replace("kind: Deployment", &format!("kind: {kind}"))
+            .replace("  replicas: 3\n", more)
+    };
+    let stateful = of("StatefulSet", "db", "  replicas: 3\n  serviceName: web\n");
+    stateful + "---\n" + &of("DaemonSet", "agent", "")
+}
+
 /// So many cases of a property, the same each time; `PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask for
 /// others.
 pub fn cases(number: u32) -> ProptestConfig {

@@ -62,7 +62,7 @@ impl Gathered {
     /// What the names of its pods begin with, for a workload.
     fn prefix(&self) -> Option<String> {
         let (kind, rest) = self.object.split_once('/')?;
-        ["Deployment", "ReplicaSet", "ReplicationController"]
+        ["Deployment", "ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet"]
             .contains(&kind)
             .then(|| format!("Pod/{rest}-"))
     }
@@ -136,7 +136,9 @@ pub(super) fn tell(
     let mut out = String::new();
     match object.split('/').next() {
         Some("Client") => teller.client(&mut out),
-        Some("Deployment" | "ReplicaSet" | "ReplicationController") => {
+        Some(
+            "Deployment" | "ReplicaSet" | "ReplicationController" | "StatefulSet" | "DaemonSet",
+        ) => {
             teller.workload(&mut out, summary);
         }
         Some("Node") => teller.node(&mut out),

@@ -83,6 +83,11 @@ fn last(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
+/// `Deployment` of the first of these.
+fn kind_of(row: &Milestone) -> &str {
+    row.names.first().and_then(|name| name.split('/').next()).unwrap_or("Deployment")
+}
+
 /// `shop/web` of `Deployment/shop/web`.
 fn without_kind(name: &str) -> &str {
     name.split_once('/').map_or(name, |(_, rest)| rest)
@@ -147,6 +152,27 @@ impl Teller<'_> {
         }
     }
 
+    /// Who made the pods: the controller of what was applied, where there is but one.
+    fn maker(&self) -> &'static str {
+        let is_here = |marks: &[Mark]| marks.iter().any(|mark| self.mark(*mark).is_some());
+        let by_sets = [
+            Mark::SetsMade,
+            Mark::Applied(Kind::ReplicaSet),
+            Mark::Applied(Kind::ReplicationController),
+        ];
+        let makers = [
+            (is_here(&by_sets), "the ReplicaSet controller"),
+            (is_here(&[Mark::Applied(Kind::StatefulSet)]), "the StatefulSet controller"),
+            (is_here(&[Mark::Applied(Kind::DaemonSet)]), "the DaemonSet controller"),
+        ];
+        let mut here = makers.into_iter().filter(|(is_here, _)| *is_here).map(|(_, name)| name);
+        match (here.next(), here.next()) {
+            (Some(one), None) => one,
+            (Some(_), Some(_)) => "a controller",
+            (None, _) => "the ReplicaSet controller",
+        }
+    }
+
     fn sentence(&self, mark: Mark, row: &Milestone, is_birth: bool) -> Option<(Tone, String)> {
         let (names, through) = (plain(row), self.through(row));
         let first = names.first().cloned().unwrap_or_default();
@@ -164,8 +190,8 @@ impl Teller<'_> {
             Mark::PodsMade => plain(format!(
                 "{}: {first}{through}",
                 match (is_birth, row.count) {
-                    (true, 1) => "the ReplicaSet controller creates a pod".to_owned(),
-                    (true, _) => "the ReplicaSet controller creates the first pod".to_owned(),
+                    (true, 1) => format!("{} creates a pod", self.maker()),
+                    (true, _) => format!("{} creates the first pod", self.maker()),
                     (false, 1) => "a new pod is created".to_owned(),
                     (false, created) => format!("{} are created, first", count(created, "new pod")),
                 }
@@ -205,7 +231,7 @@ impl Teller<'_> {
             // Ups and downs are told one by one.
             Mark::Available if !is_birth && !self.episode.dips.is_empty() => None,
             Mark::Available => {
-                Some((Tone::Good, format!("Deployment {first} is as desired{through}")))
+                Some((Tone::Good, format!("{} {first} is as desired{through}", kind_of(row))))
             }
             _ => self.trouble(mark, row),
         }
@@ -239,8 +265,8 @@ impl Teller<'_> {
         let plain = |text: String| Some((Tone::Plain, text));
         match mark {
             Mark::Refused => bad(format!("refused: {first}: {said}")),
-            Mark::Changed => plain(format!("the template of Deployment {first} is changed")),
-            Mark::Scaled => plain(format!("Deployment {first} is scaled{through}")),
+            Mark::Changed => plain(format!("the template of {} {first} is changed", kind_of(row))),
+            Mark::Scaled => plain(format!("{} {first} is scaled{through}", kind_of(row))),
             Mark::Restarted => plain(format!("a container starts again: {first}{on}{through}")),
             Mark::Exited if self.mark(Mark::Deleting).is_none() => {
                 plain(format!("a container ends: {first}{on}{through}"))
