@@ -18,16 +18,20 @@ use super::timeline::Timeline;
 use super::watches::Watches;
 use super::{Buffers, Duty, Settings, World};
 use crate::api::compact::Arrival;
-use crate::api::meta::{RawId, Uid};
+use crate::api::controller_revision::ControllerRevision;
+use crate::api::kind::Kind;
+use crate::api::meta::{self, RawId, Uid};
+use crate::api::name::Name;
 use crate::api::node::{Node, Tristate};
 use crate::api::object::Object;
 use crate::api::pod::Pod;
+use crate::api::stateful_set::StatefulSet;
 use crate::base::arena::Arena;
 use crate::base::hash::hash_text;
 use crate::base::id::Id;
 use crate::control_plane::api_server::Shared;
 use crate::control_plane::controllers::stateful_set::plan::MaxUnavailable;
-use crate::control_plane::controllers::{self, ControllerManager, persistent_volume};
+use crate::control_plane::controllers::{self, ControllerManager, history, persistent_volume};
 use crate::control_plane::scheduler::Scheduler;
 use crate::kernel::{FactSink, Fidelity, Kernel, NO_CAUSE, Order};
 use crate::luck::Luck;
@@ -189,6 +193,32 @@ impl World {
                 owner.at = at;
             }
             self.restore(id, object);
+        }
+        self.revisions_of_imported(sink);
+    }
+
+    /// `kubectl get all` leaves ControllerRevisions out. A StatefulSet that names the revision it has
+    /// got to gets that one, so that its pods are not taken for old ones.
+    fn revisions_of_imported(&mut self, sink: &mut dyn FactSink<Fact>) {
+        let sets = self.store.table::<StatefulSet>().iter();
+        let lacking = sets.filter(|(_, set)| {
+            let name = &set.status.update_revision;
+            let held = self.store.find::<ControllerRevision>(&set.meta.namespace, name);
+            !name.is_empty()
+                && held.is_none()
+                && set.status.observed_generation >= set.meta.generation
+        });
+        let made: Vec<ControllerRevision> = lacking
+            .map(|(id, set)| {
+                let owner =
+                    meta::Owner { kind: Kind::StatefulSet, uid: set.meta.uid, at: id.into() };
+                let mut one = history::of_template(&set.meta, owner, &set.template, 0, 1);
+                one.meta.name = Name::new(set.status.update_revision.clone());
+                one
+            })
+            .collect();
+        for one in made {
+            let _stored = self.put(Object::ControllerRevision(Box::new(one)), sink);
         }
     }
 

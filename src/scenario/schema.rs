@@ -90,6 +90,7 @@ fn app() -> Value {
 fn step() -> Value {
     let named = || text("An object, as in deployment/shop/web.");
     let deployment = || text("A Deployment, as in deployment/shop/web.");
+    let rollout = || text("A Deployment, StatefulSet or DaemonSet, as in deployment/shop/web.");
     let node = || text("A node, as in node/n-0.");
     let pods = object_of_pods();
     let place = json!({"description": "node/n-0, zone/a, master/0, outside; api-server/0, scheduler/0, \
@@ -115,8 +116,8 @@ fn step() -> Value {
         "setImage": named(), "container": text("Which container; all if none."),
         "image": text("The image."),
         "patch": named(), "type": {"enum": ["strategic", "merge"]},
-        "undo": deployment(), "toRevision": {"type": "integer", "minimum": 0},
-        "pause": deployment(), "resume": deployment(), "restart": deployment(),
+        "undo": rollout(), "toRevision": {"type": "integer", "minimum": 0},
+        "pause": deployment(), "resume": deployment(), "restart": rollout(),
         "cordon": node(), "uncordon": node(), "drain": node(),
         "evict": text("A pod, as in pod/shop/web-0."),
         "label": named(), "annotate": named(), "taint": node(), "with": words,

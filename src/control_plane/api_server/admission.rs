@@ -44,6 +44,8 @@ const SYSTEM_CLASSES: [(&str, i32); 2] =
 pub(super) struct Admitted {
     by_source: FastMap<usize, (Arc<PodSpec>, Arc<PodSpec>)>,
     merges: Merges,
+    /// Of how many they are looked through next; 0: of the usual number.
+    limit: usize,
     /// The revision of the priority classes they were worked out with.
     classes: Rev,
 }
@@ -85,11 +87,14 @@ impl<T> Server<'_, T> {
         self.admit_priority(pod, &mut spec)?;
         add_default_tolerations(&mut spec);
         let spec = if spec == *pod.spec { pod.spec.clone() } else { Arc::new(spec) };
-        let held = &mut self.shared.admitted.by_source;
-        if held.len() >= ADMITTED_MAX {
+        let Admitted { by_source: held, limit, .. } = &mut self.shared.admitted;
+        if held.len() >= (*limit).max(ADMITTED_MAX) {
             held.retain(|_, (source, spec)| {
-                Arc::strong_count(source) > 1 || Arc::strong_count(spec) > 1
+                // What admission left alone is held twice here.
+                let own = 1 + usize::from(Arc::ptr_eq(source, spec));
+                Arc::strong_count(source) > own || Arc::strong_count(spec) > own
             });
+            *limit = 2 * held.len();
         }
         held.insert(key, (pod.spec.clone(), spec.clone()));
         Ok(spec)
