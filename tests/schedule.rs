@@ -167,9 +167,6 @@ fn excluded(case: &Value) -> Option<&'static str> {
     if case["ops"].is_array() {
         return Some("a list of operations, which is no input of the command");
     }
-    if case["feature_gates"]["OpportunisticBatching"] == true {
-        return Some("hints from one pod to the next (OpportunisticBatching) are not modelled yet");
-    }
     None
 }
 

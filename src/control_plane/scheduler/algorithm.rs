@@ -25,6 +25,7 @@
 //! Not here yet: PodTopologySpread (also the system's default spreading over host names and zones
 //! for pods of Services and ReplicaSets), InterPodAffinity, the volume plugins, and preemption
 //! itself. A pod that asks for one of them is reported as not modelled when it is read.
+pub mod batch;
 pub mod diagnosis;
 pub mod fast;
 pub mod framework;

@@ -21,6 +21,7 @@ pub use record::{Fate, Outcome, Preempted, Step, Use};
 
 use std::sync::Arc;
 
+use super::algorithm::batch::Turn;
 use super::algorithm::gates::Gates as FeatureGates;
 use super::algorithm::plain::explain_first;
 use super::algorithm::preemption::{Tour, Verdict, post_filter};
@@ -150,6 +151,8 @@ pub struct Alone {
     algorithms: Vec<Algorithm>,
     queue: Queue,
     shapes: Shapes,
+    /// How many cycles there were.
+    cycles: u64,
     steps: Vec<Step>,
     /// What was taken of each node at first.
     before: Vec<Use>,
@@ -174,6 +177,7 @@ impl Alone {
             pods: Vec::with_capacity(given.pods.len()),
             snapshot: Snapshot::new(),
             shapes: Shapes::default(),
+            cycles: 0,
             steps: Vec::new(),
             before: Vec::new(),
         };
@@ -335,6 +339,7 @@ impl Alone {
     }
 
     fn cycle(&mut self, id: Id<Pod>, waiting: Waiting) {
+        self.cycles += 1;
         let shape = self.pods[id.slot()].shape.clone();
         let at = self.profile_of(&shape).expect("only pods with a profile are queued");
         let nominated = self.snapshot.withdraw(id);
@@ -427,9 +432,16 @@ impl Alone {
         self.settings.profiles.iter().position(|profile| profile.name == *name)
     }
 
-    fn decide(&mut self, shape: &PodShape, at: usize, first: Option<Id<Node>>) -> Decision {
+    fn decide(&mut self, shape: &PodShape, at: usize, promised: Option<Id<Node>>) -> Decision {
         self.snapshot.settle();
-        let Settings { way, ties, detail, .. } = self.settings;
+        let Settings { way, ties, detail, gates, .. } = self.settings;
+        // Deciding takes no time here.
+        let turn = Turn { number: self.cycles, now: SimTime::ZERO };
+        let hint = match (gates.batching, promised) {
+            (true, None) => self.algorithms[at].hint(&self.snapshot, shape, turn),
+            _ => None,
+        };
+        let first = promised.or(hint);
         let told = ((way, ties, detail) != (Way::Fast, Ties::Real, Detail::Choices)).then(|| {
             let profile = &self.settings.profiles[at];
             let q = Question { profile, snapshot: &self.snapshot, pod: shape };
@@ -448,15 +460,38 @@ impl Alone {
             Ok(node) => (Some(node), Diagnosis::default()),
             Err(diagnosis) => (None, *diagnosis),
         };
+        let mut ranked = None;
         if let Some(told) = &told {
             assert_eq!(chosen, told.chosen, "both ways lead to one node");
             if ties == Ties::SmallestName {
-                let name = |id: &Id<Node>| &self.nodes[id.slot()].meta.name;
-                chosen = told.best().min_by_key(name);
+                let others = self.by_score_and_name(told);
+                chosen = told.best().min_by_key(|id| &self.nodes[id.slot()].meta.name);
+                ranked = Some(others);
+            }
+        }
+        if let (true, Some(node)) = (gates.batching, chosen) {
+            let (algorithm, snapshot) = (&mut self.algorithms[at], &self.snapshot);
+            match (ranked, &told, way) {
+                (Some(mut others), ..) => {
+                    others.retain(|other| *other != node);
+                    algorithm.taken_of(snapshot, shape, turn, hint, node, others);
+                }
+                (None, Some(told), Way::Plain) => {
+                    algorithm.taken(snapshot, shape, turn, hint, node, told.scored());
+                }
+                _ => algorithm.taken_here(snapshot, shape, turn, hint, node),
             }
         }
         let told = told.filter(|_| detail == Detail::Scores).map(Box::new);
         Decision { chosen, diagnosis, told }
+    }
+
+    /// Nodes that were scored, the best first, and among equal ones the smallest name.
+    fn by_score_and_name(&self, told: &Explanation) -> Vec<Id<Node>> {
+        let mut scored: Vec<(i64, Id<Node>)> = told.scored().collect();
+        let name = |id: Id<Node>| &self.nodes[id.slot()].meta.name;
+        scored.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| name(a.1).cmp(name(b.1))));
+        scored.into_iter().map(|(_, node)| node).collect()
     }
 
     /// A pod is bound, and runs.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::algorithm::batch::Turn;
 use super::algorithm::preemption::{Plan, Tour, Verdict};
 use super::algorithm::{Diagnosis, Plugin, PodShape, Profile, Question, Snapshot};
 use super::queue::hints::{ClusterEvent, helps};
@@ -90,9 +91,11 @@ impl Scheduler {
         while let Some((id, waiting)) = self.queue.pop() {
             let promised = self.cache.snapshot_mut().withdraw(id);
             let Some(pod) = schedulable(view, id) else { continue };
-            let outcome = self.decide(id, pod, promised, waiting.attempts, view);
-            fx.because(waiting.cause);
             self.cycles = self.cycles.wrapping_add(1);
+            let turn = Turn { number: u64::from(self.cycles), now: fx.now() };
+            let turn = self.settings.gates.batching.then_some(turn);
+            let outcome = self.decide(id, pod, promised, waiting.attempts, turn, view);
+            fx.because(waiting.cause);
             let draw = self.luck.draw(CYCLE, pod.meta.uid.0, u64::from(waiting.attempts));
             fx.arm(self.settings.cycle.sample(draw), Timer::Cycle(self.cycles));
             self.cycle = Some(Cycle { pod: id, waiting, promised, outcome });
@@ -106,6 +109,7 @@ impl Scheduler {
         pod: &Pod,
         promised: Option<Id<Node>>,
         attempt: u32,
+        turn: Option<Turn>,
         view: &View<'_>,
     ) -> Outcome {
         let shape = self.shapes.of(pod);
@@ -117,7 +121,15 @@ impl Scheduler {
         }
         let at = self.profile_of(&pod.spec).unwrap_or(0);
         let snapshot = self.cache.settled();
-        let answer = self.algorithms[at].schedule_first(snapshot, &shape, promised);
+        let algorithm = &mut self.algorithms[at];
+        let hint = match (turn, promised) {
+            (Some(turn), None) => algorithm.hint(snapshot, &shape, turn),
+            _ => None,
+        };
+        let answer = algorithm.schedule_first(snapshot, &shape, promised.or(hint));
+        if let (Some(turn), Ok(node)) = (turn, &answer) {
+            algorithm.taken_here(snapshot, &shape, turn, hint, *node);
+        }
         let start = self.algorithms[at].start();
         self.algorithms.iter_mut().for_each(|one| one.start_at(start));
         match answer {

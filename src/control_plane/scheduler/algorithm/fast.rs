@@ -21,8 +21,11 @@ mod topology;
 
 use std::sync::Arc;
 
+use super::batch::{Batch, Others, Turn, can_be_signed};
 use super::diagnosis::Diagnosis;
-use super::framework::{CycleState, Order, Plugin, PluginSet, PreFilter, Question, normalized};
+use super::framework::{
+    CycleState, Order, Plugin, PluginSet, PreFilter, Question, filter, normalized, pre_filter,
+};
 use super::node_info::NodeInfo;
 use super::plugins::{gpu_share, node_affinity};
 use super::preemption::{self, Tour, Verdict};
@@ -45,6 +48,7 @@ pub struct Algorithm {
     start: usize,
     memory: Memory,
     feasible: Vec<Candidate>,
+    batch: Batch,
 }
 
 /// A node that passed all filters.
@@ -60,7 +64,13 @@ struct Candidate {
 impl Algorithm {
     /// An algorithm of this profile.
     pub fn new(profile: Arc<Profile>) -> Algorithm {
-        Algorithm { profile, start: 0, memory: Memory::default(), feasible: Vec::new() }
+        Algorithm {
+            profile,
+            start: 0,
+            memory: Memory::default(),
+            feasible: Vec::new(),
+            batch: Batch::default(),
+        }
     }
 
     /// Its profile.
@@ -97,6 +107,7 @@ impl Algorithm {
     ) -> Result<Id<Node>, Box<Diagnosis>> {
         let profile = self.profile.clone();
         let q = Question { profile: &profile, snapshot, pod };
+        self.feasible.clear();
         if snapshot.is_empty() {
             return self.explained(q, first);
         }
@@ -117,7 +128,6 @@ impl Algorithm {
         {
             return Ok(first);
         }
-        self.feasible.clear();
         let processed = find(q, &mut known, self.start, &mut self.feasible);
         if self.feasible.len() > 1 {
             known.company.score(q, &known.classes.tallies, &mut self.feasible);
@@ -130,6 +140,70 @@ impl Algorithm {
             [only] => Ok(snapshot.row(only.slot).id),
             _ => Ok(snapshot.row(self.best(q)).id),
         }
+    }
+
+    /// The node a pod is to be tried on first because the pods before it were like it and filled
+    /// theirs: see [`super::batch`].
+    pub fn hint(&mut self, snapshot: &Snapshot, pod: &PodShape, turn: Turn) -> Option<Id<Node>> {
+        let profile = self.profile.clone();
+        let q = Question { profile: &profile, snapshot, pod };
+        let last = self.batch.last_node(q, turn)?;
+        let node = snapshot.node(last)?;
+        // Pods that were promised the node do not count here.
+        let is_full = match snapshot.nominations().is_empty() {
+            true => self.memory.of(q)?.rejection(q, last.slot() as u32).is_some(),
+            false => filter(q, &pre_filter(q).1, node).is_some(),
+        };
+        if is_full { self.batch.pop() } else { None }
+    }
+
+    /// The pod of this turn takes `node`: what this algorithm's search left over may serve the next
+    /// one.
+    pub fn taken_here(
+        &mut self,
+        snapshot: &Snapshot,
+        pod: &PodShape,
+        turn: Turn,
+        hint: Option<Id<Node>>,
+        node: Id<Node>,
+    ) {
+        let found = std::mem::take(&mut self.feasible);
+        let scored = found.iter().map(|one| (one.total, snapshot.id(one.slot)));
+        self.taken(snapshot, pod, turn, hint, node, scored);
+        self.feasible = found;
+    }
+
+    /// The same after another's search: `scored` are the nodes it scored, in the order they were
+    /// looked at.
+    pub fn taken(
+        &mut self,
+        snapshot: &Snapshot,
+        pod: &PodShape,
+        turn: Turn,
+        hint: Option<Id<Node>>,
+        node: Id<Node>,
+        scored: impl Iterator<Item = (i64, Id<Node>)>,
+    ) {
+        let profile = self.profile.clone();
+        let q = Question { profile: &profile, snapshot, pod };
+        let others = can_be_signed(q).then(|| Others::found(scored.collect()));
+        self.batch.succeeded(q, turn, hint, node, others);
+    }
+
+    /// The same where `others`, the nodes not taken, the best first, are known otherwise.
+    pub fn taken_of(
+        &mut self,
+        snapshot: &Snapshot,
+        pod: &PodShape,
+        turn: Turn,
+        hint: Option<Id<Node>>,
+        node: Id<Node>,
+        mut others: Vec<Id<Node>>,
+    ) {
+        let profile = self.profile.clone();
+        let q = Question { profile: &profile, snapshot, pod };
+        others.reverse();
+        self.batch.succeeded(q, turn, hint, node, Some(Others::Ranked(others)));
     }
 
     /// What preemption says of a pod that fits nowhere: as [`preemption::post_filter`].
@@ -167,6 +241,12 @@ impl Algorithm {
     ) -> Result<Id<Node>, Box<Diagnosis>> {
         let answer = plain::explain_first(q, self.start, first);
         self.start = answer.next_start;
+        self.feasible.extend(answer.scored().map(|(total, node)| Candidate {
+            slot: node.slot() as u32,
+            affinity: 0,
+            soft_taints: 0,
+            total,
+        }));
         answer.chosen.ok_or_else(|| Box::new(answer.diagnosis))
     }
 

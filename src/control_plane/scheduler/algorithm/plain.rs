@@ -41,6 +41,11 @@ impl Explanation {
         let is_best = move |at: usize| self.totals.get(at).copied() == most;
         (0..self.feasible.len()).filter(move |at| is_best(*at)).map(|at| self.feasible[at])
     }
+
+    /// The nodes that were scored with their totals, in the order they were looked at.
+    pub fn scored(&self) -> impl Iterator<Item = (i64, Id<Node>)> + '_ {
+        self.totals.iter().copied().zip(self.feasible.iter().copied())
+    }
 }
 
 /// Decides as kube-scheduler 1.36 does (`schedulePod`), from the node at place `start` of the order

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
+use super::super::algorithm::batch::Turn;
 use super::super::algorithm::framework::Question;
 use super::super::algorithm::plain::explain_first;
 use super::super::algorithm::plugins::gpu_share::GpuShare;
@@ -28,12 +29,15 @@ use crate::api::rules::selector::{Operator, Requirement, Selector};
 use crate::api::rules::spread::{InclusionPolicy, SpreadConstraint, WhenUnsatisfiable};
 use crate::api::rules::taints::{Comparison, Effect, Taint, Toleration};
 use crate::base::id::Id;
+use crate::time::SimTime;
 
 #[derive(Clone, Debug)]
 enum Step {
     Node(u32, u8),
     NoNode(u32),
     Schedule(u8, u16),
+    /// Another pod like the last one.
+    Again,
     Free(u8),
     /// A pod that was placed is on its way out.
     Leave(u8),
@@ -53,6 +57,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..150_u32, any::<u8>()).prop_map(|(at, kind)| Step::Node(at, kind)),
         1 => (0..150_u32).prop_map(Step::NoNode),
         16 => any::<(u8, u16)>().prop_map(|(kind, company)| Step::Schedule(kind, company)),
+        12 => Just(Step::Again),
         2 => any::<u8>().prop_map(Step::Free),
         1 => any::<u8>().prop_map(Step::Leave),
         1 => (0..150_u32, any::<(u8, u16)>())
@@ -206,6 +211,9 @@ fn some_profile(setting: u16) -> Arc<Profile> {
         profile.hard_pod_affinity_weight = i32::from(setting >> 13) * 20;
         profile.preferences_of_residents = ResidentPreferences::Ignored;
     }
+    if setting & (3 << 13) == 1 << 13 {
+        profile.spread = SpreadDefaults::List(Vec::new());
+    }
     if setting & (3 << 13) == 3 << 13 {
         let of = |key: &str, unsatisfiable| SpreadConstraint {
             max_skew: 2,
@@ -245,6 +253,10 @@ struct Pair {
     /// What the deaf way heard.
     heard: Option<Snapshot>,
     algorithm: Algorithm,
+    /// Keeps what the plain way's searches left over.
+    plain: Algorithm,
+    turns: u64,
+    last: PodShape,
     placed: Vec<(Id<Node>, Resident)>,
     promised: Vec<Id<Pod>>,
     born: u32,
@@ -301,23 +313,47 @@ impl Pair {
             Step::Service(kind) => self.tell(None, |it| set_service(it, kind)),
             Step::Namespace(kind) => self.tell(None, |it| set_namespace(it, kind)),
             Step::Budget(kind) => self.tell(None, |it| set_budget(it, kind)),
-            Step::Schedule(kind, company) => return self.schedule(kind, company, profile),
+            Step::Schedule(kind, company) => {
+                self.last = PodShape::of(&some_pod(kind, company));
+                let first = (company & 0x3f == 0x3f).then(|| id(u32::from(kind) % 40));
+                return self.schedule(first, profile);
+            }
+            Step::Again => return self.schedule(None, profile),
         }
         Ok(())
     }
 
-    fn schedule(&mut self, kind: u8, company: u16, profile: &Profile) -> Result<(), TestCaseError> {
-        let shape = PodShape::of(&some_pod(kind, company));
+    /// Decides about a pod like the last one; now and then there is a node promised to it.
+    fn schedule(
+        &mut self,
+        promised: Option<Id<Node>>,
+        profile: &Profile,
+    ) -> Result<(), TestCaseError> {
+        let shape = self.last.clone();
         self.tell(None, Snapshot::settle);
+        self.turns += 1;
+        let turn = Turn { number: self.turns, now: SimTime::ZERO };
         let q = Question { profile, snapshot: &self.snapshot, pod: &shape };
-        // Now and then there is a node to be tried first.
-        let first = (company & 0x3f == 0x3f).then(|| id(u32::from(kind) % 40));
+        let told = self.heard.as_ref().unwrap_or(&self.snapshot);
+        let hints = match promised {
+            Some(_) => (None, None),
+            None => {
+                let of_plain = self.plain.hint(&self.snapshot, &shape, turn);
+                (of_plain, self.algorithm.hint(told, &shape, turn))
+            }
+        };
+        prop_assert_eq!(hints.0, hints.1);
+        let first = promised.or(hints.0);
         let plain = explain_first(q, self.algorithm.start(), first);
         let told = self.heard.as_ref().unwrap_or(&self.snapshot);
         let fast = self.algorithm.schedule_first(told, &shape, first);
         let wanted = plain.chosen.ok_or_else(|| Box::new(plain.diagnosis.clone()));
         prop_assert_eq!(&fast, &wanted);
         prop_assert_eq!(self.algorithm.start(), plain.next_start);
+        if let Ok(node) = fast {
+            self.algorithm.taken_here(told, &shape, turn, hints.1, node);
+            self.plain.taken(&self.snapshot, &shape, turn, hints.0, node, plain.scored());
+        }
         if let Err(diagnosis) = &fast {
             let words = |diagnosis: &Diagnosis| diagnosis.message(&shape, profile);
             prop_assert_eq!(words(diagnosis), words(&plain.diagnosis));
@@ -434,6 +470,9 @@ fn agree(
         heard: (deaf != Deaf::No).then(|| snapshot.clone()),
         snapshot,
         algorithm: Algorithm::new(profile.clone()),
+        plain: Algorithm::new(profile.clone()),
+        turns: 0,
+        last: PodShape::of(&some_pod(0, 0xffff)),
         placed: Vec::new(),
         promised: Vec::new(),
         born: 0,
@@ -442,7 +481,7 @@ fn agree(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn columns_and_plain_steps_agree(

@@ -111,12 +111,13 @@ impl Base {
     /// The node at a place is another now.
     #[inline]
     pub fn touch(&mut self, place: usize) {
-        if place < self.cells.len() && !self.stale.has(place) {
+        // A trial may have been made on a node whose cell nobody asked for.
+        if let Some(trial) = self.trials.get_mut(place) {
+            *trial = None;
+        }
+        if place < self.cells.len() {
             self.stale.insert(place);
             self.feasible.remove(place);
-            if let Some(trial) = self.trials.get_mut(place) {
-                *trial = None;
-            }
         }
     }
 
