@@ -7,6 +7,7 @@
 //! cargo bench --bench scale -- explicit-day 5000 150000 10     each occurrence an event
 //! cargo bench --bench scale -- clone 5000 150000
 //! cargo bench --bench scale -- churn 1000 100000
+//! cargo bench --bench scale -- cron 200 10000 24        nodes, hourly CronJobs, hours
 //! ```
 
 #[path = "scale/plans.rs"]
@@ -18,6 +19,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use wavetank::api::job::Job;
+use wavetank::api::kind::Kind;
 use wavetank::api::pod::Pod;
 use wavetank::cluster::World;
 use wavetank::cluster::plan::Plan;
@@ -158,6 +161,41 @@ fn churn(nodes: usize, pods: usize) {
     ));
 }
 
+/// Hourly CronJobs, and the memory held every few hours.
+fn cron(nodes: usize, count: usize, hours: u64) {
+    let plan = Arc::new(plans::cron_jobs(nodes, count, hours));
+    let before = cpu_seconds();
+    let mut world = World::new(plan.clone(), Order::Fifo, &mut NoSink);
+    let mut jobs = Made::default();
+    let mut held = Vec::new();
+    for quarter in 1..=4 {
+        let until = SimTime::from_secs(3600 * hours * quarter / 4);
+        go(&mut world, until, Unwatched, &mut jobs);
+        held.push(format!("{:.0}", resident_mib()));
+    }
+    let cpu = cpu_seconds() - before;
+    say(format!(
+        "cron {nodes} nodes {count} CronJobs {hours} h: {cpu:.2} CPU s, {} Jobs ({:.1} us each), \
+         MiB by quarter {}, {} Jobs and {} pods left, {}",
+        jobs.0,
+        cpu * 1e6 / jobs.0.max(1) as f64,
+        held.join(" "),
+        world.store().table::<Job>().len(),
+        world.store().table::<Pod>().len(),
+        told(&world)
+    ));
+}
+
+/// Counts Jobs that are made.
+#[derive(Default)]
+struct Made(u64);
+
+impl FactSink<Fact> for Made {
+    fn record(&mut self, _at: SimTime, _number: u64, _cause: u64, fact: &Fact) {
+        self.0 += u64::from(fact.verb == Verb::Created && fact.object.kind == Kind::Job);
+    }
+}
+
 #[expect(clippy::print_stdout, reason = "a bench prints")]
 fn say(line: String) {
     println!("{line}");
@@ -175,6 +213,7 @@ fn main() {
         Some("explicit-day") => day(nodes, pods, minutes, Fidelity::Explicit),
         Some("clone") => branches(nodes, pods),
         Some("churn") => churn(nodes, pods),
+        Some("cron") => cron(nodes, pods, number(3, 24).max(1) as u64),
         _ => cold(nodes, pods),
     }
 }

@@ -18,8 +18,10 @@ pub mod table;
 mod view;
 
 use crate::api::controller_revision::ControllerRevision;
+use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
+use crate::api::job::Job;
 use crate::api::meta::Meta;
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
 use crate::api::node::Node;
@@ -83,6 +85,8 @@ pub struct Store {
     stateful_sets: Table<StatefulSet>,
     daemon_sets: Table<DaemonSet>,
     controller_revisions: Table<ControllerRevision>,
+    jobs: Table<Job>,
+    cron_jobs: Table<CronJob>,
     volumes: Table<PersistentVolume>,
     claims: Table<PersistentVolumeClaim>,
     storage_classes: Table<StorageClass>,
@@ -202,6 +206,8 @@ stored! {
     StatefulSet => stateful_sets,
     DaemonSet => daemon_sets,
     ControllerRevision => controller_revisions,
+    Job => jobs,
+    CronJob => cron_jobs,
     PersistentVolume => volumes,
     PersistentVolumeClaim => claims,
     StorageClass => storage_classes,

@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicBool;
 
 use wavetank::api::daemon_set::DaemonSet;
 use wavetank::api::diagnostic::Diagnostic;
+use wavetank::api::job::Job;
 use wavetank::api::meta::Labels;
 use wavetank::api::object::Object;
 use wavetank::api::pod::{Phase, Pod, PodCondition};
@@ -166,6 +167,11 @@ fn outcome(planned: &PlannedObject, store: &Store) -> String {
             let held = store.find(namespace, &name).and_then(|id| store.get::<DaemonSet>(id));
             let counts = held.map(|it| (it.status.desired, it.status.available));
             of_workload(store, namespace, &it.template.labels, counts)
+        }
+        Object::Job(it) => {
+            let held = store.find(namespace, &name).and_then(|id| store.get::<Job>(id));
+            let counts = held.map(|it| (1, i32::from(it.is_complete() || it.is_suspended())));
+            of_workload(store, namespace, &it.spec.template.labels, counts)
         }
         _ => "converged".to_owned(),
     }

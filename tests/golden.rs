@@ -5,6 +5,8 @@
 //! runs, in seconds from the request on. A time of ours must lie between them, widened by 10 % or
 //! 0.3 s, whichever is larger; a rate within 5 % of the recorded one.
 
+#[path = "golden/jobs.rs"]
+mod jobs;
 #[path = "golden/sets.rs"]
 mod sets;
 
@@ -89,7 +91,8 @@ impl Timeline {
     }
 }
 
-fn run(scenario: &str, seed: u64) -> (Timeline, Finished) {
+/// What a scenario comes to, as desired in the end or not.
+fn played(scenario: &str, seed: u64) -> (Timeline, Finished) {
     let mut loader = Loader::new(Overrides { seed: Some(seed), ..Overrides::default() });
     loader.read("scenario", scenario.as_bytes(), &mut |_| {});
     let loaded = loader.finish();
@@ -97,6 +100,11 @@ fn run(scenario: &str, seed: u64) -> (Timeline, Finished) {
     let mut timeline = Timeline::default();
     let never = AtomicBool::new(false);
     let finished = runs::run(Arc::new(loaded.plan), &mut timeline, &never, &mut |_| {});
+    (timeline, finished)
+}
+
+fn run(scenario: &str, seed: u64) -> (Timeline, Finished) {
+    let (timeline, finished) = played(scenario, seed);
     assert!(finished.has_converged());
     (timeline, finished)
 }

@@ -6,11 +6,15 @@
 mod vectors {
     pub mod admission_defaults;
     pub mod containers;
+    pub mod cron_job;
     pub mod cron_schedule;
     pub mod daemon_set;
     pub mod deployment;
     pub mod endpoint_slice;
     pub mod int_or_percent;
+    pub mod job_rules;
+    pub mod job_sync;
+    pub mod jobs;
     pub mod kube_proxy;
     pub mod kubelet;
     pub mod labels_selector;

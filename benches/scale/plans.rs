@@ -1,6 +1,6 @@
 //! Plans for benches: clusters of any size, made in memory.
 
-use k8s_openapi::api::{apps::v1 as apps, core::v1 as core};
+use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch, core::v1 as core};
 use serde_json::json;
 use wavetank::api::compact::{Compacted, Compactor};
 use wavetank::api::decode::Typed;
@@ -148,6 +148,39 @@ pub fn churn(nodes: usize, pods: usize) -> Plan {
         plan.steps.push(Step { at, name: "pod".into(), act: Act::Apply(vec![object]) });
     }
     plan.end = End::At(at + SimDuration::from_secs(700));
+    plan
+}
+
+/// CronJobs that each start a pod of 30 s once an hour, spread over the hour's minutes.
+pub fn cron_jobs(nodes: usize, count: usize, hours: u64) -> Plan {
+    let mut compactor = Compactor::new();
+    let mut objects = vec![default_namespace()];
+    for number in 0..count {
+        let written: batch::CronJob = serde_json::from_value(json!({
+            "metadata": {"name": format!("cron-{number}"), "namespace": "default"},
+            "spec": {"schedule": format!("{} * * * *", number % 60), "jobTemplate": {"spec": {
+                "template": {"spec": {"restartPolicy": "Never", "containers": [
+                    {"name": "c", "image": "job:1",
+                     "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}}}]}}}}}
+        }))
+        .expect("a CronJob");
+        let mut typed = Typed::CronJob(Box::new(written));
+        assert!(prepare_create(&mut typed).is_empty());
+        let Typed::CronJob(written) = typed else { unreachable!("a CronJob stays one") };
+        objects.push(planned(compactor.cron_job(*written)));
+    }
+    let mut plan = plan(&mut compactor, nodes, objects);
+    let lasts = Delay::Takes(Distribution::Constant(SimDuration::from_secs(30)));
+    plan.apps.rules.push(AppRule {
+        image: None,
+        labels: Default::default(),
+        container: None,
+        app: App {
+            run: Some(Run { lasts, exit_code: 0, exit_by_index: Vec::new() }),
+            ..App::default()
+        },
+    });
+    plan.end = End::At(SimTime::from_secs(3600 * hours));
     plan
 }
 

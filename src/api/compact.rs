@@ -12,6 +12,7 @@ mod daemon_set;
 pub mod derived;
 mod disruption;
 mod intern;
+mod job;
 mod meta;
 mod node;
 mod notes;

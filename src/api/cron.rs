@@ -7,7 +7,14 @@
 mod fields;
 mod next;
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+/// The time zone of this very name, out of the database that is built in; none, if it has none.
+pub fn zone(name: &str) -> Option<TimeZone> {
+    let found = TimeZoneDatabase::bundled().get(name).ok()?;
+    (found.iana_name() == Some(name)).then_some(found)
+}
 
 /// Which fields a text must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ mod storage;
 
 use std::sync::Arc;
 
-use k8s_openapi::api::{apps::v1 as apps, core::v1 as core};
+use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch, core::v1 as core};
 use serde_json::{Map, Value, json};
 
 use super::compact::Compactor;
@@ -20,6 +20,7 @@ use super::node::{Node, Schedulability};
 use super::object::Object;
 use super::pod::PodTemplate;
 use super::rules::selector::{Operator, Selector};
+use super::validation::batch::job::generate_selector;
 use super::validation::object::prepare_update;
 use super::workload::{Deployment, IntOrPercent, ReplicaSet, Rollout, SetKind, Strategy};
 
@@ -41,6 +42,8 @@ pub fn to_json(object: &Object) -> Option<Value> {
         Object::StatefulSet(it) => whole("apps/v1", "StatefulSet", &it.meta, parsed(&it.written)),
         Object::DaemonSet(it) => daemon_set(it),
         Object::ControllerRevision(it) => controller_revision(it),
+        Object::Job(it) => whole("batch/v1", "Job", &it.meta, parsed(&it.spec.written)),
+        Object::CronJob(it) => whole("batch/v1", "CronJob", &it.meta, parsed(&it.spec.written)),
         Object::PersistentVolume(it) => storage::volume(it),
         Object::PersistentVolumeClaim(it) => storage::claim(it),
         Object::StorageClass(it) => storage::class(it),
@@ -96,6 +99,15 @@ fn typed(object: &Object, value: Value) -> Result<Typed, String> {
         Object::StatefulSet(_) => Typed::StatefulSet(read(value)?),
         Object::DaemonSet(_) => Typed::DaemonSet(read(value)?),
         Object::ControllerRevision(_) => Typed::ControllerRevision(read(value)?),
+        Object::Job(it) => {
+            let mut job: Box<batch::Job> = read(value)?;
+            // The API server's own part of it, which is not kept with what was written.
+            job.metadata.uid = Some(it.meta.uid.to_string());
+            generate_selector(&mut job);
+            job.metadata.uid = None;
+            Typed::Job(job)
+        }
+        Object::CronJob(_) => Typed::CronJob(read(value)?),
         Object::PersistentVolume(_) => Typed::PersistentVolume(read(value)?),
         Object::PersistentVolumeClaim(_) => Typed::PersistentVolumeClaim(read(value)?),
         Object::StorageClass(_) => Typed::StorageClass(read(value)?),
@@ -119,6 +131,8 @@ fn compacted(typed: Typed) -> Object {
         Typed::StatefulSet(it) => compactor.stateful_set(*it),
         Typed::DaemonSet(it) => compactor.daemon_set(*it),
         Typed::ControllerRevision(it) => compactor.controller_revision(*it),
+        Typed::Job(it) => compactor.job(*it),
+        Typed::CronJob(it) => compactor.cron_job(*it),
         Typed::PersistentVolume(it) => compactor.persistent_volume(*it),
         Typed::PersistentVolumeClaim(it) => compactor.persistent_volume_claim(*it),
         Typed::StorageClass(it) => compactor.storage_class(*it),
@@ -161,6 +175,14 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
         (Object::PodDisruptionBudget(held), Object::PodDisruptionBudget(next)) => {
             next.status = held.status.clone();
         }
+        (Object::Job(held), Object::Job(next)) => {
+            next.status = held.status.clone();
+            next.pod_labels = held.pod_labels.clone();
+            if held.spec == next.spec {
+                next.spec = held.spec.clone();
+            }
+        }
+        (Object::CronJob(held), Object::CronJob(next)) => next.status = held.status.clone(),
         (Object::StatefulSet(held), Object::StatefulSet(next)) => {
             next.status = held.status.clone();
             if same(&held.template, &next.template) {

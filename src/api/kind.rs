@@ -37,6 +37,10 @@ pub enum Kind {
     DaemonSet,
     /// `apps/v1` ControllerRevision.
     ControllerRevision,
+    /// `batch/v1` Job.
+    Job,
+    /// `batch/v1` CronJob.
+    CronJob,
     /// `v1` PersistentVolume.
     PersistentVolume,
     /// `v1` PersistentVolumeClaim.
@@ -70,6 +74,8 @@ impl Kind {
             Kind::StatefulSet => "StatefulSet",
             Kind::DaemonSet => "DaemonSet",
             Kind::ControllerRevision => "ControllerRevision",
+            Kind::Job => "Job",
+            Kind::CronJob => "CronJob",
             Kind::PersistentVolume => "PersistentVolume",
             Kind::PersistentVolumeClaim => "PersistentVolumeClaim",
             Kind::StorageClass => "StorageClass",
@@ -97,6 +103,8 @@ impl Kind {
             Kind::StatefulSet => "statefulsets.apps",
             Kind::DaemonSet => "daemonsets.apps",
             Kind::ControllerRevision => "controllerrevisions.apps",
+            Kind::Job => "jobs.batch",
+            Kind::CronJob => "cronjobs.batch",
             Kind::PersistentVolume => "persistentvolumes",
             Kind::PersistentVolumeClaim => "persistentvolumeclaims",
             Kind::StorageClass => "storageclasses.storage.k8s.io",

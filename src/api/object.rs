@@ -1,8 +1,10 @@
 //! One object of any kind, for messages that carry one.
 
 use super::controller_revision::ControllerRevision;
+use super::cron_job::CronJob;
 use super::daemon_set::DaemonSet;
 use super::disruption::PodDisruptionBudget;
+use super::job::Job;
 use super::kind::Kind;
 use super::meta::{Meta, ObjectName};
 use super::misc::{Lease, Namespace, Other, PriorityClass};
@@ -44,6 +46,10 @@ pub enum Object {
     DaemonSet(Box<DaemonSet>),
     /// A ControllerRevision.
     ControllerRevision(Box<ControllerRevision>),
+    /// A Job.
+    Job(Box<Job>),
+    /// A CronJob.
+    CronJob(Box<CronJob>),
     /// A PersistentVolume.
     PersistentVolume(Box<PersistentVolume>),
     /// A PersistentVolumeClaim.
@@ -74,6 +80,8 @@ impl Object {
             Object::StatefulSet(it) => &it.meta,
             Object::DaemonSet(it) => &it.meta,
             Object::ControllerRevision(it) => &it.meta,
+            Object::Job(it) => &it.meta,
+            Object::CronJob(it) => &it.meta,
             Object::PersistentVolume(it) => &it.meta,
             Object::PersistentVolumeClaim(it) => &it.meta,
             Object::StorageClass(it) => &it.meta,
@@ -99,6 +107,8 @@ impl Object {
             Object::StatefulSet(it) => &mut it.meta,
             Object::DaemonSet(it) => &mut it.meta,
             Object::ControllerRevision(it) => &mut it.meta,
+            Object::Job(it) => &mut it.meta,
+            Object::CronJob(it) => &mut it.meta,
             Object::PersistentVolume(it) => &mut it.meta,
             Object::PersistentVolumeClaim(it) => &mut it.meta,
             Object::StorageClass(it) => &mut it.meta,
@@ -124,6 +134,8 @@ impl Object {
             Object::StatefulSet(_) => Kind::StatefulSet,
             Object::DaemonSet(_) => Kind::DaemonSet,
             Object::ControllerRevision(_) => Kind::ControllerRevision,
+            Object::Job(_) => Kind::Job,
+            Object::CronJob(_) => Kind::CronJob,
             Object::PersistentVolume(_) => Kind::PersistentVolume,
             Object::PersistentVolumeClaim(_) => Kind::PersistentVolumeClaim,
             Object::StorageClass(_) => Kind::StorageClass,

@@ -19,6 +19,7 @@ use super::watches::Watches;
 use super::{Buffers, Duty, Settings, World};
 use crate::api::compact::Arrival;
 use crate::api::controller_revision::ControllerRevision;
+use crate::api::job::Job;
 use crate::api::kind::Kind;
 use crate::api::meta::{self, RawId, Uid};
 use crate::api::name::Name;
@@ -30,6 +31,7 @@ use crate::base::arena::Arena;
 use crate::base::hash::hash_text;
 use crate::base::id::Id;
 use crate::control_plane::api_server::Shared;
+use crate::control_plane::controllers::cron_job::Calendar;
 use crate::control_plane::controllers::stateful_set::plan::MaxUnavailable;
 use crate::control_plane::controllers::{self, ControllerManager, history, persistent_volume};
 use crate::control_plane::scheduler::Scheduler;
@@ -65,6 +67,7 @@ impl World {
             controllers: controllers::Settings {
                 volumes: persistent_volume::Settings { provisioning: profile.provisioning },
                 max_unavailable: max_unavailable(&plan),
+                calendar: Calendar { epoch_seconds: plan.epoch_seconds },
                 ..controllers::Settings::default()
             },
         };
@@ -248,6 +251,13 @@ impl World {
             Object::StatefulSet(set) => back(store, id, *set),
             Object::DaemonSet(set) => back(store, id, *set),
             Object::ControllerRevision(revision) => back(store, id, *revision),
+            Object::Job(mut job) => {
+                if let Some(admitted) = store.get::<Job>(id.typed()) {
+                    job.pod_labels = admitted.pod_labels.clone();
+                }
+                back(store, id, *job);
+            }
+            Object::CronJob(job) => back(store, id, *job),
             Object::PersistentVolume(volume) => back(store, id, *volume),
             Object::PersistentVolumeClaim(claim) => back(store, id, *claim),
             Object::Node(_)
@@ -296,6 +306,9 @@ impl World {
                 pod_garbage: client("pod-garbage-collector"),
                 namespaces: client("namespace-controller"),
                 volumes: client("persistent-volume-binder"),
+                jobs: client("job-controller"),
+                cron_jobs: client("cronjob-controller"),
+                ttl_after_finished: client("ttl-after-finished-controller"),
             };
             let manager = ControllerManager::new(clients, self.settings.controllers);
             let id = ProcessId::Manager(at);

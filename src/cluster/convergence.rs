@@ -1,7 +1,7 @@
 //! Whether the cluster is as desired: kept up to date change by change, never by listing.
 //!
 //! Converged, at one instant: each workload's observed generation is current and desired = updated =
-//! ready = available; each bare pod is ready or has succeeded; no pod is terminating (unless its
+//! ready = available; each Job is finished, or suspended; each bare pod is ready or has succeeded; no pod is terminating (unless its
 //! node is gone); every Service's endpoints equal its ready pods, and every living proxy has
 //! programmed them. Pods of DaemonSets on dead nodes do not count.
 
@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::daemon_set::DaemonSet;
+use crate::api::job::Job;
 use crate::api::kind::Kind;
 use crate::api::meta::{Labels, RawId, Uid};
 use crate::api::name::Text;
@@ -271,6 +272,16 @@ impl Convergence {
             0 => self.daemons_lacking.remove(&any.meta.uid),
             lacking => self.daemons_lacking.insert(any.meta.uid, lacking),
         };
+    }
+
+    /// A Job changed: it is as desired once it is finished, or suspended without pods.
+    pub fn job(&mut self, change: &Change<'_, Job>) {
+        let is_settled = change.new.is_none_or(|job| {
+            job.is_finished()
+                || job.is_managed_elsewhere()
+                || (job.is_suspended() && job.status.active == 0)
+        });
+        self.judge(TableKind::Job, change.id.into(), is_settled);
     }
 
     /// A Service changed.

@@ -16,8 +16,10 @@ use super::ledger::{Ledger, group, reapplied, replaced};
 use super::plan::{Change, PlannedObject, Source, Target};
 use super::requests::Sink;
 use crate::api::controller_revision::ControllerRevision;
+use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
+use crate::api::job::Job;
 use crate::api::kind::Kind;
 use crate::api::meta::{ObjectName, RawId, Uid};
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
@@ -386,6 +388,8 @@ impl World {
             Kind::ControllerRevision => {
                 held(store, id).map(|(it, rev)| (Object::ControllerRevision(it), rev))?
             }
+            Kind::Job => held(store, id).map(|(it, rev)| (Object::Job(it), rev))?,
+            Kind::CronJob => held(store, id).map(|(it, rev)| (Object::CronJob(it), rev))?,
             Kind::PersistentVolume => {
                 held(store, id).map(|(it, rev)| (Object::PersistentVolume(it), rev))?
             }
@@ -427,6 +431,8 @@ impl World {
             Kind::ControllerRevision => {
                 store.find::<ControllerRevision>(namespace, name).map(RawId::from)
             }
+            Kind::Job => store.find::<Job>(namespace, name).map(RawId::from),
+            Kind::CronJob => store.find::<CronJob>(namespace, name).map(RawId::from),
             Kind::PersistentVolume => {
                 store.find::<PersistentVolume>(namespace, name).map(RawId::from)
             }

@@ -105,6 +105,9 @@ impl Observed {
             TableKind::DaemonSet => {
                 store.table().changes(range).for_each(|change| convergence.daemon_set(&change));
             }
+            TableKind::Job => {
+                store.table().changes(range).for_each(|change| convergence.job(&change));
+            }
             TableKind::Service => {
                 store.table().changes(range).for_each(|change| convergence.service(&change));
             }
@@ -118,6 +121,7 @@ impl Observed {
             | TableKind::PriorityClass
             | TableKind::PodDisruptionBudget
             | TableKind::ControllerRevision
+            | TableKind::CronJob
             | TableKind::PersistentVolume
             | TableKind::PersistentVolumeClaim
             | TableKind::StorageClass

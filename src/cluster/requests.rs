@@ -239,9 +239,10 @@ fn luck_key(store: &mut Store, call: &Call) -> (u64, u64) {
             None => return (object.name().stable_hash(), 0),
         },
         Call::Update { id, object, .. } => (TableKind::of(object.kind()), *id),
-        Call::PodStatus { pod, .. } | Call::Disrupt { pod, .. } | Call::Bind { pod, .. } => {
-            (TableKind::Pod, RawId::from(*pod))
-        }
+        Call::PodStatus { pod, .. }
+        | Call::Disrupt { pod, .. }
+        | Call::DropFinalizer { pod, .. }
+        | Call::Bind { pod, .. } => (TableKind::Pod, RawId::from(*pod)),
         Call::Delete { kind, id, .. } => (TableKind::of(*kind), *id),
         Call::Event => return (0, 0),
     };

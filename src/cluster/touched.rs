@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::World;
+use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
+use crate::api::job::Job;
 use crate::api::meta::RawId;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
@@ -41,6 +43,8 @@ pub(super) fn touch(
         TableKind::Deployment => each::<Deployment>(store, range, &mut put),
         TableKind::StatefulSet => each::<StatefulSet>(store, range, &mut put),
         TableKind::DaemonSet => each::<DaemonSet>(store, range, &mut put),
+        TableKind::Job => each::<Job>(store, range, &mut put),
+        TableKind::CronJob => each::<CronJob>(store, range, &mut put),
         TableKind::Service => each::<Service>(store, range, &mut put),
         TableKind::EndpointSlice => each::<EndpointSlice>(store, range, &mut put),
         TableKind::Namespace
@@ -79,6 +83,8 @@ impl World {
         all::<ReplicaSet>(store, &mut found);
         all::<StatefulSet>(store, &mut found);
         all::<DaemonSet>(store, &mut found);
+        all::<CronJob>(store, &mut found);
+        all::<Job>(store, &mut found);
         all::<Pod>(store, &mut found);
         all::<Service>(store, &mut found);
         all::<EndpointSlice>(store, &mut found);

@@ -85,6 +85,9 @@ impl<T> Server<'_, T> {
             Call::Update { id, object, base, part } => self.update(id, object, base, part),
             Call::PodStatus { pod, uid, status } => self.pod_status(pod, uid, *status),
             Call::Disrupt { pod, uid, why } => self.disrupt(pod, uid, why),
+            Call::DropFinalizer { pod, uid, finalizer } => {
+                self.drop_finalizer(pod, uid, &finalizer)
+            }
             Call::Bind { pod, node } => self.bind(pod, node),
             Call::Delete { kind, id, uid, grace_seconds, propagation } => {
                 self.delete(kind, id, uid, grace_seconds, propagation)

@@ -7,6 +7,8 @@
 //! A kube-controller-manager is kube-controller-manager 1.36 cmd/kube-controller-manager/app.
 
 pub mod claims;
+mod clients;
+pub mod cron_job;
 pub mod daemon_set;
 pub mod deployment;
 pub mod endpoint_slice;
@@ -16,6 +18,7 @@ pub mod expectations;
 pub mod garbage_collector;
 pub mod history;
 pub mod index;
+pub mod job;
 pub mod namespace;
 pub mod node_lifecycle;
 pub mod own_writes;
@@ -28,12 +31,15 @@ pub mod taint_eviction;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod ttl_after_finished;
 pub mod workqueue;
 
 use std::ops::Range;
 
 use crate::api::controller_revision::ControllerRevision;
+use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
+use crate::api::job::Job;
 use crate::api::kind::Kind;
 use crate::api::misc::Namespace;
 use crate::api::node::Node;
@@ -45,16 +51,19 @@ use crate::api::storage::{PersistentVolume, PersistentVolumeClaim, StorageClass}
 use crate::api::workload::{Deployment, ReplicaSet, SetKind};
 use crate::base::id::Id;
 use crate::kernel::recurring::Cadence;
-use crate::messages::{ClientId, Effects, Heartbeats, Reply};
+use crate::messages::{Effects, Heartbeats, Reply};
 use crate::store::{Change, Store, Stored, TableKind, View};
 use crate::time::SimTime;
 
+pub use clients::Clients;
+use cron_job::CronJobs;
 use daemon_set::DaemonSets;
 use deployment::Deployments;
 use endpoint_slice::EndpointSlices;
 use endpoints::EndpointsObjects;
 use garbage_collector::GarbageCollector;
 use index::Index;
+use job::Jobs;
 use namespace::Namespaces;
 use node_lifecycle::NodeLifecycle;
 use persistent_volume::PersistentVolumes;
@@ -63,6 +72,7 @@ use replica_set::ReplicaSets;
 use stateful_set::StatefulSets;
 use stateful_set::plan::MaxUnavailable;
 use taint_eviction::TaintEviction;
+use ttl_after_finished::TtlAfterFinished;
 use workqueue::QueueSettings;
 
 /// One of the controllers.
@@ -87,6 +97,14 @@ pub enum Which {
     Nodes,
     /// Evictions by taint.
     Taints,
+    /// Jobs.
+    Jobs,
+    /// Pods of Jobs that are gone.
+    JobOrphans,
+    /// CronJobs.
+    CronJobs,
+    /// Jobs that are to go some time after they finished.
+    TtlAfterFinished,
 }
 
 /// A controller's wish to be woken. Stale ones are told by what they carry.
@@ -144,37 +162,6 @@ pub enum Timer {
 
 const _: () = assert!(size_of::<Timer>() <= 12 && align_of::<Timer>() <= 4);
 
-/// The clients of a manager, one a controller. Upstream's limits are 20/s with a burst of 30 each.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Clients {
-    /// Of the Deployment controller.
-    pub deployments: ClientId,
-    /// Of the ReplicaSet controller.
-    pub replica_sets: ClientId,
-    /// Of the ReplicationController controller.
-    pub replication_controllers: ClientId,
-    /// Of the StatefulSet controller.
-    pub stateful_sets: ClientId,
-    /// Of the DaemonSet controller.
-    pub daemon_sets: ClientId,
-    /// Of the EndpointSlice controller.
-    pub endpoint_slices: ClientId,
-    /// Of the endpoints controller.
-    pub endpoints: ClientId,
-    /// Of the node lifecycle controller.
-    pub nodes: ClientId,
-    /// Of the taint eviction controller.
-    pub taints: ClientId,
-    /// Of the garbage collector.
-    pub garbage: ClientId,
-    /// Of the pod garbage collector.
-    pub pod_garbage: ClientId,
-    /// Of the namespace controller; upstream gives it 20 times the rate and 100 times the burst.
-    pub namespaces: ClientId,
-    /// Of the controllers of volumes.
-    pub volumes: ClientId,
-}
-
 /// Times and sizes of a manager.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Settings {
@@ -186,6 +173,8 @@ pub struct Settings {
     pub volumes: persistent_volume::Settings,
     /// Whether `maxUnavailable` of StatefulSets counts.
     pub max_unavailable: MaxUnavailable,
+    /// What the clocks of the run show.
+    pub calendar: cron_job::Calendar,
 }
 
 /// What a controller may look at: the process's view and the indexes over it.
@@ -198,7 +187,7 @@ pub struct Known<'a> {
 }
 
 /// The tables a manager watches.
-pub const WATCHED: [TableKind; 17] = [
+pub const WATCHED: [TableKind; 19] = [
     TableKind::StorageClass,
     TableKind::PersistentVolume,
     TableKind::PersistentVolumeClaim,
@@ -206,6 +195,8 @@ pub const WATCHED: [TableKind; 17] = [
     TableKind::StatefulSet,
     TableKind::DaemonSet,
     TableKind::ControllerRevision,
+    TableKind::Job,
+    TableKind::CronJob,
     TableKind::Namespace,
     TableKind::Lease,
     TableKind::Other,
@@ -236,12 +227,15 @@ pub struct ControllerManager {
     pod_gc: PodGc,
     namespaces: Namespaces,
     volumes: PersistentVolumes,
+    jobs: Jobs,
+    cron_jobs: CronJobs,
+    ttl_after_finished: TtlAfterFinished,
 }
 
 impl ControllerManager {
     /// A manager that knows nothing yet.
     pub fn new(clients: Clients, settings: Settings) -> ControllerManager {
-        let Settings { queue, nodes, volumes, max_unavailable } = settings;
+        let Settings { queue, nodes, volumes, max_unavailable, calendar } = settings;
         let sets = |kind, client| ReplicaSets::new(kind, client, queue);
         ControllerManager {
             clients,
@@ -262,6 +256,9 @@ impl ControllerManager {
             pod_gc: PodGc::new(clients.pod_garbage, pod_gc::TERMINATED_MAX),
             namespaces: Namespaces::new(clients.namespaces),
             volumes: PersistentVolumes::new(clients.volumes, volumes),
+            jobs: Jobs::new(clients.jobs, queue),
+            cron_jobs: CronJobs::new(clients.cron_jobs, calendar, queue),
+            ttl_after_finished: TtlAfterFinished::new(clients.ttl_after_finished, queue),
         }
     }
 
@@ -303,6 +300,12 @@ impl ControllerManager {
         for (id, revision) in view.list::<ControllerRevision>() {
             self.revision(&added(view, id, revision), view, fx);
         }
+        for (id, job) in view.list::<CronJob>() {
+            self.cron_job(&added(view, id, job), view, fx);
+        }
+        for (id, job) in view.list::<Job>() {
+            self.job(&added(view, id, job), view, fx);
+        }
         for (id, pod) in view.list::<Pod>() {
             self.pod(&added(view, id, pod), view, fx);
         }
@@ -331,6 +334,8 @@ impl ControllerManager {
             TableKind::DaemonSet => self.each(store, changes, view, fx, Self::daemon_set),
             TableKind::ControllerRevision => self.each(store, changes, view, fx, Self::revision),
             TableKind::Pod => self.each(store, changes, view, fx, Self::pod),
+            TableKind::Job => self.each(store, changes, view, fx, Self::job),
+            TableKind::CronJob => self.each(store, changes, view, fx, Self::cron_job),
             TableKind::EndpointSlice => self.each(store, changes, view, fx, Self::slice),
             TableKind::Endpoints => self.each(store, changes, view, fx, Self::endpoints_object),
             TableKind::Namespace => self.each(store, changes, view, fx, Self::namespace),
@@ -495,10 +500,26 @@ impl ControllerManager {
         if let (Some(pod), None) = (change.old, change.new) {
             self.deployments.pod_gone(pod, known, fx);
         }
+        self.jobs.pod(change, known, fx);
         self.taints.pod(change, known, fx);
         self.garbage.changed(Kind::Pod, change, known, fx);
         self.pod_gc.pod(change, known, fx);
         self.volumes.pod(change, known, fx);
+    }
+
+    fn job(&mut self, change: &Change<'_, Job>, view: &View<'_>, fx: &mut Effects<Timer>) {
+        self.index.owners.job(change);
+        let known = Known { view, index: &self.index };
+        self.jobs.job(change, known, fx);
+        self.cron_jobs.job(change, fx);
+        self.ttl_after_finished.job(change, fx);
+        self.garbage.changed(Kind::Job, change, known, fx);
+    }
+
+    fn cron_job(&mut self, change: &Change<'_, CronJob>, view: &View<'_>, fx: &mut Effects<Timer>) {
+        self.cron_jobs.cron_job(change, fx);
+        let known = Known { view, index: &self.index };
+        self.garbage.changed(Kind::CronJob, change, known, fx);
     }
 
     fn slice(
@@ -537,6 +558,12 @@ impl ControllerManager {
                 Which::EndpointSlices => self.endpoint_slices.sync(worker, serial, known, fx),
                 Which::Endpoints => self.endpoints.sync(worker, serial, known, fx),
                 Which::Nodes => self.nodes.sync(worker, serial, known, fx),
+                Which::Jobs => self.jobs.sync(worker, serial, known, fx),
+                Which::JobOrphans => self.jobs.orphans.sync(worker, serial, known, fx),
+                Which::CronJobs => self.cron_jobs.sync(worker, serial, known, fx),
+                Which::TtlAfterFinished => {
+                    self.ttl_after_finished.sync(worker, serial, known, fx);
+                }
                 Which::Taints => {}
             },
             Timer::Due { of, slot, generation } => match of {
@@ -550,6 +577,12 @@ impl ControllerManager {
                 Which::EndpointSlices => self.endpoint_slices.queue.due(slot, generation, fx),
                 Which::Endpoints => self.endpoints.queue.due(slot, generation, fx),
                 Which::Nodes => self.nodes.queue.due(slot, generation, fx),
+                Which::Jobs => self.jobs.queue.due(slot, generation, fx),
+                Which::JobOrphans => self.jobs.orphans.queue.due(slot, generation, fx),
+                Which::CronJobs => self.cron_jobs.queue.due(slot, generation, fx),
+                Which::TtlAfterFinished => {
+                    self.ttl_after_finished.queue.due(slot, generation, fx);
+                }
                 Which::Taints => {}
             },
             Timer::Zone { zone } => self.nodes.line(zone, known, fx),
@@ -570,6 +603,10 @@ impl ControllerManager {
                 Which::Endpoints => self.endpoints.events.retry(fx),
                 Which::Nodes => self.nodes.events.retry(fx),
                 Which::Taints => self.taints.events.retry(fx),
+                Which::Jobs => self.jobs.events.retry(fx),
+                Which::CronJobs => self.cron_jobs.events.retry(fx),
+                // They say nothing.
+                Which::JobOrphans | Which::TtlAfterFinished => {}
             },
         }
     }
@@ -622,6 +659,11 @@ impl ControllerManager {
             client if client == clients.garbage => self.garbage.reply(reply, known, fx),
             client if client == clients.pod_garbage => self.pod_gc.reply(reply, known, fx),
             client if client == clients.volumes => self.volumes.reply(reply, known, fx),
+            client if client == clients.jobs => self.jobs.reply(reply, known, fx),
+            client if client == clients.cron_jobs => self.cron_jobs.reply(reply, known, fx),
+            client if client == clients.ttl_after_finished => {
+                self.ttl_after_finished.reply(reply, fx);
+            }
             client if client == clients.namespaces => self.namespaces.reply(reply, known, fx),
             _ => {}
         }

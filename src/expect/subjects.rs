@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::tally::Tally;
 use super::vocabulary::{Field, Noun, Subject};
+use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
+use crate::api::job::{Activity, Job, JobConditionKind};
 use crate::api::meta::RawId;
 use crate::api::name::Text;
 use crate::api::node::{Node, Schedulability};
@@ -91,6 +93,8 @@ impl Watched {
             }
             (Noun::StatefulSet, TableKind::StatefulSet) => self.follow::<StatefulSet>(store, id),
             (Noun::DaemonSet, TableKind::DaemonSet) => self.follow::<DaemonSet>(store, id),
+            (Noun::Job, TableKind::Job) => self.follow::<Job>(store, id),
+            (Noun::CronJob, TableKind::CronJob) => self.follow::<CronJob>(store, id),
             (Noun::Service, TableKind::Service) => {
                 let before = self.id;
                 let is_mine = self.follow::<Service>(store, id);
@@ -188,6 +192,8 @@ impl Watched {
         }
         match self.subject.noun() {
             Noun::Deployment => deployment(store.get(self.id?.typed())?, field),
+            Noun::Job => job(store.get(self.id?.typed())?, field),
+            Noun::CronJob => cron_job(store.get(self.id?.typed())?, field),
             Noun::ReplicaSet | Noun::ReplicationController => {
                 replica_set(store.get(self.id?.typed())?, field)
             }
@@ -311,6 +317,35 @@ fn stateful_set(it: &StatefulSet, field: Field) -> Option<Scalar> {
     })
 }
 
+fn job(it: &Job, field: Field) -> Option<Scalar> {
+    let (spec, status) = (&it.spec, &it.status);
+    let number = |number: i32| Scalar::Number(number.into());
+    Some(match field {
+        Field::Desired => number(spec.completions.unwrap_or(spec.parallelism)),
+        Field::Active => number(status.active),
+        Field::Ready => number(status.ready.unwrap_or(0)),
+        Field::Terminating => number(status.terminating.unwrap_or(0)),
+        Field::Succeeded => number(status.succeeded),
+        Field::Failed => number(status.failed),
+        Field::Suspended => Scalar::Flag(it.is_suspended()),
+        Field::Complete => Scalar::Flag(it.is_complete()),
+        Field::HasFailed => Scalar::Flag(it.has_failed()),
+        Field::Reason => {
+            let ends = |kind| status.holding(kind);
+            let interim = ends(JobConditionKind::SuccessCriteriaMet)
+                .or_else(|| ends(JobConditionKind::FailureTarget));
+            let why = status.end().or(interim);
+            Scalar::Word(why.map_or_else(|| "".into(), |it| it.reason.clone()))
+        }
+        Field::CompletedIndexes => Scalar::Word(status.completed_indexes.clone()),
+        Field::FailedIndexes => Scalar::Word(status.failed_indexes.clone().unwrap_or_default()),
+        Field::Converged => {
+            Scalar::Flag(it.is_finished() || (it.is_suspended() && status.active == 0))
+        }
+        _ => return None,
+    })
+}
+
 fn daemon_set(it: &DaemonSet, field: Field) -> Option<Scalar> {
     let status = &it.status;
     let number = |number: i32| Scalar::Number(number.into());
@@ -323,6 +358,15 @@ fn daemon_set(it: &DaemonSet, field: Field) -> Option<Scalar> {
         Field::Available => number(status.available),
         Field::Unavailable => number(status.unavailable),
         Field::Converged => Scalar::Flag(it.is_rolled_out()),
+        _ => return None,
+    })
+}
+
+fn cron_job(it: &CronJob, field: Field) -> Option<Scalar> {
+    Some(match field {
+        Field::Active => Scalar::Number(it.status.active.len() as i64),
+        Field::Suspended => Scalar::Flag(it.spec.activity == Activity::Suspended),
+        Field::LastSchedule => Scalar::Number(it.status.last_schedule?.as_secs() as i64),
         _ => return None,
     })
 }

@@ -63,6 +63,10 @@ pub enum Noun {
     StatefulSet,
     /// A DaemonSet.
     DaemonSet,
+    /// A Job.
+    Job,
+    /// A CronJob.
+    CronJob,
     /// A Service.
     Service,
     /// A node.
@@ -77,12 +81,14 @@ pub enum Noun {
 
 impl Noun {
     /// Those that are called with a name or a selector.
-    pub(super) const CALLED: [Noun; 9] = [
+    pub(super) const CALLED: [Noun; 11] = [
         Noun::Deployment,
         Noun::ReplicaSet,
         Noun::ReplicationController,
         Noun::StatefulSet,
         Noun::DaemonSet,
+        Noun::Job,
+        Noun::CronJob,
         Noun::Service,
         Noun::Node,
         Noun::Pods,
@@ -97,6 +103,8 @@ impl Noun {
             Noun::ReplicationController => "replicationcontroller",
             Noun::StatefulSet => "statefulset",
             Noun::DaemonSet => "daemonset",
+            Noun::Job => "job",
+            Noun::CronJob => "cronjob",
             Noun::Service => "service",
             Noun::Node => "node",
             Noun::Pods => "pods",
@@ -154,6 +162,28 @@ impl Noun {
                 ("available", F::Available, Number),
                 ("unavailable", F::Unavailable, Number),
                 ("converged", F::Converged, Flag),
+            ],
+            Noun::Job => &[
+                ("exists", F::Exists, Flag),
+                ("desired", F::Desired, Number),
+                ("active", F::Active, Number),
+                ("ready", F::Ready, Number),
+                ("terminating", F::Terminating, Number),
+                ("succeeded", F::Succeeded, Number),
+                ("failed", F::Failed, Number),
+                ("suspended", F::Suspended, Flag),
+                ("complete", F::Complete, Flag),
+                ("has_failed", F::HasFailed, Flag),
+                ("reason", F::Reason, Word),
+                ("completed_indexes", F::CompletedIndexes, Word),
+                ("failed_indexes", F::FailedIndexes, Word),
+                ("converged", F::Converged, Flag),
+            ],
+            Noun::CronJob => &[
+                ("exists", F::Exists, Flag),
+                ("active", F::Active, Number),
+                ("suspended", F::Suspended, Flag),
+                ("last_schedule", F::LastSchedule, Number),
             ],
             Noun::Service => &[("exists", F::Exists, Flag), ("endpoints", F::Endpoints, Number)],
             Noun::Node => &[
@@ -275,6 +305,16 @@ pub(super) enum Field {
     NodesReady,
     Phase,
     Node,
+    Active,
+    Suspended,
+    Complete,
+    HasFailed,
+    /// Why a Job ended, or is to.
+    Reason,
+    CompletedIndexes,
+    FailedIndexes,
+    /// In whole seconds from the start of the run.
+    LastSchedule,
     Requests,
     Errors,
     Rate,

@@ -70,8 +70,15 @@ pub struct SandboxConfig {
     pub spec: Arc<PodSpec>,
     /// The programs, init containers first.
     pub apps: Apps,
-    /// The completion index of an Indexed Job's pod.
-    pub completion_index: Option<u32>,
+    /// What it does of a Job, if it is a Job's pod.
+    pub job: Option<JobPart>,
+}
+
+/// What a pod does of its Job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct JobPart {
+    /// Its completion index, if the Job has indexes.
+    pub index: Option<u32>,
 }
 
 /// A completion, or something that happened by itself.

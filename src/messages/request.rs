@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::api::kind::Kind;
 use crate::api::meta::{RawId, Uid};
+use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::{Pod, PodStatus, StatusReason};
@@ -59,6 +60,15 @@ pub enum Call {
         uid: Uid,
         /// The condition's reason and message.
         why: Arc<StatusReason>,
+    },
+    /// A patch that takes a finalizer off a pod.
+    DropFinalizer {
+        /// The pod.
+        pod: Id<Pod>,
+        /// Its uid, as a precondition.
+        uid: Uid,
+        /// The finalizer.
+        finalizer: Text,
     },
     /// Bind a pod to a node.
     Bind {

@@ -6,6 +6,7 @@ use super::counts::Counts;
 use super::json::Json;
 use super::metrics::{Metrics, Window};
 use crate::api::daemon_set::DaemonSet;
+use crate::api::job::Job;
 use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::pod::{ContainerState, ContainerStatus, Phase, Pod, TerminationReason};
@@ -60,7 +61,7 @@ pub struct Summary {
     pub pods: PodCounts,
     /// Nodes, masters among them.
     pub nodes: NodeCounts,
-    /// Deployments, and the ReplicaSets and ReplicationControllers nobody owns.
+    /// Deployments, and the ReplicaSets, ReplicationControllers and Jobs nobody owns.
     pub workloads: Vec<WorkloadRow>,
     /// Services.
     pub services: Vec<ServiceRow>,
@@ -115,13 +116,13 @@ pub struct WorkloadRow {
     pub kind: &'static str,
     /// Its name.
     pub name: String,
-    /// Pods wanted.
+    /// Pods wanted; of a Job, completions.
     pub desired: i32,
     /// Pods ready.
     pub ready: i32,
-    /// Pods of the newest template.
+    /// Pods of the newest template; of a Job, active ones.
     pub updated: i32,
-    /// Pods available.
+    /// Pods available; of a Job, those that succeeded.
     pub available: i32,
 }
 
@@ -399,7 +400,18 @@ fn workloads(store: &Store) -> Vec<WorkloadRow> {
         updated: it.status.updated,
         available: it.status.available,
     });
-    let mut rows: Vec<_> = deployments.chain(sets).chain(stateful).chain(daemons).collect();
+    let jobs = store.table::<Job>().iter().filter(|(_, it)| it.meta.owner.is_none());
+    let jobs = jobs.map(|(_, it)| WorkloadRow {
+        namespace: it.meta.namespace.clone(),
+        kind: "Job",
+        name: it.meta.name.to_string(),
+        desired: it.spec.completions.unwrap_or(it.spec.parallelism),
+        ready: it.status.ready.unwrap_or(0),
+        updated: it.status.active,
+        available: it.status.succeeded,
+    });
+    let sets = sets.chain(stateful).chain(daemons);
+    let mut rows: Vec<_> = deployments.chain(sets).chain(jobs).collect();
     rows.sort_unstable();
     rows
 }

@@ -227,6 +227,7 @@ fn mark_of(at: SimTime, fact: &Fact) -> Option<Mark> {
         (Verb::Created, Kind::Node) => Mark::NodesJoined,
         (Verb::Created, Kind::ReplicaSet) => Mark::SetsMade,
         (Verb::Created, Kind::Pod) => Mark::PodsMade,
+        (Verb::Created, Kind::Job) if fact.message.is_some() => Mark::JobsMade,
         (Verb::Created, Kind::EndpointSlice | Kind::Endpoints | Kind::Lease) => return None,
         // Controllers make these.
         (Verb::Created, Kind::ControllerRevision) => return None,
@@ -251,6 +252,10 @@ fn mark_of(at: SimTime, fact: &Fact) -> Option<Mark> {
         (Verb::Finished, _) => Mark::Succeeded,
         (Verb::Endpoints, _) if value("ready") > 0 => Mark::Endpoints,
         (Verb::Available, _) => Mark::Available,
+        (Verb::Completed, _) => Mark::JobCompleted,
+        (Verb::Failed, _) => Mark::JobFailed,
+        (Verb::Suspended, _) => Mark::JobSuspended,
+        (Verb::Resumed, _) => Mark::JobResumed,
         (Verb::NodeUnknown, _) => Mark::NodeUnknown,
         (Verb::NodeNotReady, _) => Mark::NodeNotReady,
         (Verb::NodeReady, _) => Mark::NodeReady,

@@ -232,6 +232,8 @@ fn names(noun: Noun, plan: &Plan, objects: &[&PlannedObject]) -> Vec<String> {
         Noun::ReplicationController => Kind::ReplicationController,
         Noun::StatefulSet => Kind::StatefulSet,
         Noun::DaemonSet => Kind::DaemonSet,
+        Noun::Job => Kind::Job,
+        Noun::CronJob => Kind::CronJob,
         Noun::Service => Kind::Service,
         Noun::Pod => Kind::Pod,
         Noun::Node => {
@@ -248,15 +250,17 @@ fn names(noun: Noun, plan: &Plan, objects: &[&PlannedObject]) -> Vec<String> {
 
 /// Whether a controller may make an object of this name: it begins with its owner's.
 fn is_made_of(noun: Noun, namespace: &str, name: &str, objects: &[&PlannedObject]) -> bool {
-    if !matches!(noun, Noun::Pod | Noun::ReplicaSet) {
+    if !matches!(noun, Noun::Pod | Noun::ReplicaSet | Noun::Job) {
         return false;
     }
     objects.iter().any(|it| {
         let meta = it.object.meta();
         let makes = match &it.object {
-            Object::Deployment(_) => true,
+            Object::Deployment(_) => noun != Noun::Job,
             Object::StatefulSet(_) | Object::DaemonSet(_) => noun == Noun::Pod,
-            Object::Other(it) => makes_pods(&it.api_version, &it.kind),
+            Object::Job(_) => noun == Noun::Pod,
+            Object::CronJob(_) => matches!(noun, Noun::Pod | Noun::Job),
+            Object::Other(it) => makes_pods(&it.api_version),
             Object::ReplicaSet(_) => noun == Noun::Pod,
             _ => false,
         };
@@ -280,14 +284,15 @@ fn may_match(
             Object::ReplicaSet(it) => fits(&it.template.labels),
             Object::StatefulSet(it) => fits(&it.template.labels),
             Object::DaemonSet(it) => fits(&it.template.labels),
-            Object::Other(it) => makes_pods(&it.api_version, &it.kind),
+            // Labels that tell whose its pods are come when it is made.
+            Object::Job(_) | Object::CronJob(_) => true,
+            Object::Other(it) => makes_pods(&it.api_version),
             _ => false,
         }
 }
 
 /// Whether objects of a kind that is not modelled may make pods: custom resources may.
-fn makes_pods(api_version: &str, kind: &str) -> bool {
+fn makes_pods(api_version: &str) -> bool {
     let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-    let is_custom = group.contains('.') && !group.ends_with(".k8s.io");
-    is_custom || ["Job", "CronJob"].contains(&kind)
+    group.contains('.') && !group.ends_with(".k8s.io")
 }

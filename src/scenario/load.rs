@@ -403,6 +403,7 @@ impl Loader {
             | Kind::StatefulSet
             | Kind::DaemonSet
             | Kind::ControllerRevision => "apps/v1",
+            Kind::Job | Kind::CronJob => "batch/v1",
             Kind::PodDisruptionBudget => "policy/v1",
             Kind::StorageClass | Kind::CsiNode => "storage.k8s.io/v1",
             Kind::PriorityClass => "scheduling.k8s.io/v1",

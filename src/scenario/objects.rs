@@ -27,6 +27,8 @@ fn written(typed: &Typed, applied: Applied) -> Option<Text> {
         Typed::Deployment(it) => serde_json::to_value(it),
         Typed::ReplicaSet(it) => serde_json::to_value(it),
         Typed::ReplicationController(it) => serde_json::to_value(it),
+        Typed::Job(it) => serde_json::to_value(it),
+        Typed::CronJob(it) => serde_json::to_value(it),
         Typed::Service(it) => serde_json::to_value(it),
         Typed::Namespace(it) => serde_json::to_value(it),
         Typed::Pod(it) if applied == Applied::ByStep => serde_json::to_value(it),

@@ -13,7 +13,7 @@ use crate::api::tree::{Node, Value};
 use crate::cluster::plan::{Count, Instance, Pods, Spot, Target, Which};
 
 /// Kinds a step may name, as kubectl names them.
-const KINDS: [(&str, Kind); 44] = [
+const KINDS: [(&str, Kind); 49] = [
     ("deployment", Kind::Deployment),
     ("deployments", Kind::Deployment),
     ("deploy", Kind::Deployment),
@@ -39,6 +39,11 @@ const KINDS: [(&str, Kind); 44] = [
     ("poddisruptionbudget", Kind::PodDisruptionBudget),
     ("poddisruptionbudgets", Kind::PodDisruptionBudget),
     ("pdb", Kind::PodDisruptionBudget),
+    ("job", Kind::Job),
+    ("jobs", Kind::Job),
+    ("cronjob", Kind::CronJob),
+    ("cronjobs", Kind::CronJob),
+    ("cj", Kind::CronJob),
     ("statefulset", Kind::StatefulSet),
     ("statefulsets", Kind::StatefulSet),
     ("sts", Kind::StatefulSet),

@@ -35,6 +35,10 @@ pub enum TableKind {
     DaemonSet,
     /// ControllerRevisions.
     ControllerRevision,
+    /// Jobs.
+    Job,
+    /// CronJobs.
+    CronJob,
     /// PersistentVolumes.
     PersistentVolume,
     /// PersistentVolumeClaims.
@@ -65,6 +69,8 @@ impl TableKind {
             Kind::StatefulSet => TableKind::StatefulSet,
             Kind::DaemonSet => TableKind::DaemonSet,
             Kind::ControllerRevision => TableKind::ControllerRevision,
+            Kind::Job => TableKind::Job,
+            Kind::CronJob => TableKind::CronJob,
             Kind::PersistentVolume => TableKind::PersistentVolume,
             Kind::PersistentVolumeClaim => TableKind::PersistentVolumeClaim,
             Kind::StorageClass => TableKind::StorageClass,
@@ -75,7 +81,7 @@ impl TableKind {
 }
 
 /// All tables, in order.
-pub const TABLES: [TableKind; 19] = [
+pub const TABLES: [TableKind; 21] = [
     TableKind::Pod,
     TableKind::Node,
     TableKind::Namespace,
@@ -90,6 +96,8 @@ pub const TABLES: [TableKind; 19] = [
     TableKind::StatefulSet,
     TableKind::DaemonSet,
     TableKind::ControllerRevision,
+    TableKind::Job,
+    TableKind::CronJob,
     TableKind::PersistentVolume,
     TableKind::PersistentVolumeClaim,
     TableKind::StorageClass,

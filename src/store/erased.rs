@@ -79,6 +79,14 @@ macro_rules! on_table {
                 let $table = $($borrow)+ $store.controller_revisions;
                 $body
             }
+            TableKind::Job => {
+                let $table = $($borrow)+ $store.jobs;
+                $body
+            }
+            TableKind::CronJob => {
+                let $table = $($borrow)+ $store.cron_jobs;
+                $body
+            }
             TableKind::PersistentVolume => {
                 let $table = $($borrow)+ $store.volumes;
                 $body

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use wavetank::api::cron_job::CronJob;
+use wavetank::api::job::Job;
 use wavetank::api::meta::RawId;
 use wavetank::api::misc::Namespace;
 use wavetank::api::node::Node;
@@ -41,7 +43,7 @@ pub struct Rig {
 
 macro_rules! each_table {
     ($kind:ident, $body:expr) => {
-        each_table!(@ $kind, $body, Namespace, Node, Service, Deployment, ReplicaSet, Pod, EndpointSlice, Endpoints)
+        each_table!(@ $kind, $body, Namespace, Node, Service, Deployment, ReplicaSet, CronJob, Job, Pod, EndpointSlice, Endpoints)
     };
     (@ $kind:ident, $body:expr, $($table:ty),*) => {{
         $({
@@ -67,6 +69,9 @@ pub fn clients() -> Clients {
         volumes: ClientId(11),
         stateful_sets: ClientId(12),
         daemon_sets: ClientId(13),
+        jobs: ClientId(20),
+        cron_jobs: ClientId(21),
+        ttl_after_finished: ClientId(22),
     }
 }
 

@@ -87,6 +87,8 @@ fn owner(reference: &OwnerReference) -> Owner {
         ("apps", "Deployment") => Kind::Deployment,
         ("apps", "StatefulSet") => Kind::StatefulSet,
         ("apps", "DaemonSet") => Kind::DaemonSet,
+        ("batch", "Job") => Kind::Job,
+        ("batch", "CronJob") => Kind::CronJob,
         ("", "ReplicationController") => Kind::ReplicationController,
         ("", "Service") => Kind::Service,
         ("", "Node") => Kind::Node,

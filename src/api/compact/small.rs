@@ -46,6 +46,8 @@ impl Compactor {
             Typed::StatefulSet(it) => self.stateful_set(*it),
             Typed::DaemonSet(it) => self.daemon_set(*it),
             Typed::ControllerRevision(it) => self.controller_revision(*it),
+            Typed::Job(it) => self.job(*it),
+            Typed::CronJob(it) => self.cron_job(*it),
             Typed::PersistentVolume(it) => self.persistent_volume(*it),
             Typed::PersistentVolumeClaim(it) => self.persistent_volume_claim(*it),
             Typed::StorageClass(it) => self.storage_class(*it),

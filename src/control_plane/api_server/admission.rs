@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use super::Server;
 use super::delete::NAMESPACE_CONTENT;
+use crate::api::job::{Job, JobStatus, NAME_LABELS, UID_LABELS};
 use crate::api::kind::Kind;
-use crate::api::meta::ObjectName;
+use crate::api::meta::{Labels, ObjectName};
 use crate::api::misc::{ClassScope, Namespace, PriorityClass};
+use crate::api::name::Text;
 use crate::api::node::{Node, TAINT_NOT_READY, TAINT_UNREACHABLE};
 use crate::api::pod::{Phase, Pod, PodCondition, PodSpec, StatusReason};
 use crate::api::rules::merge_label_keys::Merges;
@@ -167,6 +169,23 @@ impl<T> Server<'_, T> {
     pub(super) fn admit_namespace(&mut self, namespace: &mut Namespace) {
         namespace.meta.finalizers = Some(Arc::from([NAMESPACE_CONTENT.into()]));
     }
+}
+
+/// A Job's pods are told by its uid and name, unless it says otherwise itself
+/// (`pkg/registry/batch/job/strategy.go`, 1.36).
+pub(super) fn admit_job(job: &mut Job) {
+    job.status = JobStatus::default();
+    job.pod_labels = match job.spec.manual_selector {
+        Some(_) => job.spec.template.labels.clone(),
+        None => {
+            let mut labels = Labels::clone(&job.spec.template.labels);
+            let uid: Text = job.meta.uid.to_string().into();
+            let name: Text = job.meta.name.to_string().into();
+            labels.extend(UID_LABELS.map(|key| (key.into(), uid.clone())));
+            labels.extend(NAME_LABELS.map(|key| (key.into(), name.clone())));
+            Arc::new(labels)
+        }
+    };
 }
 
 fn no_address(service: &Service, why: AddressError) -> Status {

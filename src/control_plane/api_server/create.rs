@@ -1,11 +1,14 @@
 //! Creation: the namespace is there, the name is free, the object gets its uid and goes through the
 //! admission of its kind.
 
+use super::admission::admit_job;
 use super::facts::{self, Told};
 use super::{Server, UID};
 use crate::api::controller_revision::ControllerRevision;
+use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::{DaemonSet, DaemonSetStatus};
 use crate::api::disruption::{BudgetStatus, PodDisruptionBudget};
+use crate::api::job::Job;
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, ObjectName, Uid};
 use crate::api::misc::Namespace;
@@ -49,6 +52,8 @@ impl<T> Server<'_, T> {
             Kind::StatefulSet => server.is_taken::<StatefulSet>(meta),
             Kind::DaemonSet => server.is_taken::<DaemonSet>(meta),
             Kind::ControllerRevision => server.is_taken::<ControllerRevision>(meta),
+            Kind::Job => server.is_taken::<Job>(meta),
+            Kind::CronJob => server.is_taken::<CronJob>(meta),
             Kind::PersistentVolume => server.is_taken::<PersistentVolume>(meta),
             Kind::PersistentVolumeClaim => server.is_taken::<PersistentVolumeClaim>(meta),
             Kind::StorageClass => server.is_taken::<StorageClass>(meta),
@@ -90,6 +95,11 @@ impl<T> Server<'_, T> {
                 Ok(self.store_new(*set))
             }
             Object::ControllerRevision(revision) => Ok(self.store_new(*revision)),
+            Object::Job(mut job) => {
+                admit_job(&mut job);
+                Ok(self.store_new(*job))
+            }
+            Object::CronJob(job) => Ok(self.store_new(*job)),
             Object::PersistentVolume(mut volume) => {
                 volume.phase = VolumePhase::Pending;
                 Ok(self.store_new(*volume))

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use super::facts::Told;
 use super::{Server, not_found};
 use crate::api::controller_revision::ControllerRevision;
+use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
+use crate::api::job::Job;
 use crate::api::kind::Kind;
 use crate::api::meta::{Deletion, Meta, ObjectName, RawId, Uid};
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
@@ -69,6 +71,8 @@ impl<T> Server<'_, T> {
             Kind::StatefulSet => self.delete_as::<StatefulSet>(id, uid, propagation),
             Kind::DaemonSet => self.delete_as::<DaemonSet>(id, uid, propagation),
             Kind::ControllerRevision => self.delete_as::<ControllerRevision>(id, uid, propagation),
+            Kind::Job => self.delete_as::<Job>(id, uid, propagation),
+            Kind::CronJob => self.delete_as::<CronJob>(id, uid, propagation),
             Kind::PersistentVolume => self.delete_as::<PersistentVolume>(id, uid, propagation),
             Kind::PersistentVolumeClaim => {
                 self.delete_as::<PersistentVolumeClaim>(id, uid, propagation)
@@ -133,6 +137,29 @@ impl<T> Server<'_, T> {
         let at = self.now + SimDuration::from_secs(u64::from(grace));
         next.meta.deletion = Some(Deletion { at, grace_seconds: grace });
         next.meta.generation += 1;
+        Ok(self.write(id, next))
+    }
+}
+
+impl<T> Server<'_, T> {
+    /// A patch that takes a finalizer off a pod; one that is only held up by it goes.
+    pub(super) fn drop_finalizer(
+        &mut self,
+        id: Id<Pod>,
+        uid: Uid,
+        finalizer: &str,
+    ) -> Result<Done, Status> {
+        let Some(pod) = self.store.get(id).filter(|pod| pod.meta.uid == uid) else {
+            return Err(not_found(Kind::Pod, None));
+        };
+        let held = pod.meta.finalizers.as_deref().unwrap_or(&[]);
+        let kept: Vec<Text> = held.iter().filter(|one| &***one != finalizer).cloned().collect();
+        if kept.is_empty() && pod.meta.deletion.is_some_and(|it| it.grace_seconds == 0) {
+            self.remove(id);
+            return Ok(Done { id: id.into(), rev: Rev::ZERO });
+        }
+        let mut next = pod.clone();
+        next.meta.finalizers = (!kept.is_empty()).then(|| kept.into());
         Ok(self.write(id, next))
     }
 }

@@ -2,8 +2,10 @@
 //! that every writer's changes are told alike.
 
 use crate::api::controller_revision::ControllerRevision;
+use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
+use crate::api::job::{Job, JobConditionKind};
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, ObjectName};
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
@@ -31,7 +33,12 @@ fn fact(verb: Verb, kind: Kind, meta: &Meta) -> Fact {
 
 /// Tells that an object was stored.
 pub(super) fn created<S: Told, T>(object: &S, effects: &mut Effects<T>) {
-    effects.fact(fact(Verb::Created, object.kind(), object.meta()));
+    let mut created = fact(Verb::Created, object.kind(), object.meta());
+    // Of the kinds that people apply, too, it is told who else made one.
+    if let Some(owner) = object.meta().owner.filter(|_| object.kind() == Kind::Job) {
+        created = created.saying(format!("made by a {}", owner.kind));
+    }
+    effects.fact(created);
 }
 
 /// Tells that an object is gone.
@@ -250,6 +257,49 @@ impl Told for DaemonSet {
     }
 }
 
+impl Told for Job {
+    fn kind(&self) -> Kind {
+        Kind::Job
+    }
+
+    fn tell<T>(&self, next: &Job, _store: &Store, effects: &mut Effects<T>) {
+        if self.is_suspended() != next.is_suspended() {
+            let verb = if next.is_suspended() { Verb::Suspended } else { Verb::Resumed };
+            effects.fact(fact(verb, Kind::Job, &next.meta));
+        } else if self.spec != next.spec {
+            effects.fact(fact(Verb::Changed, Kind::Job, &next.meta));
+        }
+        let counts = |job: &Job| {
+            let it = &job.status;
+            [it.active, it.ready.unwrap_or(0), it.terminating.unwrap_or(0), it.succeeded, it.failed]
+        };
+        if counts(self) != counts(next) {
+            let [active, ready, terminating, succeeded, failed] = counts(next).map(i64::from);
+            effects.fact(
+                fact(Verb::Status, Kind::Job, &next.meta)
+                    .with("active", active)
+                    .with("ready", ready)
+                    .with("terminating", terminating)
+                    .with("succeeded", succeeded)
+                    .with("failed", failed),
+            );
+        }
+        for (kind, verb) in [
+            (JobConditionKind::SuccessCriteriaMet, Verb::Completing),
+            (JobConditionKind::FailureTarget, Verb::Failing),
+            (JobConditionKind::Complete, Verb::Completed),
+            (JobConditionKind::Failed, Verb::Failed),
+        ] {
+            if self.status.holding(kind).is_none()
+                && let Some(it) = next.status.holding(kind)
+            {
+                let why = format!("{}: {}", it.reason, it.message);
+                effects.fact(fact(verb, Kind::Job, &next.meta).saying(why));
+            }
+        }
+    }
+}
+
 impl Told for EndpointSlice {
     fn kind(&self) -> Kind {
         Kind::EndpointSlice
@@ -301,6 +351,7 @@ told_plainly!(
     PriorityClass,
     PodDisruptionBudget,
     ControllerRevision,
+    CronJob,
     PersistentVolume,
     PersistentVolumeClaim,
     StorageClass,

@@ -2,8 +2,10 @@
 //! as it is.
 
 use crate::api::controller_revision::ControllerRevision;
+use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
+use crate::api::job::Job;
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
@@ -105,6 +107,26 @@ impl Parted for PodDisruptionBudget {
 
     fn spec_differs(&self, other: &PodDisruptionBudget) -> bool {
         self.written != other.written
+    }
+}
+
+impl Parted for Job {
+    fn take_status(&mut self, other: &Job) {
+        self.status = other.status.clone();
+    }
+
+    fn spec_differs(&self, other: &Job) -> bool {
+        self.spec != other.spec
+    }
+}
+
+impl Parted for CronJob {
+    fn take_status(&mut self, other: &CronJob) {
+        self.status = other.status.clone();
+    }
+
+    fn spec_differs(&self, other: &CronJob) -> bool {
+        self.spec != other.spec
     }
 }
 

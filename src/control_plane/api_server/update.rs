@@ -42,6 +42,8 @@ impl<T> Server<'_, T> {
                 self.update_as(id.typed(), *next, base, part)
             }
             Object::ControllerRevision(next) => self.update_as(id.typed(), *next, base, part),
+            Object::Job(next) => self.update_as(id.typed(), *next, base, part),
+            Object::CronJob(next) => self.update_as(id.typed(), *next, base, part),
             Object::PersistentVolume(next) => self.update_as(id.typed(), *next, base, part),
             Object::PersistentVolumeClaim(next) => self.update_as(id.typed(), *next, base, part),
             Object::StorageClass(next) => self.update_as(id.typed(), *next, base, part),

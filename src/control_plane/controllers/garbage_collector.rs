@@ -11,7 +11,9 @@
 //! ```
 
 use crate::api::controller_revision::ControllerRevision;
+use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
+use crate::api::job::Job;
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, Owner, RawId, Uid};
 use crate::api::object::Object;
@@ -86,6 +88,8 @@ fn look(item: Item, known: Known<'_>) -> Option<(Rev, Object)> {
             at(id, known, |one: ReplicaSet| Object::ReplicaSet(Box::new(one)))
         }
         Kind::Deployment => at(id, known, |one: Deployment| Object::Deployment(Box::new(one))),
+        Kind::Job => at(id, known, |one: Job| Object::Job(Box::new(one))),
+        Kind::CronJob => at(id, known, |one: CronJob| Object::CronJob(Box::new(one))),
         Kind::Service => at(id, known, |one: Service| Object::Service(Box::new(one))),
         Kind::EndpointSlice => {
             at(id, known, |one: EndpointSlice| Object::EndpointSlice(Box::new(one)))
@@ -108,6 +112,8 @@ fn owner_kind(kind: Kind) -> bool {
         Kind::Deployment
             | Kind::ReplicaSet
             | Kind::ReplicationController
+            | Kind::Job
+            | Kind::CronJob
             | Kind::Service
             | Kind::StatefulSet
             | Kind::DaemonSet
@@ -128,6 +134,14 @@ fn dependents(item: Item, uid: Uid, known: Known<'_>) -> Vec<Item> {
             let mut pods: Vec<Id<Pod>> = pods.copied().collect();
             pods.sort_by_key(|&pod| known.view.get(pod).map(|pod| pod.meta.uid));
             pods.into_iter().map(|pod| (Kind::Pod, pod.into())).collect()
+        }
+        Kind::Job => {
+            let pods = known.index.owners.pods(uid).iter();
+            pods.map(|&pod| (Kind::Pod, pod.into())).collect()
+        }
+        Kind::CronJob => {
+            let jobs = known.index.owners.jobs(uid).iter();
+            jobs.map(|&job| (Kind::Job, job.into())).collect()
         }
         Kind::Service => {
             let slices = known.index.owners.slices(uid).iter();

@@ -97,6 +97,7 @@ impl Index {
     /// Takes note of a change of a pod. `None` for `old`: it is new; for `new`: it is gone.
     pub fn pod(&mut self, change: &Change<'_, Pod>, view: &View<'_>) {
         let (id, new) = (change.id, change.new);
+        self.owners.pod(change);
         while self.rows.len() <= id.slot() {
             self.rows.push(NO_ROW);
         }

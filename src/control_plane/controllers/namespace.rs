@@ -12,8 +12,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::controller_revision::ControllerRevision;
+use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
+use crate::api::job::Job;
 use crate::api::kind::Kind;
 use crate::api::meta::RawId;
 use crate::api::misc::{Lease, Namespace, Other};
@@ -199,6 +201,8 @@ fn rest_of(namespace: &str, known: Known<'_>) -> Vec<(Kind, RawId)> {
     of::<StatefulSet>(namespace, known, |_| Kind::StatefulSet, &mut all);
     of::<DaemonSet>(namespace, known, |_| Kind::DaemonSet, &mut all);
     of::<ControllerRevision>(namespace, known, |_| Kind::ControllerRevision, &mut all);
+    of::<Job>(namespace, known, |_| Kind::Job, &mut all);
+    of::<CronJob>(namespace, known, |_| Kind::CronJob, &mut all);
     of::<PodDisruptionBudget>(namespace, known, |_| Kind::PodDisruptionBudget, &mut all);
     of::<PersistentVolumeClaim>(namespace, known, |_| Kind::PersistentVolumeClaim, &mut all);
     of::<Lease>(namespace, known, |_| Kind::Lease, &mut all);

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::api::kind::Kind;
 use crate::api::meta::RawId;
+use crate::api::name::Name;
 use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::{Phase, Pod, PodCondition};
@@ -41,7 +42,8 @@ pub struct PodGc {
     client: ClientId,
     cadence: Cadence,
     most_terminated: usize,
-    terminated: BTreeSet<Id<Pod>>,
+    /// Pods that are done, in the order in which they would go.
+    terminated: BTreeSet<Rank>,
     /// Pods without node that are being deleted.
     unplaced: BTreeSet<Id<Pod>>,
     /// Nodes that are gone, and when a round first missed them.
@@ -83,10 +85,16 @@ impl PodGc {
             }
         };
         let is = |test: fn(&Pod) -> bool| change.new.is_some_and(test);
-        if change.old.is_some_and(|old| old.status.phase.is_terminal())
-            || is(|pod| pod.status.phase.is_terminal())
-        {
-            note(&mut self.terminated, is(|pod| pod.status.phase.is_terminal()));
+        let rank = |pod: Option<&Pod>| {
+            let pod = pod.filter(|pod| pod.status.phase.is_terminal())?;
+            Some(Rank::of(change.id, pod))
+        };
+        let (old, new) = (rank(change.old), rank(change.new));
+        if old != new {
+            if let Some(old) = old {
+                self.terminated.remove(&old);
+            }
+            self.terminated.extend(new);
         }
         if change.old.is_none_or(|old| old.node.is_none()) {
             note(&mut self.unplaced, is(|pod| pod.node.is_none() && pod.meta.is_terminating()));
@@ -144,7 +152,7 @@ impl PodGc {
         if !self.line.is_empty() {
             return self.arm(fx);
         }
-        let mut found = self.beyond_limit(known);
+        let mut found = self.beyond_limit();
         let out = self.out_of_service.iter().flat_map(|&node| known.index.pods_on(node));
         let is_ending =
             |id: &&Id<Pod>| known.view.get(**id).is_some_and(|pod| pod.meta.is_terminating());
@@ -159,21 +167,9 @@ impl PodGc {
     }
 
     /// `gcTerminated`: evicted ones first, then the oldest.
-    fn beyond_limit(&self, known: Known<'_>) -> Vec<Id<Pod>> {
+    fn beyond_limit(&self) -> Vec<Id<Pod>> {
         let beyond = self.terminated.len().saturating_sub(self.most_terminated);
-        if beyond == 0 {
-            return Vec::new();
-        }
-        let pods = self.terminated.iter().filter_map(|&id| Some((id, known.view.get(id)?)));
-        let mut pods: Vec<(Id<Pod>, &Pod)> = pods.collect();
-        pods.sort_by(|(_, a), (_, b)| {
-            let stays =
-                |pod: &Pod| pod.status.reason.as_ref().is_none_or(|why| &*why.reason != "Evicted");
-            let created = |pod: &Pod| pod.meta.created.as_secs();
-            let old = created(a).cmp(&created(b));
-            stays(a).cmp(&stays(b)).then(old).then_with(|| a.meta.name.cmp(&b.meta.name))
-        });
-        pods.into_iter().take(beyond).map(|(id, _)| id).collect()
+        self.terminated.iter().take(beyond).map(|rank| rank.id).collect()
     }
 
     /// `gcOrphaned`.
@@ -231,6 +227,34 @@ impl PodGc {
         self.line.pop_front();
         self.next(known, fx);
         self.arm(fx);
+    }
+}
+
+/// Where a pod that is done stands in the line: evicted ones first, then the oldest.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Rank {
+    stays: Stays,
+    created_seconds: u64,
+    name: Name,
+    id: Id<Pod>,
+}
+
+/// Whether a pod that is done was told to leave its node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Stays {
+    No,
+    Yes,
+}
+
+impl Rank {
+    fn of(id: Id<Pod>, pod: &Pod) -> Rank {
+        let is_evicted = pod.status.reason.as_ref().is_some_and(|why| &*why.reason == "Evicted");
+        Rank {
+            stays: if is_evicted { Stays::No } else { Stays::Yes },
+            created_seconds: pod.meta.created.as_secs(),
+            name: pod.meta.name.clone(),
+            id,
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::{Clients, ControllerManager, Settings, Timer};
 use crate::api::controller_revision::ControllerRevision;
+use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
+use crate::api::job::Job;
 use crate::api::meta::{Labels, Meta, RawId};
 use crate::api::misc::Namespace;
 use crate::api::name::{Name, Text};
@@ -201,12 +203,15 @@ pub fn clients() -> Clients {
         volumes: ClientId(10),
         stateful_sets: ClientId(11),
         daemon_sets: ClientId(12),
+        jobs: ClientId(20),
+        cron_jobs: ClientId(21),
+        ttl_after_finished: ClientId(22),
     }
 }
 
 macro_rules! each_table {
     ($kind:ident, $body:expr) => {
-        each_table!(@ $kind, $body, Namespace, Node, StorageClass, PersistentVolume, PersistentVolumeClaim, Service, Deployment, ReplicaSet, StatefulSet, DaemonSet, ControllerRevision, Pod, EndpointSlice, Endpoints)
+        each_table!(@ $kind, $body, Namespace, Node, StorageClass, PersistentVolume, PersistentVolumeClaim, Service, Deployment, ReplicaSet, StatefulSet, DaemonSet, ControllerRevision, CronJob, Job, Pod, EndpointSlice, Endpoints)
     };
     (@ $kind:ident, $body:expr, $($table:ty),*) => {{
         $({

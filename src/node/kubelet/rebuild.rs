@@ -14,7 +14,7 @@ use crate::api::pod::{
 };
 use crate::base::Id;
 use crate::messages::app::Apps;
-use crate::messages::engine::Exit;
+use crate::messages::engine::{Exit, JobPart};
 use crate::messages::engine::{Listed, ListedPod, ListedState};
 use crate::messages::{Effects, Verb};
 use crate::node::NodeIndex;
@@ -33,6 +33,7 @@ pub(super) fn new_worker(
 ) -> Worker {
     let containers = object.spec.init_containers.len() + object.spec.containers.len();
     let index = object.meta.annotation(COMPLETION_INDEX);
+    let is_of_job = object.meta.owner.is_some_and(|owner| owner.kind == Kind::Job);
     let mut status = object.status.clone();
     // What the scheduler wrote is the scheduler's.
     for other in [PodCondition::PodScheduled, PodCondition::DisruptionTarget] {
@@ -45,7 +46,8 @@ pub(super) fn new_worker(
         name: ObjectName::of(Kind::Pod, &object.meta),
         spec: object.spec.clone(),
         apps,
-        completion_index: index.and_then(|index| index.parse().ok()),
+        job: (is_of_job || index.is_some())
+            .then(|| JobPart { index: index.and_then(|index| index.parse().ok()) }),
         cause: fx.cause(),
         stage: Stage::Active,
         ending: Ending::Finished,

@@ -208,7 +208,7 @@ impl Worker {
                 uid: self.uid,
                 spec: self.spec.clone(),
                 apps: self.apps.clone(),
-                completion_index: self.completion_index,
+                job: self.job,
             };
             self.step_op = self.ask(EngineAsk::RunPodSandbox(config), desk);
         } else {

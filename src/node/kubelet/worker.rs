@@ -14,7 +14,7 @@ use crate::api::pod::{
 };
 use crate::base::Id;
 use crate::messages::app::{App, Apps};
-use crate::messages::engine::Exit;
+use crate::messages::engine::{Exit, JobPart};
 use crate::node::NodeIndex;
 use crate::time::SimTime;
 
@@ -310,8 +310,8 @@ pub struct Worker {
     pub(super) name: ObjectName,
     pub(super) spec: Arc<PodSpec>,
     pub(super) apps: Apps,
-    /// The completion index of an Indexed Job's pod.
-    pub(super) completion_index: Option<u32>,
+    /// What it does of a Job, if it is a Job's pod.
+    pub(super) job: Option<JobPart>,
     /// The latest fact of this pod here: what timers' work comes from.
     pub(super) cause: u64,
     pub(super) stage: Stage,

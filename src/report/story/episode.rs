@@ -24,6 +24,8 @@ pub enum Mark {
     Scaled,
     /// ReplicaSets are made.
     SetsMade,
+    /// A CronJob's Jobs are made.
+    JobsMade,
     /// Pods are created.
     PodsMade,
     /// Pods are bound.
@@ -60,6 +62,14 @@ pub enum Mark {
     Served,
     /// A Deployment is as desired.
     Available,
+    /// Jobs are suspended.
+    JobSuspended,
+    /// Jobs go on.
+    JobResumed,
+    /// Jobs are complete.
+    JobCompleted,
+    /// Jobs fail.
+    JobFailed,
     /// Nothing is heard from nodes.
     NodeUnknown,
     /// Nodes say they are not ready.

@@ -164,6 +164,7 @@ impl Teller<'_> {
             (is_here(&by_sets), "the ReplicaSet controller"),
             (is_here(&[Mark::Applied(Kind::StatefulSet)]), "the StatefulSet controller"),
             (is_here(&[Mark::Applied(Kind::DaemonSet)]), "the DaemonSet controller"),
+            (is_here(&[Mark::Applied(Kind::Job), Mark::JobsMade]), "the Job controller"),
         ];
         let mut here = makers.into_iter().filter(|(is_here, _)| *is_here).map(|(_, name)| name);
         match (here.next(), here.next()) {
@@ -187,6 +188,7 @@ impl Teller<'_> {
                 list(&names, row.count)
             )),
             Mark::SetsMade => plain(sets(row)),
+            Mark::JobsMade => plain(format!("the CronJob controller makes Job {first}{through}")),
             Mark::PodsMade => plain(format!(
                 "{}: {first}{through}",
                 match (is_birth, row.count) {
@@ -266,6 +268,10 @@ impl Teller<'_> {
         match mark {
             Mark::Refused => bad(format!("refused: {first}: {said}")),
             Mark::Changed => plain(format!("the template of {} {first} is changed", kind_of(row))),
+            Mark::JobSuspended => plain(format!("Job {first} is suspended{through}")),
+            Mark::JobResumed => plain(format!("Job {first} goes on{through}")),
+            Mark::JobCompleted => Some((Tone::Good, format!("Job {first} is complete{through}"))),
+            Mark::JobFailed => bad(format!("Job {first} has failed: {said}{through}")),
             Mark::Scaled => plain(format!("{} {first} is scaled{through}", kind_of(row))),
             Mark::Restarted => plain(format!("a container starts again: {first}{on}{through}")),
             Mark::Exited if self.mark(Mark::Deleting).is_none() => {

@@ -4,7 +4,7 @@ use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec
 
 use super::spec;
 use crate::api::{
-    cron::{Layout, Schedule},
+    cron::{self, Layout, Schedule},
     validation::{
         field::{Errors, Path},
         meta::{Scope, validate_object_meta, validate_object_meta_update},
@@ -105,7 +105,7 @@ pub fn validate_schedule(
     }
 }
 
-/// Checks the form of a time zone's name; whether there is such a zone is not known here.
+/// Checks a time zone's name, and that there is such a zone.
 fn check_time_zone(zone: &str, path: &Path<'_>, errors: &mut Errors) {
     if zone.is_empty() {
         return errors.invalid(path, zone, "timeZone must be nil or non-empty string");
@@ -123,7 +123,10 @@ fn check_time_zone(zone: &str, path: &Path<'_>, errors: &mut Errors) {
     if zone.eq_ignore_ascii_case("Local") {
         let detail =
             "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
-        errors.invalid(path, zone, detail);
+        return errors.invalid(path, zone, detail);
+    }
+    if cron::zone(zone).is_none() {
+        errors.invalid(path, zone, format!("unknown time zone {zone}"));
     }
 }
 

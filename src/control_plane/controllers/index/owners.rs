@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::api::job::Job;
+use crate::api::kind::Kind;
 use crate::api::meta::Uid;
 use crate::api::name::Text;
+use crate::api::pod::Pod;
 use crate::api::service::EndpointSlice;
 use crate::api::workload::ReplicaSet;
 use crate::base::FastMap;
@@ -15,6 +18,9 @@ use crate::store::Change;
 pub struct Owners {
     sets: FastMap<Uid, Vec<Id<ReplicaSet>>>,
     slices: FastMap<Uid, Vec<Id<EndpointSlice>>>,
+    /// Pods of Jobs, oldest first.
+    pods: FastMap<Uid, Vec<Id<Pod>>>,
+    jobs: FastMap<Uid, Vec<Id<Job>>>,
     /// Sets without controller, by namespace.
     orphan_sets: BTreeMap<Text, BTreeSet<Id<ReplicaSet>>>,
 }
@@ -50,6 +56,30 @@ impl Owners {
     /// The slices whose owner has this uid, oldest first.
     pub fn slices(&self, owner: Uid) -> &[Id<EndpointSlice>] {
         self.slices.get(&owner).map_or(&[], Vec::as_slice)
+    }
+
+    /// The pods of the Job with this uid, oldest first.
+    pub fn pods(&self, owner: Uid) -> &[Id<Pod>] {
+        self.pods.get(&owner).map_or(&[], Vec::as_slice)
+    }
+
+    /// The Jobs whose controller has this uid, oldest first.
+    pub fn jobs(&self, owner: Uid) -> &[Id<Job>] {
+        self.jobs.get(&owner).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes note of a change of a pod.
+    pub(super) fn pod(&mut self, change: &Change<'_, Pod>) {
+        let owner = |pod: Option<&Pod>| {
+            pod?.meta.owner.filter(|owner| owner.kind == Kind::Job).map(|owner| owner.uid)
+        };
+        shift(&mut self.pods, change.id, owner(change.old), owner(change.new));
+    }
+
+    /// Takes note of a change of a Job.
+    pub fn job(&mut self, change: &Change<'_, Job>) {
+        let owner = |job: Option<&Job>| Some(job?.meta.owner?.uid);
+        shift(&mut self.jobs, change.id, owner(change.old), owner(change.new));
     }
 
     /// Sets of `namespace` that no controller owns.

@@ -78,10 +78,14 @@ impl SimulatedEngines {
         let Some(run) = app.and_then(|app| app.run.as_ref()) else {
             let init = sandbox.config.spec.init_containers.get(usize::from(container.index));
             let runs_out = init.is_some_and(|init| init.lifetime == Lifetime::Normal);
-            let lasts = if runs_out { self.settings.init_default } else { Delay::Never };
+            let lasts = match (init, sandbox.config.job) {
+                _ if runs_out => self.settings.init_default,
+                (None, Some(_)) => self.settings.job_default,
+                _ => Delay::Never,
+            };
             return ended(0, lasts.after(now, draw(RUN)));
         };
-        let code = run.exit_code_of(sandbox.config.completion_index);
+        let code = run.exit_code_of(sandbox.config.job.and_then(|job| job.index));
         let at = run.lasts.after(now, draw(RUN));
         ended(code, if self.hangs(sandbox, container, now) <= at { SimTime::MAX } else { at })
     }

@@ -48,6 +48,8 @@ pub struct EngineSettings {
     pub stop_default: Delay,
     /// How long an init container runs whose scenario says nothing; it ends well.
     pub init_default: Delay,
+    /// How long a container of a Job's pod runs whose scenario says nothing; it ends well.
+    pub job_default: Delay,
     /// From a program's start to its end if its port is taken.
     pub bind_failure: SimDuration,
 }
@@ -67,6 +69,7 @@ impl Default for EngineSettings {
             exit_shown: SimDuration::from_millis(31),
             stop_default: Delay::Takes(Distribution::Constant(SimDuration::from_millis(12))),
             init_default: Delay::Takes(Distribution::Constant(SimDuration::from_secs(1))),
+            job_default: Delay::Takes(Distribution::Constant(SimDuration::from_secs(10))),
             bind_failure: SimDuration::from_millis(10),
         }
     }
