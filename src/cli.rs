@@ -13,6 +13,7 @@ mod explain;
 mod folder;
 mod inputs;
 mod progress;
+mod replay;
 mod run;
 mod schedule;
 mod schema;

@@ -26,7 +26,7 @@ pub use driver::{Driver, InputLog, LoggedInput, Next, Virtual};
 pub use fact::{Fact, FactSink, NO_CAUSE, NoSink};
 pub use queue::{EventQueue, Order};
 pub use recurring::{Cadence, Fidelity, Recurring};
-pub use run::{Apart, Budgets, Engine, Halt, Outgoing, Run, Unwatched, Watch, run};
+pub use run::{Apart, Budgets, Engine, Halt, Outgoing, PULSE, Run, Unwatched, Watch, run};
 
 use crate::base::StableHasher;
 use crate::time::SimTime;

@@ -4,6 +4,8 @@
 //! each; what a run does never depends on how many there are. Refuses to know files and terminals.
 mod many;
 mod one;
+mod told;
 
 pub use many::{Link, Seeds, Test, Trouble, Verdict, many};
 pub use one::{Finished, Look, Progress, Task, run, run_task};
+pub use told::{Decided, decisions};

@@ -32,6 +32,7 @@ pub use assign::Assignment;
 pub use feature_gates::FeatureGates;
 pub use load::{API_VERSION, Loaded, Loader, Overrides, Wanted};
 pub use nodes::{Group, NODES_MAX};
+pub use values::letter_at;
 
 #[cfg(test)]
 mod tests;

@@ -297,6 +297,19 @@ pod default/web-65b8874d6b-lqdh2
   1:51.000  a container ends well  #107
   1:51.005  it has ended  #109
   1:51.011  it is gone  #110
+
+how the scheduler came to #17, from what it knew at 0:00.065
+
+default/web-65b8874d6b-lqdh2 -> n-0
+NODE  TOTAL  TaintToleration x3  NodeResourcesFit x1  PodTopologySpread x2  DynamicResources x2  \
+NodeResourcesBalancedAllocation x1  ImageLocality x1
+n-0     663         100 (raw 0)                   91           100 (raw 6)                    0  \
+72                 0
+n-1     663         100 (raw 0)                   91           100 (raw 6)                    0  \
+72                 0
+best total 663: n-0, n-1; n-0 is on top of the scheduler's heap of nodes
+1 node rejected:
+master-0  TaintToleration  node(s) had untolerated taint(s)  (UnschedulableAndUnresolvable)
 ";
 const NODE: &str = "\
 node n-0
@@ -363,4 +376,45 @@ fn pods_beyond_those_wanted_are_no_loss() {
         "a rollout that adds before it takes: {}",
         said.out
     );
+}
+
+/// Each decision that became a fact in the run of a scenario that comes along, with the table that tells
+/// how it came about. Returns how many there were.
+fn decisions(scenario: &str) -> usize {
+    let folder = TempDir::new().expect("a folder");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(scenario);
+    let path = path.to_string_lossy();
+    let said = wavetank(folder.path(), &["run", &path, "--out", "r", "-q"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    let mut pods: BTreeMap<String, Vec<serde_json::Value>> = BTreeMap::new();
+    for line in text(&folder, "timeline.jsonl").lines() {
+        let fact: serde_json::Value = serde_json::from_str(line).expect("a fact");
+        if fact["verb"] == "bound" || fact["verb"] == "unschedulable" {
+            let name = fact["object"].as_str().and_then(|it| it.strip_prefix("Pod/"));
+            pods.entry(name.expect("a pod").to_owned()).or_default().push(fact);
+        }
+    }
+    for (pod, facts) in &pods {
+        let said = wavetank(folder.path(), &["explain", "r", &format!("pod/{pod}")]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        for fact in facts {
+            let title = format!("how the scheduler came to #{}, ", fact["id"]);
+            let told = said.out.split(&title).nth(1).unwrap_or_else(|| panic!("{}", said.out));
+            let told = told.split("how the scheduler came to").next().expect("a table");
+            let head = told.lines().nth(2).expect("a title");
+            let wanted = match fact["node"].as_str() {
+                Some(node) => format!("-> {node}"),
+                None => fact["message"].as_str().expect("words").to_owned(),
+            };
+            let place = if fact["node"].is_null() { told } else { head };
+            assert!(place.contains(&wanted), "{pod}: no {wanted:?} in\n{told}");
+        }
+    }
+    pods.values().map(Vec::len).sum()
+}
+
+#[test]
+fn explain_tells_how_each_pod_was_placed() {
+    assert!(decisions("priority.yaml") >= 10);
+    assert!(decisions("anti-affinity.yaml") >= 10);
 }

@@ -7,8 +7,12 @@ use std::path::{Path, PathBuf};
 use super::args::ExplainArgs;
 use super::folder::RUN_SCHEMA;
 use super::inputs::words;
-use super::{Code, Failure, say};
-use crate::report::explain::{Question, Timeline, explain as answer};
+use super::progress::{self, Line};
+use super::{Code, Failure, replay, say};
+use crate::control_plane::scheduler::telling::Asked;
+use crate::report::explain::{Placing, Question, Timeline, explain as answer, placings};
+use crate::report::placement::explain_telling;
+use crate::runs::decisions;
 
 /// The timeline of a run folder.
 struct File {
@@ -43,7 +47,43 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<Code, Failure> {
     let mut timeline = File { path: run.join("timeline.jsonl") };
     let text = answer(&mut timeline, &summary, question.as_ref()).map_err(wrong)?;
     say(text.trim_end());
+    let Some(pod) = question.as_ref().and_then(Question::pod) else { return Ok(Code::Fine) };
+    let facts = placings(&mut timeline, &pod).map_err(wrong)?;
+    if facts.is_empty() {
+        return Ok(Code::Fine);
+    }
+    match decided(run, &pod, &facts) {
+        Ok(Some(text)) => say(format_args!("\n{}", text.trim_end())),
+        Ok(None) => return Err(Failure::said(Code::Interrupted)),
+        Err(why) => say(format_args!("\nhow the scheduler decided cannot be told: {why}")),
+    }
     Ok(Code::Fine)
+}
+
+/// How the scheduler came to each of its decisions about a pod, worked out by running the run again.
+/// Nothing where the user had enough.
+fn decided(run: &Path, pod: &Asked, facts: &[Placing]) -> Result<Option<String>, String> {
+    let plan = replay::plan(run)?;
+    let last = facts.last().map_or(0, |fact| fact.id);
+    let line = Line::new(false);
+    let found = decisions(&plan, pod, last, &progress::interrupt(), &mut |it| line.show(it));
+    line.clear();
+    let Some(found) = found else { return Ok(None) };
+    let name = format!("{}/{}", pod.namespace, pod.name);
+    let mut out = String::new();
+    for one in &found {
+        let is_same = |fact: &Placing| {
+            fact.id == one.fact && fact.node == one.node.as_ref().map(ToString::to_string)
+        };
+        if !facts.iter().any(is_same) {
+            return Err("run again, it goes another way: another version made this run".to_owned());
+        }
+        out += &explain_telling(&name, one.fact, &one.telling);
+    }
+    if out.is_empty() {
+        return Err("no scheduler worked it out: it was recorded".to_owned());
+    }
+    Ok(Some(out))
 }
 
 #[expect(clippy::disallowed_methods, reason = "cli reads the run folder")]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Failure;
 use crate::api::documents::Document;
 use crate::api::tree::{Node, Value};
-use crate::scenario::{API_VERSION, Loaded, Loader, Overrides};
+use crate::scenario::{API_VERSION, Loaded, Loader, Overrides, letter_at};
 
 /// What is read out of a folder, as by kubectl; each may be gzipped.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
@@ -118,7 +118,7 @@ fn applied_as(number: usize, path: &str) -> String {
     format!("applied/{}", kept_as(number, path))
 }
 
-/// A Scenario is kept with the names its files are kept under.
+/// A Scenario is kept with the names its files are kept under, and its nodes' names as texts.
 fn keep_document(keep: &mut dyn Keep, document: &Document<'_>) {
     if (document.api_version(), document.kind()) != (API_VERSION, "Scenario") {
         return keep.document(&document.node);
@@ -139,6 +139,18 @@ fn keep_document(keep: &mut dyn Keep, document: &Document<'_>) {
         match &mut apply.value {
             Value::List(items) => items.iter_mut().for_each(&mut rename),
             _ => rename(apply),
+        }
+    }
+    for at in 0.. {
+        let group = format!("spec.cluster.nodes[{at}]");
+        if node.at_path(&group).is_none() {
+            break;
+        }
+        for path in [format!("{group}.name"), format!("{group}.zone")] {
+            let Some(written) = node.at_path_mut(&path) else { continue };
+            if let (Value::Bool(_), Some(name)) = (&written.value, letter_at(document, &path)) {
+                written.value = Value::Text(name.into());
+            }
         }
     }
     keep.document(&node);

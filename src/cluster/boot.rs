@@ -34,7 +34,8 @@ use crate::control_plane::api_server::Shared;
 use crate::control_plane::controllers::cron_job::Calendar;
 use crate::control_plane::controllers::stateful_set::plan::MaxUnavailable;
 use crate::control_plane::controllers::{self, ControllerManager, history, persistent_volume};
-use crate::control_plane::scheduler::Scheduler;
+use crate::control_plane::scheduler::telling::Asked;
+use crate::control_plane::scheduler::{self, Scheduler};
 use crate::kernel::{FactSink, Fidelity, Kernel, NO_CAUSE, Order};
 use crate::luck::Luck;
 use crate::messages::{Call, Fact};
@@ -56,6 +57,16 @@ const CANDIDATE_LIMIT: RateLimit = RateLimit { qps: 20, burst: 30 };
 impl World {
     /// A cluster as `plan` says, at time zero. What happens at once is told to `sink`.
     pub fn new(plan: Arc<Plan>, order: Order, sink: &mut dyn FactSink<Fact>) -> World {
+        World::asked(plan, None, order, sink)
+    }
+
+    /// The same; its schedulers remember how they decide about a pod. Nothing else is different.
+    pub fn asked(
+        plan: Arc<Plan>,
+        about: Option<Asked>,
+        order: Order,
+        sink: &mut dyn FactSink<Fact>,
+    ) -> World {
         let luck = Luck::new(plan.seed);
         let profile = plan.profile.clone();
         let way = Way::new(plan.fidelity, profile.clone(), luck);
@@ -63,7 +74,10 @@ impl World {
         let user =
             clients.add(Owner::User, Place::Outside, hash_text("user"), rate(plan.clients.user));
         let settings = Settings {
-            scheduler: plan.scheduler.settings(),
+            scheduler: scheduler::Settings {
+                asked: about.map(Arc::new),
+                ..plan.scheduler.settings()
+            },
             controllers: controllers::Settings {
                 volumes: persistent_volume::Settings { provisioning: profile.provisioning },
                 max_unavailable: max_unavailable(&plan),

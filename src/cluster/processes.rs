@@ -20,6 +20,7 @@ use super::{Duty, World};
 use crate::base::hash::StableHasher;
 use crate::control_plane::controllers::{self, ControllerManager};
 use crate::control_plane::election::Election;
+use crate::control_plane::scheduler::telling::Telling;
 use crate::control_plane::scheduler::{self, Leading, Scheduler};
 use crate::kernel::{Kernel, NO_CAUSE};
 use crate::luck::Label;
@@ -175,6 +176,11 @@ impl World {
             kernel.schedule(when, cause, Event::Scheduler(at, life, timer));
         });
         self.buffers.scheduler = fx;
+    }
+
+    /// What schedulers remember of their decisions about the pod that is asked about; they forget it.
+    pub fn take_tellings(&mut self) -> Vec<Telling> {
+        self.schedulers.iter_mut().flat_map(|one| one.scheduler.take_tellings()).collect()
     }
 
     /// Lets a controller manager instance do something, and carries out what it wishes.

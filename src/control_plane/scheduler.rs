@@ -26,6 +26,7 @@ mod evictions;
 pub mod queue;
 pub mod recorded;
 mod shapes;
+pub mod telling;
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ use self::queue::hints::{ClusterEvent, NodeEvent, helps, own_change_helps};
 use self::queue::{Gates, Queue, Waiting};
 use self::recorded::Bindings;
 use self::shapes::Shapes;
+use self::telling::{Asked, Telling};
 use crate::api::meta::RawId;
 use crate::api::node::Node;
 use crate::api::pod::{Pod, PodSpec};
@@ -73,6 +75,8 @@ pub struct Settings {
     pub gates: algorithm::gates::Gates,
     /// Who decides.
     pub decider: Decider,
+    /// A pod whose decisions are remembered step by step, which takes far longer than to make them.
+    pub asked: Option<Arc<Asked>>,
 }
 
 impl Default for Settings {
@@ -85,6 +89,7 @@ impl Default for Settings {
             backoff: Backoff::default(),
             gates: algorithm::gates::Gates::default(),
             decider: Decider::Algorithm,
+            asked: None,
         }
     }
 }
@@ -141,6 +146,8 @@ pub struct Scheduler {
     claims: Claims,
     backoff_armed: Option<SimTime>,
     pool_armed: Option<SimTime>,
+    /// What it remembers of the pod that is asked about.
+    tellings: Vec<Telling>,
 }
 
 impl Scheduler {
@@ -163,6 +170,7 @@ impl Scheduler {
             claims: Claims::default(),
             backoff_armed: None,
             pool_armed: None,
+            tellings: Vec::new(),
         }
     }
 

@@ -17,7 +17,9 @@ pub use chain::chain;
 pub use question::Question;
 pub use row::Row;
 
-use question::Asked;
+use question::Subject;
+
+use crate::control_plane::scheduler::telling::Asked;
 
 /// Longest line of a timeline, in bytes.
 const LINE_MAX: u64 = 1 << 20;
@@ -46,9 +48,33 @@ pub fn explain(
     let asked = question.map(Question::asked);
     match asked {
         None => overview::tell(timeline, summary),
-        Some(Asked::Fact(number)) => fact(timeline, number),
-        Some(Asked::Object(object)) => kinds::tell(timeline, summary, &object),
+        Some(Subject::Fact(number)) => fact(timeline, number),
+        Some(Subject::Object(object)) => kinds::tell(timeline, summary, &object),
     }
+}
+
+/// A fact that says where a pod went, or that it went nowhere.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Placing {
+    /// Its number.
+    pub id: u64,
+    /// The node it was bound to.
+    pub node: Option<String>,
+}
+
+/// The facts about the placing of a pod, in order.
+///
+/// # Errors
+/// In words, as of [`explain`].
+pub fn placings(timeline: &mut dyn Timeline, pod: &Asked) -> Result<Vec<Placing>, String> {
+    let object = format!("Pod/{}/{}", pod.namespace, pod.name);
+    let mut found = Vec::new();
+    read(timeline, &mut |row| {
+        if row.object == object && ["bound", "unschedulable"].contains(&row.verb.as_str()) {
+            found.push(Placing { id: row.id, node: row.node });
+        }
+    })?;
+    Ok(found)
 }
 
 /// Reads all lines; returns their number.

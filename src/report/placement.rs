@@ -8,7 +8,7 @@ mod schema;
 mod text;
 
 pub use capacity::{capacity_json, capacity_text};
-pub use explain::explain;
+pub use explain::{explain, explain_telling};
 pub use json::json;
 pub use schema::schema;
 pub use text::text;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use crate::api::documents::Document;
 use crate::luck::Distribution;
 use crate::messages::app::Delay;
 use crate::time::SimDuration;
@@ -76,6 +77,11 @@ impl Word {
             }
         }
     }
+}
+
+/// A name of one letter that YAML took for a boolean, as it was written at `path`.
+pub fn letter_at(document: &Document<'_>, path: &str) -> Option<String> {
+    Word::Letter.text(document.line_from(path))
 }
 
 /// A DELAY: `1s`, `never`, `{uniform: [1s, 2s]}`, `{exponential: 1s}`, `{lognormal: {p50: 1s, p99: 3s}}`.

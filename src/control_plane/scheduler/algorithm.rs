@@ -11,7 +11,7 @@
 //! PreEnqueue  scheduler/queue: scheduling gates
 //! PreFilter   framework::pre_filter       narrows nodes (NodeAffinity), refuses at once
 //! Filter      framework::filter           in the order of framework::Plugin, first rejection counts
-//! PostFilter  diagnosis                   preemption: its words where nothing can be preempted
+//! PostFilter  preemption                  who could go, and the words where nobody can
 //! PreScore    each plugin's `pre_score`   whether it has anything to say
 //! Score       each plugin's `score`       raw
 //! Normalize   framework::normalized       0..=100, then the weight
@@ -22,9 +22,8 @@
 //! score; [`Algorithm::schedule`] answers the same from columns that remember, for each kind of
 //! request, what did not change. A property test holds them side by side.
 //!
-//! Not here yet: PodTopologySpread (also the system's default spreading over host names and zones
-//! for pods of Services and ReplicaSets), InterPodAffinity, the volume plugins, and preemption
-//! itself. A pod that asks for one of them is reported as not modelled when it is read.
+//! Not modelled: claims of devices (DynamicResources), and plugins behind gates that are off; what asks for
+//! them is named when it is read.
 pub mod batch;
 pub mod diagnosis;
 pub mod fast;

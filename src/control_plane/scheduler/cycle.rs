@@ -8,6 +8,7 @@ use super::algorithm::preemption::{Plan, Tour, Verdict};
 use super::algorithm::{Diagnosis, Plugin, PodShape, Profile, Question, Snapshot};
 use super::queue::hints::{ClusterEvent, helps};
 use super::queue::{Attempt, Waiting};
+use super::telling::{End, names_of};
 use super::{
     Decider, Leading, SCHEDULER_ERROR, STATUS_TAG, Scheduler, Timer, UNSCHEDULABLE, tag_of,
 };
@@ -63,6 +64,24 @@ enum Promise {
     Void,
     /// Room is made for the pod.
     Made(Box<Plan>),
+}
+
+impl Outcome {
+    /// What came of the decision, for people.
+    fn told(&self, view: &View<'_>) -> End {
+        let nowhere = match self {
+            Outcome::Node(node) => return End::Node(*node),
+            Outcome::Nowhere(nowhere) => nowhere,
+        };
+        let preempts = match &nowhere.promise {
+            Promise::Made(plan) => {
+                let victims = plan.chosen.victims.iter().map(|victim| victim.pod);
+                Some((plan.chosen.node, names_of(victims, view)))
+            }
+            Promise::Kept | Promise::Void => None,
+        };
+        End::Nowhere { message: nowhere.message.clone(), preempts }
+    }
 }
 
 impl Cycle {
@@ -121,18 +140,20 @@ impl Scheduler {
         }
         let at = self.profile_of(&pod.spec).unwrap_or(0);
         let snapshot = self.cache.settled();
-        let algorithm = &mut self.algorithms[at];
         let hint = match (turn, promised) {
-            (Some(turn), None) => algorithm.hint(snapshot, &shape, turn),
+            (Some(turn), None) => self.algorithms[at].hint(snapshot, &shape, turn),
             _ => None,
         };
+        let begun = self.begin_telling(pod, &shape, at, (promised, hint));
+        let snapshot = self.cache.settled();
+        let algorithm = &mut self.algorithms[at];
         let answer = algorithm.schedule_first(snapshot, &shape, promised.or(hint));
         if let (Some(turn), Ok(node)) = (turn, &answer) {
             algorithm.taken_here(snapshot, &shape, turn, hint, *node);
         }
         let start = self.algorithms[at].start();
         self.algorithms.iter_mut().for_each(|one| one.start_at(start));
-        match answer {
+        let outcome = match answer {
             Ok(node) => {
                 self.reserve_volumes(id, &shape, node);
                 self.cache.assume(id, node, &shape);
@@ -142,7 +163,11 @@ impl Scheduler {
                 let draw = self.luck.draw(PREEMPTION, pod.meta.uid.0, u64::from(attempt));
                 self.nowhere(at, shape, *diagnosis, promised, Tour::From(draw.u64()))
             }
+        };
+        if let Some(begun) = begun {
+            self.end_telling(*begun, at, (view.now, attempt), outcome.told(view));
         }
+        outcome
     }
 
     /// No node fits: asks whether room can be made.

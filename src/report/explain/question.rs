@@ -2,12 +2,14 @@
 
 use std::str::FromStr;
 
+use crate::control_plane::scheduler::telling::Asked;
+
 /// What somebody asked about.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Question(Asked);
+pub struct Question(Subject);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Asked {
+pub(super) enum Subject {
     /// An object as the timeline names it.
     Object(String),
     /// A fact.
@@ -15,8 +17,15 @@ pub(super) enum Asked {
 }
 
 impl Question {
-    pub(super) fn asked(&self) -> Asked {
+    pub(super) fn asked(&self) -> Subject {
         self.0.clone()
+    }
+
+    /// The pod, if it is one that is asked about.
+    pub fn pod(&self) -> Option<Asked> {
+        let Subject::Object(object) = &self.0 else { return None };
+        let (namespace, name) = object.strip_prefix("Pod/")?.split_once('/')?;
+        Some(Asked { namespace: namespace.into(), name: name.into() })
     }
 }
 
@@ -46,7 +55,7 @@ impl FromStr for Question {
         if let Some(number) = text.strip_prefix('#') {
             let number =
                 number.parse().map_err(|_| format!("{text}: expected a number after #"))?;
-            return Ok(Question(Asked::Fact(number)));
+            return Ok(Question(Subject::Fact(number)));
         }
         let form = || {
             format!(
@@ -67,7 +76,7 @@ impl FromStr for Question {
         if rest.iter().any(|part| part.is_empty()) {
             return Err(form());
         }
-        Ok(Question(Asked::Object(object)))
+        Ok(Question(Subject::Object(object)))
     }
 }
 
@@ -110,9 +119,9 @@ mod tests {
             ("client/shoppers", "Client/shoppers"),
         ] {
             let asked = text.parse::<Question>().expect(text).asked();
-            assert_eq!(asked, Asked::Object(object.to_owned()));
+            assert_eq!(asked, Subject::Object(object.to_owned()));
         }
-        assert_eq!("#12".parse::<Question>().expect("a fact").asked(), Asked::Fact(12));
+        assert_eq!("#12".parse::<Question>().expect("a fact").asked(), Subject::Fact(12));
         for wrong in ["web", "pod/", "node/a/b", "pod/a/b/c", "#x", "", "gizmo/a"] {
             assert!(wrong.parse::<Question>().is_err(), "{wrong}");
         }
