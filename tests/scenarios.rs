@@ -18,8 +18,9 @@ use wavetank::scenario::{Loader, Overrides};
 use wavetank::time::SimTime;
 
 const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
-/// Not run by themselves: measured by the benches, or to be given beside other manifests.
-const ASIDE: [&str; 2] = ["bench", "with"];
+/// Not run by themselves: measured by the benches, asked of `wavetank schedule`, or to be given beside
+/// other manifests.
+const ASIDE: [&str; 3] = ["bench", "schedule", "with"];
 /// The release manifest of <https://github.com/GoogleCloudPlatform/microservices-demo>.
 const BOUTIQUE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),

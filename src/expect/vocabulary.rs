@@ -79,6 +79,56 @@ pub enum Noun {
     Cluster,
 }
 
+/// Fields of a StatefulSet.
+const STATEFUL_SET: &[(&str, Field, Kind)] = &[
+    ("exists", Field::Exists, Kind::Flag),
+    ("desired", Field::Desired, Kind::Number),
+    ("replicas", Field::Replicas, Kind::Number),
+    ("updated", Field::Updated, Kind::Number),
+    ("ready", Field::Ready, Kind::Number),
+    ("available", Field::Available, Kind::Number),
+    ("converged", Field::Converged, Kind::Flag),
+];
+
+/// Fields of a DaemonSet, counted in nodes.
+const DAEMON_SET: &[(&str, Field, Kind)] = &[
+    ("exists", Field::Exists, Kind::Flag),
+    ("desired", Field::Desired, Kind::Number),
+    ("current", Field::Replicas, Kind::Number),
+    ("misscheduled", Field::Misscheduled, Kind::Number),
+    ("updated", Field::Updated, Kind::Number),
+    ("ready", Field::Ready, Kind::Number),
+    ("available", Field::Available, Kind::Number),
+    ("unavailable", Field::Unavailable, Kind::Number),
+    ("converged", Field::Converged, Kind::Flag),
+];
+
+/// Fields of a Job.
+const JOB: &[(&str, Field, Kind)] = &[
+    ("exists", Field::Exists, Kind::Flag),
+    ("desired", Field::Desired, Kind::Number),
+    ("active", Field::Active, Kind::Number),
+    ("ready", Field::Ready, Kind::Number),
+    ("terminating", Field::Terminating, Kind::Number),
+    ("succeeded", Field::Succeeded, Kind::Number),
+    ("failed", Field::Failed, Kind::Number),
+    ("suspended", Field::Suspended, Kind::Flag),
+    ("complete", Field::Complete, Kind::Flag),
+    ("has_failed", Field::HasFailed, Kind::Flag),
+    ("reason", Field::Reason, Kind::Word),
+    ("completed_indexes", Field::CompletedIndexes, Kind::Word),
+    ("failed_indexes", Field::FailedIndexes, Kind::Word),
+    ("converged", Field::Converged, Kind::Flag),
+];
+
+/// Fields of a CronJob.
+const CRON_JOB: &[(&str, Field, Kind)] = &[
+    ("exists", Field::Exists, Kind::Flag),
+    ("active", Field::Active, Kind::Number),
+    ("suspended", Field::Suspended, Kind::Flag),
+    ("last_schedule", Field::LastSchedule, Kind::Number),
+];
+
 impl Noun {
     /// Those that are called with a name or a selector.
     pub(super) const CALLED: [Noun; 11] = [
@@ -143,48 +193,10 @@ impl Noun {
                 ("terminating", F::Terminating, Number),
                 ("converged", F::Converged, Flag),
             ],
-            Noun::StatefulSet => &[
-                ("exists", F::Exists, Flag),
-                ("desired", F::Desired, Number),
-                ("replicas", F::Replicas, Number),
-                ("updated", F::Updated, Number),
-                ("ready", F::Ready, Number),
-                ("available", F::Available, Number),
-                ("converged", F::Converged, Flag),
-            ],
-            Noun::DaemonSet => &[
-                ("exists", F::Exists, Flag),
-                ("desired", F::Desired, Number),
-                ("current", F::Replicas, Number),
-                ("misscheduled", F::Misscheduled, Number),
-                ("updated", F::Updated, Number),
-                ("ready", F::Ready, Number),
-                ("available", F::Available, Number),
-                ("unavailable", F::Unavailable, Number),
-                ("converged", F::Converged, Flag),
-            ],
-            Noun::Job => &[
-                ("exists", F::Exists, Flag),
-                ("desired", F::Desired, Number),
-                ("active", F::Active, Number),
-                ("ready", F::Ready, Number),
-                ("terminating", F::Terminating, Number),
-                ("succeeded", F::Succeeded, Number),
-                ("failed", F::Failed, Number),
-                ("suspended", F::Suspended, Flag),
-                ("complete", F::Complete, Flag),
-                ("has_failed", F::HasFailed, Flag),
-                ("reason", F::Reason, Word),
-                ("completed_indexes", F::CompletedIndexes, Word),
-                ("failed_indexes", F::FailedIndexes, Word),
-                ("converged", F::Converged, Flag),
-            ],
-            Noun::CronJob => &[
-                ("exists", F::Exists, Flag),
-                ("active", F::Active, Number),
-                ("suspended", F::Suspended, Flag),
-                ("last_schedule", F::LastSchedule, Number),
-            ],
+            Noun::StatefulSet => STATEFUL_SET,
+            Noun::DaemonSet => DAEMON_SET,
+            Noun::Job => JOB,
+            Noun::CronJob => CRON_JOB,
             Noun::Service => &[("exists", F::Exists, Flag), ("endpoints", F::Endpoints, Number)],
             Noun::Node => &[
                 ("exists", F::Exists, Flag),
