@@ -158,3 +158,64 @@ fn another_policy_is_told_apart() {
     let scenario = scenario!("stateful-set-parallel").replace("Parallel", "OrderedReady");
     assert!(!compare("s4_statefulset_parallel", &scenario, 0.0, Naming::Own).is_empty());
 }
+
+/// What runs beside the Deployments of `node-lost.yaml` in s3_node_fail_1of3.
+const BESIDE: &str = "
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  serviceName: db
+  replicas: 3
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      tolerations:
+      - {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 10}
+      - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 10}
+      containers: [{name: c, image: 'app:v1', resources: {requests: {cpu: 100m}}}]
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent}
+spec:
+  selector: {matchLabels: {app: agent}}
+  template:
+    metadata: {labels: {app: agent}}
+    spec:
+      containers: [{name: c, image: 'app:v1', resources: {requests: {cpu: 100m}}}]
+";
+
+/// s3_node_fail_1of3: the StatefulSet's pod is marked when its toleration ends and is not made again before
+/// the node is back; the DaemonSet's pod is never marked, and its node is one where none is wanted meanwhile.
+#[test]
+fn sets_bear_a_lost_node_as_recorded() {
+    let scenario = scenario!("node-lost").to_owned() + BESIDE;
+    for seed in 1..=3 {
+        let (ours, _) = run(&scenario, seed);
+        let ours = ours.from(30.0);
+        let no_execute = ours.taint(Verb::Tainted, "unreachable:NoExecute");
+        let at = |object: &str, verb| ours.first_of(object, verb);
+        let marked = at("Pod/default/db-", Verb::Deleting);
+        super::assert_within("db marked", seed, marked - no_execute, (10.05, 10.11));
+        let gone = at("Pod/default/db-", Verb::Deleted);
+        super::assert_within("db gone", seed, gone - 395.0, (1.122, 1.122));
+        let again = at("Pod/default/db-", Verb::Created);
+        super::assert_within("db made again", seed, again - gone, (0.062, 0.075));
+        let agents = ours.0.iter().filter(|it| it.2.object.to_string().contains("/agent-"));
+        let mut agents = agents.filter(|it| it.2.object.kind == Kind::Pod);
+        assert!(agents.all(|it| it.2.verb != Verb::Deleting), "seed {seed}: an agent leaves");
+        let statuses = ours
+            .0
+            .iter()
+            .filter(|it| it.2.object.kind == Kind::DaemonSet && it.2.verb == Verb::Status);
+        let statuses: Vec<[i64; 3]> =
+            statuses.map(|it| [0, 2, 5].map(|value| it.2.values[value].1)).collect();
+        // Desired, misscheduled, available.
+        assert_eq!(statuses.first(), Some(&[2, 1, 2]), "seed {seed}: {statuses:?}");
+        assert_eq!(statuses.last(), Some(&[3, 0, 3]), "seed {seed}: {statuses:?}");
+    }
+}

@@ -22,7 +22,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::compact::derived::NodeSpecs;
 use crate::api::daemon_set::DaemonSet;
@@ -72,7 +72,7 @@ pub struct DaemonSets {
     backoffs: Backoffs,
     tasks: Vec<Option<Task>>,
     /// All DaemonSets there are.
-    all: BTreeMap<Id<DaemonSet>, Uid>,
+    all: BTreeSet<Id<DaemonSet>>,
     by_uid: FastMap<Uid, Id<DaemonSet>>,
     worked: FastMap<Id<DaemonSet>, Worked>,
 }
@@ -89,7 +89,7 @@ impl DaemonSets {
             written: OwnWrites::default(),
             backoffs: Backoffs::default(),
             tasks: vec![None; usize::from(settings.workers.max(1))],
-            all: BTreeMap::new(),
+            all: BTreeSet::new(),
             by_uid: FastMap::default(),
             worked: FastMap::default(),
         }
@@ -104,7 +104,7 @@ impl DaemonSets {
     pub fn daemon_set(&mut self, change: &Change<'_, DaemonSet>, fx: &mut Effects<Timer>) {
         match (change.old, change.new) {
             (_, Some(new)) => {
-                self.all.insert(change.id, new.meta.uid);
+                self.all.insert(change.id);
                 self.by_uid.insert(new.meta.uid, change.id);
             }
             (Some(old), None) => {
@@ -119,8 +119,8 @@ impl DaemonSets {
         self.queue.add(change.id, fx);
     }
 
-    /// A node changed: DaemonSets that now want a pod there and have none, or have one and want
-    /// none, need a sync (`syncNodeUpdate`).
+    /// A node changed: DaemonSets to which it stands otherwise than before need a sync (s3_node_fail_1of3:
+    /// as soon as its taint goes, a node counts as one that is to run a pod, which it has).
     pub fn node(&mut self, change: &Change<'_, Node>, known: Known<'_>, fx: &mut Effects<Timer>) {
         let Some(node) = change.new else {
             self.worked.values_mut().for_each(|worked| {
@@ -131,22 +131,16 @@ impl DaemonSets {
         if change.old.is_some_and(|old| !placement::matters(old, node)) {
             return;
         }
-        for (&id, &uid) in &self.all {
+        for &id in &self.all {
             let Some(set) = known.view.get(id) else { continue };
-            let fit = match self.worked.get_mut(&id) {
-                Some(worked) if worked.template == set.template.hash => {
-                    let tolerations = &worked.specs.spec().tolerations;
-                    let fit = placement::fit(&set.template.spec, tolerations, node);
-                    worked.fits.insert(change.id, fit);
-                    fit
-                }
-                // It has not been looked at with this template: its sync is on its way.
-                _ => continue,
+            // One that has not been looked at with this template has its sync on its way.
+            let worked = self.worked.get_mut(&id);
+            let Some(worked) = worked.filter(|it| it.template == set.template.hash) else {
+                continue;
             };
-            let is_mine =
-                |pod: &&Id<Pod>| known.view.get(**pod).is_some_and(|pod| pod.meta.is_owned_by(uid));
-            let has_pod = known.index.pods_on(change.id).iter().any(|pod| is_mine(&pod));
-            if (fit == Fit::Runs && !has_pod) || (fit == Fit::Never && has_pod) {
+            let tolerations = &worked.specs.spec().tolerations;
+            let fit = placement::fit(&set.template.spec, tolerations, node);
+            if worked.fits.insert(change.id, fit).unwrap_or(Fit::Never) != fit {
                 self.queue.add(id, fx);
             }
         }
@@ -202,7 +196,7 @@ impl DaemonSets {
         if pod.meta.owner.is_some() {
             return;
         }
-        for &id in self.all.keys() {
+        for &id in &self.all {
             let selects = known.view.get(id).is_some_and(|set| {
                 set.meta.namespace == pod.meta.namespace && set.selector.matches(&pod.meta.labels)
             });

@@ -377,3 +377,6 @@ pub fn completed(set: &StatefulSet, mut status: StatefulSetStatus) -> StatefulSe
     }
     status
 }
+
+#[cfg(test)]
+mod tests;
