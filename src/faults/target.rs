@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::api::daemon_set::DaemonSet;
+use crate::api::job::Job;
 use crate::api::kind::Kind;
 use crate::api::meta::Uid;
 use crate::api::name::Text;
@@ -238,6 +239,7 @@ impl Scene<'_> {
         let uid = match kind {
             Kind::StatefulSet => self.uid_of::<StatefulSet>(namespace, name),
             Kind::DaemonSet => self.uid_of::<DaemonSet>(namespace, name),
+            Kind::Job => self.uid_of::<Job>(namespace, name),
             _ => None,
         };
         if uid.is_some() {

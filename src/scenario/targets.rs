@@ -234,7 +234,8 @@ pub(super) fn pods(path: &str, claims: &mut Claims, judge: &mut Judge<'_, '_>) -
                 | Kind::ReplicaSet
                 | Kind::ReplicationController
                 | Kind::StatefulSet
-                | Kind::DaemonSet => {
+                | Kind::DaemonSet
+                | Kind::Job => {
                     let which = Which::Of(kind, namespace, name);
                     Some(Pods { which, count: Count::Some(1) })
                 }

@@ -333,6 +333,38 @@ fn the_same_input_gives_the_same_hash_and_another_seed_another() {
 }
 
 #[test]
+fn contradictory_jobs_and_schedules_that_are_none_are_refused_in_the_api_servers_words() {
+    let job = |spec: &str| {
+        let text = format!(
+            "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: j}}\nspec:\n  {spec}\n  template: \
+             {{spec: {{restartPolicy: OnFailure, containers: [{{name: c, image: i}}]}}}}\n"
+        );
+        findings(&text).join("\n")
+    };
+    let policy =
+        "podFailurePolicy: {rules: [{action: FailJob, onExitCodes: {operator: In, values: [1]}}]}";
+    assert!(job(policy).contains("only \"Never\" is supported when podFailurePolicy is specified"));
+    let success = "successPolicy: {rules: [{succeededCount: 1}]}";
+    assert!(job(success).contains("spec.successPolicy"), "{}", job(success));
+    assert!(job("backoffLimitPerIndex: 1").contains("spec.backoffLimitPerIndex"));
+    let cron = |line: &str| {
+        let text = format!(
+            "apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: c}}\nspec:\n  {line}\n  jobTemplate: \
+             {{spec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: c, image: i}}]}}}}}}}}\n"
+        );
+        findings(&text).join("\n")
+    };
+    let bad = cron("schedule: '61 * * * *'");
+    assert!(bad.contains("end of range (61) above maximum (59): 61"), "{bad}");
+    let nowhere = cron("schedule: '@daily'\n  timeZone: Mars/Olympus");
+    assert!(nowhere.contains("unknown time zone Mars/Olympus"), "{nowhere}");
+    let both = cron("schedule: 'TZ=UTC 0 0 * * *'");
+    assert!(both.contains("cannot use TZ or CRON_TZ in schedule"), "{both}");
+    // No day is the 31st of February: it is a schedule all the same, and never fires.
+    assert_eq!(cron("schedule: '0 0 31 2 *'"), "");
+}
+
+#[test]
 fn the_schema_names_the_fields_that_are_read() {
     // Every field of a full scenario is in the schema.
     fn walk(schema: &serde_json::Value, value: &serde_json::Value, path: &str) {

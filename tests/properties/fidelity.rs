@@ -13,7 +13,7 @@ use wavetank::messages::Verb;
 use wavetank::net::Ways;
 use wavetank::time::{SimDuration, SimTime};
 
-use super::rig::{assert_equal, cases, deployment, run, sets, shop, step};
+use super::rig::{assert_equal, batch, cases, deployment, run, sets, shop, step};
 
 /// When a fault strikes or ends: anywhere, or on a whole second, where monitors' passes and renewals of
 /// leaders that lead from the start fall.
@@ -76,7 +76,7 @@ pub fn cluster(seed: u64, mut steps: Vec<Step>) -> Plan {
          {{cpu: '4', memory: 8Gi}}}}]\n    controlPlane: {{masters: 3, apiServers: 2, etcd: 3, schedulers: 2, \
          controllerManagers: 2}}"
     );
-    let mut plan = shop(4, 2, &spec, &sets());
+    let mut plan = shop(4, 2, &spec, &(sets() + "---\n" + &batch()));
     steps.sort_by_key(|step| step.at);
     plan.steps = steps;
     plan

@@ -4,6 +4,9 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use wavetank::api::job::Job;
+use wavetank::api::kind::Kind;
+use wavetank::api::pod::Pod;
 use wavetank::cluster::World;
 use wavetank::cluster::invariants::Invariants;
 use wavetank::cluster::plan::{Act, End, Fault, Instance, Plan, Step};
@@ -11,7 +14,7 @@ use wavetank::kernel::{Engine, Order};
 use wavetank::time::{SimDuration, SimTime};
 
 use super::fidelity::{cluster, strike};
-use super::rig::{Facts, cases, sets, shop, step};
+use super::rig::{Facts, cases, job, load, sets, shop, step};
 
 /// Runs a plan and checks what must hold after each event.
 fn checked(plan: &Plan, order: Order) -> (World, Facts) {
@@ -86,6 +89,26 @@ proptest! {
         steps in proptest::collection::vec(kill(), 1..4),
     ) {
         converges(&small(masters, steps, seed), Order::Fifo, BOUND);
+    }
+
+    /// A pod of a Job is counted in two steps: whoever dies between them, it is counted once.
+    #[test]
+    fn a_job_counts_each_pod_once(
+        seed in 1..1000u64,
+        steps in proptest::collection::vec(kill(), 1..5),
+    ) {
+        let mut plan = small(1, steps, seed);
+        plan.objects.retain(|it| it.object.kind() == Kind::Namespace);
+        plan.objects.extend(load(&job(6, 3)).objects.into_iter().filter(|it| it.object.kind() == Kind::Job));
+        let (world, facts) = checked(&plan, Order::Fifo);
+        let last = || facts.around(facts.0.len().saturating_sub(1));
+        let id = world.store().find::<Job>("default", "sum").expect("the Job");
+        let status = &world.store().get(id).expect("the Job").status;
+        prop_assert!(status.end().is_some(), "{status:?} with {:?}:\n{}", plan.steps, last());
+        prop_assert_eq!((status.succeeded, status.failed), (6, 0));
+        prop_assert!(status.uncounted_succeeded.is_empty() && status.uncounted_failed.is_empty());
+        let held = world.store().table::<Pod>().iter().filter(|(_, pod)| pod.meta.finalizers.is_some());
+        prop_assert_eq!(held.count(), 0, "finalizers are left");
     }
 
     #[test]

@@ -45,6 +45,26 @@ pub fn sets() -> String {
     stateful + "---\n" + &of("DaemonSet", "agent", "")
 }
 
+/// A Job of five indexes, and a CronJob that starts each minute; what runs of them ends after 10 s.
+pub fn batch() -> String {
+    let pod = "template:\n        metadata: {labels: {app: batch}}\n        spec:\n          \
+               restartPolicy: Never\n          containers: [{name: c, image: batch}]\n";
+    format!(
+        "{}---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: tick}}\nspec:\n  \
+         schedule: '* * * * *'\n  jobTemplate:\n    spec:\n      ttlSecondsAfterFinished: 45\n      {pod}",
+        job(5, 2)
+    )
+}
+
+/// An Indexed Job.
+pub fn job(completions: u32, parallelism: u32) -> String {
+    format!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: sum}}\nspec:\n  completions: {completions}\n  \
+         parallelism: {parallelism}\n  completionMode: Indexed\n  template:\n    metadata: {{labels: \
+         {{app: sum}}}}\n    spec:\n      restartPolicy: Never\n      containers: [{{name: c, image: sum}}]\n"
+    )
+}
+
 /// So many cases of a property, the same each time; `PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask for
 /// others.
 pub fn cases(number: u32) -> ProptestConfig {

@@ -35,6 +35,8 @@ const KINDS: &[(&[&str], &str)] = &[
     (&["deployment", "deployments", "deploy"], "Deployment"),
     (&["replicaset", "replicasets", "rs"], "ReplicaSet"),
     (&["replicationcontroller", "replicationcontrollers", "rc"], "ReplicationController"),
+    (&["job", "jobs"], "Job"),
+    (&["cronjob", "cronjobs", "cj"], "CronJob"),
     (&["service", "services", "svc"], "Service"),
     (&["endpointslice", "endpointslices"], "EndpointSlice"),
     (&["lease", "leases"], "Lease"),

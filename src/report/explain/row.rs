@@ -152,6 +152,12 @@ impl Row {
                 format!("{at}{}", values.collect::<Vec<_>>().join(", "))
             }
             "available" => format!("{name} is as desired"),
+            "suspended" => format!("{name} is suspended"),
+            "resumed" => format!("{name} goes on"),
+            "completing" => format!("{name} has all it wants{colon}{said}"),
+            "completed" => format!("{name} is complete{colon}{said}"),
+            "failing" => format!("{name} is to fail{colon}{said}"),
+            "failed" => format!("{name} has failed{colon}{said}"),
             "endpoints" => {
                 let (ready, total) = (self.value("ready"), self.value("total"));
                 format!("{at}{ready} of {total} endpoints ready")
