@@ -14,6 +14,7 @@
 //! of kube-scheduler 1.36.2 that the tests compare with.
 
 mod capacity;
+mod changes;
 mod record;
 
 pub use capacity::{COPIES_MAX, Capacity, Stop};
@@ -231,6 +232,20 @@ impl Alone {
     /// What became of a pod.
     pub fn fate(&self, pod: Id<Pod>) -> Fate {
         self.pods[pod.slot()].fate
+    }
+
+    /// The pod of this `namespace/name`; of several the latest.
+    pub fn pod_named(&self, name: &str) -> Option<Id<Pod>> {
+        let (namespace, name) = name.split_once('/')?;
+        let is_it = |pod: &Pod| &*pod.meta.namespace == namespace && pod.meta.name == *name;
+        let at = self.pods.iter().rposition(|known| is_it(&known.pod))?;
+        Some(Id::from_parts(at as u32, 0))
+    }
+
+    /// The node of this name.
+    pub fn node_named(&self, name: &str) -> Option<Id<Node>> {
+        let at = self.nodes.iter().position(|node| node.meta.name == *name)?;
+        Some(Id::from_parts(at as u32, 0))
     }
 
     /// The attempts so far.

@@ -161,7 +161,7 @@ fn last(outcome: &Outcome) -> Json {
                 waiting.push(name);
             }
             Fate::Gated => gated.push(name),
-            Fate::Preempted => deleted.push(name),
+            Fate::Preempted | Fate::Deleted => deleted.push(name),
             Fate::Ended | Fate::Away => {}
         }
     }

@@ -24,6 +24,8 @@ pub enum Fate {
     Ignored,
     /// Another pod preempted it.
     Preempted,
+    /// Somebody deleted it.
+    Deleted,
     /// It had ended, or was on its way out before it had a node.
     Ended,
     /// It has not arrived yet.
