@@ -10,7 +10,6 @@ use super::intern::Interner;
 use super::{Compactor, unsigned};
 use crate::api::pod::{Lifetime, PodNetwork, PodSpec, PodTemplate, Preemption, Qos, RestartPolicy};
 use crate::api::quantity::{Format, Quantity};
-use crate::api::rules::affinity::PodAffinity;
 use crate::api::rules::ports::HostPort;
 use crate::api::rules::resources::{Amounts, QosClass, SumRules, counted, pod_requests, qos_class};
 use crate::api::rules::taints::{Comparison, Effect, Toleration};
@@ -154,6 +153,11 @@ impl Interner {
         let defaults = nonzero_defaults();
         let nonzero = SumRules { missing: Some(&defaults), ..SumRules::default() };
         let affinity = written.affinity.clone().unwrap_or_default();
+        let near = affinity.pod_affinity.unwrap_or_default();
+        let apart = affinity.pod_anti_affinity.unwrap_or_default();
+        let tolerations = written.tolerations.iter().flatten();
+        let gates = written.scheduling_gates.iter().flatten();
+        let readiness = written.readiness_gates.iter().flatten();
         let mut spec = PodSpec {
             init_containers,
             containers,
@@ -182,31 +186,16 @@ impl Interner {
                 .node_affinity
                 .map(|it| self.node_affinity(&it))
                 .unwrap_or_default(),
-            pod_affinity: affinity
-                .pod_affinity
-                .map(|it| PodAffinity {
-                    required: self
-                        .pod_terms(it.required_during_scheduling_ignored_during_execution),
-                    preferred: self
-                        .weighed_pod_terms(it.preferred_during_scheduling_ignored_during_execution),
-                })
-                .unwrap_or_default(),
-            pod_anti_affinity: affinity
-                .pod_anti_affinity
-                .map(|it| PodAffinity {
-                    required: self
-                        .pod_terms(it.required_during_scheduling_ignored_during_execution),
-                    preferred: self
-                        .weighed_pod_terms(it.preferred_during_scheduling_ignored_during_execution),
-                })
-                .unwrap_or_default(),
+            pod_affinity: self.between_pods(
+                near.required_during_scheduling_ignored_during_execution,
+                near.preferred_during_scheduling_ignored_during_execution,
+            ),
+            pod_anti_affinity: self.between_pods(
+                apart.required_during_scheduling_ignored_during_execution,
+                apart.preferred_during_scheduling_ignored_during_execution,
+            ),
             spread: self.spread(written.topology_spread_constraints.as_deref()),
-            tolerations: written
-                .tolerations
-                .iter()
-                .flatten()
-                .map(|it| toleration(self, it))
-                .collect(),
+            tolerations: tolerations.map(|it| toleration(self, it)).collect(),
             priority_class: self.optional(written.priority_class_name.as_deref()),
             priority: written.priority.unwrap_or(0),
             preemption: preemption(written.preemption_policy.as_deref()),
@@ -214,18 +203,8 @@ impl Interner {
                 Some(true) => PodNetwork::Host,
                 _ => PodNetwork::Own,
             },
-            scheduling_gates: written
-                .scheduling_gates
-                .iter()
-                .flatten()
-                .map(|it| self.text(&it.name))
-                .collect(),
-            readiness_gates: written
-                .readiness_gates
-                .iter()
-                .flatten()
-                .map(|it| self.text(&it.condition_type))
-                .collect(),
+            scheduling_gates: gates.map(|it| self.text(&it.name)).collect(),
+            readiness_gates: readiness.map(|it| self.text(&it.condition_type)).collect(),
             requests: counted(&pod_requests(&written, None, SumRules::default())),
             nonzero_requests: counted(&pod_requests(&written, None, nonzero)),
             qos: Qos::BestEffort,

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::intern::Interner;
 use crate::api::name::Text;
-use crate::api::rules::affinity::{NodeAffinity, PodTerm, Term};
+use crate::api::rules::affinity::{NodeAffinity, PodAffinity, PodTerm, Term};
 use crate::api::rules::selector::{Operator, Requirement, Selector};
 use crate::api::rules::spread::{InclusionPolicy, SpreadConstraint, WhenUnsatisfiable};
 
@@ -89,19 +89,19 @@ impl Interner {
         }
     }
 
-    pub(super) fn pod_terms(
+    /// Affinity or anti-affinity between pods.
+    pub(super) fn between_pods(
         &mut self,
-        written: Option<Vec<core::PodAffinityTerm>>,
-    ) -> Vec<PodTerm> {
-        written.iter().flatten().map(|it| self.pod_term(it)).collect()
-    }
-
-    pub(super) fn weighed_pod_terms(
-        &mut self,
-        written: Option<Vec<core::WeightedPodAffinityTerm>>,
-    ) -> Vec<(i32, PodTerm)> {
-        let terms = written.iter().flatten();
-        terms.map(|it| (it.weight, self.pod_term(&it.pod_affinity_term))).collect()
+        required: Option<Vec<core::PodAffinityTerm>>,
+        preferred: Option<Vec<core::WeightedPodAffinityTerm>>,
+    ) -> PodAffinity {
+        let (required, preferred) = (required.iter().flatten(), preferred.iter().flatten());
+        PodAffinity {
+            required: required.map(|it| self.pod_term(it)).collect(),
+            preferred: preferred
+                .map(|it| (it.weight, self.pod_term(&it.pod_affinity_term)))
+                .collect(),
+        }
     }
 
     pub(super) fn spread(

@@ -24,8 +24,11 @@ const KEPT_MAX: usize = 4096;
 /// Specs as merged, by the spec they came from and the labels that mattered: siblings share one.
 #[derive(Clone, Debug, Default)]
 pub struct Merges {
-    by_source: FastMap<(usize, Vec<Option<Text>>), (Arc<PodSpec>, Arc<PodSpec>)>,
+    by_source: FastMap<Source, (Arc<PodSpec>, Arc<PodSpec>)>,
 }
+
+/// Where a spec lies, which is kept as long as it is known here, and the labels' values.
+type Source = (usize, Vec<Option<Text>>);
 
 impl Merges {
     /// The spec of a pod with these labels: `spec` itself where there is nothing to merge.
@@ -154,6 +157,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "recorded cases lie in files")]
     fn cases(name: &str) -> Option<Value> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/scheduler-cases/cases/");
         let text = std::fs::read_to_string(format!("{folder}{name}.json"));
@@ -162,6 +166,7 @@ mod tests {
 
     /// The recorded cases say what the real create strategy made of each pod.
     #[test]
+    #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
     fn selectors_get_what_the_real_api_server_gave_them() {
         let mut compared = 0;
         for name in ["pod-affinity-matchlabelkeys", "spread-matchlabelkeys"] {

@@ -350,7 +350,7 @@ impl Alone {
 
     /// The clock goes on. Who backs off is not looked for meanwhile: the idle queue hands them out.
     fn tick(&mut self) {
-        self.now = self.now + TICK;
+        self.now += TICK;
     }
 
     fn cycle(&mut self, id: Id<Pod>, waiting: Waiting) {

@@ -59,6 +59,19 @@ impl NodeTree {
 mod tests {
     use super::*;
 
+    /// The example of the Kubernetes documentation (scheduler-perf-tuning): zones of nodes 1 to 4 and 5
+    /// to 6 are visited 1, 5, 2, 6, 3, 4.
+    #[test]
+    fn the_published_order_of_two_zones() {
+        let mut tree = NodeTree::default();
+        for (zone, node) in [("a", 1), ("a", 2), ("a", 3), ("a", 4), ("b", 5), ("b", 6)] {
+            tree.add(&("".into(), zone.into()), node);
+        }
+        let mut order = Vec::new();
+        tree.list_into(&mut order);
+        assert_eq!(order, [1, 5, 2, 6, 3, 4]);
+    }
+
     #[test]
     fn zones_take_turns_and_go_when_empty() {
         let zone = |name: &str| ("".into(), name.into());

@@ -75,7 +75,7 @@ fn some_node(at: u32, kind: u8) -> Node {
     let mut node = node(&format!("n{at}"), 1000 + 500 * i64::from(kind & 3));
     let zone = ["a", "b", "c", "c"][usize::from(kind >> 6)];
     let mut labels: Labels = [(ZONE_LABEL.into(), zone.into())].into();
-    if kind & 0b1100_0000 == 0b1000_0000 && at % 4 == 0 {
+    if kind & 0b1100_0000 == 0b1000_0000 && at.is_multiple_of(4) {
         labels.clear();
     }
     if at % 16 != 3 {

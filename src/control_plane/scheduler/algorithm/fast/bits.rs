@@ -38,12 +38,6 @@ impl Bits {
         self.words[at / WORD] &= !(1 << (at % WORD));
     }
 
-    /// Whether a number is in it.
-    #[inline]
-    pub fn has(&self, at: usize) -> bool {
-        self.words[at / WORD] >> (at % WORD) & 1 != 0
-    }
-
     /// The word of this place.
     #[inline]
     pub fn word(&self, at: usize) -> u64 {
