@@ -21,6 +21,10 @@
 //! score; [`Algorithm::schedule`] answers the same from columns and sums that follow what changes
 //! ([`fast`]). A property test holds them side by side. Equal pods in a row may skip the search
 //! ([`batch`]).
+//!
+//! Not modelled: claims of devices (DynamicResources), and plugins behind gates that are off; what asks
+//! for them is named when it is read.
+
 pub mod batch;
 pub mod diagnosis;
 pub mod fast;
