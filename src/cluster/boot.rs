@@ -25,7 +25,7 @@ use crate::api::meta::{self, RawId, Uid};
 use crate::api::name::Name;
 use crate::api::node::{Node, Tristate};
 use crate::api::object::Object;
-use crate::api::pod::Pod;
+use crate::api::pod::{Pod, RestartPolicy};
 use crate::api::stateful_set::StatefulSet;
 use crate::base::arena::Arena;
 use crate::base::hash::hash_text;
@@ -255,6 +255,12 @@ impl World {
             Object::Pod(mut pod) => {
                 if let Some(admitted) = store.get::<Pod>(id.typed()) {
                     pod.spec = admitted.spec.clone();
+                }
+                if pod.spec.restart_policy != RestartPolicy::Always
+                    && !pod.status.phase.is_terminal()
+                {
+                    // Its containers begin anew: one that may not be started again would count as lost.
+                    pod.status.containers = None;
                 }
                 back(store, id, *pod);
             }

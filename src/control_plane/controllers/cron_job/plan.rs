@@ -115,10 +115,12 @@ pub fn plan(
 /// Which of the children are active, or are no longer.
 fn follow(children: &[Child<'_>], plan: &mut Plan) {
     let Plan { status, said, .. } = plan;
-    for (_, job) in children {
+    for (id, job) in children {
         let listed = status.active.iter().position(|it| it.uid == job.meta.uid);
         match (listed, job.is_finished()) {
             (None, false) => said.push(Warning::UnexpectedJob),
+            // One out of a dump is listed by uid alone.
+            (Some(at), false) => status.active[at].at = (*id).into(),
             (Some(at), true) => {
                 status.active.remove(at);
                 said.push(Warning::SawCompletedJob);

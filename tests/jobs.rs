@@ -1,0 +1,129 @@
+//! Jobs and CronJobs in runs: out of a dump, deleted while they run, never due.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use wavetank::api::cron_job::CronJob;
+use wavetank::api::job::Job;
+use wavetank::api::pod::Pod;
+use wavetank::kernel::NoSink;
+use wavetank::runs::{self, Finished};
+use wavetank::scenario::{Loader, Overrides};
+use wavetank::store::Store;
+
+fn run(text: &str) -> Finished {
+    let mut loader = Loader::new(Overrides::default());
+    loader.read("in.yaml", text.as_bytes(), &mut |_| {});
+    let loaded = loader.finish();
+    assert!(!loaded.has_errors(), "{:?}", loaded.findings);
+    runs::run(Arc::new(loaded.plan), &mut NoSink, &AtomicBool::new(false), &mut |_| {})
+}
+
+fn job<'a>(store: &'a Store, name: &str) -> Option<&'a Job> {
+    store.find::<Job>("default", name).and_then(|id| store.get(id))
+}
+
+const SCENARIO: &str = "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {name: s}\n";
+
+/// A Job of two completions as `kubectl get -o yaml` gives it: one counted, one running.
+const DUMP: &str = r#"
+apiVersion: v1
+kind: Node
+metadata: {name: w, uid: n-1}
+status:
+  capacity: {cpu: "8", memory: 16Gi, pods: "110"}
+  allocatable: {cpu: "8", memory: 16Gi, pods: "110"}
+  conditions: [{type: Ready, status: "True"}]
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: often, namespace: default, uid: c-1}
+spec:
+  schedule: "*/2 * * * *"
+  concurrencyPolicy: Forbid
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: x}]}}}}
+status: {lastScheduleTime: "2026-01-01T00:00:00Z", active: [{kind: Job, name: often-1, namespace: default, uid: j-1}]}
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: often-1
+  namespace: default
+  uid: j-1
+  ownerReferences: [{apiVersion: batch/v1, kind: CronJob, name: often, uid: c-1, controller: true}]
+spec:
+  parallelism: 1
+  completions: 2
+  selector: {matchLabels: {batch.kubernetes.io/controller-uid: j-1}}
+  template:
+    metadata: {labels: {batch.kubernetes.io/controller-uid: j-1, job-name: often-1}}
+    spec: {restartPolicy: Never, containers: [{name: c, image: x}]}
+status: {startTime: "2026-01-01T00:00:00Z", active: 1, ready: 1, succeeded: 1, uncountedTerminatedPods: {}}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: often-1-abcde
+  namespace: default
+  uid: p-1
+  finalizers: [batch.kubernetes.io/job-tracking]
+  labels: {batch.kubernetes.io/controller-uid: j-1, job-name: often-1}
+  ownerReferences: [{apiVersion: batch/v1, kind: Job, name: often-1, uid: j-1, controller: true}]
+spec: {restartPolicy: Never, nodeName: w, containers: [{name: c, image: x}]}
+status:
+  phase: Running
+  conditions: [{type: Ready, status: "True"}, {type: PodScheduled, status: "True"}]
+  containerStatuses:
+  - {name: c, ready: true, started: true, restartCount: 0, image: x, imageID: "", state: {running: {startedAt: "2026-01-01T00:00:00Z"}}}
+"#;
+
+#[test]
+fn a_job_out_of_a_dump_goes_on_and_its_cron_job_with_it() {
+    let finished = run(&format!("{SCENARIO}spec: {{duration: 5m}}\n---\n{DUMP}"));
+    let store = finished.world.store();
+    let status = &job(store, "often-1").expect("the Job").status;
+    assert!(status.end().is_some(), "{status:?}");
+    assert_eq!(
+        (status.succeeded, status.failed),
+        (2, 0),
+        "what was counted stays, what ran is counted"
+    );
+    let cron = store.table::<CronJob>().iter().next().expect("the CronJob").1;
+    assert_eq!(cron.status.last_schedule.map(|at| at.as_secs()), Some(240));
+    assert_eq!(store.table::<Job>().iter().count(), 3, "and one each at 2 and 4 minutes");
+    assert!(store.table::<Pod>().iter().all(|(_, pod)| pod.meta.finalizers.is_none()));
+}
+
+const SWEEP: &str = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: sweep}\nspec:\n  parallelism: 3\n  \
+    completions: 3\n  template:\n    metadata: {labels: {app: sweep}}\n    spec:\n      restartPolicy: Never\n      \
+    containers: [{name: c, image: x}]\n";
+
+#[test]
+fn a_job_deleted_while_it_runs_takes_its_pods_along() {
+    let spec = "spec:\n  duration: 2m\n  apps: [{match: {labels: {app: sweep}}, run: {for: 10m}}]\n  timeline:\n  \
+                - {at: 30s, delete: job/sweep}\n";
+    let finished = run(&format!("{SCENARIO}{spec}---\n{SWEEP}"));
+    let store = finished.world.store();
+    assert!(job(store, "sweep").is_none());
+    assert_eq!(store.table::<Pod>().iter().count(), 0, "no finalizer holds a pod up");
+}
+
+#[test]
+fn a_schedule_that_never_comes_starts_nothing_and_costs_nothing() {
+    let cron = |schedule: &str| {
+        format!(
+            "apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: c}}\nspec:\n  schedule: '{schedule}'\n  \
+             jobTemplate: {{spec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: c, image: x}}]}}}}}}}}\n"
+        )
+    };
+    let events = |schedule: &str, span: &str| {
+        let finished =
+            run(&format!("{SCENARIO}spec: {{duration: {span}}}\n---\n{}", cron(schedule)));
+        assert_eq!(finished.world.store().table::<Job>().iter().count(), 0);
+        wavetank::kernel::Engine::events(&finished.world)
+    };
+    // The 31st of February, and a day that is far away.
+    for schedule in ["0 0 31 2 *", "0 0 1 7 *"] {
+        assert_eq!(events(schedule, "1h"), events(schedule, "48h"), "{schedule}");
+    }
+}
