@@ -78,6 +78,7 @@ fn most_pods(ours: &Timeline) -> i64 {
 }
 
 /// Compares and prints a table; returns what differs.
+#[expect(clippy::print_stdout, reason = "the table is read by people")]
 fn compare(recording: &str, scenario: &str, from: f64, naming: Naming) -> Vec<String> {
     let recorded = rows(recording);
     let mut wrong = Vec::new();
