@@ -59,12 +59,12 @@ impl Diagnosis {
             return "no nodes available to schedule pods".into();
         }
         let mut text = format!("0/{} nodes are available:", self.nodes);
-        let counts = self.rejected.counts();
+        let counts: SmallVec<[(Rejection, u32); 4]> = self.rejected.counts().collect();
         match &self.refused {
             Some(refusal) => text.push_str(&format!(" {}.", refusal.words)),
-            None => text.push_str(&format!(" {}.", self.histogram(counts, pod))),
+            None => text.push_str(&format!(" {}.", self.histogram(&counts, pod))),
         }
-        let after = self.post_filter(counts, pod, profile);
+        let after = self.post_filter(&counts, pod, profile);
         if !after.is_empty() {
             text.push(' ');
             text.push_str(&after);

@@ -305,11 +305,16 @@ impl Algorithm {
 /// Why no node will do, after all were looked at from place `from` on.
 fn diagnosis(q: Question<'_>, known: &Recollection<'_>, from: usize) -> Box<Diagnosis> {
     let order = q.snapshot.order();
-    let mut rejected = Rejected::with_capacity(order.len());
-    for step in 0..order.len() {
-        let place = (from + step) % order.len();
-        if let Some(rejection) = known.worked_out(q, place, order[place]) {
-            rejected.push(q.snapshot.id(order[place]), rejection);
+    let from = from % order.len();
+    let places = (from..order.len()).chain(0..from);
+    let mut rejected = Rejected::numbered(known.base.verdicts(), order.len());
+    let is_open = known.is_open(q);
+    for place in places {
+        let slot = order[place];
+        if is_open {
+            rejected.push_numbered(q.snapshot.id(slot), known.base.verdict(place));
+        } else if let Some(rejection) = known.worked_out(q, place, slot) {
+            rejected.push(q.snapshot.id(slot), rejection);
         }
     }
     Box::new(Diagnosis { nodes: order.len(), rejected, ..Diagnosis::default() })

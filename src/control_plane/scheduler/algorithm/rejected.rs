@@ -9,16 +9,24 @@ use crate::base::id::Id;
 /// Nodes with their rejections, in the order in which they were looked at.
 #[derive(Clone, Default, Debug)]
 pub struct Rejected {
-    /// What was said, with how many nodes it was said of, in order of appearance.
+    /// What may be said, with how many nodes it was said of.
     said: SmallVec<[(Rejection, u32); 4]>,
     /// Nodes with the number of what was said of each.
     nodes: Vec<(Id<Node>, u32)>,
 }
 
 impl Rejected {
-    /// None yet, with room for so many.
-    pub(super) fn with_capacity(nodes: usize) -> Rejected {
-        Rejected { said: SmallVec::new(), nodes: Vec::with_capacity(nodes) }
+    /// None yet, with room for so many; these rejections have the numbers of their places.
+    pub(super) fn numbered(rejections: &[Rejection], nodes: usize) -> Rejected {
+        let said = rejections.iter().map(|rejection| (*rejection, 0)).collect();
+        Rejected { said, nodes: Vec::with_capacity(nodes) }
+    }
+
+    /// Another node is rejected, with the rejection of this number.
+    #[inline]
+    pub(super) fn push_numbered(&mut self, node: Id<Node>, number: u32) {
+        self.said[number as usize].1 += 1;
+        self.nodes.push((node, number));
     }
 
     /// Another node is rejected.
@@ -53,14 +61,14 @@ impl Rejected {
     }
 
     /// How many nodes were rejected how.
-    pub fn counts(&self) -> &[(Rejection, u32)] {
-        &self.said
+    pub fn counts(&self) -> impl Iterator<Item = (Rejection, u32)> + '_ {
+        self.said.iter().copied().filter(|(_, nodes)| *nodes > 0)
     }
 
     /// The plugins that rejected any.
     pub fn plugins(&self) -> PluginSet {
         let mut plugins = PluginSet::EMPTY;
-        self.said.iter().for_each(|(rejection, _)| plugins.insert(rejection.plugin));
+        self.counts().for_each(|(rejection, _)| plugins.insert(rejection.plugin));
         plugins
     }
 

@@ -161,6 +161,17 @@ impl Base {
         &self.cells[place]
     }
 
+    /// All rejections met so far: the numbers of [`Base::verdict`].
+    pub fn verdicts(&self) -> &[Rejection] {
+        &self.verdicts
+    }
+
+    /// The number of the rejection of the node at a place that was worked out and will not do.
+    #[inline]
+    pub fn verdict(&self, place: usize) -> u32 {
+        self.cells[place].verdict
+    }
+
     /// Why the node at a place that was worked out is rejected, if it is.
     pub fn rejection(&self, place: usize) -> Option<Rejection> {
         self.verdicts.get(self.cells[place].verdict as usize).copied()
