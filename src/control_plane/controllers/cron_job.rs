@@ -56,6 +56,13 @@ impl Calendar {
     }
 }
 
+/// A schedule as read, and the spec it is of.
+#[derive(Clone, Debug)]
+struct Read {
+    spec: Arc<CronJobSpec>,
+    schedule: Arc<Result<Clocked, Unusable>>,
+}
+
 /// The controller.
 #[derive(Clone, Debug)]
 pub struct CronJobs {
@@ -63,8 +70,7 @@ pub struct CronJobs {
     calendar: Calendar,
     pub(super) queue: Queue<CronJob>,
     pub(super) events: Events,
-    /// Schedules as read, by the spec they are of.
-    read: FastMap<Id<CronJob>, (Arc<CronJobSpec>, Arc<Result<Clocked, Unusable>>)>,
+    read: FastMap<Id<CronJob>, Read>,
     tasks: Vec<Option<Task>>,
 }
 
@@ -115,14 +121,14 @@ impl CronJobs {
     }
 
     fn schedule(&mut self, id: Id<CronJob>, job: &CronJob) -> Arc<Result<Clocked, Unusable>> {
-        if let Some((spec, schedule)) = self.read.get(&id)
-            && Arc::ptr_eq(spec, &job.spec)
+        if let Some(read) = self.read.get(&id)
+            && Arc::ptr_eq(&read.spec, &job.spec)
         {
-            return schedule.clone();
+            return read.schedule.clone();
         }
         let spec = &job.spec;
         let schedule = Arc::new(Clocked::read(&spec.schedule, spec.time_zone.as_deref()));
-        self.read.insert(id, (spec.clone(), schedule.clone()));
+        self.read.insert(id, Read { spec: spec.clone(), schedule: schedule.clone() });
         schedule
     }
 }

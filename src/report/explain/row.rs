@@ -152,12 +152,6 @@ impl Row {
                 format!("{at}{}", values.collect::<Vec<_>>().join(", "))
             }
             "available" => format!("{name} is as desired"),
-            "suspended" => format!("{name} is suspended"),
-            "resumed" => format!("{name} goes on"),
-            "completing" => format!("{name} has all it wants{colon}{said}"),
-            "completed" => format!("{name} is complete{colon}{said}"),
-            "failing" => format!("{name} is to fail{colon}{said}"),
-            "failed" => format!("{name} has failed{colon}{said}"),
             "endpoints" => {
                 let (ready, total) = (self.value("ready"), self.value("total"));
                 format!("{at}{ready} of {total} endpoints ready")
@@ -182,7 +176,21 @@ impl Row {
                 format!("{at}{} requests, {} answered well", self.value("sent"), self.value("ok"))
             }
             "request-failed" => format!("a request of {name} fails{colon}{said}"),
-            other => format!("{name}: {other}{colon}{said}"),
+            other => format!("{name}{}{colon}{said}", of_job(other)),
         }
     }
+}
+
+/// What only Jobs go through; any other verb as it is.
+fn of_job(verb: &str) -> String {
+    let words = match verb {
+        "suspended" => "is suspended",
+        "resumed" => "goes on",
+        "completing" => "has all it wants",
+        "completed" => "is complete",
+        "failing" => "is to fail",
+        "failed" => "has failed",
+        other => return format!(": {other}"),
+    };
+    format!(" {words}")
 }
