@@ -16,7 +16,7 @@ pub use metrics::Metrics;
 pub use recorder::Recorder;
 pub use summary::{
     ExpectationRow, NodeCounts, Outcome, PodCounts, RequestCounts, SUMMARY_SCHEMA, ServiceRow,
-    Summary, WorkloadRow,
+    Summary, WorkloadRow, unserved,
 };
 pub use timeline::{TIMELINE_SCHEMA, write_row};
 

@@ -462,6 +462,49 @@ fn schedule_refuses_what_it_cannot_place_by() {
 }
 
 #[test]
+fn schedule_tells_scores_totals_and_what_plays_no_part() {
+    let claims = "resourceClaims: [{name: g, resourceClaimName: g}]";
+    let folder = folder(&[("in.yaml", &to_place(&[("p", "priority: 0"), ("q", claims)]))]);
+    let said = wavetank(folder.path(), &["schedule", "in.yaml"]);
+    assert!(said.out.starts_with("POD        NODE  SCORE\n"), "{}", said.out);
+    let named = "warning: Pod resourceClaims: accepted, not modelled (1 object)";
+    assert!(said.err.contains(named), "{}", said.err);
+    let quiet = wavetank(folder.path(), &["schedule", "in.yaml", "-q"]);
+    assert_eq!((&*quiet.out, &*quiet.err), ("2 of 2 pods placed\n", ""));
+}
+
+#[test]
+fn a_volume_that_was_just_applied_can_be_claimed() {
+    let text = to_place(&[("p", "volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]")])
+        + "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: pv}\nspec: {capacity: {storage: 10Gi}, \
+           accessModes: [ReadWriteOnce], storageClassName: local, hostPath: {path: /x}}\n---\n\
+           apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: local}\n\
+           provisioner: kubernetes.io/no-provisioner\nvolumeBindingMode: WaitForFirstConsumer\n---\n\
+           apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data, namespace: default}\nspec: \
+           {accessModes: [ReadWriteOnce], storageClassName: local, resources: {requests: {storage: 5Gi}}}\n";
+    let imported = text.replace("metadata: {name: pv}", "metadata: {name: pv, uid: abc}");
+    let folder = folder(&[("applied.yaml", &text), ("imported.yaml", &imported)]);
+    for (file, words) in [
+        ("applied.yaml", "1 of 1 pod placed"),
+        ("imported.yaml", "2 node(s) didn't find available persistent volumes to bind"),
+    ] {
+        let said = wavetank(folder.path(), &["schedule", file]);
+        assert!(said.out.contains(words), "{file}: {}{}", said.out, said.err);
+    }
+}
+
+#[test]
+fn pods_of_a_template_with_limits_request_as_much() {
+    let text = deployment("3", "web", "resources: {limits: {cpu: '1'}}");
+    let folder = folder(&[("in.yaml", &text)]);
+    let more = ["in.yaml", "--nodes", "1x2,4Gi"];
+    let scheduled = wavetank(folder.path(), &[&["schedule"], &more[..]].concat());
+    assert!(scheduled.out.contains("2 of 3 pods placed, 1 pending"), "{}", scheduled.out);
+    let ran = wavetank(folder.path(), &[&["run"], &more[..], &["--until", "1m"]].concat());
+    assert!(ran.out.contains("2 running, 2 ready, 1 pending"), "{}", ran.out);
+}
+
+#[test]
 fn capacity_counts_copies_until_something_runs_out() {
     let copy = "apiVersion: v1\nkind: Pod\nmetadata: {name: probe}\nspec:\n  containers:\n  \
                 - {name: c, image: 'a:1', resources: {requests: {cpu: 500m}}}\n";

@@ -8,6 +8,7 @@
 //! taken with its status. A run's time has no past, so every instant in it becomes the start of the
 //! run; a pod on its way out has its whole grace period before it.
 mod container;
+mod created;
 mod daemon_set;
 pub mod derived;
 mod disruption;

@@ -15,7 +15,7 @@ use crate::api::name::Text;
 use crate::kernel::{Engine, FactSink, Halt};
 use crate::messages::Fact;
 use crate::record::metrics::write_csv;
-use crate::record::{Counts, Json, Metrics, Outcome, Recorder, Summary};
+use crate::record::{Counts, Json, Metrics, Outcome, Recorder, Summary, unserved};
 use crate::report::pictures;
 use crate::report::{self, Chronicle, Page, Paint, Stop, Story, page, story, verdict};
 use crate::runs::{self, Finished, Progress, Task};
@@ -46,7 +46,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
         simulate(&loaded, &folder, &interrupt, args, &machine)?;
     let summary = summary(&loaded, &finished, &counts, &metrics);
     if !args.input.quiet {
-        silent(&metrics).for_each(|warning| complain(format_args!("warning: {warning}")));
+        let strangers = unserved(&loaded.plan, finished.world.store());
+        let warnings = silent(&metrics).chain(strangers);
+        warnings.for_each(|warning| complain(format_args!("warning: {warning}")));
     }
     let stop = if finished.halt == Halt::Interrupted { Stop::Interrupted } else { Stop::End };
     let lines = chronicle.lines();

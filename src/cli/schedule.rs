@@ -2,19 +2,24 @@
 
 use super::args::{ArrivalArg, Format, ScheduleArgs, TieBreak, WayArg};
 use super::inputs::{self, KeepNothing, open_file, words};
-use super::{Code, Failure, print_findings, say};
+use super::{Code, Failure, complain, counted, print_findings, say};
+use crate::api::compact::Notes;
 use crate::control_plane::scheduler::alone::{
     Alone, Arrival, COPIES_MAX, Detail, Outcome, Settings, Ties, Way,
 };
 use crate::record::Json;
-use crate::report::placement::{capacity_json, capacity_text, explain, json, text};
+use crate::report::placement::{capacity_json, capacity_text, explain, json, text, totals};
 use crate::scenario::Loader;
 use crate::scenario::placement::Loaded;
+
+/// Nodes times pods up to which scores are told unasked: working them out takes no time to speak of.
+const SMALL: usize = 20_000;
 
 pub(super) fn schedule(args: &ScheduleArgs) -> Result<Code, Failure> {
     let loaded = load(args)?;
     if !args.input.quiet || loaded.has_errors() {
         print_findings(&loaded.findings);
+        tell_notes(&loaded.notes);
     }
     if loaded.has_errors() {
         return Err(Failure::said(Code::Input));
@@ -60,7 +65,9 @@ fn load(args: &ScheduleArgs) -> Result<Loaded, Failure> {
 }
 
 fn settings(args: &ScheduleArgs, loaded: &Loaded) -> Settings {
-    let tells = args.explain.is_some() || args.input.output == Format::Json;
+    let (nodes, pods) = (loaded.given.nodes.len(), loaded.given.pods.len());
+    let is_small = args.input.output == Format::Text && nodes * pods <= SMALL;
+    let tells = args.explain.is_some() || args.input.output == Format::Json || is_small;
     Settings {
         profiles: loaded.scheduler.profiles.clone(),
         backoff: loaded.scheduler.backoff,
@@ -100,8 +107,17 @@ fn tell(args: &ScheduleArgs, outcome: &Outcome) -> Result<(), Failure> {
         }
         say("");
     }
-    if !args.input.quiet {
-        say(text(outcome).trim_end());
+    match args.input.quiet {
+        true => say(totals(outcome).trim_end()),
+        false => say(text(outcome).trim_end()),
     }
     Ok(())
+}
+
+/// What was set in the input and plays no part.
+fn tell_notes(notes: &Notes) {
+    for (note, count) in notes.iter() {
+        let objects = counted(count as usize, "object");
+        complain(format_args!("warning: {note}: accepted, not modelled ({objects})"));
+    }
 }

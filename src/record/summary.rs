@@ -339,8 +339,8 @@ fn pod_counts(store: &Store, counts: &Counts) -> PodCounts {
     pods
 }
 
-/// Schedulers that pods wait for and nobody is.
-fn unserved(plan: &Plan, store: &Store) -> Vec<String> {
+/// Schedulers that pods wait for and nobody is, in words.
+pub fn unserved(plan: &Plan, store: &Store) -> Vec<String> {
     let is_served =
         |name: &str| plan.scheduler.profiles.iter().any(|profile| &*profile.name == name);
     let mut waiting: BTreeMap<&str, (u64, String)> = BTreeMap::new();

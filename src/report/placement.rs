@@ -11,4 +11,4 @@ pub use capacity::{capacity_json, capacity_text};
 pub use explain::{explain, explain_telling};
 pub use json::json;
 pub use schema::schema;
-pub use text::text;
+pub use text::{text, totals};

@@ -18,13 +18,14 @@ use std::sync::Arc;
 use super::load::Overrides;
 use super::resolve;
 use super::settings::Settings;
-use crate::api::compact::{Compactor, Notes};
+use crate::api::compact::{Arrival, Compactor, Notes};
 use crate::api::diagnostic::{Diagnostic, Severity};
 use crate::api::meta::{Owner, Uid};
 use crate::api::name::{Name, Text};
 use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::{Phase, Pod, PodCondition, StatusReason};
+use crate::api::storage::VolumePhase;
 use crate::base::FastMap;
 use crate::base::hash::StableHasher;
 use crate::base::id::Id;
@@ -119,10 +120,17 @@ pub(super) fn placement(
         match planned.object {
             Object::Pod(_) => placing.pod(planned),
             Object::PodDisruptionBudget(budget) => budgets.push(*budget),
-            Object::PersistentVolume(_)
-            | Object::PersistentVolumeClaim(_)
-            | Object::StorageClass(_)
-            | Object::CsiNode(_) => surroundings.volumes_mut().put(planned.object),
+            Object::PersistentVolume(mut volume) => {
+                // Its controller would have seen it before a scheduler looks.
+                let is_new = planned.arrival == Arrival::Applied;
+                if is_new && volume.phase == VolumePhase::Pending && volume.claim.is_none() {
+                    volume.phase = VolumePhase::Available;
+                }
+                surroundings.volumes_mut().put(Object::PersistentVolume(volume));
+            }
+            Object::PersistentVolumeClaim(_) | Object::StorageClass(_) | Object::CsiNode(_) => {
+                surroundings.volumes_mut().put(planned.object)
+            }
             _ => workloads.expand(&planned, &mut placing, &mut surroundings),
         }
     }

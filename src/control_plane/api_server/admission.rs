@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Server;
 use super::delete::NAMESPACE_CONTENT;
+use crate::api::compact::Compactor;
 use crate::api::job::{Job, JobStatus, NAME_LABELS, UID_LABELS};
 use crate::api::kind::Kind;
 use crate::api::meta::{Labels, ObjectName};
@@ -85,7 +86,11 @@ impl<T> Server<'_, T> {
         if let Some((_, spec)) = admitted.by_source.get(&key) {
             return Ok(spec.clone());
         }
-        let mut spec = (*pod.spec).clone();
+        // What comes of a template lacks what is filled in at creation.
+        let mut spec = match pod.meta.owner {
+            Some(_) => (*Compactor::new().created(&pod.spec)).clone(),
+            None => (*pod.spec).clone(),
+        };
         self.admit_priority(pod, &mut spec)?;
         add_default_tolerations(&mut spec);
         let spec = if spec == *pod.spec { pod.spec.clone() } else { Arc::new(spec) };

@@ -247,7 +247,7 @@ fn nodes(outcome: &Outcome, out: &mut String) {
 }
 
 /// How it went, in one line.
-pub(super) fn totals(outcome: &Outcome) -> String {
+pub fn totals(outcome: &Outcome) -> String {
     let bound = outcome.fates.iter().filter(|fate| matches!(fate, Fate::Bound(_))).count();
     let stuck = |wanted: Fate| of_fate(outcome, wanted).len();
     let (waiting, gated) = (stuck(Fate::Waiting), stuck(Fate::Gated));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::batch::v1 as batch;
-use k8s_openapi::api::core::v1::{self as core, PodTemplateSpec};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::de::DeserializeOwned;
 
@@ -84,19 +84,7 @@ impl Brood {
     /// With what the API server fills into a pod at its creation, which it leaves open in a template:
     /// requests out of limits.
     fn created(mut self, compactor: &mut Compactor) -> Brood {
-        let Ok(spec) = serde_json::from_str(&self.spec.written) else { return self };
-        let mut typed =
-            Typed::Pod(Box::new(core::Pod { spec: Some(spec), ..core::Pod::default() }));
-        prepare_create(&mut typed);
-        if let Typed::Pod(pod) = typed
-            && let Object::Pod(pod) = compactor.pod(*pod).object
-        {
-            let node_name = self.spec.node_name.clone();
-            self.spec = pod.spec;
-            if node_name.is_some() {
-                Arc::make_mut(&mut self.spec).node_name = node_name;
-            }
-        }
+        self.spec = compactor.created(&self.spec);
         self
     }
 
