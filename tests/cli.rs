@@ -442,6 +442,7 @@ fn schedule_refuses_what_it_cannot_place_by() {
         ("good.yaml", &good),
         ("lost.yaml", &lost),
         ("classless.yaml", &classless),
+        ("no-node.yaml", good.split("---\n").nth(2).expect("a pod")),
         ("no-pod.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"),
     ]);
     for (args, code, words) in [
@@ -451,6 +452,7 @@ fn schedule_refuses_what_it_cannot_place_by() {
         (&["good.yaml", "--feature-gates", "Nope=true"], 2, "Nope"),
         (&["classless.yaml"], 2, "no PriorityClass with name nope was found"),
         (&["good.yaml", "--tie-break", "dice"], 2, "dice"),
+        (&["no-node.yaml"], 1, "1 pending"),
         (&["lost.yaml"], 1, "no profile is called \"nobody\""),
     ] {
         let said = wavetank(folder.path(), &[&["schedule"], args].concat());

@@ -28,8 +28,8 @@ use super::algorithm::plain::explain_first;
 use super::algorithm::preemption::{Tour, Verdict, post_filter};
 use super::algorithm::volumes::{Reservation, bind, reserve};
 use super::algorithm::{
-    Algorithm, Diagnosis, Explanation, NodeInfo, Plugin, PodShape, Profile, Question, Resident,
-    Snapshot, Standing, Surroundings,
+    Algorithm, Diagnosis, Explanation, NodeInfo, Plugin, PluginSet, PodShape, Profile, Question,
+    Resident, Snapshot, Standing, Surroundings,
 };
 use super::cache::PREEMPTED;
 use super::queue::backoff::Backoff;
@@ -377,8 +377,11 @@ impl Alone {
                 let profile = &self.settings.profiles[at];
                 step.failure = Some(diagnosis.message(&shape, profile));
                 let plugins = diagnosis.plugins();
-                let attempt =
-                    if plugins.is_empty() { Attempt::Error } else { Attempt::Rejected(plugins) };
+                // Where there is no node at all, only one that comes can help: trying again cannot.
+                let attempt = Attempt::Rejected(match plugins.is_empty() {
+                    true => PluginSet::of(&[Plugin::NodeUnschedulable]),
+                    false => plugins,
+                });
                 self.queue.give_back(id, waiting, attempt, self.now);
                 for victim in step.preempted.iter().flat_map(|it| &it.victims) {
                     self.vanish(*victim);

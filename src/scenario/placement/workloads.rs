@@ -83,8 +83,8 @@ impl Brood {
 
     /// With what the API server fills into a pod at its creation, which it leaves open in a template:
     /// requests out of limits.
-    fn created(mut self, compactor: &mut Compactor) -> Brood {
-        self.spec = compactor.created(&self.spec);
+    fn created(mut self) -> Brood {
+        self.spec = Compactor::new().created(&self.spec);
         self
     }
 
@@ -178,7 +178,7 @@ impl Workloads {
             Object::ReplicaSet(it) => {
                 let lacks = self.lacks(it.replicas, &it.meta, &it.selector);
                 let brood = Brood::of(it.kind.into(), &it.meta, &it.template);
-                let brood = brood.created(placing.compactor);
+                let brood = brood.created();
                 let naming = Naming::Generated(it.meta.name.to_string());
                 make(&brood, lacks, &naming, planned, placing);
             }
@@ -202,7 +202,7 @@ impl Workloads {
         let name = format!("{}-{hash}", it.meta.name);
         let uid = Uid(StableHasher::new().word(it.meta.uid.0).text(&name).finish());
         let brood = Brood::of(Kind::ReplicaSet, &it.meta, &it.template);
-        let mut brood = brood.created(placing.compactor);
+        let mut brood = brood.created();
         brood.owner.uid = uid;
         Arc::make_mut(&mut brood.labels).insert(TEMPLATE_HASH.into(), hash.as_str().into());
         let mut selector = (*it.selector).clone();
@@ -240,7 +240,7 @@ impl Workloads {
     ) {
         let lacks = self.lacks(it.replicas, &it.meta, &it.selector);
         let brood = Brood::of(Kind::StatefulSet, &it.meta, &it.template);
-        let mut brood = brood.created(placing.compactor);
+        let mut brood = brood.created();
         if it.claims.is_empty() || brood.spec.containers.is_empty() {
             let naming = Naming::Ordinal(it.meta.name.to_string(), i64::from(it.first_ordinal));
             return make(&brood, lacks, &naming, planned, placing);
@@ -288,7 +288,7 @@ impl Workloads {
         };
         let (selector, template) = compact(its_own, template, placing.compactor);
         let lacks = self.lacks(left.map_or(parallel, |left| left.min(parallel)), meta, &selector);
-        let brood = Brood::of(Kind::Other, meta, &template).created(placing.compactor);
+        let brood = Brood::of(Kind::Other, meta, &template).created();
         let naming = match spec.completion_mode.as_deref() {
             Some("Indexed") => Naming::Numbered(name, 0),
             _ => Naming::Generated(name),
@@ -310,7 +310,7 @@ impl Workloads {
         let (selector, template) = compact(spec.selector, spec.template, placing.compactor);
         let served: FastSet<&Text> =
             self.pods(meta, &selector).filter_map(|pod| pod.node.as_ref()).collect();
-        let brood = Brood::of(Kind::Other, meta, &template).created(placing.compactor);
+        let brood = Brood::of(Kind::Other, meta, &template).created();
         for (node, spec) in daemons::specs(&brood.spec, placing.nodes) {
             if served.contains(&node) {
                 continue;
