@@ -11,6 +11,7 @@ mod budget;
 mod check;
 mod explain;
 mod folder;
+mod get;
 mod inputs;
 mod progress;
 mod replay;
@@ -73,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::test(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Get(args) => get::get(&args),
         Command::Schedule(args) => schedule::schedule(&args),
         Command::Check(args) => check::check(&args),
         Command::Schema(args) => schema::schema(&args),

@@ -1,5 +1,6 @@
 //! Renders what a run left behind: text for a person at a terminal, pictures, a page, and why things happened.
 pub mod explain;
+pub mod get;
 mod page;
 pub mod pictures;
 pub mod placement;

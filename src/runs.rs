@@ -7,5 +7,5 @@ mod one;
 mod told;
 
 pub use many::{Link, Seeds, Test, Trouble, Verdict, many};
-pub use one::{Finished, Look, Progress, Task, run, run_task};
+pub use one::{Finished, Look, Progress, Task, run, run_task, run_to};
 pub use told::{Decided, decisions};

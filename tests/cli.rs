@@ -516,3 +516,80 @@ fn capacity_counts_copies_until_something_runs_out() {
         "6 more copies of default/probe fit; then: 0/2 nodes are available: 2 Insufficient cpu.";
     assert!(said.out.contains(words), "{}", said.out);
 }
+
+/// A run of the first scenario, in a folder of its own.
+fn first_light() -> TempDir {
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/first-light.yaml");
+    let folder = folder(&[]);
+    let said = wavetank(folder.path(), &["run", scenario, "--quiet"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    folder
+}
+
+fn get(folder: &TempDir, rest: &str) -> Said {
+    let args = ["get", "reports/first-light"].into_iter().chain(rest.split(' '));
+    wavetank(folder.path(), &args.collect::<Vec<_>>())
+}
+
+#[test]
+fn get_shows_objects_of_a_run_at_any_instant() {
+    let folder = first_light();
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = fs::read_to_string(readme).expect("the README");
+    let block = readme.split("```").find(|it| it.trim().starts_with("$ wavetank get reports/"));
+    let (command, shown) = block.and_then(|it| it.trim().split_once('\n')).expect("an example");
+    let rest = command.trim().strip_prefix("$ wavetank get reports/first-light ").expect("its run");
+    let said = get(&folder, rest);
+    assert_eq!((said.out.trim(), said.code), (shown.trim(), 0), "{}", said.err);
+
+    let rows = |rest: &str| get(&folder, rest).out.lines().count();
+    assert_eq!(rows("pods -A"), 9, "the heading and eight pods");
+    assert_eq!(rows("po -n shop -l app=web -o name"), 6);
+    assert_eq!(rows("no --at 3s"), 5);
+    assert!(get(&folder, "no --at 1s -o wide").out.contains("CONTAINER-RUNTIME"));
+
+    let names = get(&folder, "deploy/shop/web svc/shop/store -o name").out;
+    assert_eq!(names, "deployment.apps/web\nservice/store\n");
+    let said = get(&folder, "deploy web -n shop -o json");
+    let web: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+    assert_eq!(web["status"]["availableReplicas"], 6);
+    assert_eq!(web["metadata"]["creationTimestamp"], "2026-01-01T00:00:00Z");
+    let said = get(&folder, "pods -n shop -o json");
+    let pods: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+    assert_eq!(
+        (pods["kind"].as_str(), pods["items"].as_array().map(Vec::len)),
+        (Some("List"), Some(8))
+    );
+    assert_eq!(pods["items"][0]["metadata"]["ownerReferences"][0]["kind"], "ReplicaSet");
+    // What is written out can be read in again.
+    fs::write(folder.path().join("all.yaml"), get(&folder, "no,ns,all -A -o yaml").out)
+        .expect("a file");
+    let said = wavetank(folder.path(), &["check", "all.yaml", "--strict"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+}
+
+#[test]
+fn get_says_in_kubectls_words_what_is_not_there() {
+    let folder = first_light();
+    for (rest, code, words) in [
+        (
+            "deploymnets",
+            2,
+            "error: the server doesn't have a resource type \"deploymnets\"; did you mean deployments?",
+        ),
+        ("po nobody", 2, "Error from server (NotFound): pods \"nobody\" not found"),
+        ("deploy/nobody", 2, "Error from server (NotFound): deployments.apps \"nobody\" not found"),
+        ("po", 0, "No resources found in default namespace."),
+        ("pdb -A", 0, "No resources found"),
+        ("po nobody -A", 2, "error: a resource cannot be retrieved by name across all namespaces"),
+        ("po -l a=b,=", 2, "error: --selector: "),
+        ("po --at 5h", 2, "error: --at: reports/first-light ended at "),
+        ("po --at soon", 2, "error: --at: "),
+    ] {
+        let said = get(&folder, rest);
+        assert_eq!((said.code, &*said.out), (code, ""), "{rest}: {}", said.err);
+        assert!(said.err.starts_with(words), "{rest}: {}", said.err);
+    }
+    let said = wavetank(folder.path(), &["get", "reports", "po"]);
+    assert!(said.code == 2 && said.err.contains("no run folder"), "{}", said.err);
+}

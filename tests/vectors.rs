@@ -16,6 +16,7 @@ mod vectors {
     pub mod job_sync;
     pub mod jobs;
     pub mod kube_proxy;
+    pub mod kubectl_get;
     pub mod kubelet;
     pub mod labels_selector;
     pub mod names;

@@ -12,6 +12,13 @@ pub(in crate::api) use build::duplicate;
 pub use build::{Parsed, parse, parse_first};
 
 use super::diagnostic::Position;
+use super::tree::Value;
+
+/// Whether a scalar without quotes is read as this text, and not as a number, a flag or null.
+pub fn is_text(scalar: &str) -> bool {
+    let value = scalars::resolve(scalar.into(), scalars::Written::Plain, None);
+    matches!(value, Ok(Value::Text(_)))
+}
 
 /// Why a text is no document. One for each text: YAML has no way to go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

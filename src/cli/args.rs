@@ -28,6 +28,8 @@ pub(super) enum Command {
     Test(TestArgs),
     /// Tell why things happened in a run: the causes behind a pod, a node, a client, a fact
     Explain(ExplainArgs),
+    /// Show objects of a run at any instant, as `kubectl get` does
+    Get(GetArgs),
     /// Place pods on nodes as kube-scheduler would, without a run: where each goes, and why
     Schedule(ScheduleArgs),
     /// Read and check the input, run nothing
@@ -151,6 +153,47 @@ pub(super) struct ExplainArgs {
     /// main events
     #[arg(value_name = "OBJECT")]
     pub object: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct GetArgs {
+    /// A folder that a run was written to, as reports/first-light
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Kinds and names as kubectl takes them: pods, deploy,svc, all, pod web-0, node/n-0; or with the
+    /// namespace: pod/shop/web-0
+    #[arg(required = true, value_name = "KIND [NAME]")]
+    pub objects: Vec<String>,
+    /// The instant, as in 3m or 1m30s [default: the end of the run]
+    #[arg(long, value_name = "DURATION")]
+    pub at: Option<String>,
+    /// The namespace
+    #[arg(long, short, value_name = "NAMESPACE", default_value = "default")]
+    pub namespace: String,
+    /// All namespaces
+    #[arg(long, short = 'A', conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// What labels must be, as in app=web,tier!=db
+    #[arg(long, short = 'l', value_name = "SELECTOR")]
+    pub selector: Option<String>,
+    /// How they are shown
+    #[arg(long, short, value_enum, default_value_t = GetFormat::Text, value_name = "FORMAT")]
+    pub output: GetFormat,
+}
+
+/// How objects are shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum GetFormat {
+    /// In columns
+    Text,
+    /// In more columns
+    Wide,
+    /// As the API server gives them, in JSON
+    Json,
+    /// The same in YAML
+    Yaml,
+    /// By kind and name
+    Name,
 }
 
 #[derive(Args, Debug)]

@@ -64,12 +64,15 @@ struct Observer<'p> {
     metrics: &'p mut Metrics,
     judge: Judge,
     look: Look<'p>,
+    /// Where somebody stops it whatever its plan says.
+    stop: SimTime,
 }
 
 impl Observer<'_> {
     /// When the run may end if nothing changes until then.
     fn ends_at(&self, world: &World) -> SimTime {
-        world.ends_at().max(self.judge.waits_until()).min(world.plan().end.until())
+        let own = world.ends_at().max(self.judge.waits_until());
+        own.min(world.plan().end.until()).min(self.stop)
     }
 }
 
@@ -135,11 +138,17 @@ pub fn run(
 
 /// Runs a task in virtual time to its end; `look` may stop it besides.
 pub fn run_task(task: Task<'_>, look: Look<'_>) -> Finished {
+    run_to(task, SimTime::MAX, look)
+}
+
+/// The same, as far as the instant `stop`, which is included: the world is as it was then, whatever its
+/// plan still has before it. A run that ended before has its own end.
+pub fn run_to(task: Task<'_>, stop: SimTime, look: Look<'_>) -> Finished {
     let Task { plan, expectations, sink, metrics, interrupt, events_max } = task;
-    let until = plan.end.until();
+    let until = plan.end.until().min(stop);
     let judge = Judge::new(expectations);
     judge.prepare(metrics);
-    let mut observer = Observer { sink, metrics, judge, look };
+    let mut observer = Observer { sink, metrics, judge, look, stop };
     let mut world = World::new(plan, Order::Fifo, &mut observer);
     observer.judge.begin(&world);
     let mut log = InputLog::new();

@@ -1,0 +1,127 @@
+//! Services, EndpointSlices and Endpoints objects.
+
+use serde_json::{Value, json};
+
+use super::{Fields, Moment};
+use crate::api::name::Text;
+use crate::api::pod::{Pod, Protocol};
+use crate::api::service::{EndpointAddress, EndpointSlice, Endpoints, Exposure, Service};
+use crate::base::id::Id;
+
+/// Adds the address that the API server gave out.
+pub(super) fn service(it: &Service, fields: &mut Fields) {
+    let Some(spec) = fields.get_mut("spec") else { return };
+    let address = match it.spec.exposure {
+        Exposure::Headless => Some("None".to_owned()),
+        _ => it.cluster_ip.map(|ip| ip.to_string()),
+    };
+    if let Some(address) = address {
+        spec["clusterIP"] = json!(address);
+        spec["clusterIPs"] = json!([address]);
+        for (field, value) in
+            [("ipFamilies", json!(["IPv4"])), ("ipFamilyPolicy", json!("SingleStack"))]
+        {
+            if spec.get(field).is_none() {
+                spec[field] = value;
+            }
+        }
+    }
+}
+
+fn ports(ports: &[(Text, u16, Protocol)]) -> Vec<Value> {
+    let port = |(name, port, protocol): &(Text, u16, Protocol)| {
+        let protocol = match protocol {
+            Protocol::Tcp => "TCP",
+            Protocol::Udp => "UDP",
+            Protocol::Sctp => "SCTP",
+        };
+        json!({"name": &**name, "port": port, "protocol": protocol})
+    };
+    ports.iter().map(port).collect()
+}
+
+/// The pod behind an endpoint; nothing if it is gone.
+fn target(moment: Moment<'_>, pod: Id<Pod>) -> Option<Value> {
+    let meta = &moment.store.get(pod)?.meta;
+    Some(json!({
+        "kind": "Pod",
+        "namespace": &*meta.namespace,
+        "name": meta.name.to_string(),
+        "uid": meta.uid.to_string(),
+    }))
+}
+
+/// An EndpointSlice.
+pub(super) fn slice(moment: Moment<'_>, it: &EndpointSlice) -> Value {
+    let endpoints: Vec<Value> = it
+        .endpoints
+        .iter()
+        .map(|endpoint| {
+            let conditions = endpoint.conditions;
+            let mut written = json!({
+                "addresses": [endpoint.ip.to_string()],
+                "conditions": {
+                    "ready": conditions.ready,
+                    "serving": conditions.serving,
+                    "terminating": conditions.terminating,
+                },
+            });
+            if let Some(node) = moment.store.get(endpoint.node) {
+                written["nodeName"] = json!(node.meta.name.to_string());
+                if !node.zone().is_empty() {
+                    written["zone"] = json!(node.zone());
+                }
+            }
+            if let Some(target) = target(moment, endpoint.pod) {
+                written["targetRef"] = target;
+            }
+            written
+        })
+        .collect();
+    json!({
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "addressType": "IPv4",
+        "endpoints": endpoints,
+        "ports": ports(&it.ports),
+    })
+}
+
+/// An Endpoints object.
+pub(super) fn endpoints(moment: Moment<'_>, it: &Endpoints) -> Value {
+    let addresses = |list: &[EndpointAddress]| -> Vec<Value> {
+        list.iter()
+            .map(|address| {
+                let mut written = json!({"ip": address.ip.to_string()});
+                let node = moment.store.get(address.pod).and_then(|pod| pod.node);
+                if let Some(node) = moment.node_name(node) {
+                    written["nodeName"] = json!(node);
+                }
+                if let Some(target) = target(moment, address.pod) {
+                    written["targetRef"] = target;
+                }
+                written
+            })
+            .collect()
+    };
+    let subsets: Vec<Value> = it
+        .subsets
+        .iter()
+        .map(|subset| {
+            let mut written = json!({"ports": ports(&subset.ports)});
+            for (field, list) in
+                [("addresses", &subset.addresses), ("notReadyAddresses", &subset.not_ready)]
+            {
+                if !list.is_empty() {
+                    written[field] = json!(addresses(list));
+                }
+            }
+            written
+        })
+        .collect();
+    let mut object = json!({"apiVersion": "v1", "kind": "Endpoints"});
+    if !subsets.is_empty() {
+        object["subsets"] = json!(subsets);
+    }
+    object
+}

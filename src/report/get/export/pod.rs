@@ -1,0 +1,180 @@
+//! Pods: where they are, and what their kubelet says of them.
+
+use serde_json::{Value, json};
+
+use super::{Fields, Moment};
+use crate::api::pod::{
+    Container, ContainerState, ContainerStatus, Lifetime, Phase, Pod, PodCondition, Qos,
+    Termination,
+};
+use crate::time::SimTime;
+
+/// Conditions with their names, in the order a kubelet writes them.
+const CONDITIONS: [(PodCondition, &str); 6] = [
+    (PodCondition::DisruptionTarget, "DisruptionTarget"),
+    (PodCondition::PodReadyToStartContainers, "PodReadyToStartContainers"),
+    (PodCondition::Initialized, "Initialized"),
+    (PodCondition::Ready, "Ready"),
+    (PodCondition::ContainersReady, "ContainersReady"),
+    (PodCondition::PodScheduled, "PodScheduled"),
+];
+
+/// Adds what is no part of the template: the node and the status.
+pub(super) fn complete(moment: Moment<'_>, pod: &Pod, fields: &mut Fields) {
+    if let Some(node) = moment.node_name(pod.node)
+        && let Some(spec) = fields.get_mut("spec")
+    {
+        spec["nodeName"] = json!(node);
+    }
+    fields.insert("status".into(), status(moment, pod));
+}
+
+fn status(moment: Moment<'_>, pod: &Pod) -> Value {
+    let held = &pod.status;
+    let mut status = json!({
+        "phase": held.phase.name(),
+        "qosClass": match pod.spec.qos {
+            Qos::Guaranteed => "Guaranteed",
+            Qos::Burstable => "Burstable",
+            Qos::BestEffort => "BestEffort",
+        },
+    });
+    let conditions: Vec<Value> = CONDITIONS
+        .into_iter()
+        .filter_map(|(which, name)| condition(moment, pod, which, name))
+        .collect();
+    if !conditions.is_empty() {
+        status["conditions"] = json!(conditions);
+    }
+    // A reason of a pod that is not placed is that of its condition.
+    if let Some(why) = held.reason.as_ref().filter(|_| !pod.is_unplaced()) {
+        status["reason"] = json!(&*why.reason);
+        status["message"] = json!(&*why.message);
+    }
+    if let Some(start) = held.start_time {
+        status["startTime"] = moment.instant(start);
+        if let Some(node) = pod.node.and_then(|node| moment.store.get(node)) {
+            let address = node.address.to_string();
+            status["hostIP"] = json!(address);
+            status["hostIPs"] = json!([{ "ip": address }]);
+        }
+    }
+    if let Some(ip) = held.ip {
+        status["podIP"] = json!(ip.to_string());
+        status["podIPs"] = json!([{ "ip": ip.to_string() }]);
+    }
+    if let Some(node) = moment.node_name(held.nominated) {
+        status["nominatedNodeName"] = json!(node);
+    }
+    containers(moment, pod, &mut status);
+    status
+}
+
+fn condition(moment: Moment<'_>, pod: &Pod, which: PodCondition, name: &str) -> Option<Value> {
+    let held = pod.status.condition(which);
+    let value = held.value?;
+    let mut condition = json!({
+        "type": name,
+        "status": if value { "True" } else { "False" },
+        "lastProbeTime": null,
+        "lastTransitionTime": moment.instant(SimTime::from_secs(held.since_seconds.into())),
+    });
+    if let Some((reason, message)) = why(pod, which, value) {
+        condition["reason"] = json!(reason);
+        if !message.is_empty() {
+            condition["message"] = json!(message);
+        }
+    }
+    Some(condition)
+}
+
+/// Why a condition has its value, in a kubelet's or the scheduler's words.
+fn why(pod: &Pod, which: PodCondition, value: bool) -> Option<(String, String)> {
+    let told =
+        |why: &crate::api::pod::StatusReason| (why.reason.to_string(), why.message.to_string());
+    match (which, value) {
+        (PodCondition::DisruptionTarget, true) => pod.status.disruption.as_deref().map(told),
+        (PodCondition::PodScheduled, false) => pod.status.reason.as_deref().map(told),
+        (PodCondition::Initialized | PodCondition::Ready | PodCondition::ContainersReady, _)
+            if pod.status.phase == Phase::Succeeded =>
+        {
+            Some(("PodCompleted".into(), String::new()))
+        }
+        (PodCondition::Ready | PodCondition::ContainersReady, false) => {
+            let names = lacking(pod, &pod.spec.containers, |it| it.ready);
+            let message = format!("containers with unready status: [{names}]");
+            Some(("ContainersNotReady".into(), message))
+        }
+        (PodCondition::Initialized, false) => {
+            let is_through = |it: &ContainerStatus| match it.state {
+                ContainerState::Terminated(end) => end.exit_code == 0,
+                _ => it.started,
+            };
+            let names = lacking(pod, &pod.spec.init_containers, is_through);
+            let message = format!("containers with incomplete status: [{names}]");
+            Some(("ContainersNotInitialized".into(), message))
+        }
+        _ => None,
+    }
+}
+
+/// The names of those containers of which `is_fine` does not hold.
+fn lacking(pod: &Pod, of: &[Container], is_fine: impl Fn(&ContainerStatus) -> bool) -> String {
+    let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
+    let status = |name: &str| {
+        let at = all.clone().position(|it| &*it.name == name)?;
+        pod.status.containers.as_ref()?.get(at)
+    };
+    let names = of.iter().filter(|it| !status(&it.name).is_some_and(&is_fine));
+    names.map(|it| &*it.name).collect::<Vec<_>>().join(" ")
+}
+
+fn containers(moment: Moment<'_>, pod: &Pod, status: &mut Value) {
+    let Some(held) = &pod.status.containers else { return };
+    let inits = pod.spec.init_containers.len();
+    let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
+    let mut written = all.zip(held.iter()).map(|(spec, it)| container(moment, spec, it));
+    let init: Vec<Value> = written.by_ref().take(inits).collect();
+    let own: Vec<Value> = written.collect();
+    for (field, list) in [("initContainerStatuses", init), ("containerStatuses", own)] {
+        if !list.is_empty() {
+            status[field] = json!(list);
+        }
+    }
+}
+
+fn container(moment: Moment<'_>, spec: &Container, it: &ContainerStatus) -> Value {
+    let state = match it.state {
+        ContainerState::Waiting(reason) => json!({"waiting": {"reason": reason.name()}}),
+        ContainerState::Running(since) => {
+            json!({"running": {"startedAt": moment.instant(since)}})
+        }
+        ContainerState::Terminated(end) => json!({"terminated": ended(moment, end)}),
+    };
+    let last = match it.last {
+        Some(end) => json!({"terminated": ended(moment, end)}),
+        None => json!({}),
+    };
+    // Of an init container that runs to its end a kubelet says that it has not started.
+    let is_running = matches!(it.state, ContainerState::Running(_));
+    let started = it.started && (is_running || spec.lifetime == Lifetime::Sidecar);
+    json!({
+        "name": &*spec.name,
+        "image": &*spec.image,
+        "imageID": "",
+        "ready": it.ready,
+        "restartCount": it.restarts,
+        "started": started,
+        "state": state,
+        "lastState": last,
+    })
+}
+
+fn ended(moment: Moment<'_>, end: Termination) -> Value {
+    json!({
+        "exitCode": end.exit_code,
+        "reason": end.reason.name(),
+        "startedAt": moment.instant(end.started),
+        "finishedAt": moment.instant(end.finished),
+    })
+}
