@@ -1,7 +1,7 @@
 //! Objects as kubectl shows them: `wavetank get`.
 //!
 //! Owns the names of kinds ([`resource`]), the search for objects in a [`Store`], the way from a compact
-//! object to what an API server would give ([`export`]), and from there to kubectl's columns (one file a
+//! object to what an API server would give (`export`), and from there to kubectl's columns (one file a
 //! family of kinds, after pkg/printers/internalversion, 1.36), to JSON, YAML or names. Refuses to know how
 //! the store came to its state, and the wall clock: ages are told against an instant handed to it.
 //!
