@@ -20,6 +20,7 @@ pub mod clients;
 mod convergence;
 mod errands;
 mod event;
+mod evictions;
 mod heartbeats;
 pub mod invariants;
 mod leaders;
@@ -67,6 +68,7 @@ use clients::Clients;
 use errands::Errands;
 pub use errands::Refusal;
 pub use event::Event;
+use evictions::Evictions;
 use heartbeats::Renewals;
 use leaders::{Leaders, Post};
 use nodes::Nodes;
@@ -139,6 +141,7 @@ pub struct World {
     proxies: Proxies,
     user: ClientId,
     errands: Errands,
+    evictions: Evictions,
     timeline: Timeline,
     /// Faults in force, by step.
     struck: BTreeMap<u32, Struck>,
@@ -203,7 +206,7 @@ impl World {
             End::At(at) => return at,
             End::Settled { hold, backstop } => (hold, backstop),
         };
-        let is_quiet = self.errands.is_done() && self.timeline.is_over();
+        let is_quiet = self.is_asked() && self.timeline.is_over();
         let quiet = self.timeline.quiet_since().filter(|_| is_quiet);
         match (self.converged_since(), quiet) {
             (Some(since), Some(quiet)) => clients::after(since.max(quiet), hold).min(backstop),
@@ -237,6 +240,7 @@ impl World {
             Event::Engine(timer) => self.engine_timer(cause, timer, sink),
             Event::Step(at) => self.step_due(cause, at, sink),
             Event::Errand => self.next_errand(sink),
+            Event::Evict(tag) => self.ask_eviction(tag),
             Event::Heal(at) => self.heal(cause, at, sink),
             Event::Synced(process, life) => self.synced(cause, process, life, sink),
         }
@@ -287,7 +291,7 @@ impl World {
             let node = store.get(pod).and_then(|pod| pod.node);
             node.is_some_and(|node| nodes.is_gone(node))
         };
-        if !self.errands.is_done() || !self.observed.is_settled(gone) {
+        if !self.is_asked() || !self.observed.is_settled(gone) {
             return self.observed.unsettle();
         }
         let living = || {

@@ -5,6 +5,8 @@
 //! runs, in seconds from the request on. A time of ours must lie between them, widened by 10 % or
 //! 0.3 s, whichever is larger; a rate within 5 % of the recorded one.
 
+#[path = "golden/disruption.rs"]
+mod disruption;
 #[path = "golden/jobs.rs"]
 mod jobs;
 #[path = "golden/sets.rs"]

@@ -10,6 +10,7 @@ mod vectors {
     pub mod cron_schedule;
     pub mod daemon_set;
     pub mod deployment;
+    pub mod disruption;
     pub mod endpoint_slice;
     pub mod int_or_percent;
     pub mod job_rules;

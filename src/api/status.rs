@@ -18,6 +18,10 @@ pub enum Status {
     Forbidden(ObjectName, Text),
     /// 422.
     Invalid(ObjectName, Text),
+    /// 429, of an eviction: its budget does not allow it now; the message says why.
+    TooManyRequests(Text),
+    /// 500, with the message.
+    Internal(Text),
     /// No answer: the server is down, unreachable, or too slow. Whether a write took place is
     /// unknown.
     Unreachable,
@@ -33,7 +37,8 @@ impl Status {
             Status::AlreadyExists(_) | Status::Conflict(_) => 409,
             Status::Forbidden(..) => 403,
             Status::Invalid(..) => 422,
-            Status::Unavailable => 500,
+            Status::TooManyRequests(_) => 429,
+            Status::Internal(_) | Status::Unavailable => 500,
             Status::Unreachable => 0,
         }
     }
@@ -60,6 +65,10 @@ impl fmt::Display for Status {
             Status::Invalid(name, why) => {
                 write!(f, "{} \"{}\" is invalid: {why}", name.kind, name.name)
             }
+            Status::TooManyRequests(why) => {
+                write!(f, "Cannot evict pod as it would violate the pod's disruption budget. {why}")
+            }
+            Status::Internal(why) => f.write_str(why),
             Status::Unavailable => f.write_str("etcdserver: request timed out"),
             Status::Unreachable => f.write_str("connection refused"),
         }

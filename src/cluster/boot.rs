@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::clients::{Clients, Owner, RateLimit};
 use super::errands::Errands;
+use super::evictions::Evictions;
 use super::heartbeats::{Renewals, Way};
 use super::leaders::Leaders;
 use super::nodes::Nodes;
@@ -117,6 +118,7 @@ impl World {
             proxies: Proxies::new(Default::default(), luck),
             user,
             errands: Errands::default(),
+            evictions: Evictions::default(),
             timeline: Timeline::new(plan.steps.len()),
             struck: Default::default(),
             observed,
@@ -329,6 +331,7 @@ impl World {
                 jobs: client("job-controller"),
                 cron_jobs: client("cronjob-controller"),
                 ttl_after_finished: client("ttl-after-finished-controller"),
+                disruptions: client("disruption-controller"),
             };
             let manager = ControllerManager::new(clients, self.settings.controllers);
             let id = ProcessId::Manager(at);

@@ -44,8 +44,6 @@ use crate::time::SimDuration;
 const TRIES_MAX: u32 = 100;
 /// After which the user tries again what could not reach an API server, as scripts around kubectl do.
 const USER_RETRY: SimDuration = SimDuration::from_secs(5);
-/// Marks a pod that a kubelet runs from a file of its own.
-const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// What the user is about to ask, in order: the next request leaves when the last was answered.
 #[derive(Clone, Debug, Default)]
@@ -91,11 +89,13 @@ impl Errands {
 #[derive(Clone, Debug)]
 pub struct Task {
     errand: Errand,
-    object: ObjectName,
+    /// What it is about.
+    pub(super) object: ObjectName,
     source: Source,
     /// The step it belongs to, if it does.
     step: Option<u32>,
-    cause: u64,
+    /// The latest fact that led to it.
+    pub(super) cause: u64,
     tries: u32,
 }
 
@@ -185,7 +185,7 @@ impl World {
         while self.errands.busy.is_none()
             && let Some(task) = self.errands.queue.pop_front()
         {
-            match self.turn(&task, sink) {
+            match self.turn(&task) {
                 Turn::Send(call) => {
                     let cause = task.cause;
                     self.errands.busy = Some(task);
@@ -206,12 +206,12 @@ impl World {
             }
         }
         // Nothing else may happen to make the cluster be judged: what was applied may be no workload.
-        if self.errands.is_done() {
+        if self.is_asked() {
             self.observed.doubt();
         }
     }
 
-    fn refuse(&mut self, task: Task, status: Status, sink: Sink<'_>) {
+    pub(super) fn refuse(&mut self, task: Task, status: Status, sink: Sink<'_>) {
         let fact = Fact::new(Component::ApiServer, Verb::Refused, task.object.clone())
             .saying(status.to_string());
         self.kernel.record(task.cause, &fact, sink);
@@ -220,6 +220,9 @@ impl World {
 
     /// The API server answered the user.
     pub(super) fn user_reply(&mut self, cause: u64, reply: &Reply, sink: Sink<'_>) {
+        if reply.tag != 0 {
+            return self.eviction_reply(cause, reply, sink);
+        }
         let answered = self.errands.busy.take();
         if let (Some(task), Ok(_)) = (&answered, &reply.result) {
             self.errands.note(task);
@@ -242,13 +245,19 @@ impl World {
                 }
                 // Whoever deletes what has gone by itself has what he wants.
                 Status::NotFound(_) if matches!(task.errand, Errand::End(..)) => {}
+                // Whoever asks for one eviction asks whether it is allowed: here is the answer.
+                Status::TooManyRequests(_) => {
+                    let fact = Fact::new(Component::ApiServer, Verb::Refused, task.object)
+                        .saying(status.to_string());
+                    self.kernel.record(task.cause, &fact, sink);
+                }
                 _ => self.refuse(task, status.clone(), sink),
             }
         }
         self.next_errand(sink);
     }
 
-    fn turn(&mut self, task: &Task, sink: Sink<'_>) -> Turn {
+    fn turn(&mut self, task: &Task) -> Turn {
         match &task.errand {
             Errand::Apply(object, manifest) => self.apply(object, manifest.as_ref()),
             Errand::Delete(target, propagation) => match self.id_of(target) {
@@ -258,16 +267,13 @@ impl World {
             Errand::Change(target, change) => self.change(target, change),
             Errand::Drain(node) => match self.store.find::<Node>("", node) {
                 Some(id) => {
-                    self.drain(task, id, sink);
+                    self.drain(task, id);
                     Turn::Done
                 }
                 None => Turn::Missing,
             },
             Errand::Evict(target) => match self.id_of(target) {
-                Some(id) => {
-                    self.evict(task, id.typed(), sink);
-                    Turn::Done
-                }
+                Some(id) => Turn::Send(Call::Evict { pod: id.typed() }),
                 None => Turn::Missing,
             },
             Errand::End(pod, _, grace) => match self.store.get(*pod) {
@@ -318,32 +324,6 @@ impl World {
             }
             Err(why) => Turn::Refused(Status::Invalid(target.object(), why.into())),
         }
-    }
-
-    /// What `kubectl drain --ignore-daemonsets --force` evicts of a node: all pods but those of
-    /// DaemonSets and mirror pods. They go before whatever else is to be asked.
-    fn drain(&mut self, task: &Task, node: Id<Node>, sink: Sink<'_>) {
-        let bound: Vec<Id<Pod>> = self.store.indexes().pods_on(node).to_vec();
-        let before = self.errands.queue.len();
-        for id in bound {
-            let Some(pod) = self.store.get(id) else { continue };
-            let is_daemon = pod.meta.owner.is_some_and(|owner| owner.kind == Kind::DaemonSet);
-            if pod.meta.annotation(MIRROR).is_none() && !is_daemon {
-                self.evict(task, id, sink);
-            }
-        }
-        let added = self.errands.queue.len() - before;
-        self.errands.queue.rotate_right(added);
-    }
-
-    fn evict(&mut self, task: &Task, id: Id<Pod>, sink: Sink<'_>) {
-        let Some(pod) = self.store.get(id).filter(|pod| !pod.meta.is_terminating()) else { return };
-        let name = ObjectName::of(Kind::Pod, &pod.meta);
-        let mut fact = Fact::new(Component::User, Verb::Evicted, name.clone());
-        fact.node = pod.node.and_then(|id| self.store.get(id)).map(|node| node.meta.name.clone());
-        let cause = self.kernel.record(task.cause, &fact, sink);
-        let errand = Errand::End(id, name.clone(), None);
-        self.errands.push(Task { errand, object: name, cause, ..task.clone() });
     }
 
     /// The stored object of this kind, group and name among those that are not modelled.

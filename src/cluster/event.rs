@@ -45,6 +45,8 @@ pub enum Event {
     Step(u32),
     /// The user tries again what did not reach an API server.
     Errand,
+    /// The user asks again for eviction number so-and-so.
+    Evict(u32),
     /// A fault of the timeline ends.
     Heal(u32),
     /// A process begins a life: its caches are filled.

@@ -20,17 +20,19 @@ use crate::api::meta::RawId;
 use crate::api::status::Status;
 use crate::base::hash::StableHasher;
 use crate::base::id::Id;
-use crate::control_plane::api_server::Server;
+use crate::control_plane::api_server::{Server, eviction};
 use crate::kernel::FactSink;
 use crate::luck::Label;
 use crate::messages::{Call, Done, Fact, Reply, Request};
 use crate::net::{Place, Verdict};
 use crate::node::NodeIndex;
 use crate::store::{Store, TableKind};
-use crate::time::SimDuration;
+use crate::time::{SimDuration, SimTime};
 
 const REQUEST: Label = Label::new("api-request");
 const COMMIT: Label = Label::new("etcd-commit");
+const EVICTION_COMMIT: Label = Label::new("eviction-commit");
+const EVICTION_RETRY: Label = Label::new("eviction-retry");
 const LINK: Label = Label::new("request-link");
 
 /// A request on its way.
@@ -44,6 +46,10 @@ pub struct Flight {
     life: u32,
     /// Which life its owner was in.
     of_life: u32,
+    /// When the server began to work on it.
+    begun: SimTime,
+    /// How often the server put it off.
+    tries: u32,
     /// What the server needs after the commit.
     answer: SimDuration,
     result: Option<Result<Done, Status>>,
@@ -61,8 +67,18 @@ impl World {
         let of_life = self.life_of(self.clients.get(client).owner);
         let request = Some(request);
         let answer = SimDuration::ZERO;
-        let flight =
-            Flight { request, client, tag, server: 0, life: 0, of_life, answer, result: None };
+        let flight = Flight {
+            request,
+            client,
+            tag,
+            server: 0,
+            life: 0,
+            of_life,
+            begun: now,
+            tries: 0,
+            answer,
+            result: None,
+        };
         let id = self.flights.insert(flight);
         if token_at > now {
             self.kernel.schedule(token_at, cause, Event::Depart(id));
@@ -101,6 +117,7 @@ impl World {
         let Some(flight) = self.flights.get_mut(id) else { return };
         let before = work / 3;
         (flight.server, flight.life, flight.answer) = (server, life, work - before);
+        flight.begun = after(now, link);
         let at = self.clients.in_order(flight.client, after(now, link + before + commit));
         self.kernel.schedule(at, cause, Event::Commit(id));
     }
@@ -117,6 +134,13 @@ impl World {
             self.fail(cause, id, Status::Unavailable);
             return;
         }
+        if let Some(Request { call: Call::Evict { pod }, .. }) = &flight.request
+            && flight.tries < eviction::RETRIES
+            && eviction::contended(&self.store, self.shared.counted_down, *pod, flight.begun)
+        {
+            return self.put_off(cause, id);
+        }
+        let Some(flight) = self.flights.get_mut(id) else { return };
         let Some(request) = flight.request.take() else { return };
         let is_awaited = !matches!(request.call, Call::PodStatus { .. });
         let (client, server, answer) = (flight.client, flight.server, flight.answer);
@@ -133,6 +157,21 @@ impl World {
             flight.result = Some(result);
         }
         self.kernel.schedule(after(now, answer + back), cause, Event::Reply(id));
+    }
+
+    /// An eviction found its budget changed meanwhile: the server reads it anew, later.
+    fn put_off(&mut self, cause: u64, id: Id<Flight>) {
+        let Some(flight) = self.flights.get_mut(id) else { return };
+        let Some(Request { call: Call::Evict { pod }, .. }) = &flight.request else { return };
+        let uid = self.store.get(*pod).map_or(0, |pod| pod.meta.uid.0);
+        let tries = u64::from(flight.tries);
+        let draw = |label| self.luck.draw(label, uid, tries);
+        let wait = draw(EVICTION_RETRY).duration_between(eviction::RETRY, eviction::RETRY_MAX);
+        let commit = self.profile.etcd_commit.sample(draw(EVICTION_COMMIT));
+        flight.tries += 1;
+        flight.begun = after(self.kernel.now(), wait);
+        let at = after(flight.begun, commit);
+        self.kernel.schedule(at, cause, Event::Commit(id));
     }
 
     /// Carries a call out at this instant; returns what came of it and the latest fact.
@@ -242,6 +281,7 @@ fn luck_key(store: &mut Store, call: &Call) -> (u64, u64) {
         Call::PodStatus { pod, .. }
         | Call::Disrupt { pod, .. }
         | Call::DropFinalizer { pod, .. }
+        | Call::Evict { pod }
         | Call::Bind { pod, .. } => (TableKind::Pod, RawId::from(*pod)),
         Call::Delete { kind, id, .. } => (TableKind::of(*kind), *id),
         Call::Event => return (0, 0),

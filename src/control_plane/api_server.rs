@@ -18,10 +18,12 @@
 mod admission;
 mod create;
 pub mod delete;
+pub mod eviction;
 mod facts;
 mod parts;
 mod update;
 
+use crate::api::disruption::PodDisruptionBudget;
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, ObjectName, RawId, Uid};
 use crate::api::name::Text;
@@ -44,6 +46,8 @@ pub struct Shared {
     /// How many names were generated from a base that has no owner, by hash of kind, namespace, base.
     generated: FastMap<u64, u32>,
     admitted: admission::Admitted,
+    /// Which budget an eviction counted down last, and when.
+    pub counted_down: Option<(Id<PodDisruptionBudget>, SimTime)>,
     luck: Luck,
 }
 
@@ -51,7 +55,8 @@ impl Shared {
     /// For a new cluster with this luck and this range of Service addresses.
     pub fn new(luck: Luck, service_range: ServiceRange) -> Shared {
         let admitted = admission::Admitted::default();
-        Shared { service_range, generated: FastMap::default(), admitted, luck }
+        let generated = FastMap::default();
+        Shared { service_range, generated, admitted, counted_down: None, luck }
     }
 }
 
@@ -88,6 +93,7 @@ impl<T> Server<'_, T> {
             Call::DropFinalizer { pod, uid, finalizer } => {
                 self.drop_finalizer(pod, uid, &finalizer)
             }
+            Call::Evict { pod } => self.evict(pod),
             Call::Bind { pod, node } => self.bind(pod, node),
             Call::Delete { kind, id, uid, grace_seconds, propagation } => {
                 self.delete(kind, id, uid, grace_seconds, propagation)

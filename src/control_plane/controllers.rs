@@ -11,6 +11,7 @@ mod clients;
 pub mod cron_job;
 pub mod daemon_set;
 pub mod deployment;
+pub mod disruption;
 pub mod endpoint_slice;
 pub mod endpoints;
 pub mod events;
@@ -39,6 +40,7 @@ use std::ops::Range;
 use crate::api::controller_revision::ControllerRevision;
 use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
+use crate::api::disruption::PodDisruptionBudget;
 use crate::api::job::Job;
 use crate::api::kind::Kind;
 use crate::api::misc::Namespace;
@@ -59,6 +61,7 @@ pub use clients::Clients;
 use cron_job::CronJobs;
 use daemon_set::DaemonSets;
 use deployment::Deployments;
+use disruption::Disruptions;
 use endpoint_slice::EndpointSlices;
 use endpoints::EndpointsObjects;
 use garbage_collector::GarbageCollector;
@@ -105,6 +108,10 @@ pub enum Which {
     CronJobs,
     /// Jobs that are to go some time after they finished.
     TtlAfterFinished,
+    /// PodDisruptionBudgets.
+    Disruptions,
+    /// Pods picked to be evicted in vain.
+    StaleDisruptions,
 }
 
 /// A controller's wish to be woken. Stale ones are told by what they carry.
@@ -230,6 +237,7 @@ pub struct ControllerManager {
     jobs: Jobs,
     cron_jobs: CronJobs,
     ttl_after_finished: TtlAfterFinished,
+    disruptions: Disruptions,
 }
 
 impl ControllerManager {
@@ -259,6 +267,7 @@ impl ControllerManager {
             jobs: Jobs::new(clients.jobs, queue),
             cron_jobs: CronJobs::new(clients.cron_jobs, calendar, queue),
             ttl_after_finished: TtlAfterFinished::new(clients.ttl_after_finished, queue),
+            disruptions: Disruptions::new(clients.disruptions, queue),
         }
     }
 
@@ -306,6 +315,9 @@ impl ControllerManager {
         for (id, job) in view.list::<Job>() {
             self.job(&added(view, id, job), view, fx);
         }
+        for (id, budget) in view.list::<PodDisruptionBudget>() {
+            self.budget(&added(view, id, budget), view, fx);
+        }
         for (id, pod) in view.list::<Pod>() {
             self.pod(&added(view, id, pod), view, fx);
         }
@@ -342,11 +354,9 @@ impl ControllerManager {
             TableKind::PersistentVolume => self.each(store, changes, view, fx, Self::volume),
             TableKind::PersistentVolumeClaim => self.each(store, changes, view, fx, Self::claim),
             TableKind::StorageClass => self.each(store, changes, view, fx, Self::class),
-            TableKind::Lease
-            | TableKind::PriorityClass
-            | TableKind::PodDisruptionBudget
-            | TableKind::CsiNode
-            | TableKind::Other => {}
+            TableKind::PodDisruptionBudget => self.each(store, changes, view, fx, Self::budget),
+            TableKind::Lease | TableKind::PriorityClass | TableKind::CsiNode | TableKind::Other => {
+            }
         }
     }
 
@@ -471,10 +481,26 @@ impl ControllerManager {
         self.garbage.changed(Kind::ControllerRevision, change, known, fx);
     }
 
+    fn budget(
+        &mut self,
+        change: &Change<'_, PodDisruptionBudget>,
+        view: &View<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        self.index.groups.budget(change.id, change.new);
+        self.disruptions.budget(change, fx);
+        let known = Known { view, index: &self.index };
+        self.garbage.changed(Kind::PodDisruptionBudget, change, known, fx);
+    }
+
     fn pod(&mut self, change: &Change<'_, Pod>, view: &View<'_>, fx: &mut Effects<Timer>) {
         let before = self.index.member(change.id);
         let served = before.map(|(_, services)| services.to_vec()).unwrap_or_default();
         let before = before.map(|(member, _)| member);
+        let guarded = match change.new {
+            Some(_) => Vec::new(),
+            None => self.index.budgets_of(change.id).to_vec(),
+        };
         self.index.pod(change, view);
         let known = Known { view, index: &self.index };
         let after = change.new.and_then(|_| self.index.member(change.id));
@@ -505,6 +531,9 @@ impl ControllerManager {
         self.garbage.changed(Kind::Pod, change, known, fx);
         self.pod_gc.pod(change, known, fx);
         self.volumes.pod(change, known, fx);
+        let guards =
+            if change.new.is_some() { known.index.budgets_of(change.id) } else { &guarded };
+        self.disruptions.pod(change, guards, fx);
     }
 
     fn job(&mut self, change: &Change<'_, Job>, view: &View<'_>, fx: &mut Effects<Timer>) {
@@ -564,6 +593,8 @@ impl ControllerManager {
                 Which::TtlAfterFinished => {
                     self.ttl_after_finished.sync(worker, serial, known, fx);
                 }
+                Which::Disruptions => self.disruptions.sync(worker, serial, known, fx),
+                Which::StaleDisruptions => self.disruptions.sync_stale(worker, serial, known, fx),
                 Which::Taints => {}
             },
             Timer::Due { of, slot, generation } => match of {
@@ -583,6 +614,8 @@ impl ControllerManager {
                 Which::TtlAfterFinished => {
                     self.ttl_after_finished.queue.due(slot, generation, fx);
                 }
+                Which::Disruptions => self.disruptions.queue.due(slot, generation, fx),
+                Which::StaleDisruptions => self.disruptions.stale.due(slot, generation, fx),
                 Which::Taints => {}
             },
             Timer::Zone { zone } => self.nodes.line(zone, known, fx),
@@ -607,6 +640,7 @@ impl ControllerManager {
                 Which::CronJobs => self.cron_jobs.events.retry(fx),
                 // They say nothing.
                 Which::JobOrphans | Which::TtlAfterFinished => {}
+                Which::Disruptions | Which::StaleDisruptions => self.disruptions.events.retry(fx),
             },
         }
     }
@@ -664,6 +698,7 @@ impl ControllerManager {
             client if client == clients.ttl_after_finished => {
                 self.ttl_after_finished.reply(reply, fx);
             }
+            client if client == clients.disruptions => self.disruptions.reply(reply, fx),
             client if client == clients.namespaces => self.namespaces.reply(reply, known, fx),
             _ => {}
         }

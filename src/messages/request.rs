@@ -70,6 +70,11 @@ pub enum Call {
         /// The finalizer.
         finalizer: Text,
     },
+    /// Evict a pod (`pods/eviction`): delete it, if its PodDisruptionBudget allows.
+    Evict {
+        /// The pod.
+        pod: Id<Pod>,
+    },
     /// Bind a pod to a node.
     Bind {
         /// The pod.

@@ -87,7 +87,6 @@ pub(super) fn plan(
         traffic: clients.into_iter().map(|client| client.plan).collect(),
     };
     claims::check(&plan, &claims, findings);
-    warn_of_budgets(&plan, findings);
     plan
 }
 
@@ -368,16 +367,5 @@ fn namespace(name: &str, arrival: Arrival, compactor: &mut Compactor) -> Planned
         node: None,
         source: Source::nowhere(),
         manifest: None,
-    }
-}
-
-/// Whoever drains nodes and has written PodDisruptionBudgets counts on them.
-fn warn_of_budgets(plan: &Plan, findings: &mut Vec<Diagnostic>) {
-    let evicts = plan.steps.iter().any(|it| matches!(it.act, Act::Drain(_) | Act::Evict(_)));
-    let is_budget = |object: &Object| matches!(object, Object::PodDisruptionBudget(_));
-    let budget = plan.objects.iter().find(|it| is_budget(&it.object));
-    if let (true, Some(budget)) = (evicts, budget) {
-        let message = "PodDisruptionBudgets are not modelled yet: no eviction is refused";
-        findings.push(warning(&budget.source.to_string(), message.to_owned()));
     }
 }

@@ -72,6 +72,7 @@ pub fn clients() -> Clients {
         jobs: ClientId(20),
         cron_jobs: ClientId(21),
         ttl_after_finished: ClientId(22),
+        disruptions: ClientId(14),
     }
 }
 

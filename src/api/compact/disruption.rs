@@ -9,7 +9,9 @@ use super::notes::Note;
 use super::pod_spec::canonical;
 use super::workload::{generation, number, share};
 use super::{Compacted, Compactor};
-use crate::api::disruption::{BudgetStatus, Limit, PodDisruptionBudget, UnhealthyEviction};
+use crate::api::disruption::{
+    BudgetCondition, BudgetReason, BudgetStatus, Limit, PodDisruptionBudget, UnhealthyEviction,
+};
 use crate::api::kinds::Scope;
 use crate::api::object::Object;
 use crate::time::SimTime;
@@ -51,6 +53,21 @@ impl Compactor {
                 desired: number(status.desired_healthy),
                 expected: number(status.expected_pods),
                 observed_generation: generation(status.observed_generation),
+                condition: status
+                    .conditions
+                    .iter()
+                    .flatten()
+                    .find(|one| one.type_ == "DisruptionAllowed")
+                    .map(|one| BudgetCondition {
+                        reason: match one.reason.as_str() {
+                            "SufficientPods" => BudgetReason::SufficientPods,
+                            "SyncFailed" => BudgetReason::SyncFailed,
+                            _ => BudgetReason::InsufficientPods,
+                        },
+                        message: intern.text(&one.message),
+                        observed_generation: generation(one.observed_generation),
+                        since: SimTime::ZERO,
+                    }),
             },
             written: text,
         };

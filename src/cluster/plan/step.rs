@@ -36,9 +36,10 @@ pub enum Act {
         /// What becomes of what it owns.
         propagation: Propagation,
     },
-    /// A pod is evicted. PodDisruptionBudgets are not modelled: none refuses.
+    /// A pod is evicted through the eviction API, asked once: its PodDisruptionBudget may refuse.
     Evict(Target),
-    /// A node is cordoned and its pods are evicted, those of DaemonSets and mirror pods apart.
+    /// A node is cordoned and its pods are evicted as `kubectl drain` does, those of DaemonSets and
+    /// mirror pods apart: what a PodDisruptionBudget refuses is asked again each 5 s.
     Drain(Text),
     /// A stored object is changed.
     Change {

@@ -109,7 +109,7 @@ impl<T> Server<'_, T> {
         Ok(self.write(typed, next))
     }
 
-    fn delete_pod(
+    pub(super) fn delete_pod(
         &mut self,
         id: Id<Pod>,
         uid: Option<Uid>,

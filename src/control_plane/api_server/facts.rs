@@ -300,6 +300,29 @@ impl Told for Job {
     }
 }
 
+impl Told for PodDisruptionBudget {
+    fn kind(&self) -> Kind {
+        Kind::PodDisruptionBudget
+    }
+
+    fn tell<T>(&self, next: &PodDisruptionBudget, _store: &Store, effects: &mut Effects<T>) {
+        let counts = |budget: &PodDisruptionBudget| {
+            let it = &budget.status;
+            [it.allowed, it.healthy, it.desired, it.expected]
+        };
+        if counts(self) != counts(next) {
+            let [allowed, healthy, desired, expected] = counts(next);
+            effects.fact(
+                fact(Verb::Status, Kind::PodDisruptionBudget, &next.meta)
+                    .with("allowed", allowed.into())
+                    .with("healthy", healthy.into())
+                    .with("desired", desired.into())
+                    .with("expected", expected.into()),
+            );
+        }
+    }
+}
+
 impl Told for EndpointSlice {
     fn kind(&self) -> Kind {
         Kind::EndpointSlice
@@ -349,7 +372,6 @@ told_plainly!(
     Namespace,
     Lease,
     PriorityClass,
-    PodDisruptionBudget,
     ControllerRevision,
     CronJob,
     PersistentVolume,

@@ -37,4 +37,6 @@ pub struct Clients {
     pub cron_jobs: ClientId,
     /// Of the TTL-after-finished controller.
     pub ttl_after_finished: ClientId,
+    /// Of the disruption controller.
+    pub disruptions: ClientId,
 }

@@ -6,6 +6,7 @@
 //! ([`groups`]); pods and revisions by owner; pods by node; sets by Deployment; slices by Service. Refuses to decide anything.
 
 pub mod groups;
+mod guards;
 mod owned;
 mod owners;
 mod roster;
@@ -15,6 +16,7 @@ pub use owned::Owned;
 pub use owners::Owners;
 pub use roster::{Counts, Roster};
 
+use crate::api::disruption::PodDisruptionBudget;
 use crate::api::kind::Kind;
 use crate::api::meta::Owner;
 use crate::api::node::Node;
@@ -86,6 +88,12 @@ impl Index {
         let (group, at) = self.group_of(pod)?;
         let group = self.groups.get(group)?;
         Some((*group.members.get(at)?, &group.services))
+    }
+
+    /// The PodDisruptionBudgets that select `pod`, oldest first.
+    pub fn budgets_of(&self, pod: Id<Pod>) -> &[Id<PodDisruptionBudget>] {
+        let group = self.group_of(pod).and_then(|(group, _)| self.groups.get(group));
+        group.map_or(&[], |group| group.budgets.as_slice())
     }
 
     /// The group and place of `pod`.

@@ -8,6 +8,7 @@ use super::{Clients, ControllerManager, Settings, Timer};
 use crate::api::controller_revision::ControllerRevision;
 use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
+use crate::api::disruption::PodDisruptionBudget;
 use crate::api::job::Job;
 use crate::api::meta::{Labels, Meta, RawId};
 use crate::api::misc::Namespace;
@@ -206,12 +207,13 @@ pub fn clients() -> Clients {
         jobs: ClientId(20),
         cron_jobs: ClientId(21),
         ttl_after_finished: ClientId(22),
+        disruptions: ClientId(13),
     }
 }
 
 macro_rules! each_table {
     ($kind:ident, $body:expr) => {
-        each_table!(@ $kind, $body, Namespace, Node, StorageClass, PersistentVolume, PersistentVolumeClaim, Service, Deployment, ReplicaSet, StatefulSet, DaemonSet, ControllerRevision, CronJob, Job, Pod, EndpointSlice, Endpoints)
+        each_table!(@ $kind, $body, Namespace, Node, PodDisruptionBudget, StorageClass, PersistentVolume, PersistentVolumeClaim, Service, Deployment, ReplicaSet, StatefulSet, DaemonSet, ControllerRevision, CronJob, Job, Pod, EndpointSlice, Endpoints)
     };
     (@ $kind:ident, $body:expr, $($table:ty),*) => {{
         $({

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use super::guards::Guards;
+use crate::api::disruption::PodDisruptionBudget;
 use crate::api::meta::{Labels, Uid};
 use crate::api::name::Text;
 use crate::api::node::Node;
@@ -72,6 +74,8 @@ pub struct Group {
     pub members: Vec<Member>,
     /// Services whose selector selects these labels.
     pub services: Vec<Id<Service>>,
+    /// PodDisruptionBudgets whose selector selects these labels, oldest first.
+    pub budgets: Vec<Id<PodDisruptionBudget>>,
     orphans: u32,
 }
 
@@ -91,6 +95,7 @@ pub struct Groups {
     services: BTreeMap<Id<Service>, Selecting>,
     services_in: BTreeMap<Text, BTreeSet<Id<Service>>>,
     with_orphans: BTreeMap<Text, BTreeSet<Id<Group>>>,
+    guards: Guards,
 }
 
 /// Whether a Service's selector selects something with these labels: all pairs equal.
@@ -155,6 +160,7 @@ impl Groups {
                     one.groups.retain(|&held| held != group);
                 }
             }
+            self.guards.group_gone(group, &gone.budgets);
             self.by_labels.remove(&(gone.namespace, gone.labels));
         }
         moved
@@ -167,14 +173,17 @@ impl Groups {
             .filter(|id| self.services.get(id).is_some_and(|one| selects(&one.selector, &labels)))
             .copied()
             .collect();
+        let budgets = self.guards.selecting(&namespace, &labels);
         let group = Group {
             namespace,
             labels,
             members: Vec::new(),
             services: services.clone(),
+            budgets: budgets.clone(),
             orphans: 0,
         };
         let id = self.groups.insert(group);
+        self.guards.group_made(id, &budgets);
         for service in services {
             if let Some(one) = self.services.get_mut(&service) {
                 one.groups.push(id);
@@ -244,5 +253,36 @@ impl Groups {
         }
         self.services_in.entry(namespace.clone()).or_default().insert(id);
         self.services.insert(id, Selecting { namespace, selector: selector.clone(), groups });
+    }
+
+    /// The groups whose pods `budget` selects, oldest first.
+    pub fn of_budget(&self, budget: Id<PodDisruptionBudget>) -> impl Iterator<Item = &Group> {
+        self.guards.groups_of(budget).iter().filter_map(|&id| self.groups.get(id))
+    }
+
+    /// Takes note of a PodDisruptionBudget as it is now; `None`: it is gone.
+    pub fn budget(&mut self, id: Id<PodDisruptionBudget>, now: Option<&PodDisruptionBudget>) {
+        if !self.guards.is_news(id, now) {
+            return;
+        }
+        for group in self.guards.forget(id) {
+            if let Some(group) = self.groups.get_mut(group) {
+                group.budgets.retain(|&held| held != id);
+            }
+        }
+        let Some(budget) = now else { return };
+        let namespace = budget.meta.namespace.clone();
+        let start = (namespace.clone(), Arc::new(Labels::new()));
+        let local = self.by_labels.range(start..).take_while(|((held, _), _)| *held == namespace);
+        let mut groups = Vec::new();
+        for ((_, labels), &group) in local {
+            if budget.selects(labels)
+                && let Some(row) = self.groups.get_mut(group)
+            {
+                groups.push(group);
+                row.budgets.push(id);
+            }
+        }
+        self.guards.note(id, budget, groups);
     }
 }
