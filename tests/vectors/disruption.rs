@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use wavetank::api::disruption::Limit;
 use wavetank::api::meta::Uid;
+use wavetank::api::pod::PodCondition;
 use wavetank::api::workload::IntOrPercent;
 use wavetank::control_plane::controllers::disruption::budget::{Scale, allowed, expected};
 use wavetank::control_plane::controllers::disruption::stale_in;
@@ -60,9 +61,12 @@ fn status(input: &Value, theirs: &Value) -> Outcome {
 fn stale(input: &Value, theirs: &Value) -> Outcome {
     let mut pod = input["pod"].clone();
     pod["spec"] = json!({"containers": []});
-    let pod = objects::pod(&pod);
-    let passed: u64 = text(&input["timePassed"]).trim_end_matches('s').parse().expect("seconds");
+    let mut pod = objects::pod(&pod);
     let before = &input["pod"]["status"]["conditions"][0]["status"];
+    if let Some(value) = before.as_str() {
+        pod.status.set(PodCondition::DisruptionTarget, value == "True", NOW);
+    }
+    let passed: u64 = text(&input["timePassed"]).trim_end_matches('s').parse().expect("seconds");
     let is_taken_back =
         stale_in(&pod, NOW + SimDuration::from_secs(passed)).is_some_and(SimDuration::is_zero);
     let ours = if is_taken_back { json!("False") } else { before.clone() };

@@ -159,6 +159,17 @@ fn budget(moment: Moment<'_>, it: &PodDisruptionBudget) -> Value {
     for (pod, since) in &held.disrupted {
         status["disruptedPods"][&**pod] = moment.instant(*since);
     }
+    if let Some(held) = &held.condition {
+        let value = if held.reason.is_allowed() { "True" } else { "False" };
+        status["conditions"] = json!([{
+            "type": "DisruptionAllowed",
+            "status": value,
+            "reason": held.reason.name(),
+            "message": &*held.message,
+            "observedGeneration": held.observed_generation,
+            "lastTransitionTime": moment.instant(held.since),
+        }]);
+    }
     status
 }
 
