@@ -55,6 +55,7 @@ fn budgets(recorded: &Value) -> Vec<Vec<[i64; 4]>> {
 }
 
 /// Compares the times of pods; returns what differs.
+#[expect(clippy::print_stdout, reason = "a table for people")]
 fn compare(name: &str, seed: u64, ours: &Timeline, from: f64) -> Vec<String> {
     let recorded = recording(name);
     let recorded = recorded["rows"].as_object().expect("rows");

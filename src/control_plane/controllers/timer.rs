@@ -1,0 +1,92 @@
+//! What controllers wish to be woken for.
+
+/// One of the controllers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Which {
+    /// Deployments.
+    Deployments,
+    /// ReplicaSets.
+    ReplicaSets,
+    /// ReplicationControllers.
+    ReplicationControllers,
+    /// StatefulSets.
+    StatefulSets,
+    /// DaemonSets.
+    DaemonSets,
+    /// EndpointSlices.
+    EndpointSlices,
+    /// Endpoints objects.
+    Endpoints,
+    /// Nodes.
+    Nodes,
+    /// Evictions by taint.
+    Taints,
+    /// Jobs.
+    Jobs,
+    /// Pods of Jobs that are gone.
+    JobOrphans,
+    /// CronJobs.
+    CronJobs,
+    /// Jobs that are to go some time after they finished.
+    TtlAfterFinished,
+    /// PodDisruptionBudgets.
+    Disruptions,
+    /// Pods picked to be evicted in vain.
+    StaleDisruptions,
+}
+
+/// A controller's wish to be woken. Stale ones are told by what they carry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Timer {
+    /// A worker has computed for as long as a sync takes.
+    Sync {
+        /// Whose worker.
+        of: Which,
+        /// Which one.
+        worker: u8,
+        /// Which of the queue's syncs.
+        serial: u32,
+    },
+    /// A delayed key may be due.
+    Due {
+        /// Whose queue.
+        of: Which,
+        /// The key's slot.
+        slot: u32,
+        /// And generation.
+        generation: u32,
+    },
+    /// A zone's line of silent nodes may move.
+    Zone {
+        /// Which zone, in the order they were met.
+        zone: u32,
+    },
+    /// A pod on a tainted node may have to go.
+    Evict {
+        /// The pod's slot.
+        slot: u32,
+        /// And generation.
+        generation: u32,
+    },
+    /// A namespace on its way out is to be looked at.
+    Namespace {
+        /// The namespace's slot.
+        slot: u32,
+        /// And generation.
+        generation: u32,
+    },
+    /// A round of the pod garbage collector.
+    PodGc,
+    /// A volume is made, or what was refused about volumes is tried again.
+    Volumes,
+    /// What was refused to the garbage collector is tried again.
+    Garbage,
+    /// An Event that did not get through is tried again.
+    Event {
+        /// Whose.
+        of: Which,
+    },
+}
+
+const _: () = assert!(size_of::<Timer>() <= 12 && align_of::<Timer>() <= 4);
