@@ -61,20 +61,6 @@ impl Case {
         }
     }
 
-    /// Pods a second it is asked to reach at 5,000 nodes.
-    pub fn goal(self) -> f64 {
-        match self {
-            Case::Basic => 200_000.0,
-            Case::NodeAffinity => 22_000.0,
-            Case::PodAffinity => 3_500.0,
-            Case::AntiAffinity => 6_000.0,
-            Case::PreferredAffinity | Case::PreferredAntiAffinity => 9_000.0,
-            Case::TopologySpread => 46_000.0,
-            Case::Preemption => 11_400.0,
-            Case::Unschedulable => 59_000.0,
-        }
-    }
-
     /// How many pods are there before, and how many are measured, on so many nodes.
     pub fn pods(self, nodes: usize) -> (usize, usize) {
         match self {

@@ -116,7 +116,10 @@ mod tests {
     use super::super::args::{Cli, Command};
     use super::*;
 
-    fn asked_for(words: &[&str]) -> Result<Vec<(String, Vec<String>, Namespaces)>, Option<String>> {
+    /// Kinds, names and where to look.
+    type Words = (String, Vec<String>, Namespaces);
+
+    fn asked_for(words: &[&str]) -> Result<Vec<Words>, Option<String>> {
         let words = ["wavetank", "get", "reports/x"].iter().chain(words);
         let Command::Get(args) = Cli::parse_from(words).command else { panic!("get") };
         assert_eq!(args.run, Path::new("reports/x"));

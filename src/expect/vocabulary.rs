@@ -168,7 +168,6 @@ impl Noun {
     }
 
     /// The fields, with their types.
-    #[expect(clippy::too_many_lines, reason = "a table")]
     pub(super) fn fields(self) -> &'static [(&'static str, Field, Kind)] {
         use Field as F;
         use Kind::{Decimal, Flag, Number, Word, Words};

@@ -75,7 +75,7 @@ pub fn decisions(
         if facts.last >= last || !is_next {
             return Some(decided);
         }
-        if world.events() % PULSE == 0 {
+        if world.events().is_multiple_of(PULSE) {
             if interrupt.load(Ordering::Relaxed) {
                 return None;
             }

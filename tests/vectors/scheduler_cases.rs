@@ -202,7 +202,7 @@ impl<'c> Replay<'c> {
         } else if let Some(node) = kept {
             self.cluster.snapshot.promise(id, &shape, node);
         }
-        self.now = self.now + SimDuration::from_secs(1);
+        self.now += SimDuration::from_secs(1);
         if let Some(node) = step["chosen"].as_str() {
             self.cluster.place_since(node, pod, &shape, Some(self.now));
             self.placed.insert(pod.to_owned(), node.to_owned());

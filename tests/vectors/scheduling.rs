@@ -76,8 +76,11 @@ const OWNERS: [(&str, &str); 3] = [
     ("stateful_sets", "StatefulSet"),
 ];
 
+/// Reads an object of one kind.
+type Read = fn(&Value) -> Object;
+
 /// Objects about volumes, by list.
-const VOLUMES: [(&str, fn(&Value) -> Object); 4] = [
+const VOLUMES: [(&str, Read); 4] = [
     ("pvs", |it| Compactor::new().persistent_volume(read(it)).object),
     ("pvcs", |it| Compactor::new().persistent_volume_claim(read(it)).object),
     ("storage_classes", |it| Compactor::new().storage_class(read(it)).object),
