@@ -145,7 +145,7 @@ mod tests {
     use crate::api::meta::Meta;
 
     fn scales(scales: &[Scale]) -> impl Iterator<Item = Scale> {
-        scales.to_vec().into_iter()
+        scales.iter().cloned()
     }
 
     #[test]
