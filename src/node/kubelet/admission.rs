@@ -1,11 +1,12 @@
-//! Whether a node takes a pod on (kubelet 1.36 `pkg/kubelet/lifecycle/predicate.go`): resources and ports of
-//! the host. What the scheduler checks besides is not checked again.
+//! Whether a node takes a pod on (kubelet 1.36 `pkg/kubelet/lifecycle/predicate.go`): resources, by the
+//! scheduler's own rule, and ports of the host. What the scheduler checks besides is not checked again.
 
 use super::worker::Worker;
 use crate::api::pod::{Pod, PodSpec, StatusReason};
 use crate::api::resources::Resources;
 use crate::api::rules::ports::HostPort;
 use crate::base::Id;
+use crate::control_plane::scheduler::algorithm::plugins::fit::{Shortage, short_of};
 
 /// What the pods of a node hold of it.
 #[derive(Clone, Debug, Default)]
@@ -18,37 +19,28 @@ impl Held {
     /// Whether a pod fits beside what is held; if not, the reason its status will give.
     pub(super) fn admit(&self, allocatable: &Resources, pod: &Pod) -> Result<(), StatusReason> {
         let spec = &pod.spec;
-        let held = &self.amounts;
-        let asked = &spec.requests;
-        let short = |what: &str, asked: i64, held: i64, capacity: i64| StatusReason {
-            reason: format!("OutOf{what}").into(),
-            message: format!(
-                "Pod was rejected: Node didn't have enough resource: {what}, requested: {asked}, \
-                 used: {held}, capacity: {capacity}"
-            )
-            .into(),
-        };
-        let amounts = [
-            ("pods", 1, held.pods, allocatable.pods),
-            ("cpu", asked.cpu_milli, held.cpu_milli, allocatable.cpu_milli),
-            ("memory", asked.memory, held.memory, allocatable.memory),
-            (
-                "ephemeral-storage",
-                asked.ephemeral_storage,
-                held.ephemeral_storage,
-                allocatable.ephemeral_storage,
-            ),
+        let (asked, held, all) = (&spec.requests, &self.amounts, allocatable);
+        let (short, _) = short_of(asked, all, held, held.pods, |_| false);
+        let disk = (asked.ephemeral_storage, held.ephemeral_storage, all.ephemeral_storage);
+        let fixed = [
+            (Shortage::PODS, "pods", (1, held.pods, all.pods)),
+            (Shortage::CPU, "cpu", (asked.cpu_milli, held.cpu_milli, all.cpu_milli)),
+            (Shortage::MEMORY, "memory", (asked.memory, held.memory, all.memory)),
+            (Shortage::EPHEMERAL, "ephemeral-storage", disk),
         ];
-        for (what, asked, held, capacity) in amounts {
-            if asked > 0 && asked > capacity - held {
-                return Err(short(what, asked, held, capacity));
-            }
-        }
-        for (name, amount) in &asked.scalar {
-            let (held, capacity) = (held.scalar(name), allocatable.scalar(name));
-            if *amount > 0 && *amount > capacity - held {
-                return Err(short(name, *amount, held, capacity));
-            }
+        let extended = asked.scalar.iter().enumerate().map(|(index, (name, amount))| {
+            (Shortage::scalar(index), &**name, (*amount, held.scalar(name), all.scalar(name)))
+        });
+        let mut short_of_it = fixed.into_iter().chain(extended).filter(|(it, ..)| short.has(*it));
+        if let Some((_, what, (asked, held, capacity))) = short_of_it.next() {
+            return Err(StatusReason {
+                reason: format!("OutOf{what}").into(),
+                message: format!(
+                    "Pod was rejected: Node didn't have enough resource: {what}, requested: {asked}, \
+                     used: {held}, capacity: {capacity}"
+                )
+                .into(),
+            });
         }
         let clash = |port: &HostPort| self.ports.iter().any(|(held, _)| held.clashes(port));
         if spec.host_ports.iter().any(clash) {

@@ -8,6 +8,7 @@ use super::super::node_info::NodeInfo;
 use super::super::profile::{Fit, Scored};
 use super::super::shape::PodShape;
 use crate::api::name::Text;
+use crate::api::resources::Resources;
 
 /// What is insufficient on a node, as bits: the order of the bits is that of the reasons.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
@@ -31,6 +32,11 @@ impl Shortage {
         Shortage(1 << (Self::FIRST_SCALAR as usize + index.min(Self::SCALARS - 1)))
     }
 
+    /// Whether it is short of all that `other` is short of.
+    pub fn has(self, other: Shortage) -> bool {
+        self.0 & other.0 == other.0
+    }
+
     /// Whether nothing is short.
     pub fn is_none(self) -> bool {
         self.0 == 0
@@ -44,10 +50,23 @@ impl Shortage {
 
 /// What the node is short of for the pod, and whether even the empty node would be.
 pub fn shortage(fit: &Fit, pod: &PodShape, node: &NodeInfo) -> (Shortage, Code) {
+    let pods = node.pods.len() as i64;
+    let asked = &pod.spec().requests;
+    short_of(asked, &node.allocatable, &node.requested, pods, |name| fit.ignores(name))
+}
+
+/// The same by amounts: what is short of `all` where `pods` pods have `used` of it; extended resources
+/// that are ignored are not looked at. A kubelet asks this of pods it is to take on, too.
+pub fn short_of(
+    asked: &Resources,
+    all: &Resources,
+    used: &Resources,
+    pods: i64,
+    is_ignored: impl Fn(&str) -> bool,
+) -> (Shortage, Code) {
     let mut short = Shortage::default();
     let mut code = Code::Unschedulable;
-    let (asked, all, used) = (&pod.spec().requests, &*node.allocatable, &node.requested);
-    if node.pods.len() as i64 + 1 > all.pods {
+    if pods + 1 > all.pods {
         short.add(Shortage::PODS);
     }
     let mut check = |what: Shortage, asked: i64, all: i64, used: i64| {
@@ -63,7 +82,7 @@ pub fn shortage(fit: &Fit, pod: &PodShape, node: &NodeInfo) -> (Shortage, Code) 
     let (disk, disk_used) = (all.ephemeral_storage, used.ephemeral_storage);
     check(Shortage::EPHEMERAL, asked.ephemeral_storage, disk, disk_used);
     for (index, (name, amount)) in asked.scalar.iter().enumerate() {
-        if !fit.ignores(name) {
+        if !is_ignored(name) {
             check(Shortage::scalar(index), *amount, all.scalar(name), used.scalar(name));
         }
     }
@@ -90,12 +109,12 @@ pub fn reasons(short: Shortage, pod: &PodShape) -> SmallVec<[Text; 2]> {
         (Shortage::EPHEMERAL, "Insufficient ephemeral-storage"),
     ];
     for (what, words) in fixed {
-        if short.0 & what.0 != 0 {
+        if short.has(what) {
             reasons.push(words.into());
         }
     }
     for (index, (name, _)) in pod.spec().requests.scalar.iter().enumerate() {
-        if short.0 & Shortage::scalar(index).0 != 0 {
+        if short.has(Shortage::scalar(index)) {
             reasons.push(format!("Insufficient {name}").into());
         }
     }
