@@ -105,9 +105,9 @@ impl Cache {
     /// The watch shows a pod on a node.
     pub fn pod_placed(&mut self, id: Id<Pod>, node: Id<Node>, pod: &Pod, shape: PodShape) {
         let now = resident(id, pod, shape);
-        if let Some((assumed, counted)) = self.assumed.remove(&id) {
-            let same = assumed == node && counted.is(&now.shape);
-            if same && now.start.is_none() && now.standing == Standing::Staying {
+        if let Some((assumed, _)) = self.assumed.remove(&id) {
+            if assumed == node {
+                self.snapshot.change_pod(node, now);
                 return;
             }
             self.snapshot.remove_pod(assumed, id);

@@ -157,23 +157,32 @@ impl Snapshot {
         Some(gone)
     }
 
-    /// A pod on a node is another now.
+    /// A watch told of a pod on a node: it may be another now. Its node's images are looked at again
+    /// with the next [`Snapshot::settle`], as the real cache takes each such pod off and puts it back.
+    /// It keeps its place, unless it asks for other amounts; nothing here depends on where equal
+    /// shapes lie.
     pub fn change_pod(&mut self, node: Id<Node>, pod: Resident) {
         let Some(row) = self.rows.get_mut(node.slot()).filter(|row| row.id == node) else { return };
         let Some(held) = row.pods.iter_mut().find(|held| held.pod == pod.pod) else { return };
-        let before = held.clone();
-        if before.shape.is(&pod.shape) {
-            (held.start, held.standing) = (pod.start, pod.standing);
-            if before.standing == pod.standing && before.start == pod.start {
-                return;
-            }
+        let before = std::mem::replace(held, pod.clone());
+        let (was, is) = (before.shape.spec(), pod.shape.spec());
+        let takes_the_same = Arc::ptr_eq(was, is)
+            || was.requests == is.requests
+                && was.nonzero_requests == is.nonzero_requests
+                && was.host_ports == is.host_ports;
+        if takes_the_same {
+            self.mark(node.slot());
         } else {
+            *held = before.clone();
             row.remove_pod(pod.pod);
             row.add_pod(pod.clone());
             self.touch(node.slot());
         }
-        self.note(node.slot(), &before, Step::Out);
-        self.note(node.slot(), &pod, Step::In);
+        let same = before.standing == pod.standing && before.start == pod.start;
+        if !same || !before.shape.is(&pod.shape) {
+            self.note(node.slot(), &before, Step::Out);
+            self.note(node.slot(), &pod, Step::In);
+        }
     }
 
     /// Objects besides nodes and pods that count.
