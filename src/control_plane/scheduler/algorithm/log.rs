@@ -21,8 +21,10 @@ pub(super) enum Step {
 /// A change of one row.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
-    /// The node object, or whether it is known, or what is nominated to it.
+    /// The node object, or whether it is known.
     Node,
+    /// How many nodes have its images, or who is promised it: what no sum is made of.
+    Offer,
     /// A pod on it.
     Pod {
         /// What it shares with its siblings.

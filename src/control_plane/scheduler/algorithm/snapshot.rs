@@ -204,13 +204,13 @@ impl Snapshot {
     pub fn promise(&mut self, pod: Id<Pod>, shape: &PodShape, node: Id<Node>) {
         self.withdraw(pod);
         self.nominations.set(pod, shape, node);
-        self.log.push(node.slot(), Change::Node);
+        self.log.push(node.slot(), Change::Offer);
     }
 
     /// A pod is promised nothing any more; returns what it was.
     pub fn withdraw(&mut self, pod: Id<Pod>) -> Option<Id<Node>> {
         let node = self.nominations.remove(pod)?;
-        self.log.push(node.slot(), Change::Node);
+        self.log.push(node.slot(), Change::Offer);
         Some(node)
     }
 
@@ -242,7 +242,7 @@ impl Snapshot {
         while let Some(slot) = self.changed.pop() {
             self.is_changed[slot as usize] = false;
             if self.images.refresh(&mut self.rows[slot as usize].images) {
-                self.log.push(slot as usize, Change::Node);
+                self.log.push(slot as usize, Change::Offer);
             }
         }
     }

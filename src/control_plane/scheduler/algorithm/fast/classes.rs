@@ -106,6 +106,7 @@ impl Classes {
                 self.eligibles.node_changed(entry.slot, node, &mut self.tallies);
                 self.tallies.node_changed(entry.slot);
             }
+            Change::Offer => {}
             Change::Pod { shape, standing, step } => {
                 self.pod(entry.slot, shape, *standing, *step, snapshot);
             }
