@@ -57,7 +57,7 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use crate::api::name::Name;
+use crate::api::name::{Name, Text};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::service::Endpoint;
@@ -84,6 +84,8 @@ pub trait Around {
     fn carry(&self, from: End, to: End, bits: impl FnOnce() -> u64) -> Option<SimDuration>;
     /// When a node's proxy has programmed a version of a slice, if nothing cuts it off before.
     fn programmed_at(&self, node: NodeIndex, version: Version) -> SimTime;
+    /// The zone of a node, empty if it names none.
+    fn zone(&self, node: Id<Node>) -> Text;
     /// What runs behind a port of an endpoint's pod.
     fn program(&self, endpoint: &Endpoint, port: u16) -> Program;
 }

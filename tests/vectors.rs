@@ -11,6 +11,7 @@ mod vectors {
     pub mod daemon_set;
     pub mod deployment;
     pub mod disruption;
+    pub mod endpoint_hints;
     pub mod endpoint_slice;
     pub mod int_or_percent;
     pub mod job_rules;

@@ -34,6 +34,8 @@ pub struct ServiceSpec {
     pub affinity: SessionAffinity,
     /// Whether pods that are not ready are offered too.
     pub unready: UnreadyEndpoints,
+    /// Which endpoints are preferred, by where the traffic comes from.
+    pub distribution: Distribution,
     /// A cluster address asked for by name.
     pub wanted_ip: Option<Ipv4Addr>,
     /// The spec as written, as canonical JSON, the API server's defaults filled in.
@@ -56,6 +58,13 @@ pub enum Exposure {
     ExternalName,
 }
 
+impl Exposure {
+    /// Whether it has an address of its own that proxies lead to its endpoints.
+    pub fn has_address(self) -> bool {
+        matches!(self, Exposure::ClusterIp | Exposure::NodePort | Exposure::LoadBalancer)
+    }
+}
+
 /// Session affinity.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum SessionAffinity {
@@ -74,6 +83,18 @@ pub enum UnreadyEndpoints {
     Hidden,
     /// They are offered (`publishNotReadyAddresses`).
     Published,
+}
+
+/// Which endpoints connections prefer (`trafficDistribution`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Distribution {
+    /// All are as good.
+    #[default]
+    Cluster,
+    /// Those of the caller's zone (`PreferSameZone`, and `PreferClose`, its older name).
+    SameZone,
+    /// Those of the caller's node, then of its zone.
+    SameNode,
 }
 
 /// A port of a Service.
@@ -105,6 +126,8 @@ pub struct EndpointSlice {
     pub meta: Meta,
     /// The endpoints.
     pub endpoints: Arc<[Endpoint]>,
+    /// For whom each endpoint is, in the order of the endpoints; empty where no endpoint has a hint.
+    pub hints: Arc<[Hint]>,
     /// The ports all its endpoints serve, as (name, port, protocol).
     pub ports: Arc<[(Text, u16, Protocol)]>,
 }
@@ -152,6 +175,26 @@ pub struct Endpoint {
     pub ip: Ipv4Addr,
     /// What it may be used for.
     pub conditions: EndpointConditions,
+}
+
+/// For whom an endpoint is (`hints`). The controller names one zone an endpoint, and no node but the
+/// endpoint's own; nobody else writes slices here.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Hint {
+    /// For callers of this zone (`forZones`).
+    pub zone: Option<Text>,
+    /// Whether it is for callers of some node first (`forNodes`).
+    pub node: NodeHint,
+}
+
+/// For callers of which node an endpoint is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum NodeHint {
+    /// Of no node in particular.
+    #[default]
+    None,
+    /// Of the node it runs on.
+    Own,
 }
 
 /// Conditions of an endpoint.

@@ -4,10 +4,11 @@ use super::World;
 use super::nodes::{Nodes, Power};
 use super::plan::Plan;
 use super::requests::Sink;
-use crate::api::name::Name;
-use crate::api::node::Tristate;
+use crate::api::name::{Name, Text};
+use crate::api::node::{Node, Tristate, ZONE_LABEL};
 use crate::api::pod::{Pod, PodSpec};
 use crate::api::service::{Endpoint, EndpointSlice, Service, ServiceSpec};
+use crate::base::Id;
 use crate::base::hash::avalanche;
 use crate::kernel::{Kernel, Order};
 use crate::luck::{Draw, Luck};
@@ -60,6 +61,11 @@ impl Around for Outside<'_> {
     fn programmed_at(&self, node: NodeIndex, version: Version) -> SimTime {
         let Version { at, uid, nth } = version;
         self.proxies.programmed_at(self.nodes.row(node).key, SliceChange { at, uid, nth })
+    }
+
+    fn zone(&self, node: Id<Node>) -> Text {
+        let zone = self.store.get(node).and_then(|it| it.meta.labels.get(ZONE_LABEL));
+        zone.cloned().unwrap_or_default()
     }
 
     fn program(&self, endpoint: &Endpoint, port: u16) -> Program {
@@ -279,7 +285,15 @@ impl World {
                     }
                 }
             }
-            TableKind::Node => traffic.forget_entries(),
+            TableKind::Node => {
+                traffic.forget_entries();
+                let mut changes = world.store.table::<Node>().changes(range);
+                if changes
+                    .any(|it| it.old.is_some() && it.old.map(Node::zone) != it.new.map(Node::zone))
+                {
+                    traffic.zone_changed();
+                }
+            }
             _ => {}
         });
     }

@@ -330,6 +330,7 @@ impl ControllerManager {
         self.taints.node(change, known, fx);
         self.pod_gc.node(change, fx);
         self.daemon_sets.node(change, known, fx);
+        self.endpoint_slices.node(change, known, fx);
     }
 
     fn service(&mut self, change: &Change<'_, Service>, _view: &View<'_>, fx: &mut Effects<Timer>) {

@@ -12,6 +12,7 @@ use super::{Around, Client, Traffic};
 use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
 use crate::api::name::Text;
+use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::service::Endpoint;
 use crate::base::hash::{GOLDEN, avalanche};
@@ -515,6 +516,10 @@ pub(super) struct Asking<'a, A> {
 impl<A: Around> Ask for Asking<'_, A> {
     fn programmed_at(&self, node: NodeIndex, version: Version) -> SimTime {
         self.around.programmed_at(node, version)
+    }
+
+    fn zone(&self, node: Id<Node>) -> Text {
+        self.around.zone(node)
     }
 
     fn server(&mut self, endpoint: &Endpoint, port: u16) -> u32 {

@@ -21,10 +21,10 @@ use crate::api::meta::Uid;
 use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::pod::Protocol;
-use crate::api::service::{Endpoint, EndpointSlice, Exposure, ServicePort};
+use crate::api::service::{Endpoint, EndpointSlice, Exposure, Hint, NodeHint, ServicePort};
 use crate::base::Id;
 use crate::node::NodeIndex;
-use crate::node::kube_proxy::choose::{TrafficPolicy, usable};
+use crate::node::kube_proxy::choose::{Candidate, Here, TrafficPolicy, usable};
 use crate::time::SimTime;
 
 /// A version of an EndpointSlice: what a proxy's lag is keyed by.
@@ -79,6 +79,7 @@ pub struct ServiceRules {
 struct Slice {
     version: Version,
     endpoints: Arc<[Endpoint]>,
+    hints: Arc<[Hint]>,
     ports: Arc<[(Text, u16, Protocol)]>,
     /// The fact of its commit.
     cause: u64,
@@ -102,8 +103,20 @@ pub struct List {
     pub cause: u64,
     /// The versions it comes from.
     versions: Vec<(Uid, u32)>,
-    /// For traffic that stays on its node: the node.
-    near: Option<Id<Node>>,
+    /// From where it holds.
+    within: Within,
+}
+
+/// From where a list of endpoints holds.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+enum Within {
+    /// From everywhere.
+    #[default]
+    Cluster,
+    /// From this zone: hints count.
+    Zone(Text),
+    /// From this node: the policy is local, or hints name nodes.
+    Node(Id<Node>),
 }
 
 /// What one node's proxy goes by.
@@ -112,6 +125,18 @@ struct View {
     list: Arc<List>,
     changes: u32,
     expires: SimTime,
+}
+
+/// From where the list holds that comes of these slices at a node of a zone.
+fn within(seen: &[&Slice], policy: TrafficPolicy, node: Id<Node>, zone: &Text) -> Within {
+    let mut hints = seen.iter().flat_map(|slice| slice.hints.iter());
+    if policy == TrafficPolicy::Local || hints.clone().any(|hint| hint.node == NodeHint::Own) {
+        return Within::Node(node);
+    }
+    match hints.next() {
+        Some(_) => Within::Zone(zone.clone()),
+        None => Within::Cluster,
+    }
 }
 
 /// Lists kept for other nodes to share.
@@ -161,6 +186,8 @@ pub struct Site {
 pub trait Ask {
     /// When a node's proxy has programmed a version, if nothing cuts it off before.
     fn programmed_at(&self, node: NodeIndex, version: Version) -> SimTime;
+    /// The zone of a node, empty if it names none.
+    fn zone(&self, node: Id<Node>) -> Text;
     /// The number of the program behind an endpoint's port.
     fn server(&mut self, endpoint: &Endpoint, port: u16) -> u32;
 }
@@ -213,8 +240,8 @@ impl Callee {
         new: Option<&EndpointSlice>,
         cause: u64,
     ) {
-        let (endpoints, ports) = match new {
-            Some(slice) => (slice.endpoints.clone(), slice.ports.clone()),
+        let (endpoints, hints, ports) = match new {
+            Some(slice) => (slice.endpoints.clone(), slice.hints.clone(), slice.ports.clone()),
             None => Default::default(),
         };
         let log = match self.slices.iter().position(|log| log.id == id) {
@@ -224,7 +251,7 @@ impl Callee {
                 self.slices.last_mut().expect("one was pushed")
             }
         };
-        log.versions.push_back(Slice { version, endpoints, ports, cause });
+        log.versions.push_back(Slice { version, endpoints, hints, ports, cause });
         self.touch();
     }
 
@@ -283,12 +310,15 @@ impl Callee {
             seen.extend(newest);
         }
         let versions: Vec<_> = seen.iter().map(|it| (it.version.uid, it.version.nth)).collect();
-        let near = (policy == TrafficPolicy::Local).then_some(site.id);
-        let is_same = |list: &&Arc<List>| list.versions == versions && list.near == near;
+        let zone = ask.zone(site.id);
+        let within = within(&seen, policy, site.id, &zone);
+        let is_same = |list: &&Arc<List>| list.versions == versions && list.within == within;
         let list = match self.shared.iter().find(is_same) {
             Some(list) => list.clone(),
             None => {
-                let list = Arc::new(self.list(&seen, versions, near, policy, site.id, ask));
+                let here = Here { node: site.id, zone: &zone };
+                let kept = List { versions, within, ..List::default() };
+                let list = Arc::new(self.list(&seen, kept, policy, here, ask));
                 if self.shared.len() == SHARED_MAX {
                     self.shared.remove(0);
                 }
@@ -306,21 +336,22 @@ impl Callee {
     fn list(
         &self,
         seen: &[&Slice],
-        versions: Vec<(Uid, u32)>,
-        near: Option<Id<Node>>,
+        mut list: List,
         policy: TrafficPolicy,
-        node: Id<Node>,
+        here: Here<'_>,
         ask: &mut impl Ask,
     ) -> List {
-        let cause = seen.iter().map(|slice| slice.cause).max().unwrap_or(self.cause);
-        let mut list = List { cause, versions, near, ..List::default() };
+        list.cause = seen.iter().map(|slice| slice.cause).max().unwrap_or(self.cause);
         let Some(name) = self.port_name() else { return list };
         let serving = seen.iter().filter_map(|slice| {
             let (_, port, _) = slice.ports.iter().find(|(known, ..)| known == name)?;
             Some((slice, *port))
         });
         let is_headless = self.rules.as_ref().is_some_and(|it| it.exposure == Exposure::Headless);
-        let all = serving.clone().flat_map(|(slice, _)| slice.endpoints.iter());
+        let all = serving.clone().flat_map(|(slice, _)| {
+            let all = slice.endpoints.iter().enumerate();
+            all.map(|(at, endpoint)| Candidate { endpoint, hint: slice.hints.get(at) })
+        });
         // An endpoint's port is that of the slice it lies in.
         let port_of = |endpoint: &Endpoint| {
             let holds = |(slice, _): &(&&Slice, u16)| {
@@ -331,13 +362,15 @@ impl Callee {
         if is_headless {
             // DNS answers with the addresses of ready pods; no proxy is asked.
             list.targets.extend(
-                all.filter(|one| one.conditions.ready).map(|one| ask.server(one, port_of(one))),
+                all.map(|one| one.endpoint)
+                    .filter(|one| one.conditions.ready)
+                    .map(|one| ask.server(one, port_of(one))),
             );
             return list;
         }
         list.targets
-            .extend(usable(all.clone(), policy, node).map(|one| ask.server(one, port_of(one))));
-        list.has_others = usable(all, TrafficPolicy::Cluster, node).next().is_some();
+            .extend(usable(all.clone(), policy, here).map(|one| ask.server(one, port_of(one))));
+        list.has_others = usable(all, TrafficPolicy::Cluster, here).next().is_some();
         list
     }
 

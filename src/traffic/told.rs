@@ -152,6 +152,11 @@ impl Traffic {
         self.entries = Some(entries);
     }
 
+    /// A node lies in another zone now: hints mean others.
+    pub fn zone_changed(&mut self) {
+        self.callees.iter_mut().for_each(|callee| callee.touch());
+    }
+
     /// Nodes changed: a load balancer may send connections to others.
     pub fn forget_entries(&mut self) {
         self.entries = None;

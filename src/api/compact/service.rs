@@ -1,6 +1,6 @@
 //! Services.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1 as core;
@@ -13,7 +13,8 @@ use super::{Arrival, Compacted, Compactor, unsigned};
 use crate::api::kinds::Scope;
 use crate::api::object::Object;
 use crate::api::service::{
-    Exposure, Service, ServicePort, ServiceSpec, SessionAffinity, TargetPort, UnreadyEndpoints,
+    Distribution, Exposure, Service, ServicePort, ServiceSpec, SessionAffinity, TargetPort,
+    UnreadyEndpoints,
 };
 
 /// `sessionAffinityConfig.clientIP.timeoutSeconds` where nothing is written.
@@ -62,6 +63,11 @@ impl Compactor {
                 Some(true) => UnreadyEndpoints::Published,
                 _ => UnreadyEndpoints::Hidden,
             },
+            distribution: match spec.traffic_distribution.as_deref() {
+                Some("PreferClose" | "PreferSameZone") => Distribution::SameZone,
+                Some("PreferSameNode") => Distribution::SameNode,
+                _ => Distribution::Cluster,
+            },
             wanted_ip,
             written: text,
         };
@@ -84,14 +90,15 @@ impl Compactor {
     }
 
     fn note_service(&mut self, spec: &core::ServiceSpec) {
-        let is_local = |text: Option<&str>| text == Some("Local");
+        let is_v6 = |family: &String| family == "IPv6";
+        let address = spec.cluster_ip.as_deref().and_then(|ip| ip.parse::<IpAddr>().ok());
+        let is_told_v6 =
+            spec.ip_families.iter().flatten().any(is_v6) || address.is_some_and(|ip| ip.is_ipv6());
         let fields = [
             (spec.external_ips.as_ref().is_some_and(|it| !it.is_empty()), "externalIPs"),
             (spec.load_balancer_ip.is_some(), "loadBalancerIP"),
             (spec.load_balancer_source_ranges.is_some(), "loadBalancerSourceRanges"),
-            (is_local(spec.external_traffic_policy.as_deref()), "externalTrafficPolicy"),
-            (is_local(spec.internal_traffic_policy.as_deref()), "internalTrafficPolicy"),
-            (spec.traffic_distribution.is_some(), "trafficDistribution"),
+            (is_told_v6, "ipFamilies"),
             (spec.ports.iter().flatten().any(|it| it.node_port.is_some()), "ports.nodePort"),
         ];
         for (_, field) in fields.into_iter().filter(|(set, _)| *set) {

@@ -17,7 +17,7 @@ use crate::api::node::{Node, TAINT_NOT_READY, TAINT_UNREACHABLE};
 use crate::api::pod::{Phase, Pod, PodCondition, PodSpec, StatusReason};
 use crate::api::rules::merge_label_keys::Merges;
 use crate::api::rules::taints::{Comparison, Effect, Taint, Toleration};
-use crate::api::service::{Exposure, Service};
+use crate::api::service::Service;
 use crate::api::status::Status;
 use crate::api::storage::{ClaimPhase, PersistentVolumeClaim, StorageClass};
 use crate::base::FastMap;
@@ -140,7 +140,7 @@ impl<T> Server<'_, T> {
     pub(super) fn admit_service(&mut self, service: &mut Service) -> Result<(), Status> {
         let spec = &service.spec;
         service.cluster_ip = match (spec.exposure, spec.wanted_ip) {
-            (Exposure::Headless | Exposure::ExternalName, _) => None,
+            (exposure, _) if !exposure.has_address() => None,
             (_, Some(wanted)) => {
                 let taken = self.shared.service_range.take(wanted);
                 taken.map_err(|why| no_address(service, why))?;

@@ -329,7 +329,7 @@ impl Told for EndpointSlice {
     }
 
     fn tell<T>(&self, next: &EndpointSlice, _store: &Store, effects: &mut Effects<T>) {
-        if self.endpoints != next.endpoints {
+        if self.endpoints != next.endpoints || self.hints != next.hints {
             let ready = next.endpoints.iter().filter(|one| one.conditions.ready).count();
             effects.fact(
                 fact(Verb::Endpoints, Kind::EndpointSlice, &next.meta)

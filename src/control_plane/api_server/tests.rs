@@ -89,6 +89,7 @@ fn service(name: &str, wanted_ip: Option<Ipv4Addr>) -> Object {
         ports: Vec::new(),
         affinity: SessionAffinity::None,
         unready: UnreadyEndpoints::Hidden,
+        distribution: Default::default(),
         wanted_ip,
         written: "".into(),
     };

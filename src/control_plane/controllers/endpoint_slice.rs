@@ -11,8 +11,10 @@
 //!                                                         └── refused ─▶ failed
 //! ```
 
+pub mod hints;
 pub mod pack;
 pub mod ports;
+pub mod topology;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -20,10 +22,12 @@ use std::sync::Arc;
 use crate::api::kind::Kind;
 use crate::api::meta::{Labels, Meta, Owner};
 use crate::api::name::{Name, Text};
+use crate::api::node::{Node, ZONE_LABEL};
 use crate::api::object::Object;
 use crate::api::pod::Pod;
 use crate::api::service::{
-    Endpoint, EndpointConditions, EndpointSlice, Exposure, Service, UnreadyEndpoints,
+    Distribution, Endpoint, EndpointConditions, EndpointSlice, Exposure, Hint, Service,
+    UnreadyEndpoints,
 };
 use crate::api::status::Status;
 use crate::base::FastMap;
@@ -37,8 +41,10 @@ use super::events::Events;
 use super::index::Member;
 use super::workqueue::{Job, Outcome, Queue, QueueSettings, Tag};
 use super::{Known, Timer, Which, is_namespace_ending};
+use hints::Spot;
 use pack::{Existing, LabelState};
 use ports::Ports;
+use topology::Topology;
 
 /// Endpoints a slice holds at most (`--max-endpoints-per-slice`).
 pub const MAX_ENDPOINTS: usize = 100;
@@ -92,6 +98,7 @@ pub struct EndpointSlices {
     expected: FastMap<Id<Service>, BTreeMap<Id<EndpointSlice>, Expected>>,
     /// `generateName` of each Service's slices.
     bases: FastMap<Id<Service>, Text>,
+    topology: Topology,
 }
 
 fn service_of(slice: &EndpointSlice) -> Option<Id<Service>> {
@@ -115,6 +122,7 @@ impl EndpointSlices {
             tasks: vec![None; usize::from(settings.workers.max(1))],
             expected: FastMap::default(),
             bases: FastMap::default(),
+            topology: Topology::default(),
         }
     }
 
@@ -126,6 +134,22 @@ impl EndpointSlices {
     /// Pods of these Services changed.
     pub fn pods(&mut self, services: &[Id<Service>], fx: &mut Effects<Timer>) {
         services.iter().for_each(|&service| self.queue.add(service, fx));
+    }
+
+    /// A node changed: Services with too few endpoints for one of the zones are looked at.
+    pub fn node(&mut self, change: &Change<'_, Node>, known: Known<'_>, fx: &mut Effects<Timer>) {
+        let seen = |node: &Node| node.is_ready();
+        if change.old.map(seen) == change.new.map(seen)
+            && change.old.map(Node::zone) == change.new.map(Node::zone)
+        {
+            return;
+        }
+        self.topology.node_changed();
+        if self.topology.is_used() {
+            self.topology.refresh(known.view.list::<Node>().map(|(_, node)| node));
+            let overloaded: Vec<Id<Service>> = self.topology.overloaded().collect();
+            overloaded.into_iter().for_each(|service| self.queue.add(service, fx));
+        }
     }
 
     /// A slice changed.
@@ -163,6 +187,7 @@ impl EndpointSlices {
         let Some(service) = known.view.get(job.key) else {
             self.expected.remove(&job.key);
             self.bases.remove(&job.key);
+            self.topology.forget(job.key);
             return self.queue.finish(worker, Outcome::Done, fx);
         };
         if service.spec.exposure == Exposure::ExternalName || service.spec.selector.is_none() {
@@ -173,9 +198,35 @@ impl EndpointSlices {
         }
         let base = self.bases.entry(job.key);
         let base = base.or_insert_with(|| Text::from(format!("{}-", service.meta.name))).clone();
-        let (writes, outcome) = reconcile(job.key, service, base, known);
+        let mut plan = reconcile(job.key, service, known);
+        if self.hint(job.key, service, &mut plan, known) {
+            self.events.record(service.meta.uid, fx);
+        }
+        let outcome = plan.outcome;
+        let writes = plan.writes(job.key, service, base);
         let task = Task { job, uid: service.meta.uid, writes, outcome };
         self.step(task, fx);
+    }
+
+    /// Says for whom the endpoints are; whether that is worth an Event.
+    fn hint(
+        &mut self,
+        id: Id<Service>,
+        service: &Service,
+        plan: &mut Plan<'_>,
+        known: Known<'_>,
+    ) -> bool {
+        if !topology::is_auto(&service.meta.annotations) {
+            let had = self.topology.forget(id);
+            if service.spec.distribution != Distribution::Cluster || plan.has_hints() {
+                plan.hint(known, |slices| slices.distribute(service.spec.distribution));
+            }
+            return had;
+        }
+        self.topology.refresh(known.view.list::<Node>().map(|(_, node)| node));
+        let mut notice = None;
+        plan.hint(known, |slices| notice = self.topology.add_hints(id, slices));
+        notice.is_some()
     }
 
     /// Whether the cache lacks something this controller itself has written (`StaleSlices`).
@@ -302,13 +353,37 @@ fn desired(
     (by_ports, outcome)
 }
 
-/// `reconcileByAddressType` and `finalize`: the writes that bring the slices about.
-fn reconcile(
-    id: Id<Service>,
-    service: &Service,
-    base: Text,
-    known: Known<'_>,
-) -> (VecDeque<Write>, Outcome) {
+/// A slice as it is to be.
+#[derive(Debug)]
+struct Draft {
+    ports: Ports,
+    endpoints: Arc<[Endpoint]>,
+    hints: Arc<[Hint]>,
+}
+
+impl Draft {
+    fn new(ports: Ports, endpoints: Vec<Endpoint>) -> Draft {
+        Draft { ports, endpoints: endpoints.into(), hints: Arc::default() }
+    }
+
+    fn into_slice(self, meta: Meta) -> Box<EndpointSlice> {
+        let Draft { ports, endpoints, hints } = self;
+        Box::new(EndpointSlice { meta, endpoints, hints, ports })
+    }
+}
+
+/// What is to become of the slices of a Service; numbers are places in `slices`.
+struct Plan<'a> {
+    slices: Vec<(Id<EndpointSlice>, Rev, &'a EndpointSlice)>,
+    labels: Arc<Labels>,
+    create: Vec<Draft>,
+    update: Vec<(usize, Draft)>,
+    delete: Vec<usize>,
+    outcome: Outcome,
+}
+
+/// `reconcileByAddressType`: what of the slices has to change.
+fn reconcile<'a>(id: Id<Service>, service: &Service, known: Known<'a>) -> Plan<'a> {
     let (mut by_ports, outcome) = desired(id, service, known);
     let labels = Arc::new(labels_of(service));
     let slices: Vec<(Id<EndpointSlice>, Rev, &EndpointSlice)> = known
@@ -343,53 +418,96 @@ fn reconcile(
             })
             .collect();
         let changes = pack::spread(&existing, endpoints, MAX_ENDPOINTS);
-        create.extend(changes.create.into_iter().map(|list| (ports.clone(), list)));
-        update.extend(changes.update.into_iter().map(|(at, list)| (own[at], ports.clone(), list)));
+        let draft = |list| Draft::new(ports.clone(), list);
+        create.extend(changes.create.into_iter().map(draft));
+        update.extend(changes.update.into_iter().map(|(at, list)| (own[at], draft(list))));
         delete.extend(changes.delete.into_iter().map(|at| own[at]));
     }
-    placeholder(&slices, &mut create, &mut delete);
-    // What would be deleted is rather written anew.
-    while !create.is_empty() && !delete.is_empty() {
-        let (ports, list) = create.remove(0);
-        update.push((delete.remove(0), ports, list));
-    }
-    let mut writes = VecDeque::new();
-    if !service.meta.is_terminating() {
-        for (ports, list) in create {
-            let mut meta = Meta::new(service.meta.namespace.clone(), Name::new(base.clone()));
-            meta.labels = labels.clone();
-            meta.owner = Some(Owner { kind: Kind::Service, uid: service.meta.uid, at: id.into() });
-            let slice = EndpointSlice { meta, endpoints: list.into(), ports };
-            writes.push_back(Write::Create(Box::new(slice)));
-        }
-    }
-    for (at, ports, list) in update {
-        let (slice_id, rev, held) = slices[at];
-        let mut meta = held.meta.clone();
-        meta.labels = labels.clone();
-        let slice = EndpointSlice { meta, endpoints: list.into(), ports };
-        writes.push_back(Write::Update(slice_id, rev, Box::new(slice)));
-    }
-    writes.extend(delete.into_iter().map(|at| Write::Delete(slices[at].0)));
-    (writes, outcome)
+    let mut plan = Plan { slices, labels, create, update, delete, outcome };
+    plan.keep_one();
+    plan
 }
 
-/// A Service without endpoints keeps one slice without endpoints and ports.
-fn placeholder(
-    slices: &[(Id<EndpointSlice>, Rev, &EndpointSlice)],
-    create: &mut Vec<(Ports, Vec<Endpoint>)>,
-    delete: &mut Vec<usize>,
-) {
-    if slices.len() != delete.len() || !create.is_empty() {
-        return;
+impl Plan<'_> {
+    /// A Service without endpoints keeps one slice without endpoints and ports.
+    fn keep_one(&mut self) {
+        if self.slices.len() != self.delete.len() || !self.create.is_empty() {
+            return;
+        }
+        let is_placeholder = |at: usize| {
+            let slice = self.slices[at].2;
+            slice.endpoints.is_empty() && slice.ports.is_empty()
+        };
+        if self.delete.len() == 1 && is_placeholder(self.delete[0]) {
+            self.delete.clear();
+        } else {
+            self.create.push(Draft::new(Ports::from([]), Vec::new()));
+        }
     }
-    let is_placeholder = |at: usize| {
-        let slice = slices[at].2;
-        slice.endpoints.is_empty() && slice.ports.is_empty()
-    };
-    if delete.len() == 1 && is_placeholder(delete[0]) {
-        delete.clear();
-    } else {
-        create.push((Ports::from([]), Vec::new()));
+
+    fn has_hints(&self) -> bool {
+        self.slices.iter().any(|(_, _, slice)| !slice.hints.is_empty())
+    }
+
+    /// Gives the slices the hints that `work` says.
+    fn hint(&mut self, known: Known<'_>, work: impl FnOnce(&mut hints::Slices)) {
+        let zone = |node: Id<Node>| known.view.get(node)?.meta.labels.get(ZONE_LABEL).cloned();
+        let spot = |endpoint: &Endpoint, hint: Option<&Hint>| Spot {
+            is_ready: endpoint.conditions.ready,
+            zone: zone(endpoint.node),
+            hint: hint.cloned().unwrap_or_default(),
+        };
+        let fresh = |draft: &Draft| draft.endpoints.iter().map(|one| spot(one, None)).collect();
+        let touched = |at: &usize| {
+            self.delete.contains(at) || self.update.iter().any(|(other, _)| other == at)
+        };
+        let held = |at: usize| {
+            let slice = self.slices[at].2;
+            let all = slice.endpoints.iter().enumerate();
+            (at, all.map(|(nth, one)| spot(one, slice.hints.get(nth))).collect())
+        };
+        let mut slices = hints::Slices {
+            create: self.create.iter().map(fresh).collect(),
+            update: self.update.iter().map(|(at, draft)| (*at, fresh(draft))).collect(),
+            unchanged: (0..self.slices.len()).filter(|at| !touched(at)).map(held).collect(),
+        };
+        work(&mut slices);
+        for (draft, spots) in self.create.iter_mut().zip(slices.create) {
+            draft.hints = hints::stored(spots);
+        }
+        for (nth, (at, spots)) in slices.update.into_iter().enumerate() {
+            if nth == self.update.len() {
+                let slice = self.slices[at].2;
+                let (ports, endpoints) = (slice.ports.clone(), slice.endpoints.clone());
+                self.update.push((at, Draft { ports, endpoints, hints: Arc::default() }));
+            }
+            self.update[nth].1.hints = hints::stored(spots);
+        }
+    }
+
+    /// `finalize`: the writes that bring it about. What would be deleted is rather written anew.
+    fn writes(mut self, id: Id<Service>, service: &Service, base: Text) -> VecDeque<Write> {
+        while !self.create.is_empty() && !self.delete.is_empty() {
+            let draft = self.create.remove(0);
+            self.update.push((self.delete.remove(0), draft));
+        }
+        let mut writes = VecDeque::new();
+        if !service.meta.is_terminating() {
+            for draft in self.create {
+                let mut meta = Meta::new(service.meta.namespace.clone(), Name::new(base.clone()));
+                meta.labels = self.labels.clone();
+                let uid = service.meta.uid;
+                meta.owner = Some(Owner { kind: Kind::Service, uid, at: id.into() });
+                writes.push_back(Write::Create(draft.into_slice(meta)));
+            }
+        }
+        for (at, draft) in self.update {
+            let (slice, rev, held) = self.slices[at];
+            let mut meta = held.meta.clone();
+            meta.labels = self.labels.clone();
+            writes.push_back(Write::Update(slice, rev, draft.into_slice(meta)));
+        }
+        writes.extend(self.delete.into_iter().map(|at| Write::Delete(self.slices[at].0)));
+        writes
     }
 }

@@ -132,6 +132,7 @@ pub fn service(name: &str) -> Service {
             ports: vec![port],
             affinity: SessionAffinity::None,
             unready: UnreadyEndpoints::Hidden,
+            distribution: Default::default(),
             wanted_ip: None,
             written: "{}".into(),
         }),

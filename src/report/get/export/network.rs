@@ -4,8 +4,11 @@ use serde_json::{Value, json};
 
 use super::{Fields, Moment};
 use crate::api::name::Text;
+use crate::api::node::Node;
 use crate::api::pod::{Pod, Protocol};
-use crate::api::service::{EndpointAddress, EndpointSlice, Endpoints, Exposure, Service};
+use crate::api::service::{
+    EndpointAddress, EndpointSlice, Endpoints, Exposure, Hint, NodeHint, Service,
+};
 use crate::base::id::Id;
 
 /// Adds the address that the API server gave out.
@@ -51,12 +54,23 @@ fn target(moment: Moment<'_>, pod: Id<Pod>) -> Option<Value> {
     }))
 }
 
+/// For whom an endpoint is.
+fn hints(hint: &Hint, own: Option<&Node>, endpoint: &mut Value) {
+    if let Some(zone) = &hint.zone {
+        endpoint["hints"]["forZones"] = json!([{"name": &**zone}]);
+    }
+    if let (NodeHint::Own, Some(node)) = (hint.node, own) {
+        endpoint["hints"]["forNodes"] = json!([{"name": node.meta.name.to_string()}]);
+    }
+}
+
 /// An EndpointSlice.
 pub(super) fn slice(moment: Moment<'_>, it: &EndpointSlice) -> Value {
     let endpoints: Vec<Value> = it
         .endpoints
         .iter()
-        .map(|endpoint| {
+        .enumerate()
+        .map(|(at, endpoint)| {
             let conditions = endpoint.conditions;
             let mut written = json!({
                 "addresses": [endpoint.ip.to_string()],
@@ -66,7 +80,11 @@ pub(super) fn slice(moment: Moment<'_>, it: &EndpointSlice) -> Value {
                     "terminating": conditions.terminating,
                 },
             });
-            if let Some(node) = moment.store.get(endpoint.node) {
+            let node = moment.store.get(endpoint.node);
+            if let Some(hint) = it.hints.get(at) {
+                hints(hint, node, &mut written);
+            }
+            if let Some(node) = node {
                 written["nodeName"] = json!(node.meta.name.to_string());
                 if !node.zone().is_empty() {
                     written["zone"] = json!(node.zone());
