@@ -2,33 +2,15 @@
 
 #![expect(clippy::disallowed_methods, reason = "the tests make files of their own")]
 
+mod common {
+    pub mod command;
+}
+
 use std::fs;
 use std::path::Path;
 
-use assert_cmd::Command;
+use common::command::{Said, wavetank};
 use tempfile::TempDir;
-
-/// What a command said and how it ended.
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn wavetank(folder: &Path, args: &[&str]) -> Said {
-    let output = Command::cargo_bin("wavetank")
-        .expect("the program is built")
-        .args(args)
-        .current_dir(folder)
-        .output()
-        .expect("it runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Said {
-        code: output.status.code().expect("it ends by itself"),
-        out: text(&output.stdout),
-        err: text(&output.stderr),
-    }
-}
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = TempDir::new().expect("a folder");

@@ -4,12 +4,17 @@
 //! `pending: message` and `refused: reason`. When a row differs the test prints the new table.
 #![expect(clippy::disallowed_methods, reason = "the test reads the corpus itself")]
 
+mod common {
+    pub mod manifests;
+}
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use common::manifests::files_below;
 use wavetank::api::daemon_set::DaemonSet;
 use wavetank::api::diagnostic::Diagnostic;
 use wavetank::api::job::Job;
@@ -61,20 +66,6 @@ fn corpus() -> Option<PathBuf> {
         return None;
     }
     Some(corpus)
-}
-
-fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = folder.read_dir() else { return };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        if path.is_dir() {
-            files_below(&path, found);
-        } else if matches!(extension, Some("yaml" | "yml" | "json")) {
-            found.push(path);
-        }
-    }
 }
 
 /// A document of a file, and the item of its list; document 0 is the file as a whole.

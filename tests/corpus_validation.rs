@@ -2,8 +2,13 @@
 //! would, and what we refuse 1.36 refuses too, for the reason in the table below.
 #![expect(clippy::disallowed_methods, reason = "the test reads the corpus itself")]
 
-use std::path::{Path, PathBuf};
+mod common {
+    pub mod manifests;
+}
 
+use std::path::Path;
+
+use common::manifests::files_below;
 use wavetank::api::{
     decode::{Decoded, Decoder, Strictness},
     documents::{self, Limits},
@@ -27,20 +32,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("seccomp/fields.yaml", "spec.ephemeralContainers: Forbidden: cannot be set on create"),
     ("failure-policy-ignore.yaml", "metadata.name: Required value"),
 ];
-
-fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = folder.read_dir() else { return };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        if path.is_dir() {
-            files_below(&path, found);
-        } else if matches!(extension, Some("yaml" | "yml" | "json")) {
-            found.push(path);
-        }
-    }
-}
 
 /// The number of built-in objects of a file, and the errors of those that decode.
 fn check(path: &Path) -> (usize, Vec<String>) {

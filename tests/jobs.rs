@@ -1,22 +1,18 @@
 //! Jobs and CronJobs in runs: out of a dump, deleted while they run, never due.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+mod common {
+    pub mod play;
+}
 
+use common::play;
 use wavetank::api::cron_job::CronJob;
 use wavetank::api::job::Job;
 use wavetank::api::pod::Pod;
-use wavetank::kernel::NoSink;
-use wavetank::runs::{self, Finished};
-use wavetank::scenario::{Loader, Overrides};
+use wavetank::runs::Finished;
 use wavetank::store::Store;
 
 fn run(text: &str) -> Finished {
-    let mut loader = Loader::new(Overrides::default());
-    loader.read("in.yaml", text.as_bytes(), &mut |_| {});
-    let loaded = loader.finish();
-    assert!(!loaded.has_errors(), "{:?}", loaded.findings);
-    runs::run(Arc::new(loaded.plan), &mut NoSink, &AtomicBool::new(false), &mut |_| {})
+    play::run(text).0
 }
 
 fn job<'a>(store: &'a Store, name: &str) -> Option<&'a Job> {

@@ -2,12 +2,16 @@
 
 #![expect(clippy::disallowed_methods, reason = "the tests make files of their own")]
 
+mod common {
+    pub mod command;
+}
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use assert_cmd::Command;
+use common::command::{Said, wavetank};
 use tempfile::TempDir;
 
 /// Two nodes, of which one falls silent and comes back; its pods tolerate that for ten seconds.
@@ -50,27 +54,6 @@ spec:
   selector: {app: web}
   ports: [{port: 80}]
 ";
-
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn wavetank(folder: &Path, args: &[&str]) -> Said {
-    let output = Command::cargo_bin("wavetank")
-        .expect("the program is built")
-        .args(args)
-        .current_dir(folder)
-        .output()
-        .expect("it runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Said {
-        code: output.status.code().expect("it ends by itself"),
-        out: text(&output.stdout),
-        err: text(&output.stderr),
-    }
-}
 
 /// A folder with the run `r` in it, and what the run said.
 fn silence() -> (TempDir, Said) {

@@ -4,10 +4,14 @@
 //! Small cases lie under `tests/data/scheduler-cases/`; the whole collection is replayed where it is
 //! at hand.
 
+mod common {
+    pub mod cases;
+}
+
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
 
+use common::cases::read;
 use serde_json::{Value, json};
 use wavetank::control_plane::scheduler::alone::{
     Alone, Arrival, Detail, Outcome, Settings, Ties, Way,
@@ -194,18 +198,6 @@ fn compare(case: &Value, outcome: &Outcome) -> Option<String> {
         let (ours, theirs) = (&ours["final"][field], &case["final"][field]);
         (ours != theirs).then(|| format!("final {field}: ours {ours}, theirs {theirs}"))
     })
-}
-
-#[expect(clippy::disallowed_methods, reason = "recorded cases lie in files")]
-fn read(path: &Path) -> Value {
-    let bytes = std::fs::read(path).expect("a case");
-    let mut text = String::new();
-    if path.extension().is_some_and(|ending| ending == "gz") {
-        flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).expect("gzip");
-    } else {
-        text = String::from_utf8(bytes).expect("text");
-    }
-    serde_json::from_str(&text).expect("a case")
 }
 
 #[expect(clippy::print_stdout, reason = "a table says how much it held against each other")]

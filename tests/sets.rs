@@ -1,48 +1,22 @@
 //! StatefulSets and DaemonSets in whole runs: imported ones, what the timeline does to them, claims.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+mod common {
+    pub mod play;
+}
 
+use common::play::{Told, run};
 use wavetank::api::controller_revision::ControllerRevision;
 use wavetank::api::daemon_set::DaemonSet;
 use wavetank::api::kind::Kind;
 use wavetank::api::pod::Pod;
 use wavetank::api::stateful_set::StatefulSet;
 use wavetank::api::storage::PersistentVolumeClaim;
-use wavetank::kernel::FactSink;
-use wavetank::messages::{Fact, Verb};
-use wavetank::runs::{self, Finished};
-use wavetank::scenario::{Loader, Overrides};
+use wavetank::messages::Verb;
 use wavetank::store::{Store, Stored};
-use wavetank::time::SimTime;
 
-/// What happened to pods.
-#[derive(Default)]
-struct Pods(Vec<(Verb, String)>);
-
-impl FactSink<Fact> for Pods {
-    fn record(&mut self, _at: SimTime, _number: u64, _cause: u64, fact: &Fact) {
-        if fact.object.kind == Kind::Pod {
-            self.0.push((fact.verb, fact.object.name.to_string()));
-        }
-    }
-}
-
-impl Pods {
-    fn count(&self, verb: Verb) -> usize {
-        self.0.iter().filter(|it| it.0 == verb).count()
-    }
-}
-
-fn run(text: &str) -> (Finished, Pods) {
-    let mut loader = Loader::new(Overrides::default());
-    loader.read("in.yaml", text.as_bytes(), &mut |_| {});
-    let loaded = loader.finish();
-    assert!(!loaded.has_errors(), "{:?}", loaded.findings);
-    let mut pods = Pods::default();
-    let never = AtomicBool::new(false);
-    let finished = runs::run(Arc::new(loaded.plan), &mut pods, &never, &mut |_| {});
-    (finished, pods)
+/// How often this happened to pods.
+fn count(told: &Told, verb: Verb) -> usize {
+    told.0.iter().filter(|(_, it)| it.object.kind == Kind::Pod && it.verb == verb).count()
 }
 
 fn scenario(timeline: &str) -> String {
@@ -101,17 +75,17 @@ fn imported() -> String {
 
 #[test]
 fn an_imported_set_keeps_its_pods() {
-    let (finished, pods) = run(&(scenario("") + &imported()));
+    let (finished, told) = run(&(scenario("") + &imported()));
     let store = finished.world.store();
     assert!(finished.has_converged());
-    assert_eq!(pods.count(Verb::Deleting), 0, "{:?}", pods.0);
+    assert_eq!(count(&told, Verb::Deleting), 0, "{:?}", told.0);
     assert_eq!(store.table::<Pod>().iter().count(), 2);
     assert_eq!(only::<ControllerRevision>(store).meta.name.to_string(), "it-7c9f8");
-    let (finished, pods) =
+    let (finished, told) =
         run(&(scenario("{at: 1m, scale: statefulset/default/it, replicas: 3}") + &imported()));
     assert!(finished.has_converged());
     assert_eq!(
-        (pods.count(Verb::Deleting), only::<StatefulSet>(finished.world.store()).status.ready),
+        (count(&told, Verb::Deleting), only::<StatefulSet>(finished.world.store()).status.ready),
         (0, 3)
     );
 }
@@ -138,10 +112,10 @@ fn sets_go_back_to_an_earlier_revision() {
 #[test]
 fn a_drain_leaves_daemons_and_a_deletion_takes_all_along() {
     let steps = "{at: 1m, drain: node/n-0}, {at: 2m, delete: daemonset/default/it}";
-    let (finished, pods) = run(&(scenario(steps) + &set("DaemonSet", "minReadySeconds: 0")));
+    let (finished, told) = run(&(scenario(steps) + &set("DaemonSet", "minReadySeconds: 0")));
     let store = finished.world.store();
-    assert_eq!(pods.count(Verb::Evicted), 0);
-    assert_eq!(pods.count(Verb::Created), 3);
+    assert_eq!(count(&told, Verb::Evicted), 0);
+    assert_eq!(count(&told, Verb::Created), 3);
     assert_eq!(store.table::<DaemonSet>().iter().count(), 0);
     assert_eq!(store.table::<Pod>().iter().count(), 0);
     assert_eq!(store.table::<ControllerRevision>().iter().count(), 0);
@@ -155,9 +129,9 @@ fn claims_are_bound_and_stay_or_go_as_the_set_says() {
         let policy = format!("persistentVolumeClaimRetentionPolicy: {{whenScaled: {kept}}}");
         let more = format!("replicas: 2\n  {claims}\n  {policy}");
         let steps = "{at: 2m, scale: statefulset/default/it, replicas: 1}";
-        let (finished, pods) = run(&(scenario(steps) + &set("StatefulSet", &more)));
+        let (finished, told) = run(&(scenario(steps) + &set("StatefulSet", &more)));
         let store = finished.world.store();
-        assert!(finished.has_converged(), "{kept}: {:?}", pods.0);
+        assert!(finished.has_converged(), "{kept}: {:?}", told.0);
         let claims = store.table::<PersistentVolumeClaim>().iter();
         let mut names: Vec<String> = claims.map(|(_, one)| one.meta.name.to_string()).collect();
         names.sort();

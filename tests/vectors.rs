@@ -3,8 +3,12 @@
 //! Each table prints how many cases it has, how many answers were equal, and what was left out and
 //! why. The data names its source; the API objects in it have the names of the internal types.
 
+#[path = "common/cases.rs"]
+mod cases;
+
 mod vectors {
     pub mod admission_defaults;
+    pub mod api_server;
     pub mod containers;
     pub mod cron_job;
     pub mod cron_schedule;
@@ -24,10 +28,12 @@ mod vectors {
     pub mod names;
     pub mod node_lifecycle;
     pub mod node_selector_match;
+    pub mod node_util;
     pub mod object_defaults;
     pub mod objectmeta;
     pub mod objects;
     pub mod pod;
+    pub mod pod_admission;
     pub mod pod_gc;
     pub mod pod_ranking;
     pub mod pod_resources;
@@ -47,6 +53,7 @@ mod vectors {
     pub mod scheduling;
     pub mod stateful_set;
     pub mod suite;
+    pub mod summary;
     pub mod table;
     pub mod taint_eviction;
     pub mod taints_tolerations;

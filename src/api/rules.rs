@@ -6,5 +6,6 @@ pub mod ports;
 pub mod resources;
 pub mod selector;
 pub mod spread;
+pub mod taint_edits;
 pub mod taints;
 pub mod volumes;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::World;
-use super::plan::{Change, TaintEdit};
+use super::plan::Change;
 use crate::api::controller_revision::ControllerRevision;
 use crate::api::edit::{edited, to_json};
 use crate::api::meta::{Labels, Meta};
@@ -12,7 +12,7 @@ use crate::api::node::{Node, Schedulability};
 use crate::api::object::Object;
 use crate::api::patch::merge;
 use crate::api::pod::PodTemplate;
-use crate::api::rules::taints::Taint;
+use crate::api::rules::taint_edits;
 use crate::api::workload::{Deployment, ReplicaSet, Rollout};
 use crate::control_plane::controllers::deployment::annotations::{NOT_COPIED, revision};
 use crate::control_plane::controllers::deployment::arithmetic::{TEMPLATE_HASH, same_template};
@@ -61,7 +61,10 @@ impl World {
             Change::Uncordon => node(&mut next)?.schedulability = Schedulability::Open,
             Change::Label(edits) => edit_map(&mut next.meta_mut().labels, edits),
             Change::Annotate(edits) => edit_map(&mut next.meta_mut().annotations, edits),
-            Change::Taint(edits) => edit_taints(node(&mut next)?, edits)?,
+            Change::Taint(edits) => {
+                let node = node(&mut next)?;
+                node.taints = taint_edits::edited(&node.taints, edits)?.into();
+            }
         }
         Ok(next)
     }
@@ -211,28 +214,4 @@ fn edit_map(map: &mut Arc<Labels>, edits: &[(Text, Option<Text>)]) {
             None => map.remove(key),
         };
     }
-}
-
-/// `kubectl taint --overwrite`: a taint takes the place of one of its key and effect.
-fn edit_taints(of: &mut Node, edits: &[TaintEdit]) -> Result<(), String> {
-    let mut taints: Vec<Taint> = of.taints.to_vec();
-    for edit in edits {
-        match edit {
-            TaintEdit::Set(taint) => {
-                taints.retain(|one| one.key != taint.key || one.effect != taint.effect);
-                taints.push(taint.clone());
-            }
-            TaintEdit::Remove { key, effect } => {
-                let before = taints.len();
-                taints.retain(|one| {
-                    one.key != *key || effect.is_some_and(|effect| effect != one.effect)
-                });
-                if taints.len() == before {
-                    return Err(format!("taint {key:?} not found"));
-                }
-            }
-        }
-    }
-    of.taints = taints.into();
-    Ok(())
 }

@@ -2,10 +2,9 @@
 
 use super::judge::Judge;
 use crate::api::name::Text;
-use crate::api::rules::taints::{Effect, Taint};
+use crate::api::rules::taint_edits::{NotAnEdit, TaintEdit, set_twice};
 use crate::api::tree::{Node, Value, scalar_text};
 use crate::api::validation::names::{is_qualified_name, is_valid_label_value};
-use crate::cluster::plan::TaintEdit;
 
 /// Whether values are held to the rules of labels.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,46 +80,24 @@ pub(super) fn taint_edits(path: &str, judge: &mut Judge<'_, '_>) -> Option<Vec<T
         judge.missing(path, "Required value: a taint as in dedicated=gpu:NoSchedule");
         return None;
     }
-    words.iter().map(|word| taint(word, path, judge)).collect()
+    let edits: Option<Vec<TaintEdit>> = words.iter().map(|word| taint(word, path, judge)).collect();
+    if let Some(twice) = edits.as_deref().and_then(set_twice) {
+        let message = "duplicated taints with the same key and effect";
+        judge.error(path, format!("{message}: {}:{}", twice.key, twice.effect.name()));
+        return None;
+    }
+    edits
 }
 
 fn taint(word: &str, path: &str, judge: &mut Judge<'_, '_>) -> Option<TaintEdit> {
-    let (body, is_removed) = match word.strip_suffix('-') {
-        Some(body) => (body, true),
-        None => (word, false),
-    };
-    let (name, effect) = match body.rsplit_once(':') {
-        Some((name, effect)) => (name, Some(effect)),
-        None => (body, None),
-    };
-    let effect = match effect {
-        None => None,
-        Some("NoSchedule") => Some(Effect::NoSchedule),
-        Some("PreferNoSchedule") => Some(Effect::PreferNoSchedule),
-        Some("NoExecute") => Some(Effect::NoExecute),
-        Some(other) => {
-            judge.not_one_of(path, other, &["NoSchedule", "PreferNoSchedule", "NoExecute"]);
-            return None;
+    match TaintEdit::parse(word) {
+        Ok(edit) => return Some(edit),
+        Err(NotAnEdit::Effect(other)) => {
+            judge.not_one_of(path, &other, &["NoSchedule", "PreferNoSchedule", "NoExecute"]);
         }
-    };
-    let (key, value) = name.split_once('=').unwrap_or((name, ""));
-    let mut problems = is_qualified_name(key);
-    problems.extend(is_valid_label_value(value));
-    if let Some(problem) = problems.first() {
-        judge.error(path, format!("Invalid value: {word:?}: {problem}"));
-        return None;
+        Err(NotAnEdit::Other(why)) => judge.error(path, format!("Invalid value: {word:?}: {why}")),
     }
-    match (is_removed, effect) {
-        (true, effect) => Some(TaintEdit::Remove { key: key.into(), effect }),
-        (false, Some(effect)) => {
-            Some(TaintEdit::Set(Taint { key: key.into(), value: value.into(), effect }))
-        }
-        (false, None) => {
-            let message = "expected KEY=VALUE:EFFECT, or KEY- to remove it";
-            judge.error(path, format!("Invalid value: {word:?}: {message}"));
-            None
-        }
-    }
+    None
 }
 
 /// The words of a text or of a list of texts.

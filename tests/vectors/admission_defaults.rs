@@ -14,7 +14,7 @@ fn halves(resources: Option<&ResourceRequirements>) -> (Amounts, Amounts) {
 }
 
 #[test]
-fn admission_defaults() {
+pub fn admission_defaults() {
     let table = include_str!("../data/vectors/admission_defaults.json");
     run("pod resource defaults", table, |_, case| {
         let input = &case["input"];

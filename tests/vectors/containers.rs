@@ -242,7 +242,7 @@ fn policy(field: &str, case: &Value) -> Outcome {
 }
 
 #[test]
-fn validation_containers() {
+pub fn validation_containers() {
     let table = include_str!("../data/vectors/validation_containers.json");
     run("containers", table, |function, case| match function {
         "TestValidateContainers" => containers("containers", case),

@@ -228,7 +228,7 @@ fn by_start(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn cron_jobs_are_kubernetes_own() {
+pub fn cron_jobs_are_kubernetes_own() {
     let data = include_str!("../data/vectors/cronjob.json");
     let tally = run("cronjob", data, |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);

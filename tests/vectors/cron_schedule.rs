@@ -48,7 +48,7 @@ fn next(schedule: &str, layout: Layout, after: &str) -> Option<Timestamp> {
 }
 
 #[test]
-fn schedules_fire_when_the_library_says() {
+pub fn schedules_fire_when_the_library_says() {
     let data = include_str!("../data/vectors/cron_schedule.json");
     run("cron_schedule", data, |function, _, input, expected| {
         Some(match function {

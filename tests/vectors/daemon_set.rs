@@ -168,7 +168,7 @@ fn ignored(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn daemonset_json() {
+pub fn daemonset_json() {
     let tally =
         run("daemonset.json", include_str!("../data/vectors/daemonset.json"), |function, case| {
             let (input, expected) = (&case["input"], &case["expected"]);

@@ -74,7 +74,7 @@ fn stale(input: &Value, theirs: &Value) -> Outcome {
 }
 
 #[test]
-fn disruption() {
+pub fn disruption() {
     let data = include_str!("../data/vectors/disruption_pdb.json");
     let tally = run("disruption", data, |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);

@@ -148,7 +148,7 @@ fn lengths(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn endpoint_slice_tables() {
+pub fn endpoint_slice_tables() {
     let data = include_str!("../data/vectors/endpointslice.json");
     let tally = run("EndpointSlices", data, |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);

@@ -11,7 +11,7 @@ fn int_or_string(value: &Value) -> IntOrString {
 }
 
 #[test]
-fn amounts_are_kubernetes_own() {
+pub fn amounts_are_kubernetes_own() {
     let data = include_str!("../data/vectors/intstr.json");
     run("intstr", data, |function, _, input, expected| {
         Some(match function {

@@ -176,7 +176,7 @@ fn doubled(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn backoff_and_indexes_are_kubernetes_own() {
+pub fn backoff_and_indexes_are_kubernetes_own() {
     let data = include_str!("../data/vectors/job_backoff_indexes.json");
     let tally = run("job_backoff_indexes", data, |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);
@@ -362,7 +362,7 @@ fn whole_sync(function: &str, input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn failure_and_success_policies_are_kubernetes_own() {
+pub fn failure_and_success_policies_are_kubernetes_own() {
     let data = include_str!("../data/vectors/job_failure_success_policy.json");
     let tally = run("job_failure_success_policy", data, |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);

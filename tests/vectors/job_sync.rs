@@ -179,7 +179,7 @@ fn answer(function: &str, input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn one_sync_of_a_job_is_kubernetes_own() {
+pub fn one_sync_of_a_job_is_kubernetes_own() {
     let data = include_str!("../data/vectors/job_sync.json");
     let tally =
         run("job_sync", data, |function, case| answer(function, &case["input"], &case["expected"]));

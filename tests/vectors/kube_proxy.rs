@@ -154,7 +154,7 @@ fn skipped(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn kube_proxy() {
+pub fn kube_proxy() {
     let data = include_str!("../data/vectors/kube_proxy.json");
     let tally = run("kube-proxy", data, |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);

@@ -49,7 +49,7 @@ fn group(kind: &str) -> &'static str {
 
 /// What a row says of finished pods besides its cells is for programs that ask for a `Table`.
 #[test]
-fn kubectl_get_columns() {
+pub fn kubectl_get_columns() {
     let table = include_str!("../data/vectors/kubectl_get_columns.json");
     let tally = run("kubectl get columns", table, |function, case| {
         let input = case["input"].as_object().expect("an object");
@@ -74,7 +74,7 @@ fn kubectl_get_columns() {
 
 /// What the table does not have, by the same rules.
 #[test]
-fn other_kinds_have_columns_too() {
+pub fn other_kinds_have_columns_too() {
     let row = |group: &str, kind: &str, object: Value| {
         cells(group, kind, &published(&object), Clock(NOW), Width::Narrow).join(" | ")
     };

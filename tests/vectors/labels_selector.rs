@@ -97,7 +97,7 @@ fn exact(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn labels_selector() {
+pub fn labels_selector() {
     run("selectors", include_str!("../data/vectors/labels_selector.json"), |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);
         let text = |value: &Value| value.as_str().unwrap_or("").to_owned();

@@ -5,7 +5,7 @@ use wavetank::api::validation::names;
 use super::suite::{Outcome, run, same};
 
 #[test]
-fn names() {
+pub fn names() {
     run("names", include_str!("../data/vectors/names_validation.json"), |function, case| {
         let value = &case["input"]["value"];
         let text = value.as_str().unwrap_or("");

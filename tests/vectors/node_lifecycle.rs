@@ -178,7 +178,7 @@ fn old_labels(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn node_lifecycle() {
+pub fn node_lifecycle() {
     let data = include_str!("../data/vectors/node_lifecycle.json");
     let tally = run("node lifecycle", data, |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);

@@ -19,7 +19,7 @@ fn node(name: &Value, labels: &Value) -> Value {
 }
 
 #[test]
-fn node_selector_match() {
+pub fn node_selector_match() {
     let data = include_str!("../data/vectors/node_selector_match.json");
     run("node selector match", data, |function, title, input, expected| {
         if title.contains("invalid value") {

@@ -9,7 +9,7 @@ use wavetank::api::defaults::{
 use super::table::{Outcome, object, run};
 
 #[test]
-fn what_is_left_out_is_filled_in() {
+pub fn what_is_left_out_is_filled_in() {
     let data = include_str!("../data/vectors/object_defaults.json");
     run("object_defaults", data, |function, _, input, expected| {
         Some(match function {

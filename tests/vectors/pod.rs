@@ -35,7 +35,7 @@ fn is_gated(name: &str) -> bool {
 }
 
 #[test]
-fn validation_pod() {
+pub fn validation_pod() {
     run("pods", include_str!("../data/vectors/validation_pod.json"), |function, case| {
         let wanted = &case["expected"];
         if is_gated(case["name"].as_str().unwrap_or("")) {

@@ -147,7 +147,7 @@ fn terminating(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn ttl_podgc() {
+pub fn ttl_podgc() {
     let data = include_str!("../data/vectors/ttl_podgc.json");
     let tally = run("pod garbage collection", data, |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);

@@ -56,7 +56,7 @@ fn compared(case: &Value) -> Outcome {
 }
 
 #[test]
-fn controller_pod_ranking() {
+pub fn controller_pod_ranking() {
     let data = include_str!("../data/vectors/controller_pod_ranking.json");
     let tally = run("pod ranking", data, |_, case| compared(case));
     assert_eq!((tally.equal, tally.excluded_for(UNKNOWN)), (23, 3));

@@ -38,7 +38,7 @@ fn pod(input: &Value) -> Pod {
 }
 
 #[test]
-fn pod_resource_requests() {
+pub fn pod_resource_requests() {
     let table = include_str!("../data/vectors/pod_resource_requests.json");
     run("pod resources", table, |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);
@@ -79,7 +79,7 @@ fn pod_resource_requests() {
 }
 
 #[test]
-fn qos() {
+pub fn qos() {
     run("qos", include_str!("../data/vectors/qos.json"), |_, case| {
         let class = qos_class(&pod(&case["input"])).name();
         same(class, case["expected"]["expected"].as_str().unwrap_or(""))

@@ -10,7 +10,7 @@ const NO_PHASE: &str = "a pod always has one of the phases that are still set";
 const WRITES: &str = "conditions hold a value and since when, no probe time, reason or message";
 
 #[test]
-fn pod_util() {
+pub fn pod_util() {
     let data = include_str!("../data/vectors/pod_util.json");
     let tally = run("pod helpers", data, |function, case| {
         let (input, expected) = (&case["input"], case["expected"]["expected"] == true);

@@ -66,7 +66,7 @@ fn multiplied(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn quantity() {
+pub fn quantity() {
     run("quantity", include_str!("../data/vectors/quantity.json"), |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);
         let scale = |value: &Value| i32::try_from(value.as_i64().unwrap_or(0)).expect("a scale");

@@ -149,7 +149,7 @@ fn availability(pods: &[Value], input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn replica_set_tables() {
+pub fn replica_set_tables() {
     let data = include_str!("../data/vectors/replicaset.json");
     let tally = run("replica sets", data, |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);

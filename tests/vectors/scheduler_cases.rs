@@ -5,7 +5,6 @@
 //! at hand.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,6 +21,8 @@ use wavetank::control_plane::scheduler::algorithm::{
 use wavetank::time::{SimDuration, SimTime};
 
 use wavetank::scenario::{Loader, Overrides};
+
+use crate::cases::read;
 
 use super::scheduling::{Cluster, budget, instant, shape};
 
@@ -386,18 +387,6 @@ fn replay(case: &Value, tally: &mut Tally) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "recorded cases lie in files")]
-fn read(path: &Path) -> Value {
-    let bytes = std::fs::read(path).expect("a case");
-    let mut text = String::new();
-    if path.extension().is_some_and(|ending| ending == "gz") {
-        flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).expect("gzip");
-    } else {
-        text = String::from_utf8(bytes).expect("text");
-    }
-    serde_json::from_str(&text).expect("a case")
-}
-
 fn replay_folder(folder: &Path) -> Tally {
     let entries = std::fs::read_dir(folder).expect("a folder");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
@@ -421,14 +410,14 @@ fn conclude(what: &str, tally: &Tally) {
 }
 
 #[test]
-fn small_cases_are_decided_alike() {
+pub fn small_cases_are_decided_alike() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/scheduler-cases");
     conclude("scheduler cases, small", &replay_folder(&folder));
 }
 
 #[test]
 #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
-fn all_cases_are_decided_alike() {
+pub fn all_cases_are_decided_alike() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/scheduler-cases/cases");
     if !folder.exists() {
         println!("skipped: {} is not here", folder.display());

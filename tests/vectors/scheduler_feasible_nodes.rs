@@ -5,7 +5,7 @@ use wavetank::control_plane::scheduler::algorithm::feasible_to_find;
 use super::table::{Outcome, run};
 
 #[test]
-fn scheduler_feasible_nodes() {
+pub fn scheduler_feasible_nodes() {
     let data = include_str!("../data/vectors/scheduler_feasible_nodes.json");
     run("scheduler feasible nodes", data, |function, _, input, expected| {
         Some(match function {

@@ -74,7 +74,7 @@ fn named(input: &Value) -> PodShape {
 }
 
 #[test]
-fn scheduler_filters() {
+pub fn scheduler_filters() {
     let data = include_str!("../data/vectors/scheduler_filters.json");
     run("scheduler filters", data, |function, title, input, expected| {
         if title.contains("invalid value") {

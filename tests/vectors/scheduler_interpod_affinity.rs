@@ -122,7 +122,7 @@ fn scored(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn scheduler_interpod_affinity() {
+pub fn scheduler_interpod_affinity() {
     let data = include_str!("../data/vectors/scheduler_interpod_affinity.json");
     run("inter-pod affinity", data, |function, _, input, expected| {
         let skips = &expected["wantPreFilterStatus"];

@@ -262,7 +262,7 @@ fn earliest(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn scheduler_preemption() {
+pub fn scheduler_preemption() {
     let data = include_str!("../data/vectors/scheduler_preemption.json");
     run("scheduler preemption", data, |function, title, input, expected| {
         Some(match function {

@@ -168,7 +168,7 @@ fn to_backoff(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn scheduler_queue() {
+pub fn scheduler_queue() {
     let data = include_str!("../data/vectors/scheduler_queue.json");
     run("scheduler queue", data, |function, title, input, expected| {
         Some(match function {

@@ -53,7 +53,7 @@ fn decided(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn scheduler_schedule_pod() {
+pub fn scheduler_schedule_pod() {
     let data = include_str!("../data/vectors/scheduler_schedule_pod.json");
     run("schedulePod", data, |_, title, input, expected| {
         if asks_fakes(title, expected) {

@@ -153,7 +153,7 @@ fn normalize(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn scheduler_scores() {
+pub fn scheduler_scores() {
     let data = include_str!("../data/vectors/scheduler_scores.json");
     let default = Profile::default();
     run("scheduler scores", data, |function, _, input, expected| {

@@ -105,7 +105,7 @@ fn admitted(pod: &Value, input: &Value) -> Value {
 }
 
 #[test]
-fn scheduler_topology_spread() {
+pub fn scheduler_topology_spread() {
     let data = include_str!("../data/vectors/scheduler_topology_spread.json");
     run("topology spread", data, |function, _, input, expected| {
         Some(match function {

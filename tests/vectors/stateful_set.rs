@@ -139,7 +139,7 @@ fn unexpected(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn statefulset_json() {
+pub fn statefulset_json() {
     let tally = run(
         "statefulset.json",
         include_str!("../data/vectors/statefulset.json"),
@@ -170,7 +170,7 @@ fn statefulset_json() {
 
 /// A twin that must fail: pods one by one are never two at once.
 #[test]
-fn pods_in_order_come_one_at_a_time() {
+pub fn pods_in_order_come_one_at_a_time() {
     let set = set(&json!({"replicas": 30}));
     let (plan, _) = planned(&set, 3, 0);
     assert_eq!(plan.batches.len(), 1);

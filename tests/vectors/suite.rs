@@ -1,5 +1,6 @@
 //! Runs a table and tells how many of its cases came out equal.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -15,6 +16,13 @@ pub enum Outcome {
     Excluded(&'static str),
 }
 
+impl Outcome {
+    /// Equal if `ours` is `theirs`.
+    pub fn same<T: PartialEq + std::fmt::Debug>(ours: T, theirs: T) -> Outcome {
+        same(ours, theirs)
+    }
+}
+
 /// Equal if `ours` is `theirs`.
 pub fn same<T: PartialEq + std::fmt::Debug>(ours: T, theirs: T) -> Outcome {
     if ours == theirs {
@@ -24,6 +32,7 @@ pub fn same<T: PartialEq + std::fmt::Debug>(ours: T, theirs: T) -> Outcome {
 }
 
 /// How a table came out.
+#[derive(Clone)]
 pub struct Tally {
     /// Cases that came out equal.
     pub equal: usize,
@@ -38,25 +47,57 @@ impl Tally {
     }
 }
 
+/// How a table came out, as the one table of all files has it.
+pub struct Row {
+    /// Cases asked or left out.
+    pub cases: usize,
+    /// How many were equal, and why which were left out.
+    pub tally: Tally,
+}
+
+thread_local! {
+    /// The tables asked on this thread since the last look.
+    static ROWS: RefCell<Vec<Row>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The rows of the tables that `ask` asks.
+pub fn rows(ask: impl FnOnce()) -> Vec<Row> {
+    ROWS.take();
+    ask();
+    ROWS.take()
+}
+
 /// Asks every case of a table; all that are not excluded must come out equal.
-#[expect(clippy::print_stdout, reason = "the tally is read by people")]
 pub fn run(title: &str, table: &str, ask: impl Fn(&str, &Value) -> Outcome) -> Tally {
+    run_some(title, table, |function, case| Some(ask(function, case)))
+}
+
+/// Asks the cases of a table that `ask` does not pass over, which must be some; all that are not
+/// excluded must come out equal.
+#[expect(clippy::print_stdout, reason = "the tally is read by people")]
+pub fn run_some(title: &str, table: &str, ask: impl Fn(&str, &Value) -> Option<Outcome>) -> Tally {
     let table: Value = serde_json::from_str(table).expect("a table of cases");
-    let cases = table["cases"].as_array().expect("cases");
-    let (mut equal, mut excluded, mut different) = (0, BTreeMap::new(), Vec::new());
-    for case in cases {
+    let all = table["cases"].as_array().expect("cases");
+    let (mut cases, mut equal, mut different) = (0, 0, Vec::new());
+    let mut excluded: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for case in all {
         let function = case["function"].as_str().unwrap_or("");
-        match ask(function, case) {
+        let Some(outcome) = ask(function, case) else { continue };
+        cases += 1;
+        match outcome {
             Outcome::Equal => equal += 1,
-            Outcome::Excluded(why) => *excluded.entry(why).or_insert(0) += 1,
+            Outcome::Excluded(why) => *excluded.entry(why).or_default() += 1,
             Outcome::Different(how) => {
-                different.push(format!("{function}/{}: {how}", case["name"]))
+                different.push(format!("{function}/{}: {how}", case["name"]));
             }
         }
     }
-    println!("{title}: {} cases, {equal} equal, excluded {excluded:?}", cases.len());
+    println!("{title}: {cases} cases, {equal} equal, excluded {excluded:?}");
+    assert!(cases > 0, "{title}: no case was asked");
     assert!(different.is_empty(), "{title}: {} differ\n{}", different.len(), different.join("\n"));
-    Tally { equal, excluded }
+    let tally = Tally { equal, excluded };
+    ROWS.with_borrow_mut(|rows| rows.push(Row { cases, tally: tally.clone() }));
+    tally
 }
 
 /// The type of an error as the tables name it.

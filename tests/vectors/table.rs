@@ -1,56 +1,18 @@
 //! Running a table of cases, and turning internal API objects into v1 ones.
 
-use std::collections::BTreeMap;
-
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use wavetank::api::validation::field::{Errors, FieldError};
 
-/// What came of a case.
-pub enum Outcome {
-    /// Our answer is Kubernetes' own.
-    Equal,
-    /// It is not: what we said.
-    Different(String),
-    /// The case cannot be asked of us, and why.
-    Excluded(&'static str),
-}
+pub use super::suite::Outcome;
+use super::suite::run_some;
 
-impl Outcome {
-    /// Equal if the two are.
-    pub fn same<T: PartialEq + std::fmt::Debug>(ours: T, theirs: T) -> Outcome {
-        if ours == theirs {
-            Outcome::Equal
-        } else {
-            Outcome::Different(format!("ours {ours:?}, theirs {theirs:?}"))
-        }
-    }
-}
-
-/// Asks `check` of each case of `data` whose function it is for (`None` for others), prints the
-/// count and fails if any answer differs.
-#[expect(clippy::print_stdout, reason = "a table says what it left out")]
+/// Asks `check` of each case of `data` whose function it is for (`None` for others).
 pub fn run(name: &str, data: &str, check: impl Fn(&str, &str, &Value, &Value) -> Option<Outcome>) {
-    let table: Value = serde_json::from_str(data).expect("table");
-    let (mut cases, mut equal) = (0, 0);
-    let mut excluded: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut different = Vec::new();
-    for case in table["cases"].as_array().expect("cases") {
-        let function = case["function"].as_str().expect("function");
+    run_some(name, data, |function, case| {
         let title = case["name"].as_str().expect("name");
-        let Some(outcome) = check(function, title, &case["input"], &case["expected"]) else {
-            continue;
-        };
-        cases += 1;
-        match outcome {
-            Outcome::Equal => equal += 1,
-            Outcome::Excluded(why) => *excluded.entry(why).or_default() += 1,
-            Outcome::Different(what) => different.push(format!("{function} / {title}: {what}")),
-        }
-    }
-    println!("{name}: {cases} cases, {equal} equal, excluded {excluded:?}");
-    assert!(cases > 0, "{name}: no case was asked");
-    assert!(different.is_empty(), "{name}: {} differ:\n{}", different.len(), different.join("\n"));
+        check(function, title, &case["input"], &case["expected"])
+    });
 }
 
 /// A v1 object from an internal one.

@@ -118,7 +118,7 @@ fn story(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn taint_eviction() {
+pub fn taint_eviction() {
     let data = include_str!("../data/vectors/taint_eviction.json");
     let tally = run("taint eviction", data, |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);

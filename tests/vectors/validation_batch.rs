@@ -22,7 +22,7 @@ use wavetank::api::validation::{
 use super::table::{Outcome, errors, lines, object, run, verdict};
 
 #[test]
-fn small_kinds_are_checked_as_by_the_api_server() {
+pub fn small_kinds_are_checked_as_by_the_api_server() {
     let data = include_str!("../data/vectors/validation_batch_autoscaling_policy.json");
     run("validation_batch_autoscaling_policy", data, |function, title, input, expected| {
         let valid = expected["valid"].as_bool();

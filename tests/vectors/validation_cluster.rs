@@ -7,7 +7,7 @@ use wavetank::api::validation::{namespace, node, quota_limits};
 use super::table::{Outcome, errors, object, run, verdict};
 
 #[test]
-fn limits_and_nodes_are_checked_as_by_the_api_server() {
+pub fn limits_and_nodes_are_checked_as_by_the_api_server() {
     let data = include_str!("../data/vectors/validation_namespace_quota_node.json");
     run("validation_namespace_quota_node", data, |function, title, input, expected| {
         let valid = expected["valid"].as_bool();

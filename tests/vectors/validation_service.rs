@@ -6,7 +6,7 @@ use wavetank::api::validation::service;
 use super::table::{Outcome, errors, lines, object, run};
 
 #[test]
-fn services_are_checked_as_by_the_api_server() {
+pub fn services_are_checked_as_by_the_api_server() {
     let data = include_str!("../data/vectors/validation_service.json");
     run("validation_service", data, |function, title, input, expected| {
         if let Some(why) = switched_gate(title) {

@@ -18,7 +18,7 @@ use wavetank::api::validation::{
 use super::table::{Outcome, errors, lines, object, run, verdict};
 
 #[test]
-fn workloads_are_checked_as_by_the_api_server() {
+pub fn workloads_are_checked_as_by_the_api_server() {
     let data = include_str!("../data/vectors/validation_workloads.json");
     run("validation_workloads", data, |function, title, input, expected| {
         let valid = expected["valid"].as_bool().unwrap_or(true);

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1 as core;
 
 use super::meta::arrival;
-use super::pod_spec::effect;
 use super::{Compacted, Compactor};
 use crate::api::kinds::Scope;
 use crate::api::node::{HOSTNAME_LABEL, Node, NodeConditions, NodeImage, Schedulability, Tristate};
 use crate::api::object::Object;
 use crate::api::resources::Resources;
 use crate::api::rules::resources::{amounts, counted};
-use crate::api::rules::taints::Taint;
+use crate::api::rules::taints::{Effect, Taint};
 use crate::time::SimTime;
 
 /// How many pods a kubelet takes by default (`--max-pods`).
@@ -104,7 +103,7 @@ impl Compactor {
         Some(Taint {
             key: self.intern.text(&written.key),
             value: self.intern.optional(written.value.as_deref()),
-            effect: effect(&written.effect)?,
+            effect: Effect::named(&written.effect)?,
         })
     }
 

@@ -88,18 +88,8 @@ fn toleration(intern: &mut Interner, written: &core::Toleration) -> Toleration {
             _ => Comparison::Equal,
         },
         value: intern.optional(written.value.as_deref()),
-        effect: written.effect.as_deref().and_then(effect),
+        effect: written.effect.as_deref().and_then(Effect::named),
         seconds: written.toleration_seconds,
-    }
-}
-
-/// A taint's effect; none for the empty one, which means all of them.
-pub(super) fn effect(written: &str) -> Option<Effect> {
-    match written {
-        "NoSchedule" => Some(Effect::NoSchedule),
-        "PreferNoSchedule" => Some(Effect::PreferNoSchedule),
-        "NoExecute" => Some(Effect::NoExecute),
-        _ => None,
     }
 }
 
@@ -166,7 +156,11 @@ impl Interner {
                 Some("Never") => RestartPolicy::Never,
                 _ => RestartPolicy::Always,
             },
-            grace_seconds: unsigned(written.termination_grace_period_seconds.unwrap_or(30)),
+            grace_seconds: match written.termination_grace_period_seconds {
+                // Less than none is read as one second (CheckGracefulDelete, 1.36).
+                Some(..0) => 1,
+                seconds => unsigned(seconds.unwrap_or(30)),
+            },
             active_deadline_seconds: written.active_deadline_seconds.map(unsigned),
             scheduler_name: self.text(match written.scheduler_name.as_deref() {
                 Some(name) if !name.is_empty() => name,

@@ -14,6 +14,12 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// The effect of this name.
+    pub fn named(name: &str) -> Option<Effect> {
+        let all = [Effect::NoSchedule, Effect::PreferNoSchedule, Effect::NoExecute];
+        all.into_iter().find(|effect| effect.name() == name)
+    }
+
     /// As written in a manifest.
     pub fn name(self) -> &'static str {
         match self {

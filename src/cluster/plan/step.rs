@@ -8,7 +8,7 @@ use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
 use crate::api::name::{Name, Text};
 use crate::api::patch::PatchType;
-use crate::api::rules::taints::{Effect, Taint};
+pub use crate::api::rules::taint_edits::TaintEdit;
 pub use crate::faults::{Count, Fault, Instance, LinkHarm, Pods, Spot, Which};
 pub use crate::messages::request::Propagation;
 use crate::time::{SimDuration, SimTime};
@@ -104,20 +104,6 @@ pub enum Change {
     Annotate(Vec<(Text, Option<Text>)>),
     /// Taints of a node are set and removed.
     Taint(Vec<TaintEdit>),
-}
-
-/// A taint that is set or removed, in the forms of `kubectl taint`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum TaintEdit {
-    /// `key=value:Effect`: in place of one of that key and effect.
-    Set(Taint),
-    /// `key-` or `key:Effect-`.
-    Remove {
-        /// Its key.
-        key: Text,
-        /// Its effect; none: any.
-        effect: Option<Effect>,
-    },
 }
 
 impl Act {

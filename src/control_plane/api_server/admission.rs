@@ -14,7 +14,7 @@ use crate::api::meta::{Labels, ObjectName};
 use crate::api::misc::{ClassScope, Namespace, PriorityClass};
 use crate::api::name::Text;
 use crate::api::node::{Node, TAINT_NOT_READY, TAINT_UNREACHABLE};
-use crate::api::pod::{Phase, Pod, PodCondition, PodSpec, StatusReason};
+use crate::api::pod::{Phase, Pod, PodCondition, PodSpec, Preemption, StatusReason};
 use crate::api::rules::merge_label_keys::Merges;
 use crate::api::rules::taints::{Comparison, Effect, Taint, Toleration};
 use crate::api::service::Service;
@@ -91,7 +91,9 @@ impl<T> Server<'_, T> {
             Some(_) => (*Compactor::new().created(&pod.spec)).clone(),
             None => (*pod.spec).clone(),
         };
+        let written = (spec.priority, spec.preemption);
         self.admit_priority(pod, &mut spec)?;
+        agrees(pod, written, &spec)?;
         add_default_tolerations(&mut spec);
         let spec = if spec == *pod.spec { pod.spec.clone() } else { Arc::new(spec) };
         let Admitted { by_source: held, limit, .. } = &mut self.shared.admitted;
@@ -207,6 +209,33 @@ fn no_address(service: &Service, why: AddressError) -> Status {
         ),
     };
     Status::Invalid(ObjectName::of(Kind::Service, &service.meta), text.into())
+}
+
+/// A priority that a pod states itself must be its class's (admission plugin Priority, 1.36). What is
+/// as by default counts as not stated.
+fn agrees(
+    pod: &Pod,
+    (priority, preemption): (i32, Preemption),
+    of: &PodSpec,
+) -> Result<(), Status> {
+    let refuse =
+        |why: String| Err(Status::Forbidden(ObjectName::of(Kind::Pod, &pod.meta), why.into()));
+    if priority != 0 && priority != of.priority {
+        return refuse(format!(
+            "the integer value of priority ({priority}) must not be provided in pod spec; priority \
+             admission controller computed {} from the given PriorityClass name",
+            of.priority
+        ));
+    }
+    if preemption != Preemption::default() && preemption != of.preemption {
+        return refuse(
+            "the string value of PreemptionPolicy (Never) must not be provided in pod spec; \
+             priority admission controller computed PreemptLowerPriority from the given \
+             PriorityClass name"
+                .to_owned(),
+        );
+    }
+    Ok(())
 }
 
 /// Every pod tolerates a node that is not ready or unreachable for five minutes, unless it says

@@ -14,6 +14,8 @@
 pub mod hints;
 pub mod pack;
 pub mod ports;
+#[cfg(test)]
+mod tests;
 pub mod topology;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -15,11 +15,7 @@ use crate::api::misc::Namespace;
 use crate::api::name::{Name, Text};
 use crate::api::node::{Node, NodeConditions, Schedulability, Tristate};
 use crate::api::object::Object;
-use crate::api::pod::{
-    Pod, PodNetwork, PodSpec, PodStatus, PodTemplate, Preemption, Qos, RestartPolicy,
-};
-use crate::api::resources::Resources;
-use crate::api::rules::affinity::NodeAffinity;
+use crate::api::pod::{Pod, PodSpec, PodStatus, PodTemplate};
 use crate::api::rules::selector::Selector;
 use crate::api::service::{
     EndpointSlice, Endpoints, Exposure, Service, ServicePort, ServiceSpec, SessionAffinity,
@@ -47,28 +43,8 @@ pub fn labels(app: &str) -> Arc<Labels> {
 /// A spec without containers; `mark` tells one from another.
 pub fn pod_spec(mark: u64) -> Arc<PodSpec> {
     Arc::new(PodSpec {
-        init_containers: Vec::new(),
-        containers: Vec::new(),
-        restart_policy: RestartPolicy::Always,
         grace_seconds: 30,
-        active_deadline_seconds: None,
         scheduler_name: "default-scheduler".into(),
-        node_name: None,
-        node_selector: Labels::new(),
-        node_affinity: NodeAffinity::default(),
-        tolerations: Vec::new(),
-        priority_class: "".into(),
-        priority: 0,
-        preemption: Preemption::default(),
-        network: PodNetwork::Own,
-        scheduling_gates: Vec::new(),
-        readiness_gates: Vec::new(),
-        requests: Resources::default(),
-        nonzero_requests: Resources::default(),
-        qos: Qos::BestEffort,
-        host_ports: Vec::new(),
-        volumes: Default::default(),
-        not_modelled: Vec::new(),
         written: format!("{{\"mark\":{mark}}}").into(),
         ..PodSpec::default()
     })

@@ -29,7 +29,9 @@ pub const NOT_COPIED: [&str; 6] = [
 /// The longest history written (`maxRevHistoryLengthInChars`).
 const HISTORY_MAX: usize = 2000;
 
-fn non_negative(meta: &Meta, key: &str) -> Option<i32> {
+/// The number noted under `key`; none where it is no number from 0 on
+/// (`getNonNegativeInt32FromAnnotationVerbose`).
+pub fn non_negative(meta: &Meta, key: &str) -> Option<i32> {
     meta.annotation(key)?.parse().ok().filter(|value| *value >= 0)
 }
 

@@ -8,11 +8,8 @@ use super::super::{Leading, Scheduler, Settings, Timer};
 use crate::api::kind::Kind;
 use crate::api::meta::{Deletion, Meta, ObjectName, Uid};
 use crate::api::node::{Node, NodeConditions, Schedulability};
-use crate::api::pod::{
-    Pod, PodCondition, PodNetwork, PodSpec, PodStatus, Preemption, Qos, RestartPolicy,
-};
+use crate::api::pod::{Pod, PodCondition, PodSpec, PodStatus, Qos};
 use crate::api::resources::Resources;
-use crate::api::rules::affinity::NodeAffinity;
 use crate::api::status::Status;
 use crate::base::id::Id;
 use crate::luck::Luck;
@@ -44,29 +41,11 @@ pub fn node(name: &str, cpu_milli: i64) -> Node {
 pub fn pod(name: &str, cpu_milli: i64) -> Pod {
     let requests = Resources { cpu_milli, memory: 1 << 20, ..Resources::default() };
     let spec = PodSpec {
-        init_containers: Vec::new(),
-        containers: Vec::new(),
-        restart_policy: RestartPolicy::Always,
         grace_seconds: 30,
-        active_deadline_seconds: None,
         scheduler_name: "default-scheduler".into(),
-        node_name: None,
-        node_selector: BTreeMap::new(),
-        node_affinity: NodeAffinity::default(),
-        tolerations: Vec::new(),
-        priority_class: "".into(),
-        priority: 0,
-        preemption: Preemption::LowerPriority,
-        network: PodNetwork::Own,
-        scheduling_gates: Vec::new(),
-        readiness_gates: Vec::new(),
         nonzero_requests: requests.clone(),
         requests,
         qos: Qos::Burstable,
-        host_ports: Vec::new(),
-        volumes: Default::default(),
-        not_modelled: Vec::new(),
-        written: "".into(),
         ..PodSpec::default()
     };
     let mut meta = Meta::new("default".into(), name.into());

@@ -91,27 +91,8 @@ pub(super) fn spec(init: Vec<Container>, main: Vec<Container>) -> PodSpec {
     PodSpec {
         init_containers: init,
         containers: main,
-        restart_policy: RestartPolicy::Always,
         grace_seconds: 30,
-        active_deadline_seconds: None,
         scheduler_name: "default-scheduler".into(),
-        node_name: None,
-        node_selector: Default::default(),
-        node_affinity: Default::default(),
-        tolerations: Vec::new(),
-        priority_class: "".into(),
-        priority: 0,
-        preemption: Preemption::default(),
-        network: PodNetwork::Own,
-        scheduling_gates: Vec::new(),
-        readiness_gates: Vec::new(),
-        requests: Resources::default(),
-        nonzero_requests: Resources::default(),
-        qos: Qos::BestEffort,
-        host_ports: Vec::new(),
-        volumes: Default::default(),
-        not_modelled: Vec::new(),
-        written: "".into(),
         ..PodSpec::default()
     }
 }
