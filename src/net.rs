@@ -5,6 +5,7 @@
 //! here and nowhere else. Also the cluster's addresses ([`address`]).
 
 pub mod address;
+pub mod node_ports;
 
 use std::net::Ipv4Addr;
 

@@ -22,10 +22,12 @@ use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::job::Job;
+use crate::api::limit_range::LimitRange;
 use crate::api::meta::Meta;
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
+use crate::api::resource_quota::ResourceQuota;
 use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::stateful_set::StatefulSet;
 use crate::api::storage::{CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass};
@@ -91,6 +93,8 @@ pub struct Store {
     claims: Table<PersistentVolumeClaim>,
     storage_classes: Table<StorageClass>,
     csi_nodes: Table<CsiNode>,
+    limit_ranges: Table<LimitRange>,
+    quotas: Table<ResourceQuota>,
     others: Table<Other>,
 }
 
@@ -190,6 +194,26 @@ macro_rules! stored {
 stored!(@one Pod, pods, {
     fn index(indexes: &mut Indexes, id: Id<Pod>, old: Option<&Pod>, new: Option<&Pod>) {
         indexes.pod_moved(id, old.and_then(|pod| pod.node), new.and_then(|pod| pod.node));
+    }
+});
+stored!(@one LimitRange, limit_ranges, {
+    fn index(
+        indexes: &mut Indexes,
+        id: Id<LimitRange>,
+        old: Option<&LimitRange>,
+        new: Option<&LimitRange>,
+    ) {
+        indexes.limit_range(id, old, new);
+    }
+});
+stored!(@one ResourceQuota, quotas, {
+    fn index(
+        indexes: &mut Indexes,
+        id: Id<ResourceQuota>,
+        old: Option<&ResourceQuota>,
+        new: Option<&ResourceQuota>,
+    ) {
+        indexes.quota(id, old, new);
     }
 });
 stored! {

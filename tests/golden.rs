@@ -9,6 +9,8 @@
 mod disruption;
 #[path = "golden/jobs.rs"]
 mod jobs;
+#[path = "golden/limits.rs"]
+mod limits;
 #[path = "golden/sets.rs"]
 mod sets;
 

@@ -25,6 +25,7 @@ mod vectors {
     pub mod kubectl_get;
     pub mod kubelet;
     pub mod labels_selector;
+    pub mod limit_ranger;
     pub mod names;
     pub mod node_lifecycle;
     pub mod node_selector_match;
@@ -39,6 +40,7 @@ mod vectors {
     pub mod pod_resources;
     pub mod pod_util;
     pub mod quantity;
+    pub mod quota;
     pub mod replica_set;
     pub mod rig;
     pub mod scheduler_cases;

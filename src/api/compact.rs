@@ -21,6 +21,7 @@ mod pod;
 mod pod_spec;
 mod pod_status;
 mod pod_volumes;
+mod quota;
 mod selector;
 mod service;
 mod small;

@@ -48,6 +48,8 @@ pub fn to_json(object: &Object) -> Option<Value> {
         Object::PersistentVolumeClaim(it) => storage::claim(it),
         Object::StorageClass(it) => storage::class(it),
         Object::CsiNode(it) => whole("storage.k8s.io/v1", "CSINode", &it.meta, parsed(&it.written)),
+        Object::LimitRange(it) => whole("v1", "LimitRange", &it.meta, parsed(&it.written)),
+        Object::ResourceQuota(it) => whole("v1", "ResourceQuota", &it.meta, parsed(&it.written)),
         Object::EndpointSlice(_)
         | Object::Endpoints(_)
         | Object::Lease(_)
@@ -112,6 +114,8 @@ fn typed(object: &Object, value: Value) -> Result<Typed, String> {
         Object::PersistentVolumeClaim(_) => Typed::PersistentVolumeClaim(read(value)?),
         Object::StorageClass(_) => Typed::StorageClass(read(value)?),
         Object::CsiNode(_) => Typed::CSINode(read(value)?),
+        Object::LimitRange(_) => Typed::LimitRange(read(value)?),
+        Object::ResourceQuota(_) => Typed::ResourceQuota(read(value)?),
         other => Typed::Namespace(
             read::<core::Namespace>(value).map_err(|why| format!("{}: {why}", other.kind()))?,
         ),
@@ -137,6 +141,8 @@ fn compacted(typed: Typed) -> Object {
         Typed::PersistentVolumeClaim(it) => compactor.persistent_volume_claim(*it),
         Typed::StorageClass(it) => compactor.storage_class(*it),
         Typed::CSINode(it) => compactor.csi_node(*it),
+        Typed::LimitRange(it) => compactor.limit_range(*it),
+        Typed::ResourceQuota(it) => compactor.resource_quota(*it),
         Typed::Namespace(it) => compactor.namespace(&it),
         _ => unreachable!("only kinds that `typed` makes come here"),
     };
@@ -175,6 +181,9 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
         (Object::PodDisruptionBudget(held), Object::PodDisruptionBudget(next)) => {
             next.status = held.status.clone();
         }
+        (Object::ResourceQuota(held), Object::ResourceQuota(next)) => {
+            next.status = held.status.clone();
+        }
         (Object::Job(held), Object::Job(next)) => {
             next.status = held.status.clone();
             next.pod_labels = held.pod_labels.clone();
@@ -207,7 +216,11 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
             next.phase = held.phase;
             next.volume = held.volume.clone();
         }
-        (Object::Service(held), Object::Service(next)) => next.cluster_ip = held.cluster_ip,
+        (Object::Service(held), Object::Service(next)) => {
+            next.cluster_ip = held.cluster_ip;
+            next.node_ports = held.node_ports.clone();
+            next.health_port = held.health_port;
+        }
         (Object::Node(held), Object::Node(next)) => {
             next.capacity = held.capacity.clone();
             next.allocatable = held.allocatable.clone();

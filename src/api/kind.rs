@@ -49,6 +49,10 @@ pub enum Kind {
     StorageClass,
     /// `storage.k8s.io/v1` CSINode.
     CsiNode,
+    /// `v1` LimitRange.
+    LimitRange,
+    /// `v1` ResourceQuota.
+    ResourceQuota,
     /// A client of a Service, as a scenario's `traffic` names it: no object of the API.
     Client,
     /// Anything else.
@@ -80,6 +84,8 @@ impl Kind {
             Kind::PersistentVolumeClaim => "PersistentVolumeClaim",
             Kind::StorageClass => "StorageClass",
             Kind::CsiNode => "CSINode",
+            Kind::LimitRange => "LimitRange",
+            Kind::ResourceQuota => "ResourceQuota",
             Kind::Client => "Client",
             Kind::Other => "Other",
         }
@@ -109,6 +115,8 @@ impl Kind {
             Kind::PersistentVolumeClaim => "persistentvolumeclaims",
             Kind::StorageClass => "storageclasses.storage.k8s.io",
             Kind::CsiNode => "csinodes.storage.k8s.io",
+            Kind::LimitRange => "limitranges",
+            Kind::ResourceQuota => "resourcequotas",
             Kind::Client => "clients",
             Kind::Other => "objects",
         }

@@ -1,6 +1,7 @@
 //! The small kinds: namespaces, leases, priority classes, and everything that is stored but not
 //! modelled.
 
+use super::kinds::SERVED;
 use super::meta::Meta;
 use super::name::Text;
 use super::pod::Preemption;
@@ -63,4 +64,15 @@ pub struct Other {
     pub kind: Text,
     /// The object as written, as canonical JSON; values of Secrets are blanked.
     pub written: Text,
+}
+
+impl Other {
+    /// Its resource as the API server names it, `configmaps` or `ingresses.networking.k8s.io`; none for
+    /// kinds that Kubernetes itself does not serve.
+    pub fn resource(&self) -> Option<String> {
+        let group = self.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        let is_it = |kind: &&super::kinds::Kind| kind.group == group && kind.kind == &*self.kind;
+        let plural = SERVED.iter().find(is_it)?.plural;
+        Some(if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") })
+    }
 }

@@ -6,10 +6,12 @@ use super::daemon_set::DaemonSet;
 use super::disruption::PodDisruptionBudget;
 use super::job::Job;
 use super::kind::Kind;
+use super::limit_range::LimitRange;
 use super::meta::{Meta, ObjectName};
 use super::misc::{Lease, Namespace, Other, PriorityClass};
 use super::node::Node;
 use super::pod::Pod;
+use super::resource_quota::ResourceQuota;
 use super::service::{EndpointSlice, Endpoints, Service};
 use super::stateful_set::StatefulSet;
 use super::storage::{CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass};
@@ -58,6 +60,10 @@ pub enum Object {
     StorageClass(Box<StorageClass>),
     /// A CSINode.
     CsiNode(Box<CsiNode>),
+    /// A LimitRange.
+    LimitRange(Box<LimitRange>),
+    /// A ResourceQuota.
+    ResourceQuota(Box<ResourceQuota>),
     /// Anything else.
     Other(Box<Other>),
 }
@@ -86,6 +92,8 @@ impl Object {
             Object::PersistentVolumeClaim(it) => &it.meta,
             Object::StorageClass(it) => &it.meta,
             Object::CsiNode(it) => &it.meta,
+            Object::LimitRange(it) => &it.meta,
+            Object::ResourceQuota(it) => &it.meta,
             Object::Other(it) => &it.meta,
         }
     }
@@ -113,6 +121,8 @@ impl Object {
             Object::PersistentVolumeClaim(it) => &mut it.meta,
             Object::StorageClass(it) => &mut it.meta,
             Object::CsiNode(it) => &mut it.meta,
+            Object::LimitRange(it) => &mut it.meta,
+            Object::ResourceQuota(it) => &mut it.meta,
             Object::Other(it) => &mut it.meta,
         }
     }
@@ -140,6 +150,8 @@ impl Object {
             Object::PersistentVolumeClaim(_) => Kind::PersistentVolumeClaim,
             Object::StorageClass(_) => Kind::StorageClass,
             Object::CsiNode(_) => Kind::CsiNode,
+            Object::LimitRange(_) => Kind::LimitRange,
+            Object::ResourceQuota(_) => Kind::ResourceQuota,
             Object::Other(_) => Kind::Other,
         }
     }

@@ -124,6 +124,16 @@ pub enum Preemption {
     Never,
 }
 
+impl Preemption {
+    /// As the API prints it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Preemption::LowerPriority => "PreemptLowerPriority",
+            Preemption::Never => "Never",
+        }
+    }
+}
+
 /// A pod's network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum PodNetwork {

@@ -1,8 +1,10 @@
 //! Rules several components share: whom a selector selects, which taints a pod tolerates, what a
 //! pod asks for. Pure functions of objects.
 pub mod affinity;
+pub mod limits;
 pub mod merge_label_keys;
 pub mod ports;
+pub mod quota;
 pub mod resources;
 pub mod selector;
 pub mod spread;

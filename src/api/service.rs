@@ -19,6 +19,10 @@ pub struct Service {
     /// Its address inside the cluster: allocated once, then fixed. `None` for headless ones and
     /// external names.
     pub cluster_ip: Option<Ipv4Addr>,
+    /// Its ports on every node, by the order of its ports; 0: none. Empty: none at all.
+    pub node_ports: Arc<[u16]>,
+    /// `healthCheckNodePort`, where nodes tell a load balancer whether they have endpoints.
+    pub health_port: Option<u16>,
 }
 
 /// What a Service was asked to be.
@@ -38,6 +42,12 @@ pub struct ServiceSpec {
     pub distribution: Distribution,
     /// A cluster address asked for by name.
     pub wanted_ip: Option<Ipv4Addr>,
+    /// Whether a load balancer's ports get ports of the nodes.
+    pub load_balancer_ports: LoadBalancerPorts,
+    /// Which nodes a load balancer may send to.
+    pub external: ExternalTraffic,
+    /// `healthCheckNodePort` as written.
+    pub wanted_health_port: Option<u16>,
     /// The spec as written, as canonical JSON, the API server's defaults filled in.
     pub written: Text,
 }
@@ -63,6 +73,26 @@ impl Exposure {
     pub fn has_address(self) -> bool {
         matches!(self, Exposure::ClusterIp | Exposure::NodePort | Exposure::LoadBalancer)
     }
+}
+
+/// Whether ports of nodes are allocated for a load balancer (`allocateLoadBalancerNodePorts`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LoadBalancerPorts {
+    /// For every port.
+    #[default]
+    Allocated,
+    /// Only those that are written.
+    AsWritten,
+}
+
+/// Which endpoints traffic from outside may reach (`externalTrafficPolicy`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ExternalTraffic {
+    /// All of the cluster's.
+    #[default]
+    Cluster,
+    /// Those of the node it came to.
+    Local,
 }
 
 /// Session affinity.
@@ -108,6 +138,8 @@ pub struct ServicePort {
     pub protocol: Protocol,
     /// The port of the pod.
     pub target: TargetPort,
+    /// A port of every node asked for by number.
+    pub node_port: Option<u16>,
 }
 
 /// The port of a pod that a Service's port leads to.

@@ -195,7 +195,10 @@ impl World {
     /// Objects that were in the cluster before are put into the store as they are: uid, status and
     /// node included. Owners are found by uid once all are there.
     fn import(&mut self, plan: &Plan, sink: &mut dyn FactSink<Fact>) {
-        let imported = plan.objects.iter().filter(|one| one.arrival == Arrival::Imported);
+        let imported = || plan.objects.iter().filter(|one| one.arrival == Arrival::Imported);
+        // What is there already was let in: ranges bind what comes later.
+        let is_range = |one: &&PlannedObject| matches!(one.object, Object::LimitRange(_));
+        let imported = imported().filter(|one| !is_range(one)).chain(imported().filter(is_range));
         let mut put: Vec<(RawId, Object)> = Vec::new();
         let mut by_uid: BTreeMap<Uid, RawId> = BTreeMap::new();
         for planned in imported {
@@ -270,6 +273,7 @@ impl World {
             Object::Deployment(deployment) => back(store, id, *deployment),
             Object::EndpointSlice(slice) => back(store, id, *slice),
             Object::PodDisruptionBudget(budget) => back(store, id, *budget),
+            Object::ResourceQuota(quota) => back(store, id, *quota),
             Object::StatefulSet(set) => back(store, id, *set),
             Object::DaemonSet(set) => back(store, id, *set),
             Object::ControllerRevision(revision) => back(store, id, *revision),
@@ -290,6 +294,7 @@ impl World {
             | Object::PriorityClass(_)
             | Object::StorageClass(_)
             | Object::CsiNode(_)
+            | Object::LimitRange(_)
             | Object::Other(_) => {}
         }
         self.observe(NO_CAUSE);
@@ -332,6 +337,7 @@ impl World {
                 cron_jobs: client("cronjob-controller"),
                 ttl_after_finished: client("ttl-after-finished-controller"),
                 disruptions: client("disruption-controller"),
+                resource_quotas: client("resourcequota-controller"),
             };
             let manager = ControllerManager::new(clients, self.settings.controllers);
             let id = ProcessId::Manager(at);

@@ -21,12 +21,14 @@ use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::job::Job;
 use crate::api::kind::Kind;
+use crate::api::limit_range::LimitRange;
 use crate::api::meta::{ObjectName, RawId, Uid};
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
 use crate::api::name::{Name, Text};
 use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::Pod;
+use crate::api::resource_quota::ResourceQuota;
 use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::stateful_set::StatefulSet;
 use crate::api::status::Status;
@@ -337,7 +339,7 @@ impl World {
     }
 
     /// The object of this kind and id as it stands, and its revision.
-    fn object(&self, kind: Kind, id: RawId) -> Option<(Object, Rev)> {
+    pub(super) fn object(&self, kind: Kind, id: RawId) -> Option<(Object, Rev)> {
         fn held<S: Stored>(store: &Store, id: RawId) -> Option<(Box<S>, Rev)> {
             let object = store.get::<S>(id.typed())?.clone();
             Some((Box::new(object), store.table::<S>().revision(id.typed())?))
@@ -380,6 +382,10 @@ impl World {
                 held(store, id).map(|(it, rev)| (Object::StorageClass(it), rev))?
             }
             Kind::CsiNode => held(store, id).map(|(it, rev)| (Object::CsiNode(it), rev))?,
+            Kind::LimitRange => held(store, id).map(|(it, rev)| (Object::LimitRange(it), rev))?,
+            Kind::ResourceQuota => {
+                held(store, id).map(|(it, rev)| (Object::ResourceQuota(it), rev))?
+            }
             Kind::Client | Kind::Other => {
                 held(store, id).map(|(it, rev)| (Object::Other(it), rev))?
             }
@@ -421,6 +427,8 @@ impl World {
             }
             Kind::StorageClass => store.find::<StorageClass>(namespace, name).map(RawId::from),
             Kind::CsiNode => store.find::<CsiNode>(namespace, name).map(RawId::from),
+            Kind::LimitRange => store.find::<LimitRange>(namespace, name).map(RawId::from),
+            Kind::ResourceQuota => store.find::<ResourceQuota>(namespace, name).map(RawId::from),
             // Kinds that are not modelled share one table, and have no name of their own here.
             Kind::Client | Kind::Other => None,
         }

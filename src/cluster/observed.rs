@@ -126,6 +126,8 @@ impl Observed {
             | TableKind::PersistentVolumeClaim
             | TableKind::StorageClass
             | TableKind::CsiNode
+            | TableKind::LimitRange
+            | TableKind::ResourceQuota
             | TableKind::Other => return,
         }
         self.doubt();

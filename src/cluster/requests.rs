@@ -16,14 +16,15 @@ use super::World;
 use super::clients::{Owner, after};
 use super::event::Event;
 use super::processes::ProcessId;
-use crate::api::meta::RawId;
+use crate::api::meta::{self, RawId};
+use crate::api::object::Object;
 use crate::api::status::Status;
 use crate::base::hash::StableHasher;
 use crate::base::id::Id;
 use crate::control_plane::api_server::{Server, eviction};
 use crate::kernel::FactSink;
 use crate::luck::Label;
-use crate::messages::{Call, Done, Fact, Reply, Request};
+use crate::messages::{Call, Component, Done, Fact, Reply, Request, Verb};
 use crate::net::{Place, Verdict};
 use crate::node::NodeIndex;
 use crate::store::{Store, TableKind};
@@ -53,6 +54,23 @@ pub struct Flight {
     /// What the server needs after the commit.
     answer: SimDuration,
     result: Option<Result<Done, Status>>,
+}
+
+/// Whose controller asks for a new object; none where nobody owns it.
+fn maker(call: &Call) -> Option<meta::Owner> {
+    match call {
+        Call::Create(object) => object.meta().owner,
+        _ => None,
+    }
+}
+
+/// Whether a new object was refused for what it is, and not because its namespace ends.
+fn is_of_admission(status: &Status) -> bool {
+    match status {
+        Status::Forbidden(_, why) => !why.contains("is being terminated"),
+        Status::Invalid(..) => true,
+        _ => false,
+    }
 }
 
 /// Sink of facts, as World's handlers pass it on.
@@ -144,7 +162,13 @@ impl World {
         let Some(request) = flight.request.take() else { return };
         let is_awaited = !matches!(request.call, Call::PodStatus { .. });
         let (client, server, answer) = (flight.client, flight.server, flight.answer);
-        let (result, cause) = self.execute(cause, request.call, sink);
+        let maker = maker(&request.call);
+        let (result, mut cause) = self.execute(cause, request.call, sink);
+        if let (Some(maker), Err(status)) = (maker, &result)
+            && is_of_admission(status)
+        {
+            cause = self.tell_refused(cause, maker, status, sink);
+        }
         if result.is_ok() && !is_awaited {
             self.flights.remove(id);
             return;
@@ -157,6 +181,25 @@ impl World {
             flight.result = Some(result);
         }
         self.kernel.schedule(after(now, answer + back), cause, Event::Reply(id));
+    }
+
+    /// Admission refused what a controller made for `maker`: it is told of `maker`, and of a Deployment
+    /// rather than of its set. Users hear of theirs as the answer to what they asked.
+    fn tell_refused(
+        &mut self,
+        cause: u64,
+        maker: meta::Owner,
+        status: &Status,
+        sink: Sink<'_>,
+    ) -> u64 {
+        let Some((mut object, _)) = self.object(maker.kind, maker.at) else { return cause };
+        if let (Object::ReplicaSet(_), Some(above)) = (&object, object.meta().owner)
+            && let Some((deployment, _)) = self.object(above.kind, above.at)
+        {
+            object = deployment;
+        }
+        let fact = Fact::new(Component::ApiServer, Verb::Refused, object.name());
+        self.kernel.record(cause, &fact.saying(status.to_string()), sink)
     }
 
     /// An eviction found its budget changed meanwhile: the server reads it anew, later.

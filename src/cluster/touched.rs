@@ -57,6 +57,8 @@ pub(super) fn touch(
         | TableKind::PersistentVolumeClaim
         | TableKind::StorageClass
         | TableKind::CsiNode
+        | TableKind::LimitRange
+        | TableKind::ResourceQuota
         | TableKind::Other => {}
     }
 }

@@ -20,19 +20,26 @@ mod create;
 pub mod delete;
 pub mod eviction;
 mod facts;
+mod limits;
 mod parts;
+mod quotas;
+mod services;
 mod update;
+
+use std::any::Any;
 
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, ObjectName, RawId, Uid};
 use crate::api::name::Text;
+use crate::api::service::Service;
 use crate::api::status::Status;
 use crate::base::FastMap;
 use crate::base::id::Id;
 use crate::luck::{Label, Luck};
 use crate::messages::{Call, Done, Effects};
 use crate::net::address::ServiceRange;
+use crate::net::node_ports::NodePorts;
 use crate::store::{Rev, Store, Stored};
 use crate::time::SimTime;
 
@@ -43,9 +50,13 @@ const UID: Label = Label::new("uid");
 pub struct Shared {
     /// Cluster addresses of Services.
     pub service_range: ServiceRange,
+    /// Ports of Services on the nodes.
+    pub node_ports: NodePorts,
     /// How many names were generated from a base that has no owner, by hash of kind, namespace, base.
     generated: FastMap<u64, u32>,
     admitted: admission::Admitted,
+    limits: limits::Limits,
+    accounts: quotas::Accounts,
     /// Which budget an eviction counted down last, and when.
     pub counted_down: Option<(Id<PodDisruptionBudget>, SimTime)>,
     luck: Luck,
@@ -53,10 +64,19 @@ pub struct Shared {
 
 impl Shared {
     /// For a new cluster with this luck and this range of Service addresses.
-    pub fn new(luck: Luck, service_range: ServiceRange) -> Shared {
-        let admitted = admission::Admitted::default();
-        let generated = FastMap::default();
-        Shared { service_range, generated, admitted, counted_down: None, luck }
+    pub fn new(luck: Luck, mut service_range: ServiceRange) -> Shared {
+        // The first address is that of the API server's own Service.
+        let _is_free = service_range.take(service_range.first());
+        Shared {
+            service_range,
+            node_ports: NodePorts::default(),
+            generated: FastMap::default(),
+            admitted: admission::Admitted::default(),
+            limits: limits::Limits::default(),
+            accounts: quotas::Accounts::default(),
+            counted_down: None,
+            luck,
+        }
     }
 }
 
@@ -119,6 +139,9 @@ impl<T> Server<'_, T> {
     fn remove<S: Stored + facts::Told>(&mut self, id: Id<S>) -> Option<S> {
         let gone = self.store.delete(self.now, id)?;
         facts::removed(&gone, self.effects);
+        if let Some(service) = (&gone as &dyn Any).downcast_ref::<Service>() {
+            self.release(service);
+        }
         Some(gone)
     }
 }

@@ -26,6 +26,7 @@ pub mod own_writes;
 pub mod persistent_volume;
 pub mod pod_gc;
 pub mod replica_set;
+pub mod resource_quota;
 pub mod stateful_set;
 pub mod taint_eviction;
 #[cfg(test)]
@@ -47,6 +48,7 @@ use crate::api::kind::Kind;
 use crate::api::misc::Namespace;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
+use crate::api::resource_quota::ResourceQuota;
 use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::stateful_set::StatefulSet;
 use crate::api::status::Status;
@@ -73,6 +75,7 @@ use node_lifecycle::NodeLifecycle;
 use persistent_volume::PersistentVolumes;
 use pod_gc::PodGc;
 use replica_set::ReplicaSets;
+use resource_quota::ResourceQuotas;
 use stateful_set::StatefulSets;
 use stateful_set::plan::MaxUnavailable;
 use taint_eviction::TaintEviction;
@@ -105,11 +108,12 @@ pub struct Known<'a> {
 }
 
 /// The tables a manager watches.
-pub const WATCHED: [TableKind; 19] = [
+pub const WATCHED: [TableKind; 20] = [
     TableKind::StorageClass,
     TableKind::PersistentVolume,
     TableKind::PersistentVolumeClaim,
     TableKind::PodDisruptionBudget,
+    TableKind::ResourceQuota,
     TableKind::StatefulSet,
     TableKind::DaemonSet,
     TableKind::ControllerRevision,
@@ -149,6 +153,7 @@ pub struct ControllerManager {
     cron_jobs: CronJobs,
     ttl_after_finished: TtlAfterFinished,
     disruptions: Disruptions,
+    resource_quotas: ResourceQuotas,
 }
 
 impl ControllerManager {
@@ -179,6 +184,7 @@ impl ControllerManager {
             cron_jobs: CronJobs::new(clients.cron_jobs, calendar, queue),
             ttl_after_finished: TtlAfterFinished::new(clients.ttl_after_finished, queue),
             disruptions: Disruptions::new(clients.disruptions, queue),
+            resource_quotas: ResourceQuotas::new(clients.resource_quotas, queue),
         }
     }
 
@@ -187,6 +193,7 @@ impl ControllerManager {
     pub fn start(&mut self, view: &View<'_>, fx: &mut Effects<Timer>) {
         self.nodes.begin(view.now);
         self.pod_gc.begin(view.now);
+        self.resource_quotas.begin(view.now);
         for (id, namespace) in view.list::<Namespace>() {
             self.namespace(&added(view, id, namespace), view, fx);
         }
@@ -235,6 +242,10 @@ impl ControllerManager {
         for (id, slice) in view.list::<EndpointSlice>() {
             self.slice(&added(view, id, slice), view, fx);
         }
+        // After what they count.
+        for (id, quota) in view.list::<ResourceQuota>() {
+            self.quota(&added(view, id, quota), view, fx);
+        }
         self.endpoints.begin(view, fx);
         self.garbage.listed();
     }
@@ -266,8 +277,12 @@ impl ControllerManager {
             TableKind::PersistentVolumeClaim => self.each(store, changes, view, fx, Self::claim),
             TableKind::StorageClass => self.each(store, changes, view, fx, Self::class),
             TableKind::PodDisruptionBudget => self.each(store, changes, view, fx, Self::budget),
-            TableKind::Lease | TableKind::PriorityClass | TableKind::CsiNode | TableKind::Other => {
-            }
+            TableKind::ResourceQuota => self.each(store, changes, view, fx, Self::quota),
+            TableKind::Lease
+            | TableKind::PriorityClass
+            | TableKind::CsiNode
+            | TableKind::LimitRange
+            | TableKind::Other => {}
         }
     }
 
@@ -321,6 +336,7 @@ impl ControllerManager {
         self.index.owned.claim(change);
         let known = Known { view, index: &self.index };
         self.volumes.claim(change, known, fx);
+        self.resource_quotas.claim(change, known, fx);
         self.garbage.changed(Kind::PersistentVolumeClaim, change, known, fx);
     }
 
@@ -333,7 +349,8 @@ impl ControllerManager {
         self.endpoint_slices.node(change, known, fx);
     }
 
-    fn service(&mut self, change: &Change<'_, Service>, _view: &View<'_>, fx: &mut Effects<Timer>) {
+    fn service(&mut self, change: &Change<'_, Service>, view: &View<'_>, fx: &mut Effects<Timer>) {
+        self.resource_quotas.service(change, Known { view, index: &self.index }, fx);
         self.index.groups.service(change.id, change.new);
         self.endpoint_slices.service(change, fx);
         self.endpoints.service(change, fx);
@@ -348,6 +365,7 @@ impl ControllerManager {
         self.deployments.deployment(change, fx);
         let known = Known { view, index: &self.index };
         self.garbage.changed(Kind::Deployment, change, known, fx);
+        self.resource_quotas.object(Kind::Deployment.resource(), change, known, fx);
     }
 
     fn set(&mut self, change: &Change<'_, ReplicaSet>, view: &View<'_>, fx: &mut Effects<Timer>) {
@@ -358,6 +376,7 @@ impl ControllerManager {
         self.replication_controllers.set(change, fx);
         let kind = change.new.or(change.old).map_or(Kind::ReplicaSet, |set| set.kind.into());
         self.garbage.changed(kind, change, known, fx);
+        self.resource_quotas.object(kind.resource(), change, known, fx);
     }
 
     fn stateful_set(
@@ -369,6 +388,7 @@ impl ControllerManager {
         self.stateful_sets.stateful_set(change, fx);
         let known = Known { view, index: &self.index };
         self.garbage.changed(Kind::StatefulSet, change, known, fx);
+        self.resource_quotas.object(Kind::StatefulSet.resource(), change, known, fx);
     }
 
     fn daemon_set(
@@ -380,6 +400,7 @@ impl ControllerManager {
         self.daemon_sets.daemon_set(change, fx);
         let known = Known { view, index: &self.index };
         self.garbage.changed(Kind::DaemonSet, change, known, fx);
+        self.resource_quotas.object(Kind::DaemonSet.resource(), change, known, fx);
     }
 
     fn revision(
@@ -391,6 +412,18 @@ impl ControllerManager {
         self.index.owned.revision(change);
         let known = Known { view, index: &self.index };
         self.garbage.changed(Kind::ControllerRevision, change, known, fx);
+        self.resource_quotas.object(Kind::ControllerRevision.resource(), change, known, fx);
+    }
+
+    fn quota(
+        &mut self,
+        change: &Change<'_, ResourceQuota>,
+        view: &View<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        let known = Known { view, index: &self.index };
+        self.resource_quotas.quota(change, known, fx);
+        self.resource_quotas.object(Kind::ResourceQuota.resource(), change, known, fx);
     }
 
     fn budget(
@@ -403,6 +436,7 @@ impl ControllerManager {
         self.disruptions.budget(change, fx);
         let known = Known { view, index: &self.index };
         self.garbage.changed(Kind::PodDisruptionBudget, change, known, fx);
+        self.resource_quotas.object(Kind::PodDisruptionBudget.resource(), change, known, fx);
     }
 
     fn pod(&mut self, change: &Change<'_, Pod>, view: &View<'_>, fx: &mut Effects<Timer>) {
@@ -446,6 +480,7 @@ impl ControllerManager {
         let guards =
             if change.new.is_some() { known.index.budgets_of(change.id) } else { &guarded };
         self.disruptions.pod(change, guards, fx);
+        self.resource_quotas.pod(change, known, fx);
     }
 
     fn job(&mut self, change: &Change<'_, Job>, view: &View<'_>, fx: &mut Effects<Timer>) {
@@ -455,12 +490,14 @@ impl ControllerManager {
         self.cron_jobs.job(change, fx);
         self.ttl_after_finished.job(change, fx);
         self.garbage.changed(Kind::Job, change, known, fx);
+        self.resource_quotas.object(Kind::Job.resource(), change, known, fx);
     }
 
     fn cron_job(&mut self, change: &Change<'_, CronJob>, view: &View<'_>, fx: &mut Effects<Timer>) {
         self.cron_jobs.cron_job(change, fx);
         let known = Known { view, index: &self.index };
         self.garbage.changed(Kind::CronJob, change, known, fx);
+        self.resource_quotas.object(Kind::CronJob.resource(), change, known, fx);
     }
 
     fn slice(
@@ -473,6 +510,7 @@ impl ControllerManager {
         let known = Known { view, index: &self.index };
         self.endpoint_slices.slice(change, known, fx);
         self.garbage.changed(Kind::EndpointSlice, change, known, fx);
+        self.resource_quotas.object(Kind::EndpointSlice.resource(), change, known, fx);
     }
 
     fn endpoints_object(
@@ -507,6 +545,7 @@ impl ControllerManager {
                 }
                 Which::Disruptions => self.disruptions.sync(worker, serial, known, fx),
                 Which::StaleDisruptions => self.disruptions.sync_stale(worker, serial, known, fx),
+                Which::ResourceQuotas => self.resource_quotas.sync(worker, serial, known, fx),
                 Which::Taints => {}
             },
             Timer::Due { of, slot, generation } => match of {
@@ -528,6 +567,7 @@ impl ControllerManager {
                 }
                 Which::Disruptions => self.disruptions.queue.due(slot, generation, fx),
                 Which::StaleDisruptions => self.disruptions.stale.due(slot, generation, fx),
+                Which::ResourceQuotas => self.resource_quotas.queue.due(slot, generation, fx),
                 Which::Taints => {}
             },
             Timer::Zone { zone } => self.nodes.line(zone, known, fx),
@@ -536,6 +576,7 @@ impl ControllerManager {
                 self.namespaces.look(slot, generation, known, fx);
             }
             Timer::PodGc => self.pod_gc.round(known, fx),
+            Timer::Quotas => self.resource_quotas.round(fx),
             Timer::Volumes => self.volumes.due(known, fx),
             Timer::Garbage => self.garbage.retry(known, fx),
             Timer::Event { of } => match of {
@@ -551,7 +592,7 @@ impl ControllerManager {
                 Which::Jobs => self.jobs.events.retry(fx),
                 Which::CronJobs => self.cron_jobs.events.retry(fx),
                 // They say nothing.
-                Which::JobOrphans | Which::TtlAfterFinished => {}
+                Which::JobOrphans | Which::TtlAfterFinished | Which::ResourceQuotas => {}
                 Which::Disruptions | Which::StaleDisruptions => self.disruptions.events.retry(fx),
             },
         }
@@ -611,6 +652,7 @@ impl ControllerManager {
                 self.ttl_after_finished.reply(reply, fx);
             }
             client if client == clients.disruptions => self.disruptions.reply(reply, fx),
+            client if client == clients.resource_quotas => self.resource_quotas.reply(reply, fx),
             client if client == clients.namespaces => self.namespaces.reply(reply, known, fx),
             _ => {}
         }

@@ -46,6 +46,11 @@ impl ServiceRange {
         }
     }
 
+    /// Its first address, which is the API server's own.
+    pub fn first(&self) -> Ipv4Addr {
+        Ipv4Addr::from(self.base + 1)
+    }
+
     /// How many addresses it can give.
     pub fn size(&self) -> u32 {
         (1u32 << (32 - self.prefix)) - 2

@@ -31,6 +31,8 @@ fn written(typed: &Typed, applied: Applied) -> Option<Text> {
         Typed::CronJob(it) => serde_json::to_value(it),
         Typed::Service(it) => serde_json::to_value(it),
         Typed::Namespace(it) => serde_json::to_value(it),
+        Typed::LimitRange(it) => serde_json::to_value(it),
+        Typed::ResourceQuota(it) => serde_json::to_value(it),
         Typed::Pod(it) if applied == Applied::ByStep => serde_json::to_value(it),
         Typed::Node(it) if applied == Applied::ByStep => serde_json::to_value(it),
         _ => return None,

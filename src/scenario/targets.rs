@@ -13,7 +13,7 @@ use crate::api::tree::{Node, Value};
 use crate::cluster::plan::{Count, Instance, Pods, Spot, Target, Which};
 
 /// Kinds a step may name, as kubectl names them.
-const KINDS: [(&str, Kind); 49] = [
+const KINDS: [(&str, Kind); 55] = [
     ("deployment", Kind::Deployment),
     ("deployments", Kind::Deployment),
     ("deploy", Kind::Deployment),
@@ -63,6 +63,12 @@ const KINDS: [(&str, Kind); 49] = [
     ("sc", Kind::StorageClass),
     ("csinode", Kind::CsiNode),
     ("csinodes", Kind::CsiNode),
+    ("limitrange", Kind::LimitRange),
+    ("limitranges", Kind::LimitRange),
+    ("limits", Kind::LimitRange),
+    ("resourcequota", Kind::ResourceQuota),
+    ("resourcequotas", Kind::ResourceQuota),
+    ("quota", Kind::ResourceQuota),
 ];
 /// Parts of the control plane that can be killed.
 const INSTANCES: [&str; 4] = ["api-server", "scheduler", "controller-manager", "etcd"];

@@ -47,6 +47,10 @@ pub enum TableKind {
     StorageClass,
     /// CSINodes.
     CsiNode,
+    /// LimitRanges.
+    LimitRange,
+    /// ResourceQuotas.
+    ResourceQuota,
     /// Everything else.
     Other,
 }
@@ -75,13 +79,15 @@ impl TableKind {
             Kind::PersistentVolumeClaim => TableKind::PersistentVolumeClaim,
             Kind::StorageClass => TableKind::StorageClass,
             Kind::CsiNode => TableKind::CsiNode,
+            Kind::LimitRange => TableKind::LimitRange,
+            Kind::ResourceQuota => TableKind::ResourceQuota,
             Kind::Client | Kind::Other => TableKind::Other,
         }
     }
 }
 
 /// All tables, in order.
-pub const TABLES: [TableKind; 21] = [
+pub const TABLES: [TableKind; 23] = [
     TableKind::Pod,
     TableKind::Node,
     TableKind::Namespace,
@@ -102,6 +108,8 @@ pub const TABLES: [TableKind; 21] = [
     TableKind::PersistentVolumeClaim,
     TableKind::StorageClass,
     TableKind::CsiNode,
+    TableKind::LimitRange,
+    TableKind::ResourceQuota,
     TableKind::Other,
 ];
 

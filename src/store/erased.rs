@@ -103,6 +103,14 @@ macro_rules! on_table {
                 let $table = $($borrow)+ $store.csi_nodes;
                 $body
             }
+            TableKind::LimitRange => {
+                let $table = $($borrow)+ $store.limit_ranges;
+                $body
+            }
+            TableKind::ResourceQuota => {
+                let $table = $($borrow)+ $store.quotas;
+                $body
+            }
             TableKind::Other => {
                 let $table = $($borrow)+ $store.others;
                 $body

@@ -70,6 +70,7 @@ fn service_port(value: &Value) -> ServicePort {
         port: int(&value["port"]) as u16,
         protocol: Protocol::Tcp,
         target,
+        node_port: None,
     }
 }
 

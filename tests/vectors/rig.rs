@@ -73,6 +73,7 @@ pub fn clients() -> Clients {
         cron_jobs: ClientId(21),
         ttl_after_finished: ClientId(22),
         disruptions: ClientId(14),
+        resource_quotas: ClientId(15),
     }
 }
 

@@ -10,10 +10,14 @@ use super::Compactor;
 use crate::api::decode::Typed;
 use crate::api::object::Object;
 use crate::api::pod::PodSpec;
+use crate::api::validation::field::Errors;
 use crate::api::validation::object::prepare_create;
 
 /// What a written spec must hold for anything to be filled in.
 const MARKS: [&str; 2] = ["\"limits\":", "\"hostNetwork\":true"];
+
+/// The name a pod is checked under when only its spec is asked about.
+const STAND_IN_NAME: &str = "pod";
 
 impl Compactor {
     /// The spec of a pod that is made of a template with this one: itself, where nothing is to be
@@ -23,11 +27,21 @@ impl Compactor {
             return spec.clone();
         }
         let Ok(written) = serde_json::from_str(&spec.written) else { return spec.clone() };
-        let pod = core::Pod { spec: Some(written), ..core::Pod::default() };
+        self.refilled(spec, written).0
+    }
+
+    /// The spec with what is written of its containers now, and what is wrong with that.
+    pub fn refilled(
+        &mut self,
+        spec: &Arc<PodSpec>,
+        written: core::PodSpec,
+    ) -> (Arc<PodSpec>, Errors) {
+        let mut pod = core::Pod { spec: Some(written), ..core::Pod::default() };
+        pod.metadata.name = Some(STAND_IN_NAME.to_owned());
         let mut typed = Typed::Pod(Box::new(pod));
-        prepare_create(&mut typed);
-        let Typed::Pod(pod) = typed else { return spec.clone() };
-        let Object::Pod(pod) = self.pod(*pod).object else { return spec.clone() };
+        let errors = prepare_create(&mut typed);
+        let Typed::Pod(pod) = typed else { return (spec.clone(), errors) };
+        let Object::Pod(pod) = self.pod(*pod).object else { return (spec.clone(), errors) };
         let filled = PodSpec {
             init_containers: pod.spec.init_containers.clone(),
             containers: pod.spec.containers.clone(),
@@ -38,8 +52,8 @@ impl Compactor {
             ..(**spec).clone()
         };
         if filled == **spec {
-            return spec.clone();
+            return (spec.clone(), errors);
         }
-        Arc::new(PodSpec { written: pod.spec.written.clone(), ..filled })
+        (Arc::new(PodSpec { written: pod.spec.written.clone(), ..filled }), errors)
     }
 }

@@ -13,8 +13,8 @@ use super::{Arrival, Compacted, Compactor, unsigned};
 use crate::api::kinds::Scope;
 use crate::api::object::Object;
 use crate::api::service::{
-    Distribution, Exposure, Service, ServicePort, ServiceSpec, SessionAffinity, TargetPort,
-    UnreadyEndpoints,
+    Distribution, Exposure, ExternalTraffic, LoadBalancerPorts, Service, ServicePort, ServiceSpec,
+    SessionAffinity, TargetPort, UnreadyEndpoints,
 };
 
 /// `sessionAffinityConfig.clientIP.timeoutSeconds` where nothing is written.
@@ -37,6 +37,10 @@ fn affinity(spec: &core::ServiceSpec) -> SessionAffinity {
     let config = spec.session_affinity_config.as_ref().and_then(|it| it.client_ip.as_ref());
     let seconds = config.and_then(|it| it.timeout_seconds).unwrap_or(CLIENT_IP_SECONDS);
     SessionAffinity::ClientIp(unsigned(i64::from(seconds)))
+}
+
+fn node_port(written: Option<i32>) -> Option<u16> {
+    written.map(port).filter(|port| *port != 0)
 }
 
 impl Compactor {
@@ -69,10 +73,21 @@ impl Compactor {
                 _ => Distribution::Cluster,
             },
             wanted_ip,
+            load_balancer_ports: match spec.allocate_load_balancer_node_ports {
+                Some(false) => LoadBalancerPorts::AsWritten,
+                _ => LoadBalancerPorts::Allocated,
+            },
+            external: match spec.external_traffic_policy.as_deref() {
+                Some("Local") => ExternalTraffic::Local,
+                _ => ExternalTraffic::Cluster,
+            },
+            wanted_health_port: node_port(spec.health_check_node_port),
             written: text,
         };
         let cluster_ip = wanted_ip.filter(|_| arrival == Arrival::Imported);
-        let service = Service { meta, spec: Arc::new(compact), cluster_ip };
+        let (node_ports, health_port) = (Arc::from([]), None);
+        let spec = Arc::new(compact);
+        let service = Service { meta, spec, cluster_ip, node_ports, health_port };
         Compacted { object: Object::Service(Box::new(service)), arrival, node: None }
     }
 
@@ -86,6 +101,7 @@ impl Compactor {
                 Some(IntOrString::Int(number)) if *number != 0 => TargetPort::Number(port(*number)),
                 _ => TargetPort::Number(port(written.port)),
             },
+            node_port: node_port(written.node_port),
         }
     }
 

@@ -52,6 +52,8 @@ impl Compactor {
             Typed::PersistentVolumeClaim(it) => self.persistent_volume_claim(*it),
             Typed::StorageClass(it) => self.storage_class(*it),
             Typed::CSINode(it) => self.csi_node(*it),
+            Typed::LimitRange(it) => self.limit_range(*it),
+            Typed::ResourceQuota(it) => self.resource_quota(*it),
             _ => self.other(as_read),
         }
     }

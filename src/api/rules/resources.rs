@@ -249,13 +249,15 @@ pub fn amounts(written: Option<&BTreeMap<String, Written>>) -> Amounts {
     all.filter_map(|(name, text)| Some((name.clone(), Quantity::of(text).ok()?))).collect()
 }
 
-fn add(sum: &mut Amounts, more: &Amounts) {
+/// Adds each amount to that of its name.
+pub fn add(sum: &mut Amounts, more: &Amounts) {
     for (name, amount) in more {
         sum.entry(name.clone()).and_modify(|known| *known = known.plus(*amount)).or_insert(*amount);
     }
 }
 
-fn raise(sum: &mut Amounts, other: &Amounts) {
+/// Raises each amount to that of its name, where that is more.
+pub fn raise(sum: &mut Amounts, other: &Amounts) {
     for (name, amount) in other {
         sum.entry(name.clone())
             .and_modify(|known| *known = (*known).max(*amount))

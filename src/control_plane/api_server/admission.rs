@@ -1,9 +1,12 @@
 //! What the API server adds to new objects, or refuses about them: priority, default tolerations,
-//! cluster addresses (behaviours of the admission plugins Priority and DefaultTolerationSeconds and
-//! of `ipallocator`, 1.36).
+//! default classes of claims (admission plugins LimitRanger, Priority, DefaultTolerationSeconds,
+//! DefaultStorageClass, 1.36). Order: LimitRanges fill in, priority, tolerations; then the pod is checked,
+//! by its own rules first, then by LimitRanges; quotas come last.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
+
+use k8s_openapi::api::core::v1 as core;
 
 use super::Server;
 use super::delete::NAMESPACE_CONTENT;
@@ -17,15 +20,10 @@ use crate::api::node::{Node, TAINT_NOT_READY, TAINT_UNREACHABLE};
 use crate::api::pod::{Phase, Pod, PodCondition, PodSpec, Preemption, StatusReason};
 use crate::api::rules::merge_label_keys::Merges;
 use crate::api::rules::taints::{Comparison, Effect, Taint, Toleration};
-use crate::api::service::Service;
 use crate::api::status::Status;
 use crate::api::storage::{ClaimPhase, PersistentVolumeClaim, StorageClass};
 use crate::base::FastMap;
-use crate::luck::Label;
-use crate::net::address::AddressError;
 use crate::store::Rev;
-
-const CLUSTER_IP: Label = Label::new("cluster-ip");
 
 /// How long every pod stays on a node that is not ready or unreachable, unless it says otherwise
 /// (DefaultTolerationSeconds, 1.36).
@@ -55,7 +53,15 @@ pub(super) struct Admitted {
 
 impl<T> Server<'_, T> {
     pub(super) fn admit_pod(&mut self, pod: &mut Pod) -> Result<(), Status> {
+        let limited = self.limited(pod);
+        if let Some(limited) = &limited {
+            pod.spec = limited.spec.clone();
+            limited.annotate(&mut pod.meta.annotations);
+        }
         let spec = self.admitted_spec(pod)?;
+        if let Some(limited) = limited {
+            limited.verdict(|| ObjectName::of(Kind::Pod, &pod.meta))?;
+        }
         pod.spec = self.shared.admitted.merges.spec(&spec, &pod.meta.labels);
         if let Some(name) = &pod.spec.node_name
             && pod.node.is_none()
@@ -110,51 +116,69 @@ impl<T> Server<'_, T> {
     }
 
     fn admit_priority(&self, pod: &Pod, spec: &mut PodSpec) -> Result<(), Status> {
-        if spec.priority_class.is_empty() {
-            let default = self
-                .store
-                .table::<PriorityClass>()
-                .iter()
-                .filter(|(_, class)| class.scope == ClassScope::Default)
-                .min_by_key(|(_, class)| class.value);
-            if let Some((_, class)) = default {
-                spec.priority = class.value;
-                spec.preemption = class.preemption;
-                spec.priority_class = class.meta.name.to_string().into();
-            }
-            return Ok(());
-        }
-        let system = SYSTEM_CLASSES.iter().find(|(name, _)| **name == *spec.priority_class);
-        if let Some((_, value)) = system {
-            spec.priority = *value;
-            return Ok(());
-        }
-        let class = self.store.find::<PriorityClass>("", &spec.priority_class);
-        let Some(class) = class.and_then(|id| self.store.get(id)) else {
-            let why = format!("no PriorityClass with name {} was found", spec.priority_class);
-            return Err(Status::Forbidden(ObjectName::of(Kind::Pod, &pod.meta), why.into()));
+        let forbidden =
+            |why: String| Err(Status::Forbidden(ObjectName::of(Kind::Pod, &pod.meta), why.into()));
+        let (priority, preemption) = match self.class_of(spec) {
+            Ok(found) => found,
+            Err(why) => return forbidden(why),
         };
-        spec.priority = class.value;
-        spec.preemption = class.preemption;
+        let (written, policy) = written_priority(spec);
+        let words = "must not be provided in pod spec; priority admission controller computed";
+        if let Some(written) = written.filter(|written| *written != priority) {
+            return forbidden(format!(
+                "the integer value of priority ({written}) {words} {priority} from the given \
+                 PriorityClass name"
+            ));
+        }
+        if let Some(policy) = policy.filter(|policy| *policy != preemption.name()) {
+            return forbidden(format!(
+                "the string value of PreemptionPolicy ({policy}) {words} {} from the given \
+                 PriorityClass name",
+                preemption.name()
+            ));
+        }
+        (spec.priority, spec.preemption) = (priority, preemption);
         Ok(())
     }
 
-    pub(super) fn admit_service(&mut self, service: &mut Service) -> Result<(), Status> {
-        let spec = &service.spec;
-        service.cluster_ip = match (spec.exposure, spec.wanted_ip) {
-            (exposure, _) if !exposure.has_address() => None,
-            (_, Some(wanted)) => {
-                let taken = self.shared.service_range.take(wanted);
-                taken.map_err(|why| no_address(service, why))?;
-                Some(wanted)
-            }
-            (_, None) => {
-                let draw = self.shared.luck.draw(CLUSTER_IP, service.meta.uid.0, 0);
-                let given = self.shared.service_range.take_any(draw);
-                Some(given.map_err(|why| no_address(service, why))?)
-            }
-        };
-        Ok(())
+    /// What a pod's class gives it; one that names none gets the default class, if there is one.
+    fn class_of(&self, spec: &mut PodSpec) -> Result<(i32, Preemption), String> {
+        let classes = self.store.table::<PriorityClass>();
+        if spec.priority_class.is_empty() {
+            let default = classes
+                .iter()
+                .filter(|(_, class)| class.scope == ClassScope::Default)
+                .min_by_key(|(_, class)| class.value);
+            let Some((_, class)) = default else { return Ok((0, Preemption::default())) };
+            spec.priority_class = class.meta.name.to_string().into();
+            return Ok((class.value, class.preemption));
+        }
+        let system = SYSTEM_CLASSES.iter().find(|(name, _)| **name == *spec.priority_class);
+        if let Some((_, value)) = system {
+            return Ok((*value, Preemption::default()));
+        }
+        let class = self.store.find::<PriorityClass>("", &spec.priority_class);
+        match class.and_then(|id| self.store.get(id)) {
+            Some(class) => Ok((class.value, class.preemption)),
+            None => Err(format!("no PriorityClass with name {} was found", spec.priority_class)),
+        }
+    }
+
+    /// Only one class may be the default (admission plugin Priority, 1.36).
+    pub(super) fn admit_class(&self, class: &PriorityClass) -> Result<(), Status> {
+        if class.scope != ClassScope::Default {
+            return Ok(());
+        }
+        let classes = self.store.table::<PriorityClass>().iter().map(|(_, held)| held);
+        let held = classes
+            .filter(|held| held.scope == ClassScope::Default && held.meta.name != class.meta.name)
+            .min_by_key(|held| (held.value, held.meta.name.clone()));
+        let Some(held) = held else { return Ok(()) };
+        let why = format!(
+            "PriorityClass {} is already marked as default. Only one default can exist",
+            held.meta.name
+        );
+        Err(Status::Forbidden(ObjectName::of(Kind::PriorityClass, &class.meta), why.into()))
     }
 
     /// A claim that names no class gets the default one: of several the latest, then the first by
@@ -195,20 +219,13 @@ pub(super) fn admit_job(job: &mut Job) {
     };
 }
 
-fn no_address(service: &Service, why: AddressError) -> Status {
-    let wanted = service.spec.wanted_ip.map_or_else(String::new, |ip| ip.to_string());
-    let text = match why {
-        AddressError::Full => "failed to allocate IP: range is full".to_owned(),
-        AddressError::Taken => format!(
-            "spec.clusterIPs: Invalid value: [\"{wanted}\"]: failed to allocate IP {wanted}: \
-             provided IP is already allocated"
-        ),
-        AddressError::OutOfRange => format!(
-            "spec.clusterIPs: Invalid value: [\"{wanted}\"]: failed to allocate IP {wanted}: the \
-             provided IP is not in the valid range"
-        ),
-    };
-    Status::Invalid(ObjectName::of(Kind::Service, &service.meta), text.into())
+/// The priority and the preemption policy that a spec names itself.
+fn written_priority(spec: &PodSpec) -> (Option<i32>, Option<String>) {
+    if !["\"priority\":", "\"preemptionPolicy\":"].iter().any(|it| spec.written.contains(it)) {
+        return (None, None);
+    }
+    let written: core::PodSpec = serde_json::from_str(&spec.written).unwrap_or_default();
+    (written.priority, written.preemption_policy)
 }
 
 /// A priority that a pod states itself must be its class's (admission plugin Priority, 1.36). What is

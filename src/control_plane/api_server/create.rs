@@ -10,10 +10,12 @@ use crate::api::daemon_set::{DaemonSet, DaemonSetStatus};
 use crate::api::disruption::{BudgetStatus, PodDisruptionBudget};
 use crate::api::job::Job;
 use crate::api::kind::Kind;
+use crate::api::limit_range::LimitRange;
 use crate::api::meta::{Meta, ObjectName, Uid};
 use crate::api::misc::Namespace;
 use crate::api::name::{NAME_MAX, Name};
 use crate::api::object::Object;
+use crate::api::resource_quota::{QuotaStatus, ResourceQuota};
 use crate::api::stateful_set::{StatefulSet, StatefulSetStatus};
 use crate::api::status::Status;
 use crate::api::storage::{
@@ -58,59 +60,73 @@ impl<T> Server<'_, T> {
             Kind::PersistentVolumeClaim => server.is_taken::<PersistentVolumeClaim>(meta),
             Kind::StorageClass => server.is_taken::<StorageClass>(meta),
             Kind::CsiNode => server.is_taken::<CsiNode>(meta),
+            Kind::LimitRange => server.is_taken::<LimitRange>(meta),
+            Kind::ResourceQuota => server.is_taken::<ResourceQuota>(meta),
             // Others share one table; kinds are told apart by the caller's names.
             Kind::Client | Kind::Other => false,
         })?;
+        self.admit(&mut object)?;
+        if let Object::Service(service) = &mut object {
+            self.allocate(service, None)?;
+        }
+        if let Err(why) = self.charge_new(&object) {
+            if let Object::Service(service) = &object {
+                self.release(service);
+            }
+            return Err(why);
+        }
+        Ok(self.store_any(object))
+    }
+
+    /// What admission, and the strategy of the object's kind, make of it.
+    fn admit(&mut self, object: &mut Object) -> Result<(), Status> {
         match object {
-            Object::Pod(mut pod) => {
-                self.admit_pod(&mut pod)?;
-                Ok(self.store_new(*pod))
-            }
-            Object::Service(mut service) => {
-                self.admit_service(&mut service)?;
-                Ok(self.store_new(*service))
-            }
-            Object::Namespace(mut namespace) => {
-                self.admit_namespace(&mut namespace);
-                Ok(self.store_new(*namespace))
-            }
-            Object::Node(node) => Ok(self.store_new(*node)),
-            Object::ReplicaSet(set) => Ok(self.store_new(*set)),
-            Object::Deployment(deployment) => Ok(self.store_new(*deployment)),
-            Object::EndpointSlice(slice) => Ok(self.store_new(*slice)),
-            Object::Endpoints(endpoints) => Ok(self.store_new(*endpoints)),
-            Object::Lease(lease) => Ok(self.store_new(*lease)),
-            Object::PriorityClass(class) => Ok(self.store_new(*class)),
-            Object::PodDisruptionBudget(mut budget) => {
-                budget.status = BudgetStatus::default();
-                Ok(self.store_new(*budget))
-            }
-            Object::StatefulSet(mut set) => {
-                set.status = StatefulSetStatus::default();
-                Ok(self.store_new(*set))
-            }
-            Object::DaemonSet(mut set) => {
+            Object::Pod(pod) => self.admit_pod(pod)?,
+            Object::Namespace(namespace) => self.admit_namespace(namespace),
+            Object::PriorityClass(class) => self.admit_class(class)?,
+            Object::PodDisruptionBudget(budget) => budget.status = BudgetStatus::default(),
+            Object::StatefulSet(set) => set.status = StatefulSetStatus::default(),
+            Object::DaemonSet(set) => {
                 set.status = DaemonSetStatus::default();
                 set.template_generation = set.template_generation.max(1);
-                Ok(self.store_new(*set))
             }
-            Object::ControllerRevision(revision) => Ok(self.store_new(*revision)),
-            Object::Job(mut job) => {
-                admit_job(&mut job);
-                Ok(self.store_new(*job))
+            Object::Job(job) => admit_job(job),
+            Object::PersistentVolume(volume) => volume.phase = VolumePhase::Pending,
+            Object::PersistentVolumeClaim(claim) => {
+                self.admit_claim(claim);
+                self.check_claim(claim)?;
             }
-            Object::CronJob(job) => Ok(self.store_new(*job)),
-            Object::PersistentVolume(mut volume) => {
-                volume.phase = VolumePhase::Pending;
-                Ok(self.store_new(*volume))
-            }
-            Object::PersistentVolumeClaim(mut claim) => {
-                self.admit_claim(&mut claim);
-                Ok(self.store_new(*claim))
-            }
-            Object::StorageClass(class) => Ok(self.store_new(*class)),
-            Object::CsiNode(node) => Ok(self.store_new(*node)),
-            Object::Other(other) => Ok(self.store_new(*other)),
+            Object::ResourceQuota(quota) => quota.status = QuotaStatus::default(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn store_any(&mut self, object: Object) -> Done {
+        match object {
+            Object::Pod(it) => self.store_new(*it),
+            Object::Node(it) => self.store_new(*it),
+            Object::Namespace(it) => self.store_new(*it),
+            Object::ReplicaSet(it) => self.store_new(*it),
+            Object::Deployment(it) => self.store_new(*it),
+            Object::Service(it) => self.store_new(*it),
+            Object::EndpointSlice(it) => self.store_new(*it),
+            Object::Endpoints(it) => self.store_new(*it),
+            Object::Lease(it) => self.store_new(*it),
+            Object::PriorityClass(it) => self.store_new(*it),
+            Object::PodDisruptionBudget(it) => self.store_new(*it),
+            Object::StatefulSet(it) => self.store_new(*it),
+            Object::DaemonSet(it) => self.store_new(*it),
+            Object::ControllerRevision(it) => self.store_new(*it),
+            Object::Job(it) => self.store_new(*it),
+            Object::CronJob(it) => self.store_new(*it),
+            Object::PersistentVolume(it) => self.store_new(*it),
+            Object::PersistentVolumeClaim(it) => self.store_new(*it),
+            Object::StorageClass(it) => self.store_new(*it),
+            Object::CsiNode(it) => self.store_new(*it),
+            Object::LimitRange(it) => self.store_new(*it),
+            Object::ResourceQuota(it) => self.store_new(*it),
+            Object::Other(it) => self.store_new(*it),
         }
     }
 

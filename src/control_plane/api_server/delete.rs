@@ -12,11 +12,13 @@ use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::job::Job;
 use crate::api::kind::Kind;
+use crate::api::limit_range::LimitRange;
 use crate::api::meta::{Deletion, Meta, ObjectName, RawId, Uid};
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
 use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
+use crate::api::resource_quota::ResourceQuota;
 use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::stateful_set::StatefulSet;
 use crate::api::status::Status;
@@ -52,15 +54,7 @@ impl<T> Server<'_, T> {
                 self.delete_as::<ReplicaSet>(id, uid, propagation)
             }
             Kind::Deployment => self.delete_as::<Deployment>(id, uid, propagation),
-            Kind::Service => {
-                let service = self.store.get::<Service>(id.typed());
-                let address = service.and_then(|service| service.cluster_ip);
-                let done = self.delete_as::<Service>(id, uid, propagation)?;
-                if let Some(address) = address.filter(|_| done.rev == Rev::ZERO) {
-                    self.shared.service_range.give_back(address);
-                }
-                Ok(done)
-            }
+            Kind::Service => self.delete_as::<Service>(id, uid, propagation),
             Kind::EndpointSlice => self.delete_as::<EndpointSlice>(id, uid, propagation),
             Kind::Endpoints => self.delete_as::<Endpoints>(id, uid, propagation),
             Kind::Lease => self.delete_as::<Lease>(id, uid, propagation),
@@ -79,6 +73,8 @@ impl<T> Server<'_, T> {
             }
             Kind::StorageClass => self.delete_as::<StorageClass>(id, uid, propagation),
             Kind::CsiNode => self.delete_as::<CsiNode>(id, uid, propagation),
+            Kind::LimitRange => self.delete_as::<LimitRange>(id, uid, propagation),
+            Kind::ResourceQuota => self.delete_as::<ResourceQuota>(id, uid, propagation),
             Kind::Client | Kind::Other => self.delete_as::<Other>(id, uid, propagation),
         }
     }

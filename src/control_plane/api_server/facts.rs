@@ -7,11 +7,13 @@ use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::job::{Job, JobConditionKind};
 use crate::api::kind::Kind;
+use crate::api::limit_range::LimitRange;
 use crate::api::meta::{Meta, ObjectName};
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
 use crate::api::name::Name;
 use crate::api::node::{Node, Tristate};
 use crate::api::pod::{Phase, Pod};
+use crate::api::resource_quota::ResourceQuota;
 use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::stateful_set::StatefulSet;
 use crate::api::storage::{CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass};
@@ -378,5 +380,7 @@ told_plainly!(
     PersistentVolumeClaim,
     StorageClass,
     CsiNode,
+    LimitRange,
+    ResourceQuota,
     Other
 );

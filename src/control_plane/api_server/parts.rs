@@ -6,9 +6,11 @@ use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::job::Job;
+use crate::api::limit_range::LimitRange;
 use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
+use crate::api::resource_quota::ResourceQuota;
 use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::stateful_set::StatefulSet;
 use crate::api::storage::{CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass};
@@ -96,6 +98,7 @@ one_part!(
     PriorityClass,
     StorageClass,
     CsiNode,
+    LimitRange,
     ControllerRevision,
     Other
 );
@@ -106,6 +109,16 @@ impl Parted for PodDisruptionBudget {
     }
 
     fn spec_differs(&self, other: &PodDisruptionBudget) -> bool {
+        self.written != other.written
+    }
+}
+
+impl Parted for ResourceQuota {
+    fn take_status(&mut self, other: &ResourceQuota) {
+        self.status = other.status.clone();
+    }
+
+    fn spec_differs(&self, other: &ResourceQuota) -> bool {
         self.written != other.written
     }
 }

@@ -8,8 +8,10 @@ use crate::api::kind::Kind;
 use crate::api::meta::{Meta, Owner, RawId};
 use crate::api::misc::{Lease, Namespace, PriorityClass};
 use crate::api::object::Object;
-use crate::api::pod::{Phase, Pod, PodStatus, Preemption};
-use crate::api::service::{Exposure, Service, ServiceSpec, SessionAffinity, UnreadyEndpoints};
+use crate::api::pod::{Phase, Pod, PodStatus, Preemption, Protocol};
+use crate::api::service::{
+    Exposure, Service, ServicePort, ServiceSpec, SessionAffinity, TargetPort, UnreadyEndpoints,
+};
 use crate::api::status::Status;
 use crate::luck::Luck;
 use crate::messages::request::Propagation;
@@ -91,10 +93,19 @@ fn service(name: &str, wanted_ip: Option<Ipv4Addr>) -> Object {
         unready: UnreadyEndpoints::Hidden,
         distribution: Default::default(),
         wanted_ip,
+        load_balancer_ports: Default::default(),
+        external: Default::default(),
+        wanted_health_port: None,
         written: "".into(),
     };
     let meta = Meta::new("ns".into(), name.into());
-    Object::Service(Box::new(Service { meta, spec: Arc::new(spec), cluster_ip: None }))
+    Object::Service(Box::new(Service {
+        meta,
+        spec: Arc::new(spec),
+        cluster_ip: None,
+        node_ports: Arc::from([]),
+        health_port: None,
+    }))
 }
 
 #[test]
@@ -259,4 +270,60 @@ fn cluster_addresses_are_given_once_and_come_back() {
     rig.delete(Kind::Service, done.id, None);
     let done = rig.call(Call::Create(service("b", Some(wanted)))).unwrap();
     assert_eq!(rig.store.get::<Service>(done.id.typed()).unwrap().cluster_ip, Some(wanted));
+}
+
+fn node_port_service(name: &str, ports: &[(u16, Protocol, Option<u16>)]) -> Object {
+    let Object::Service(mut object) = service(name, None) else { unreachable!("a Service") };
+    let spec = Arc::make_mut(&mut object.spec);
+    spec.exposure = Exposure::NodePort;
+    let port = |&(port, protocol, node_port): &(u16, Protocol, Option<u16>)| ServicePort {
+        name: "".into(),
+        port,
+        protocol,
+        target: TargetPort::Number(port),
+        node_port,
+    };
+    spec.ports = ports.iter().map(port).collect();
+    Object::Service(object)
+}
+
+#[test]
+fn node_ports_are_given_shared_refused_and_given_back() {
+    let mut rig = Rig::new();
+    let both = [(53, Protocol::Udp, None), (53, Protocol::Tcp, None), (80, Protocol::Tcp, None)];
+    let dns = rig.call(Call::Create(node_port_service("dns", &both))).expect("a Service");
+    let given = rig.store.get::<Service>(dns.id.typed()).unwrap().node_ports.clone();
+    assert_eq!(given[0], given[1], "one number, one port");
+    assert_ne!(given[0], given[2]);
+    assert!(given.iter().all(|port| (30_086..=32_767).contains(port)), "{given:?}");
+    let taken = [(80, Protocol::Tcp, Some(given[0]))];
+    let refused = rig.call(Call::Create(node_port_service("other", &taken))).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "Service \"other\" is invalid: spec.ports[0].nodePort: Invalid value: {}: provided port \
+             is already allocated",
+            given[0]
+        )
+    );
+    let outside = [(80, Protocol::Tcp, Some(80))];
+    let refused = rig.call(Call::Create(node_port_service("other", &outside))).unwrap_err();
+    assert!(refused.to_string().ends_with("The range of valid ports is 30000-32767"));
+    let deletion = Call::Delete {
+        kind: Kind::Service,
+        id: dns.id,
+        uid: None,
+        grace_seconds: None,
+        propagation: Propagation::Background,
+    };
+    rig.call(deletion).expect("it may go");
+    rig.call(Call::Create(node_port_service("other", &taken))).expect("a port that is free again");
+}
+
+#[test]
+fn the_first_address_is_the_api_servers_own() {
+    let mut rig = Rig::new();
+    let first = rig.shared.service_range.first();
+    let refused = rig.call(Call::Create(service("mine", Some(first)))).unwrap_err();
+    assert!(refused.to_string().ends_with("provided IP is already allocated"), "{refused}");
 }

@@ -11,7 +11,9 @@ use crate::api::meta::{ObjectName, RawId, Uid};
 use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::{Phase, Pod, PodCondition, PodStatus, StatusReason};
+use crate::api::service::Service;
 use crate::api::status::Status;
+use crate::api::storage::PersistentVolumeClaim;
 use crate::base::id::Id;
 use crate::messages::{Done, Part};
 use crate::store::Rev;
@@ -30,11 +32,14 @@ impl<T> Server<'_, T> {
             Object::Namespace(next) => self.update_as(id.typed(), *next, base, part),
             Object::ReplicaSet(next) => self.update_as(id.typed(), *next, base, part),
             Object::Deployment(next) => self.update_as(id.typed(), *next, base, part),
-            Object::Service(next) => self.update_as(id.typed(), *next, base, part),
+            Object::Service(next) => self.update_service(id.typed(), *next, base, part),
             Object::EndpointSlice(next) => self.update_as(id.typed(), *next, base, part),
             Object::Endpoints(next) => self.update_as(id.typed(), *next, base, part),
             Object::Lease(next) => self.update_as(id.typed(), *next, base, part),
-            Object::PriorityClass(next) => self.update_as(id.typed(), *next, base, part),
+            Object::PriorityClass(next) => {
+                self.admit_class(&next)?;
+                self.update_as(id.typed(), *next, base, part)
+            }
             Object::PodDisruptionBudget(next) => self.update_as(id.typed(), *next, base, part),
             Object::StatefulSet(next) => self.update_as(id.typed(), *next, base, part),
             Object::DaemonSet(mut next) => {
@@ -45,11 +50,51 @@ impl<T> Server<'_, T> {
             Object::Job(next) => self.update_as(id.typed(), *next, base, part),
             Object::CronJob(next) => self.update_as(id.typed(), *next, base, part),
             Object::PersistentVolume(next) => self.update_as(id.typed(), *next, base, part),
-            Object::PersistentVolumeClaim(next) => self.update_as(id.typed(), *next, base, part),
+            Object::PersistentVolumeClaim(next) => {
+                self.check_claim_change(id.typed(), &next, part)?;
+                self.update_as(id.typed(), *next, base, part)
+            }
             Object::StorageClass(next) => self.update_as(id.typed(), *next, base, part),
             Object::CsiNode(next) => self.update_as(id.typed(), *next, base, part),
+            Object::LimitRange(next) => self.update_as(id.typed(), *next, base, part),
+            Object::ResourceQuota(next) => self.update_as(id.typed(), *next, base, part),
             Object::Other(next) => self.update_as(id.typed(), *next, base, part),
         }
+    }
+
+    /// A Service that changes keeps what it had, and is charged for more.
+    fn update_service(
+        &mut self,
+        id: Id<Service>,
+        mut next: Service,
+        base: Option<Rev>,
+        part: Part,
+    ) -> Result<Done, Status> {
+        if part == Part::Main
+            && let Some(held) = self.store.get(id).cloned()
+            && held.spec != next.spec
+        {
+            let is_current = base.is_none_or(|it| self.store.table().revision(id) == Some(it));
+            if is_current && held.meta.uid == next.meta.uid {
+                self.charge_service(&next, &held.spec)?;
+                self.allocate(&mut next, Some(&held))?;
+            }
+        }
+        self.update_as(id, next, base, part)
+    }
+
+    fn check_claim_change(
+        &mut self,
+        id: Id<PersistentVolumeClaim>,
+        next: &PersistentVolumeClaim,
+        part: Part,
+    ) -> Result<(), Status> {
+        let Some(held) = self.store.get(id).map(|held| held.spec.clone()) else { return Ok(()) };
+        if part == Part::Status || held == next.spec {
+            return Ok(());
+        }
+        self.check_claim(next)?;
+        self.charge_claim(next, &held)
     }
 
     /// A DaemonSet's template is counted each time it changes (apps/daemonset strategy.go, 1.36).

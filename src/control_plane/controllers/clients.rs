@@ -39,4 +39,6 @@ pub struct Clients {
     pub ttl_after_finished: ClientId,
     /// Of the disruption controller.
     pub disruptions: ClientId,
+    /// Of the resource quota controller.
+    pub resource_quotas: ClientId,
 }

@@ -17,10 +17,12 @@ use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::job::Job;
 use crate::api::kind::Kind;
+use crate::api::limit_range::LimitRange;
 use crate::api::meta::RawId;
 use crate::api::misc::{Lease, Namespace, Other};
 use crate::api::object::Object;
 use crate::api::pod::Pod;
+use crate::api::resource_quota::ResourceQuota;
 use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::stateful_set::StatefulSet;
 use crate::api::storage::PersistentVolumeClaim;
@@ -205,6 +207,8 @@ fn rest_of(namespace: &str, known: Known<'_>) -> Vec<(Kind, RawId)> {
     of::<CronJob>(namespace, known, |_| Kind::CronJob, &mut all);
     of::<PodDisruptionBudget>(namespace, known, |_| Kind::PodDisruptionBudget, &mut all);
     of::<PersistentVolumeClaim>(namespace, known, |_| Kind::PersistentVolumeClaim, &mut all);
+    of::<LimitRange>(namespace, known, |_| Kind::LimitRange, &mut all);
+    of::<ResourceQuota>(namespace, known, |_| Kind::ResourceQuota, &mut all);
     of::<Lease>(namespace, known, |_| Kind::Lease, &mut all);
     of::<Other>(namespace, known, |_| Kind::Other, &mut all);
     all

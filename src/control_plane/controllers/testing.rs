@@ -16,6 +16,7 @@ use crate::api::name::{Name, Text};
 use crate::api::node::{Node, NodeConditions, Schedulability, Tristate};
 use crate::api::object::Object;
 use crate::api::pod::{Pod, PodSpec, PodStatus, PodTemplate};
+use crate::api::resource_quota::ResourceQuota;
 use crate::api::rules::selector::Selector;
 use crate::api::service::{
     EndpointSlice, Endpoints, Exposure, Service, ServicePort, ServiceSpec, SessionAffinity,
@@ -99,6 +100,7 @@ pub fn service(name: &str) -> Service {
         port: 80,
         protocol: Default::default(),
         target: TargetPort::Number(8080),
+        node_port: None,
     };
     Service {
         meta: Meta::new("default".into(), Name::new(name)),
@@ -110,9 +112,14 @@ pub fn service(name: &str) -> Service {
             unready: UnreadyEndpoints::Hidden,
             distribution: Default::default(),
             wanted_ip: None,
+            load_balancer_ports: Default::default(),
+            external: Default::default(),
+            wanted_health_port: None,
             written: "{}".into(),
         }),
         cluster_ip: None,
+        node_ports: Arc::from([]),
+        health_port: None,
     }
 }
 
@@ -185,12 +192,13 @@ pub fn clients() -> Clients {
         cron_jobs: ClientId(21),
         ttl_after_finished: ClientId(22),
         disruptions: ClientId(13),
+        resource_quotas: ClientId(14),
     }
 }
 
 macro_rules! each_table {
     ($kind:ident, $body:expr) => {
-        each_table!(@ $kind, $body, Namespace, Node, PodDisruptionBudget, StorageClass, PersistentVolume, PersistentVolumeClaim, Service, Deployment, ReplicaSet, StatefulSet, DaemonSet, ControllerRevision, CronJob, Job, Pod, EndpointSlice, Endpoints)
+        each_table!(@ $kind, $body, Namespace, Node, PodDisruptionBudget, ResourceQuota, StorageClass, PersistentVolume, PersistentVolumeClaim, Service, Deployment, ReplicaSet, StatefulSet, DaemonSet, ControllerRevision, CronJob, Job, Pod, EndpointSlice, Endpoints)
     };
     (@ $kind:ident, $body:expr, $($table:ty),*) => {{
         $({

@@ -34,6 +34,8 @@ pub enum Which {
     Disruptions,
     /// Pods picked to be evicted in vain.
     StaleDisruptions,
+    /// ResourceQuotas.
+    ResourceQuotas,
 }
 
 /// A controller's wish to be woken. Stale ones are told by what they carry.
@@ -78,6 +80,8 @@ pub enum Timer {
     },
     /// A round of the pod garbage collector.
     PodGc,
+    /// A round of the resource quota controller.
+    Quotas,
     /// A volume is made, or what was refused about volumes is tried again.
     Volumes,
     /// What was refused to the garbage collector is tried again.

@@ -289,6 +289,11 @@ impl Teller<'_> {
             let amount = count(pods.len() as u64, "pod");
             *out += &format!("  {amount}: {state}\n    ask: {ask}\n");
         }
+        let refused = self.found.own.iter().rev().find(|row| row.verb == "refused");
+        if let Some(row) = refused.filter(|_| available < desired) {
+            let said = row.message.as_deref().unwrap_or_default();
+            *out += &format!("  pods are missing: the API server lets none in: {said}\n");
+        }
         *out += "\n";
         let mut told = Vec::new();
         let mut before: Option<&Row> = None;

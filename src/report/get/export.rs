@@ -146,6 +146,8 @@ fn has_generation(object: &Object) -> bool {
             | Object::PersistentVolumeClaim(_)
             | Object::StorageClass(_)
             | Object::CsiNode(_)
+            | Object::LimitRange(_)
+            | Object::ResourceQuota(_)
             | Object::Other(_)
     )
 }

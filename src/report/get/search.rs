@@ -56,7 +56,8 @@ macro_rules! on {
     ($table:expr, |$typed:ident, $wrap:ident| $body:expr) => {
         with_table!($table, Pod, Node, Namespace, ReplicaSet, Deployment, Service, EndpointSlice,
             Endpoints, Lease, PriorityClass, PodDisruptionBudget, StatefulSet, DaemonSet,
-            ControllerRevision, Job, CronJob, PersistentVolume, PersistentVolumeClaim, StorageClass, CsiNode, Other;
+            ControllerRevision, Job, CronJob, PersistentVolume, PersistentVolumeClaim, StorageClass, CsiNode,
+            LimitRange, ResourceQuota, Other;
             |$typed, $wrap| $body)
     };
 }
@@ -68,9 +69,11 @@ mod object {
     pub(super) use crate::api::daemon_set::DaemonSet;
     pub(super) use crate::api::disruption::PodDisruptionBudget;
     pub(super) use crate::api::job::Job;
+    pub(super) use crate::api::limit_range::LimitRange;
     pub(super) use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
     pub(super) use crate::api::node::Node;
     pub(super) use crate::api::pod::Pod;
+    pub(super) use crate::api::resource_quota::ResourceQuota;
     pub(super) use crate::api::service::{EndpointSlice, Endpoints, Service};
     pub(super) use crate::api::stateful_set::StatefulSet;
     pub(super) use crate::api::storage::{

@@ -1,5 +1,7 @@
 //! What controllers say of their objects.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::{Fields, Moment, batch};
@@ -8,7 +10,9 @@ use crate::api::disruption::PodDisruptionBudget;
 use crate::api::node::{Node, Tristate};
 use crate::api::object::Object;
 use crate::api::quantity::{Format, Quantity};
+use crate::api::resource_quota::ResourceQuota;
 use crate::api::resources::Resources;
+use crate::api::rules::resources::Amounts;
 use crate::api::stateful_set::StatefulSet;
 use crate::api::storage::{ClaimPhase, PersistentVolume, PersistentVolumeClaim};
 use crate::api::workload::{Deployment, ReplicaSet, WorkloadCondition};
@@ -28,6 +32,7 @@ pub(super) fn of(moment: Moment<'_>, object: &Object, fields: &Fields) -> Option
         Object::Job(it) => batch::job(moment, it),
         Object::CronJob(it) => batch::cron_job(moment, it),
         Object::PodDisruptionBudget(it) => budget(moment, it),
+        Object::ResourceQuota(it) => quota(it),
         Object::PersistentVolume(it) => json!({"phase": it.phase.name()}),
         Object::PersistentVolumeClaim(it) => claim(moment.store, it, fields),
         Object::Namespace(it) => {
@@ -143,6 +148,17 @@ fn daemon_set(it: &DaemonSet) -> Value {
         status.insert(field.into(), json!(count));
     }
     Value::Object(status)
+}
+
+fn quota(it: &ResourceQuota) -> Value {
+    let written = |of: &Option<Arc<Amounts>>| {
+        let of = of.iter().flat_map(|of| of.iter());
+        of.map(|(name, amount)| (name.clone(), json!(amount.to_string()))).collect::<Map<_, _>>()
+    };
+    match (&it.status.hard, &it.status.used) {
+        (None, None) => json!({}),
+        (hard, used) => json!({"hard": written(hard), "used": written(used)}),
+    }
 }
 
 fn budget(moment: Moment<'_>, it: &PodDisruptionBudget) -> Value {
