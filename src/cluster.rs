@@ -44,15 +44,17 @@ mod watches;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::api::misc::Namespace;
 use crate::api::node::{Node, Tristate};
 use crate::api::pod::Pod;
 use crate::base::arena::Arena;
 use crate::base::id::Id;
+use crate::control_plane::core_events::CoreEvents;
 use crate::control_plane::{api_server, controllers, election, scheduler};
 use crate::kernel::{Due, Engine, FactSink, Kernel, LoggedInput, NO_CAUSE, Outgoing};
 use crate::luck::Luck;
 use crate::messages::engine::EngineCall;
-use crate::messages::{ClientId, Effects, Fact, Profile};
+use crate::messages::{ClientId, Effects, Fact, Listening, Profile};
 use crate::net::Net;
 use crate::node::NodeIndex;
 use crate::node::container_engine::EngineReport;
@@ -63,6 +65,7 @@ use crate::store::{Store, TABLES, TableKind};
 use crate::time::SimTime;
 use crate::traffic::Traffic;
 
+pub use boot::Watching;
 use census::Census;
 use clients::Clients;
 use errands::Errands;
@@ -117,6 +120,18 @@ struct Buffers {
     calls: VecDeque<(NodeIndex, u64, EngineCall)>,
 }
 
+impl Buffers {
+    fn new(listening: Listening) -> Buffers {
+        Buffers {
+            scheduler: Effects::listening(listening),
+            manager: Effects::listening(listening),
+            election: Effects::listening(listening),
+            kubelet: Effects::listening(listening),
+            ..Buffers::default()
+        }
+    }
+}
+
 /// A cluster in virtual time.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -147,6 +162,8 @@ pub struct World {
     struck: BTreeMap<u32, Struck>,
     observed: Observed,
     buffers: Buffers,
+    /// What components say of objects, if somebody listens.
+    core_events: Option<Box<CoreEvents>>,
     /// Clients of Services, if any are planned.
     traffic: Option<Box<Traffic>>,
     /// Entries a turn of traffic's lane takes at most.
@@ -167,6 +184,14 @@ impl World {
     /// How many pods are in which state, and what they ask of each node.
     pub fn census(&self) -> &Census {
         self.observed.census()
+    }
+
+    /// Kubernetes' own Events as they are now, if somebody listens.
+    pub fn core_events(&mut self) -> Option<&CoreEvents> {
+        let now = self.kernel.now();
+        let events = self.core_events.as_deref_mut()?;
+        events.settle(now);
+        Some(events)
     }
 
     /// The plan it was built from.
@@ -251,6 +276,9 @@ impl World {
         for table in TABLES {
             let Some(range) = self.observed.next(&mut self.store, table, cause) else { continue };
             self.observed.follow(&self.store, table, range.clone(), cause);
+            if table == TableKind::Namespace {
+                self.namespaces_gone(range.clone());
+            }
             if table == TableKind::Pod {
                 self.tell_kubelets(cause, range.clone());
             }
@@ -263,6 +291,23 @@ impl World {
             self.watches.committed(&self.store, table, now, &mut |due, watch| {
                 kernel.schedule(due, cause, Event::Wake(watch));
             });
+        }
+    }
+
+    /// Namespaces were written: Events go with those that are gone.
+    fn namespaces_gone(&mut self, range: std::ops::Range<u64>) {
+        let Some(events) = &mut self.core_events else { return };
+        for change in self.store.table::<Namespace>().changes(range) {
+            if let (Some(old), None) = (change.old, change.new) {
+                events.namespace_gone(&old.meta.name.to_string());
+            }
+        }
+    }
+
+    /// What was said while an event was handled.
+    fn hear<T>(&mut self, fx: &mut Effects<T>) {
+        if let Some(events) = &mut self.core_events {
+            fx.drain_said().for_each(|(at, said)| events.hear(at, said));
         }
     }
 

@@ -1,5 +1,6 @@
 //! The master: what decides. Its parts never see each other; they meet at the API server.
 pub mod api_server;
 pub mod controllers;
+pub mod core_events;
 pub mod election;
 pub mod scheduler;

@@ -2,6 +2,7 @@
 //! a container engine, and the buffer their effects are gathered in. A component's own timers stay
 //! private to it.
 pub mod app;
+pub mod core_event;
 pub mod effects;
 pub mod engine;
 pub mod fact;
@@ -9,6 +10,7 @@ pub mod heartbeat;
 pub mod profile;
 pub mod request;
 
+pub use core_event::{About, CoreEvent, Listening, Remark};
 pub use effects::{Effect, Effects};
 pub use fact::{Component, Fact, Verb};
 pub use heartbeat::Heartbeats;

@@ -551,6 +551,56 @@ fn get_shows_objects_of_a_run_at_any_instant() {
 }
 
 #[test]
+fn get_shows_what_components_said() {
+    let folder = first_light();
+    let said = get(&folder, "events -n shop --at 9s").out;
+    let lines: Vec<Vec<&str>> =
+        said.lines().map(|line| line.split("  ").filter(|it| !it.is_empty()).collect()).collect();
+    assert_eq!(
+        lines[0].iter().map(|it| it.trim()).collect::<Vec<_>>(),
+        ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
+    );
+    let of = |object: &str| {
+        let of = lines.iter().filter(|line| line[3].trim() == object);
+        of.map(|line| [line[2].trim(), line[4].trim()]).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of("deployment/web"),
+        [["ScalingReplicaSet", "Scaled up replica set web-746f9f77bc from 0 to 6"]]
+    );
+    assert_eq!(
+        of("pod/web-746f9f77bc-5cqr5"),
+        [
+            ["Scheduled", "Successfully assigned shop/web-746f9f77bc-5cqr5 to n-0"],
+            ["Pulling", "Pulling image \"registry.example/web:1.4\""],
+            [
+                "Pulled",
+                "Successfully pulled image \"registry.example/web:1.4\" in 3.05s (3.05s including \
+                 waiting). Image size: 109433880 bytes."
+            ],
+            ["Created", "Container created"],
+            ["Started", "Container started"],
+        ]
+    );
+    assert_eq!(of("replicaset/web-746f9f77bc").len(), 6);
+    let wide = get(&folder, "ev -n shop --at 9s -o wide").out;
+    let head: Vec<&str> = wide.lines().next().expect("a heading").split_whitespace().collect();
+    assert_eq!(
+        head.join(" "),
+        "LAST SEEN TYPE REASON OBJECT SUBOBJECT SOURCE MESSAGE FIRST SEEN COUNT NAME"
+    );
+    let nodes = get(&folder, "ev -o name").out;
+    assert_eq!(nodes.lines().filter(|it| it.starts_with("event/n-0.")).count(), 1, "{nodes}");
+    let all: serde_json::Value =
+        serde_json::from_str(&get(&folder, "events -A -o json").out).expect("JSON");
+    let scheduled = all["items"].as_array().into_iter().flatten();
+    let scheduled: Vec<_> = scheduled.filter(|it| it["reason"] == "Scheduled").collect();
+    assert_eq!(scheduled.len(), 8);
+    assert_eq!(scheduled[0]["reportingComponent"], "default-scheduler");
+    assert_eq!(scheduled[0]["metadata"]["namespace"], "shop");
+}
+
+#[test]
 fn get_says_in_kubectls_words_what_is_not_there() {
     let folder = first_light();
     for (rest, code, words) in [

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use wavetank::kernel::FactSink;
-use wavetank::messages::{Fact, Verb};
+use wavetank::messages::{Fact, Listening, Verb};
 use wavetank::record::{ExpectationRow, Metrics};
 use wavetank::runs::{Finished, Seeds, Task, Test, many, run_task};
 use wavetank::scenario::{Loaded, Loader, Overrides};
@@ -71,6 +71,7 @@ fn run_into(spec: &str, sink: &mut dyn FactSink<Fact>) -> Finished {
         metrics: &mut Metrics::new(&plan),
         interrupt: &AtomicBool::new(false),
         events_max: u64::MAX,
+        listening: Listening::Nobody,
         plan,
     };
     run_task(task, &mut |_| ControlFlow::Continue(()))

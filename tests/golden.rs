@@ -7,6 +7,8 @@
 
 #[path = "golden/disruption.rs"]
 mod disruption;
+#[path = "golden/events.rs"]
+mod events;
 #[path = "golden/jobs.rs"]
 mod jobs;
 #[path = "golden/limits.rs"]

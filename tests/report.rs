@@ -281,6 +281,16 @@ pod default/web-65b8874d6b-lqdh2
   1:51.005  it has ended  #109
   1:51.011  it is gone  #110
 
+Events:
+  Type     Reason                Age    From                       Message
+  ----     ------                ----   ----                       -------
+  Normal   Scheduled             2m59s  default-scheduler          Successfully assigned default/web-65b8874d6b-lqdh2 to n-0
+  Normal   Created               2m59s  kubelet                    spec.containers{c}: Container created
+  Normal   Started               2m58s  kubelet                    spec.containers{c}: Container started
+  Warning  NodeNotReady          109s   node-controller            Node is not ready
+  Normal   TaintManagerEviction  99s    taint-eviction-controller  Marking for deletion Pod default/web-65b8874d6b-lqdh2
+  Normal   Killing               70s    kubelet                    spec.containers{c}: Stopping container c
+
 how the scheduler came to #17, from what it knew at 0:00.065
 
 default/web-65b8874d6b-lqdh2 -> n-0
@@ -310,6 +320,18 @@ node n-0
   1:50.229  it loses the taint node.kubernetes.io/unreachable:NoExecute  #106
 
 2 pods were told to leave it
+
+Events:
+  Type    Reason                   Age                From             Message
+  ----    ------                   ----               ----             -------
+  Normal  RegisteredNode           3m                 node-controller  Node n-0 event: Registered Node n-0 in Controller
+  Normal  NodeNotReady             109s               node-controller  Node n-0 status is now: NodeNotReady
+  Normal  Starting                 70s                kubelet          Starting kubelet.
+  Normal  NodeHasSufficientMemory  70s (x2 over 70s)  kubelet          Node n-0 status is now: NodeHasSufficientMemory
+  Normal  NodeHasNoDiskPressure    70s (x2 over 70s)  kubelet          Node n-0 status is now: NodeHasNoDiskPressure
+  Normal  NodeHasSufficientPID     70s (x2 over 70s)  kubelet          Node n-0 status is now: NodeHasSufficientPID
+  Normal  NodeAllocatableEnforced  70s                kubelet          Updated Node Allocatable limit across pods
+  Normal  NodeReady                70s                kubelet          Node n-0 status is now: NodeReady
 ";
 const DEPLOYMENT: &str = "\
 Deployment default/web: as desired at the end: 3 of 3 available
@@ -324,6 +346,11 @@ Deployment default/web: as desired at the end: 3 of 3 available
   1:10.220  3 replicas, 3 updated, 1 ready, 1 available  #66
   1:22.290  3 replicas, 3 updated, 3 ready, 3 available  #96
   1:22.290  it is as desired  #97
+
+Events:
+  Type    Reason             Age    From                   Message
+  ----    ------             ----   ----                   -------
+  Normal  ScalingReplicaSet  2m59s  deployment-controller  Scaled up replica set web-65b8874d6b from 0 to 3
 ";
 const OVERVIEW: &str = "\
 silence: converged at 111.011 s; 116 facts

@@ -10,7 +10,10 @@ use super::inputs::words;
 use super::progress::{self, Line};
 use super::{Code, Failure, replay, say};
 use crate::control_plane::scheduler::telling::Asked;
+use crate::kernel::Engine;
+use crate::messages::Listening;
 use crate::report::explain::{Placing, Question, Timeline, explain as answer, placings};
+use crate::report::get::describe;
 use crate::report::placement::explain_telling;
 use crate::runs::decisions;
 
@@ -47,6 +50,9 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<Code, Failure> {
     let mut timeline = File { path: run.join("timeline.jsonl") };
     let text = answer(&mut timeline, &summary, question.as_ref()).map_err(wrong)?;
     say(text.trim_end());
+    if let Some(object) = question.as_ref().and_then(Question::object) {
+        tell_events(run, &object)?;
+    }
     let Some(pod) = question.as_ref().and_then(Question::pod) else { return Ok(Code::Fine) };
     let facts = placings(&mut timeline, &pod).map_err(wrong)?;
     if facts.is_empty() {
@@ -58,6 +64,23 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<Code, Failure> {
         Err(why) => say(format_args!("\nhow the scheduler decided cannot be told: {why}")),
     }
     Ok(Code::Fine)
+}
+
+/// Kubernetes' own Events about an object as they were at the end, heard by running the run again.
+fn tell_events(run: &Path, object: &str) -> Result<(), Failure> {
+    let mut world = match replay::world(run, None, Listening::All) {
+        Ok(world) => world,
+        Err(Failure { message: Some(why), .. }) => {
+            say(format_args!("\nits Events cannot be told: {why}"));
+            return Ok(());
+        }
+        Err(failure) => return Err(failure),
+    };
+    let now = world.now();
+    if let Some(events) = world.core_events() {
+        say(format_args!("\n{}", describe(events, object, now).trim_end()));
+    }
+    Ok(())
 }
 
 /// How the scheduler came to each of its decisions about a pod, worked out by running the run again.

@@ -5,7 +5,8 @@ use super::replay::world;
 use super::{Code, Failure, complain};
 use crate::api::selector_text::LabelQuery;
 use crate::kernel::Engine;
-use crate::report::get::{Asked, Form, Moment, Namespaces, Query, Width, answer};
+use crate::messages::Listening;
+use crate::report::get::{Asked, Form, Moment, Namespaces, Query, Width, answer, asks_for_events};
 use crate::time::{SimDuration, SimTime};
 
 pub(super) fn get(args: &GetArgs) -> Result<Code, Failure> {
@@ -18,11 +19,17 @@ pub(super) fn get(args: &GetArgs) -> Result<Code, Failure> {
         GetFormat::Yaml => Form::Yaml,
         GetFormat::Name => Form::Name,
     };
-    let world = world(&args.run, at)?;
+    let listening = match asked.iter().any(|it| asks_for_events(&it.kinds)) {
+        true => Listening::All,
+        false => Listening::Nobody,
+    };
+    let mut world = world(&args.run, at, listening)?;
+    let events = world.core_events().cloned();
     let moment = Moment {
         store: world.store(),
         now: world.now(),
         epoch_seconds: world.plan().epoch_seconds,
+        events: events.as_ref(),
     };
     let answer = answer(moment, &asked, form).map_err(Failure::usage)?;
     if !answer.text.is_empty() {

@@ -16,7 +16,7 @@ use super::{Code, Failure, complain};
 use crate::cluster::World;
 use crate::cluster::plan::Plan;
 use crate::kernel::{Engine, FactSink, Halt};
-use crate::messages::Fact;
+use crate::messages::{Fact, Listening};
 use crate::record::Metrics;
 use crate::runs::{Task, run_to};
 use crate::scenario::Loaded;
@@ -80,8 +80,12 @@ impl FactSink<Fact> for Silence {
     fn record(&mut self, _: SimTime, _: u64, _: u64, _: &Fact) {}
 }
 
-/// The world of the run in this folder as it was at `at`, or at its end.
-pub(super) fn world(run: &Path, at: Option<SimTime>) -> Result<World, Failure> {
+/// The world of the run in this folder as it was at `at`, or at its end; with Events if somebody listens.
+pub(super) fn world(
+    run: &Path,
+    at: Option<SimTime>,
+    listening: Listening,
+) -> Result<World, Failure> {
     let shown = run.display();
     let said = read(run, "run.json").ok().filter(|said| said["schema"] == RUN_SCHEMA);
     let Some(said) = said else {
@@ -96,7 +100,7 @@ pub(super) fn world(run: &Path, at: Option<SimTime>) -> Result<World, Failure> {
         Some("interrupted" | "budget") => Some(cut(run).map_err(wrong)?),
         _ => None,
     };
-    let world = simulate(&loaded, at.or(cut).unwrap_or(SimTime::MAX))?;
+    let world = simulate(&loaded, at.or(cut).unwrap_or(SimTime::MAX), listening)?;
     if at.is_none() && cut.is_none() {
         is_same &= said["digest"] == format!("{:016x}", world.digest());
     }
@@ -120,7 +124,7 @@ fn cut(run: &Path) -> Result<SimTime, String> {
     Ok(SimTime::from_nanos((seconds * 1e9).ceil() as u64))
 }
 
-fn simulate(loaded: &Loaded, stop: SimTime) -> Result<World, Failure> {
+fn simulate(loaded: &Loaded, stop: SimTime, listening: Listening) -> Result<World, Failure> {
     let plan = Arc::new(loaded.plan.clone());
     // Expectations keep a run going for as long as they may come true, and look at what it measures.
     let mut metrics = Metrics::sampling(&plan);
@@ -133,6 +137,7 @@ fn simulate(loaded: &Loaded, stop: SimTime) -> Result<World, Failure> {
         metrics: &mut metrics,
         interrupt: &interrupt,
         events_max: u64::MAX,
+        listening,
     };
     let finished = run_to(task, stop, &mut |progress| {
         line.show(progress);

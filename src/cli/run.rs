@@ -13,7 +13,7 @@ use super::progress::{self, Line};
 use super::{Code, Failure, complain, inputs, print_findings, say};
 use crate::api::name::Text;
 use crate::kernel::{Engine, FactSink, Halt};
-use crate::messages::Fact;
+use crate::messages::{Fact, Listening};
 use crate::record::metrics::write_csv;
 use crate::record::{Counts, Json, Metrics, Outcome, Recorder, Summary, unserved};
 use crate::report::pictures;
@@ -129,6 +129,7 @@ fn simulate(
             metrics: &mut metrics,
             interrupt,
             events_max: args.max_events,
+            listening: Listening::Nobody,
         };
         runs::run_task(task, &mut |progress| {
             last = Some(progress);

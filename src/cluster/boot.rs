@@ -39,7 +39,7 @@ use crate::control_plane::scheduler::telling::Asked;
 use crate::control_plane::scheduler::{self, Scheduler};
 use crate::kernel::{FactSink, Fidelity, Kernel, NO_CAUSE, Order};
 use crate::luck::Luck;
-use crate::messages::{Call, Fact};
+use crate::messages::{Call, Fact, Listening};
 use crate::net::address::ServiceRange;
 use crate::net::{Net, Place};
 use crate::node::container_engine::simulated::{ImageTable, SimulatedEngines};
@@ -55,19 +55,29 @@ const NODE_RANGE: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 0);
 /// A candidate's limit; it asks far more seldom.
 const CANDIDATE_LIMIT: RateLimit = RateLimit { qps: 20, burst: 30 };
 
+/// What is kept of a run for whoever looks at it, beyond its facts.
+#[derive(Clone, Debug, Default)]
+pub struct Watching {
+    /// A pod: schedulers remember how they decide about it.
+    pub asked: Option<Asked>,
+    /// Kubernetes' own Events.
+    pub events: Listening,
+}
+
 impl World {
     /// A cluster as `plan` says, at time zero. What happens at once is told to `sink`.
     pub fn new(plan: Arc<Plan>, order: Order, sink: &mut dyn FactSink<Fact>) -> World {
-        World::asked(plan, None, order, sink)
+        World::watched(plan, Watching::default(), order, sink)
     }
 
-    /// The same; its schedulers remember how they decide about a pod. Nothing else is different.
-    pub fn asked(
+    /// The same, watched more closely. Nothing else is different.
+    pub fn watched(
         plan: Arc<Plan>,
-        about: Option<Asked>,
+        watching: Watching,
         order: Order,
         sink: &mut dyn FactSink<Fact>,
     ) -> World {
+        let Watching { asked: about, events } = watching;
         let luck = Luck::new(plan.seed);
         let profile = plan.profile.clone();
         let way = Way::new(plan.fidelity, profile.clone(), luck);
@@ -122,7 +132,8 @@ impl World {
             timeline: Timeline::new(plan.steps.len()),
             struck: Default::default(),
             observed,
-            buffers: Buffers::default(),
+            buffers: Buffers::new(events),
+            core_events: (events == Listening::All).then(Box::default),
             traffic: super::traffic::of_plan(&plan, luck, order),
             turn_max: super::traffic::TURN_MAX,
             profile,

@@ -19,6 +19,7 @@ use crate::base::chunks::Chunked;
 use crate::base::id::Id;
 use crate::base::{FastMap, StableHasher};
 use crate::compute::Machine;
+use crate::control_plane::core_events::Speakers;
 use crate::kernel::Fidelity;
 use crate::luck::Label;
 use crate::messages::app::Apps;
@@ -259,6 +260,7 @@ impl World {
         let mut fx = std::mem::take(&mut self.buffers.kubelet);
         fx.begin(self.kernel.now(), cause, self.kernel.facts() + 1);
         work(&mut self.nodes.kubelets, &mut fx);
+        self.hear(&mut fx);
         for (of, fact) in fx.drain_facts() {
             self.kernel.record(of, &fact, sink);
         }
@@ -381,6 +383,10 @@ impl World {
         }
         if power != Power::On && before == Power::On {
             self.nodes.kubelets.stop(at);
+            let name = self.store.get(self.nodes.row(at).id).map(|node| &node.meta.name);
+            if let (Some(events), Some(name)) = (&mut self.core_events, name) {
+                events.ended(Speakers::Kubelet(name));
+            }
             self.nodes.row_mut(at).life += 1;
         }
         if power == Power::On {

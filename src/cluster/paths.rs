@@ -95,6 +95,10 @@ impl World {
         if node.conditions.ready == Tristate::True {
             return;
         }
+        if let Some(events) = &mut self.core_events {
+            let said = self.nodes.kubelets.ready_again(at, &node.conditions);
+            said.into_iter().for_each(|said| events.hear(self.kernel.now(), said));
+        }
         let mut next: Node = node.clone();
         next.conditions.ready = Tristate::True;
         next.conditions.ready_since = self.kernel.now();

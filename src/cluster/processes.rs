@@ -19,6 +19,7 @@ use super::watches::WatchState;
 use super::{Duty, World};
 use crate::base::hash::StableHasher;
 use crate::control_plane::controllers::{self, ControllerManager};
+use crate::control_plane::core_events::Speakers;
 use crate::control_plane::election::Election;
 use crate::control_plane::scheduler::telling::Telling;
 use crate::control_plane::scheduler::{self, Leading, Scheduler};
@@ -212,6 +213,7 @@ impl World {
         sink: Sink<'_>,
         arm: impl Fn(&mut Kernel<Event, Duty>, SimTime, u64, T),
     ) {
+        self.hear(fx);
         for (of, fact) in fx.drain_facts() {
             self.kernel.record(of, &fact, sink);
         }
@@ -406,6 +408,12 @@ impl World {
         process.life = process.life.wrapping_add(1);
         process.cursors = Cursors::default();
         self.watches.close(&mut self.store, id);
+        if let Some(events) = &mut self.core_events {
+            events.ended(match id {
+                ProcessId::Scheduler(_) => Speakers::Scheduler,
+                ProcessId::Manager(_) => Speakers::Controllers,
+            });
+        }
         match id {
             ProcessId::Scheduler(at) => {
                 let client = self.schedulers[usize::from(at)].client;

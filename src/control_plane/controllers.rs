@@ -34,6 +34,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod timer;
+pub mod told;
 pub mod ttl_after_finished;
 pub mod workqueue;
 
@@ -479,7 +480,7 @@ impl ControllerManager {
         self.volumes.pod(change, known, fx);
         let guards =
             if change.new.is_some() { known.index.budgets_of(change.id) } else { &guarded };
-        self.disruptions.pod(change, guards, fx);
+        self.disruptions.pod(change, guards, known, fx);
         self.resource_quotas.pod(change, known, fx);
     }
 

@@ -24,7 +24,10 @@ use crate::api::name::{Name, Text};
 use crate::api::object::Object;
 use crate::kernel::recurring::{Cadence, Fidelity};
 use crate::luck::{Label, Luck};
-use crate::messages::{Call, ClientId, Component, Effects, Fact, Part, Reply, Verb};
+use crate::messages::core_event::Source;
+use crate::messages::{
+    About, Call, ClientId, Component, CoreEvent, Effects, Fact, Part, Remark, Reply, Verb,
+};
 use crate::store::View;
 use crate::time::{SimDuration, SimTime};
 
@@ -308,6 +311,15 @@ impl Election {
             namespace: NAMESPACE.into(),
             name: Name::new(self.lease.clone()),
         };
+        fx.say(|| {
+            let component = match self.component {
+                Component::Scheduler => "default-scheduler",
+                _ => "kube-controller-manager",
+            };
+            let remark = Remark::normal("LeaderElection", format!("{} {what}", self.identity));
+            let about = About::named(object.clone(), None);
+            Some(CoreEvent { source: Source::Core { component, host: None }, about, remark })
+        });
         let fact = Fact::new(self.component, verb, object);
         fx.fact(
             fact.on(&Name::new(self.identity.clone())).saying(format!("{} {what}", self.identity)),

@@ -13,8 +13,8 @@
 //! A decision is made on what is known when the cycle begins; its binding is sent when the cycle
 //! ends, and does not hold up the next cycle. While it stands by, it follows the watches only.
 //!
-//! Not modelled: core Events about decisions (they go through a client of their own and hold up
-//! nothing). See [`algorithm`] for plugins.
+//! Core Events about decisions cost nothing here: they go through a client of their own and hold up
+//! nothing. See [`algorithm`] for plugins.
 
 pub mod algorithm;
 pub mod alone;
@@ -27,6 +27,7 @@ pub mod queue;
 pub mod recorded;
 mod shapes;
 pub mod telling;
+mod told;
 
 #[cfg(test)]
 mod tests;
@@ -279,7 +280,7 @@ impl Scheduler {
         }
         if reply.tag & EVICTION_TAG != 0 {
             let result = reply.result.as_ref().map(|_| ());
-            match self.evictions.reply(reply.tag, result, fx) {
+            match self.evictions.reply(reply.tag, result, view, fx) {
                 Some(Ended::Done(preemptor)) => self.queue.release(preemptor),
                 Some(Ended::Failed(preemptor)) => {
                     self.queue.release(preemptor);
@@ -298,9 +299,12 @@ impl Scheduler {
         }
         let pod = pod_of(reply.tag);
         let Some(waiting) = self.binding.remove(&pod) else { return };
-        if let Err(status) = &reply.result {
-            self.binding_failed(pod, waiting, status, view, fx);
-            self.go_on(view, fx);
+        match &reply.result {
+            Ok(_) => told::scheduled(pod, view, fx),
+            Err(status) => {
+                self.binding_failed(pod, waiting, status, view, fx);
+                self.go_on(view, fx);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a component wishes to happen: gathered while it handles one event, drained by the world
 //! before the next.
 
+use super::core_event::{CoreEvent, Listening};
 use super::engine::EngineCall;
 use super::fact::Fact;
 use super::request::{Call, ClientId, Request};
@@ -30,12 +31,27 @@ pub struct Effects<T> {
     next_fact: u64,
     list: Vec<(u64, Effect<T>)>,
     facts: Vec<(u64, Fact)>,
+    listening: Listening,
+    said: Vec<(SimTime, CoreEvent)>,
 }
 
 impl<T> Effects<T> {
     /// An empty buffer.
     pub fn new() -> Effects<T> {
-        Effects { now: SimTime::ZERO, cause: 0, next_fact: 1, list: Vec::new(), facts: Vec::new() }
+        Effects {
+            now: SimTime::ZERO,
+            cause: 0,
+            next_fact: 1,
+            list: Vec::new(),
+            facts: Vec::new(),
+            listening: Listening::Nobody,
+            said: Vec::new(),
+        }
+    }
+
+    /// An empty buffer that keeps Events, or does not.
+    pub fn listening(listening: Listening) -> Effects<T> {
+        Effects { listening, ..Effects::new() }
     }
 
     /// Makes the buffer ready for one event: at `now`, caused by fact `cause`; the next fact will
@@ -69,6 +85,21 @@ impl<T> Effects<T> {
         self.cause
     }
 
+    /// An Event for people, built only where somebody listens: it changes nothing in the run. `None`: nothing
+    /// can be said after all.
+    #[inline]
+    pub fn say(&mut self, event: impl FnOnce() -> Option<CoreEvent>) {
+        self.say_at(self.now, event);
+    }
+
+    /// The same of something that happened before, at `at`.
+    #[inline]
+    pub fn say_at(&mut self, at: SimTime, event: impl FnOnce() -> Option<CoreEvent>) {
+        if self.listening == Listening::All {
+            self.said.extend(event().map(|event| (at, event)));
+        }
+    }
+
     /// Sends `call` to the API server; its reply comes with `tag`.
     pub fn send(&mut self, client: ClientId, tag: u64, call: Call) {
         self.list.push((self.cause, Effect::Send(Request { client, tag, call })));
@@ -94,6 +125,11 @@ impl<T> Effects<T> {
     /// Takes the facts out, each with its cause, in order.
     pub fn drain_facts(&mut self) -> impl Iterator<Item = (u64, Fact)> + '_ {
         self.facts.drain(..)
+    }
+
+    /// Takes the Events out, each with its instant, in the order in which they were said.
+    pub fn drain_said(&mut self) -> impl Iterator<Item = (SimTime, CoreEvent)> + '_ {
+        self.said.drain(..)
     }
 
     /// Takes the wishes out, each with its cause, in order.

@@ -9,7 +9,7 @@ use crate::api::meta::Uid;
 use crate::api::name::Text;
 use crate::api::pod::{Pod, PodSpec, TerminationReason};
 use crate::base::id::Id;
-use crate::time::SimTime;
+use crate::time::{SimDuration, SimTime};
 use smallvec::SmallVec;
 
 /// The number of a call, unique on its node: its completion carries it.
@@ -103,6 +103,8 @@ pub enum EngineAnswer {
         bytes: i64,
         /// What was fetched; 0 if it was there.
         fetched: i64,
+        /// How long that took, and how long since it was asked for.
+        took: (SimDuration, SimDuration),
     },
     /// When the container's program began.
     Started(SimTime),

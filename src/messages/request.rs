@@ -95,7 +95,8 @@ pub enum Call {
         /// What becomes of its dependents.
         propagation: Propagation,
     },
-    /// Record a core Event. Events are not stored yet; sending one costs what it costs its client.
+    /// Record a core Event: what it costs its client. What Events say goes another way
+    /// ([`Effects::say`](super::Effects::say)) and changes nothing.
     /// Like any other request it is answered: the sender has one on its way at a time.
     Event,
 }

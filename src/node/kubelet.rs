@@ -31,6 +31,7 @@ mod status;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod told;
 mod worker;
 
 use std::sync::Arc;
@@ -43,7 +44,7 @@ use self::duties::{Duty, next_after};
 use self::worker::{Ending, Stage};
 use super::NodeIndex;
 use crate::api::meta::Meta;
-use crate::api::node::{Node, NodeImage, Tristate};
+use crate::api::node::{Node, NodeConditions, NodeImage, Tristate};
 use crate::api::object::Object;
 use crate::api::pod::{Pod, PodCondition, PodStatus};
 use crate::api::resources::Resources;
@@ -54,7 +55,7 @@ use crate::messages::app::Apps;
 use crate::messages::engine::ListedPod;
 use crate::messages::engine::{EngineAsk, EngineCall, EngineEvent, OpId};
 use crate::messages::request::Part;
-use crate::messages::{Call, ClientId, Component, Effects, Fact, Reply, Verb};
+use crate::messages::{Call, ClientId, Component, CoreEvent, Effects, Fact, Reply, Verb};
 use crate::time::{SimDuration, SimTime};
 
 /// What wakes a kubelet. All but [`Timer::Pod`] and [`Timer::Orphans`] are occurrences of duties: they come after the
@@ -438,10 +439,16 @@ impl Kubelets {
     /// each pod bound to the node by [`Kubelets::pod_assigned`].
     pub fn start(&mut self, at: NodeIndex, found: Vec<ListedPod>, fx: &mut Effects<Timer>) {
         let node = &mut self.nodes[at.row()];
+        node.say_started(fx);
         if !found.is_empty() {
             fx.arm(self.settings.housekeeping, Timer::Orphans(at));
         }
         node.found = found;
+    }
+
+    /// What a kubelet says as it posts that its node is ready; the API has these conditions still.
+    pub fn ready_again(&self, at: NodeIndex, before: &NodeConditions) -> Vec<CoreEvent> {
+        self.nodes[at.row()].ready_again(before)
     }
 
     fn remove_orphans(&mut self, at: NodeIndex, fx: &mut Effects<Timer>) {

@@ -22,17 +22,20 @@ mod search;
 mod small;
 mod storage;
 mod table;
+mod told;
 mod workloads;
 
 use serde_json::Value;
 
+use crate::control_plane::core_events::CoreEvents;
 use crate::store::Store;
 use crate::time::SimTime;
 pub use output::{Answer, Asked, Form, answer};
 pub use read::Clock;
 use read::Read;
 pub use resource::Resource;
-pub use search::{Namespaces, Query};
+pub use search::{Namespaces, Query, asks_for_events};
+pub use told::describe;
 
 /// A state of a cluster, and when it was so.
 #[derive(Clone, Copy)]
@@ -43,6 +46,8 @@ pub struct Moment<'a> {
     pub now: SimTime,
     /// The calendar's second at the start of the run.
     pub epoch_seconds: i64,
+    /// Kubernetes' own Events, if they were listened to.
+    pub events: Option<&'a CoreEvents>,
 }
 
 impl Moment<'_> {

@@ -12,7 +12,7 @@ use crate::api::name::Text;
 use crate::cluster::plan::Plan;
 use crate::expect::Expectations;
 use crate::kernel::{Engine, FactSink, Halt, NoSink};
-use crate::messages::Fact;
+use crate::messages::{Fact, Listening};
 use crate::record::{ExpectationRow, Metrics};
 use crate::time::SimTime;
 
@@ -170,7 +170,15 @@ fn go(
 ) -> Finished {
     let metrics = &mut Metrics::new(plan);
     let (plan, expectations) = (plan.clone(), test.expectations.clone());
-    let task = Task { plan, expectations, sink, metrics, interrupt, events_max: u64::MAX };
+    let task = Task {
+        plan,
+        expectations,
+        sink,
+        metrics,
+        interrupt,
+        events_max: u64::MAX,
+        listening: Listening::Nobody,
+    };
     run_task(task, &mut |_| ControlFlow::Continue(()))
 }
 

@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::cluster::World;
 use crate::cluster::plan::Plan;
+use crate::cluster::{Watching, World};
 use crate::expect::{Expectations, Judge};
 use crate::kernel::{self, Budgets, Engine, FactSink, Halt, InputLog, Order, Virtual, Watch};
-use crate::messages::Fact;
+use crate::messages::{Fact, Listening};
 use crate::record::{ExpectationRow, Metrics};
 use crate::time::SimTime;
 
@@ -117,6 +117,8 @@ pub struct Task<'a> {
     pub interrupt: &'a AtomicBool,
     /// Most events.
     pub events_max: u64,
+    /// Whether Kubernetes' own Events are kept.
+    pub listening: Listening,
 }
 
 /// Runs `plan` in virtual time to its end, or until `interrupt` is set, expecting nothing. Facts go
@@ -129,7 +131,15 @@ pub fn run(
 ) -> Finished {
     let metrics = &mut Metrics::default();
     let expectations = Arc::default();
-    let task = Task { plan, expectations, sink, metrics, interrupt, events_max: u64::MAX };
+    let task = Task {
+        plan,
+        expectations,
+        sink,
+        metrics,
+        interrupt,
+        events_max: u64::MAX,
+        listening: Listening::Nobody,
+    };
     run_task(task, &mut |progress| {
         tell(progress);
         ControlFlow::Continue(())
@@ -144,12 +154,13 @@ pub fn run_task(task: Task<'_>, look: Look<'_>) -> Finished {
 /// The same, as far as the instant `stop`, which is included: the world is as it was then, whatever its
 /// plan still has before it. A run that ended before has its own end.
 pub fn run_to(task: Task<'_>, stop: SimTime, look: Look<'_>) -> Finished {
-    let Task { plan, expectations, sink, metrics, interrupt, events_max } = task;
+    let Task { plan, expectations, sink, metrics, interrupt, events_max, listening } = task;
     let until = plan.end.until().min(stop);
     let judge = Judge::new(expectations);
     judge.prepare(metrics);
     let mut observer = Observer { sink, metrics, judge, look, stop };
-    let mut world = World::new(plan, Order::Fifo, &mut observer);
+    let watching = Watching { events: listening, ..Watching::default() };
+    let mut world = World::watched(plan, watching, Order::Fifo, &mut observer);
     observer.judge.begin(&world);
     let mut log = InputLog::new();
     let mut around = kernel::Run {

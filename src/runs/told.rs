@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::one::Progress;
 use crate::api::kind::Kind;
 use crate::api::name::Name;
-use crate::cluster::World;
 use crate::cluster::plan::Plan;
+use crate::cluster::{Watching, World};
 use crate::control_plane::scheduler::telling::{Asked, Telling};
 use crate::kernel::{Engine, FactSink, Order, PULSE};
 use crate::messages::{Fact, Verb};
@@ -58,7 +58,8 @@ pub fn decisions(
     tell: &mut dyn FnMut(Progress),
 ) -> Option<Vec<Decided>> {
     let mut facts = Placings { about, seen: Vec::new(), last: 0 };
-    let mut world = World::asked(plan.clone(), Some(about.clone()), Order::Fifo, &mut facts);
+    let watching = Watching { asked: Some(about.clone()), ..Watching::default() };
+    let mut world = World::watched(plan.clone(), watching, Order::Fifo, &mut facts);
     let (until, mut calls) = (plan.end.until(), Vec::new());
     let (mut latest, mut decided): (Option<Telling>, Vec<Decided>) = (None, Vec::new());
     loop {

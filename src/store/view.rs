@@ -40,6 +40,16 @@ impl<'a> View<'a> {
         T::table(self.store).at(id, self.revision::<T>()?)
     }
 
+    /// The object as it is now: what the reply to a write carries.
+    pub fn replied<T: Stored>(&self, id: Id<T>) -> Option<&'a T> {
+        self.store.get(id)
+    }
+
+    /// The object as it is now with its revision: what a read past the caches finds.
+    pub fn read<T: Stored>(&self, id: Id<T>) -> Option<(Rev, &'a T)> {
+        Some((T::table(self.store).revision(id)?, self.store.get(id)?))
+    }
+
     /// The object called `name`, if it was seen.
     pub fn find<T: Stored>(&self, namespace: &str, name: &str) -> Option<Id<T>> {
         T::table(self.store).find(namespace, name, self.revision::<T>()?)

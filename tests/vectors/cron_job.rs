@@ -185,13 +185,13 @@ fn synced(input: &Value, expected: &Value) -> Outcome {
     let deletes = replaces && !found.status.active.is_empty();
     let kept = if replaces { 0 } else { found.status.active.len() };
     let active = kept + usize::from(found.start.is_some());
-    let said = |it: &Warning| found.said.contains(it);
+    let has_ended = |it: &Warning| matches!(it, Warning::SawCompletedJob(..));
     let warnings = found.said.iter().filter(|it| {
-        !matches!(it, Warning::SawCompletedJob | Warning::JobAlreadyActive | Warning::MissingJob)
+        !matches!(it, Warning::JobAlreadyActive | Warning::MissingJob(_)) && !has_ended(it)
     });
     let writes = found.start.is_some() || found.status != cron.status;
     let ours = (
-        (found.start.is_some(), deletes, said(&Warning::SawCompletedJob)),
+        (found.start.is_some(), deletes, found.said.iter().any(has_ended)),
         (active as i64, warnings.count() as i64),
         (found.again.unwrap_or(SignedDuration::ZERO), writes),
     );

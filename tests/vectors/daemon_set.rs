@@ -145,7 +145,7 @@ fn failed(input: &Value, expected: &Value) -> Outcome {
     let scene = Scene { set: &set, hash: "", places: vec![place], now: NOW };
     let changes = manage(&scene, &mut |_, _| Failed::Goes);
     same(
-        [changes.create.len(), changes.delete.len(), changes.ended],
+        [changes.create.len(), changes.delete.len(), changes.ended.len()],
         ["expectedCreates", "expectedDeletes", "expectedEvents"]
             .map(|it| int(&expected[it]) as usize),
     )

@@ -27,7 +27,7 @@ use crate::api::status::Status;
 use crate::api::workload::{Deployment, ReplicaSet, SetKind, Strategy};
 use crate::base::id::Id;
 use crate::messages::request::Propagation;
-use crate::messages::{Call, ClientId, Done, Effects, Part, Reply};
+use crate::messages::{Call, ClientId, Done, Effects, Part, Remark, Reply};
 use crate::store::{Change, Rev};
 
 use super::events::Events;
@@ -217,18 +217,34 @@ impl Deployments {
                 task.created = Some(done.id.typed());
                 task.revisions.push((Kind::ReplicaSet, done.id, done.rev));
                 if set.replicas > 0 {
-                    self.events.record(task.deployment.meta.uid, fx);
+                    self.tell_scaling(task, set, 0, fx);
                 }
             }
-            Step::Update(_, _, scaling, _) => {
+            Step::Update(_, set, scaling, _) => {
                 task.revisions.push((Kind::ReplicaSet, done.id, done.rev));
-                if *scaling == Scaling::Resized {
-                    self.events.record(task.deployment.meta.uid, fx);
+                if let Scaling::Resized(before) = *scaling {
+                    self.tell_scaling(task, set, before, fx);
                 }
             }
             Step::Delete(_) => {}
             Step::Status(_) => task.revisions.push((Kind::Deployment, done.id, done.rev)),
         }
+    }
+
+    /// `scaleReplicaSet`.
+    fn tell_scaling(
+        &mut self,
+        task: &Task,
+        set: &ReplicaSet,
+        before: i32,
+        fx: &mut Effects<Timer>,
+    ) {
+        self.events.record(Kind::Deployment, &task.deployment.meta, fx, || {
+            let (name, size) = (&set.meta.name, set.replicas);
+            let way = if before < size { "up" } else { "down" };
+            let what = format!("Scaled {way} replica set {name} from {before} to {size}");
+            Remark::normal("ScalingReplicaSet", what)
+        });
     }
 
     fn refused(
@@ -251,7 +267,7 @@ impl Deployments {
             (Step::Create(_), _) if is_namespace_ending(status) => {
                 self.queue.finish(task.job.worker, Outcome::Done, fx);
             }
-            (Step::Create(_), _) => self.creation_failed(task, status, fx),
+            (Step::Create(set), _) => self.creation_failed(task, &set, status, fx),
             _ => self.fail(&task, fx),
         }
     }
@@ -281,13 +297,22 @@ impl Deployments {
         self.step(task, fx);
     }
 
-    fn creation_failed(&mut self, mut task: Task, why: &Status, fx: &mut Effects<Timer>) {
-        self.events.record(task.deployment.meta.uid, fx);
+    fn creation_failed(
+        &mut self,
+        mut task: Task,
+        set: &ReplicaSet,
+        why: &Status,
+        fx: &mut Effects<Timer>,
+    ) {
+        let message = format!("Failed to create new replica set \"{}\": {why}", set.meta.name);
+        let meta = &task.deployment.meta;
+        self.events.record(Kind::Deployment, meta, fx, || {
+            Remark::warning(status::SET_FAILED, message.clone())
+        });
         if !arithmetic::has_deadline(&task.deployment) {
             return self.fail(&task, fx);
         }
         let mut next = task.deployment.clone();
-        let message = format!("Failed to create new replica set: {why}");
         let failed = status::condition(Some(false), status::SET_FAILED, message, fx.now());
         status::set_condition(&mut next.status.progressing, failed);
         self.last_write(&mut task, next);

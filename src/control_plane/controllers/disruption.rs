@@ -13,6 +13,7 @@
 //! ```
 
 pub mod budget;
+mod told;
 
 use crate::api::disruption::{BudgetReason, BudgetStatus, PodDisruptionBudget};
 use crate::api::kind::Kind;
@@ -38,6 +39,7 @@ use budget::{Disrupted, Scale};
 const STALE: SimDuration = SimDuration::from_secs(120);
 /// Reason of the condition DisruptionTarget that only a kubelet gives, and that stays.
 const BY_KUBELET: &str = "TerminationByKubelet";
+const KIND: Kind = Kind::PodDisruptionBudget;
 /// What the index of a call's tag says: whose sync it is.
 const BUDGET: u16 = 0;
 const STALE_POD: u16 = 1;
@@ -93,12 +95,13 @@ impl Disruptions {
         &mut self,
         change: &Change<'_, Pod>,
         budgets: &[Id<PodDisruptionBudget>],
+        known: Known<'_>,
         fx: &mut Effects<Timer>,
     ) {
         if let Some(&first) = budgets.first() {
             if let (Some(pod), 2..) = (change.new.or(change.old), budgets.len()) {
-                // MultiplePodDisruptionBudgets.
-                self.events.record(pod.meta.uid, fx);
+                let budget = known.view.get(first);
+                self.events.record(Kind::Pod, &pod.meta, fx, || told::of_several(pod, budget));
             }
             self.queue.add(first, fx);
         }
@@ -139,22 +142,21 @@ impl Disruptions {
         let pods = || members().filter_map(|member| known.view.get(member.pod));
         let count = pods().count();
         if count == 0 {
-            // NoPods.
-            self.events.record(budget.meta.uid, fx);
+            self.events.record(KIND, &budget.meta, fx, told::no_pods);
         }
         let scales = pods().map(|pod| scale(pod, known));
-        let expected = budget::expected(budget.limit, count, scales).inspect_err(|_| {
-            // CalculateExpectedPodCountFailed.
-            self.events.record(budget.meta.uid, fx);
+        let expected = budget::expected(budget.limit, count, scales).inspect_err(|why| {
+            self.events.record(KIND, &budget.meta, fx, || told::uncounted(why));
         })?;
         if expected.unmanaged > 0 {
-            // UnmanagedPods.
-            self.events.record(budget.meta.uid, fx);
+            self.events.record(KIND, &budget.meta, fx, || told::unmanaged(budget));
         }
         let found = budget::disrupted(&budget.status.disrupted, pods(), fx.now());
         let Disrupted { pods: disrupted, overdue, recheck } = found;
-        // NotDeleted.
-        overdue.iter().for_each(|&pod| self.events.record(pod, fx));
+        for uid in overdue {
+            let pod = pods().find(|pod| pod.meta.uid == uid);
+            self.events.say(uid, fx, || told::not_deleted(pod, budget));
+        }
         let healthy = budget::healthy(pods(), &disrupted, fx.now());
         let mut status = BudgetStatus {
             allowed: budget::allowed(expected, healthy),

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::api::kind::Kind;
-use crate::api::meta::{Labels, Meta, Owner};
+use crate::api::meta::{Labels, Meta, ObjectName, Owner};
 use crate::api::name::{Name, Text};
 use crate::api::node::{Node, ZONE_LABEL};
 use crate::api::object::Object;
@@ -35,7 +35,7 @@ use crate::api::status::Status;
 use crate::base::FastMap;
 use crate::base::id::Id;
 use crate::messages::request::Propagation;
-use crate::messages::{Call, ClientId, Effects, Part, Reply};
+use crate::messages::{About, Call, ClientId, Effects, Part, Remark, Reply};
 use crate::store::{Change, Rev};
 use crate::time::SimDuration;
 
@@ -46,7 +46,7 @@ use super::{Known, Timer, Which, is_namespace_ending};
 use hints::Spot;
 use pack::{Existing, LabelState};
 use ports::Ports;
-use topology::Topology;
+use topology::{Notice, Topology};
 
 /// Endpoints a slice holds at most (`--max-endpoints-per-slice`).
 pub const MAX_ENDPOINTS: usize = 100;
@@ -85,6 +85,7 @@ enum Write {
 struct Task {
     job: Job<Service>,
     uid: crate::api::meta::Uid,
+    service: ObjectName,
     writes: VecDeque<Write>,
     /// How the sync ends if every write succeeds.
     outcome: Outcome,
@@ -201,34 +202,35 @@ impl EndpointSlices {
         let base = self.bases.entry(job.key);
         let base = base.or_insert_with(|| Text::from(format!("{}-", service.meta.name))).clone();
         let mut plan = reconcile(job.key, service, known);
-        if self.hint(job.key, service, &mut plan, known) {
-            self.events.record(service.meta.uid, fx);
+        if let Some(notice) = self.hint(job.key, service, &mut plan, known) {
+            self.events.record(Kind::Service, &service.meta, fx, || notice.remark());
         }
         let outcome = plan.outcome;
         let writes = plan.writes(job.key, service, base);
-        let task = Task { job, uid: service.meta.uid, writes, outcome };
+        let (uid, service) = (service.meta.uid, ObjectName::of(Kind::Service, &service.meta));
+        let task = Task { job, uid, service, writes, outcome };
         self.step(task, fx);
     }
 
-    /// Says for whom the endpoints are; whether that is worth an Event.
+    /// Says for whom the endpoints are, and what is worth an Event about that.
     fn hint(
         &mut self,
         id: Id<Service>,
         service: &Service,
         plan: &mut Plan<'_>,
         known: Known<'_>,
-    ) -> bool {
+    ) -> Option<Notice> {
         if !topology::is_auto(&service.meta.annotations) {
             let had = self.topology.forget(id);
             if service.spec.distribution != Distribution::Cluster || plan.has_hints() {
                 plan.hint(known, |slices| slices.distribute(service.spec.distribution));
             }
-            return had;
+            return had.then(|| Notice::Disabled(topology::DISABLED.to_owned()));
         }
         self.topology.refresh(known.view.list::<Node>().map(|(_, node)| node));
         let mut notice = None;
         plan.hint(known, |slices| notice = self.topology.add_hints(id, slices));
-        notice.is_some()
+        notice
     }
 
     /// Whether the cache lacks something this controller itself has written (`StaleSlices`).
@@ -291,8 +293,14 @@ impl EndpointSlices {
             (Write::Create(_), Err(status)) if is_namespace_ending(status) => {
                 return self.queue.finish(worker, Outcome::Done, fx);
             }
-            (_, Err(_)) => {
-                self.events.record(task.uid, fx);
+            (_, Err(why)) => {
+                let service = &task.service;
+                self.events.say(task.uid, fx, || {
+                    let name = format!("{}/{}", service.namespace, service.name);
+                    let what = format!("Error updating Endpoint Slices for Service {name}: {why}");
+                    let about = About::named(service.clone(), Some(task.uid));
+                    (Some(about), Remark::warning("FailedToUpdateEndpointSlices", what))
+                });
                 return self.queue.finish(worker, Outcome::Failed, fx);
             }
         }

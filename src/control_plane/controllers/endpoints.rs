@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::kind::Kind;
-use crate::api::meta::{Labels, Meta, RawId, Uid};
+use crate::api::meta::{Labels, Meta, ObjectName, RawId, Uid};
 use crate::api::name::{Name, Text};
 use crate::api::object::Object;
 use crate::api::pod::Pod;
@@ -26,7 +26,7 @@ use crate::api::status::Status;
 use crate::base::FastMap;
 use crate::base::id::Id;
 use crate::messages::request::Propagation;
-use crate::messages::{Call, ClientId, Effects, Part, Reply};
+use crate::messages::{About, Call, ClientId, Effects, Part, Remark, Reply};
 use crate::store::{Change, Rev, View};
 
 use super::endpoint_slice::ports::{self, Ports};
@@ -53,6 +53,8 @@ struct Task {
     job: Job<Service>,
     /// The Service's uid, for Events.
     uid: Uid,
+    /// The object's name, which is the Service's.
+    name: Option<ObjectName>,
     step: Step,
 }
 
@@ -166,7 +168,8 @@ impl EndpointsObjects {
                 (Step::Create, Call::Create(Object::Endpoints(Box::new(next))))
             }
         };
-        self.send(Task { job, uid: service.meta.uid, step }, call, fx);
+        let name = Some(ObjectName::of(Kind::Endpoints, &service.meta));
+        self.send(Task { job, uid: service.meta.uid, name, step }, call, fx);
     }
 
     fn send(&mut self, task: Task, call: Call, fx: &mut Effects<Timer>) {
@@ -187,7 +190,8 @@ impl EndpointsObjects {
             self.gone.remove(&job.key);
             return self.queue.finish(job.worker, Outcome::Done, fx);
         };
-        self.send(Task { job, uid: Uid(0), step: Step::Delete }, deletion(object), fx);
+        let task = Task { job, uid: Uid(0), name: None, step: Step::Delete };
+        self.send(task, deletion(object), fx);
     }
 
     /// A reply to a call of a sync.
@@ -212,13 +216,29 @@ impl EndpointsObjects {
             }
             (Step::Create, Err(status)) if is_namespace_ending(status) => Outcome::Done,
             (Step::Delete, Err(_)) => Outcome::Failed,
-            (Step::Create | Step::Update, Err(_)) => {
-                self.events.record(task.uid, fx);
+            (Step::Create | Step::Update, Err(why)) => {
+                self.events.say(task.uid, fx, || refused(&task, why));
                 Outcome::Failed
             }
         };
         self.queue.finish(worker, outcome, fx);
     }
+}
+
+/// What is said of a write that was refused.
+fn refused(task: &Task, why: &Status) -> (Option<About>, Remark) {
+    let Some(name) = &task.name else { return (None, Remark::warning("", "")) };
+    let which = format!("{}/{}: {why}", name.namespace, name.name);
+    let remark = match task.step {
+        Step::Create => Remark::warning(
+            "FailedToCreateEndpoint",
+            format!("Failed to create endpoint for service {which}"),
+        ),
+        _ => {
+            Remark::warning("FailedToUpdateEndpoint", format!("Failed to update endpoint {which}"))
+        }
+    };
+    (Some(About::named(name.clone(), None)), remark)
 }
 
 fn deletion(object: Id<Endpoints>) -> Call {

@@ -18,16 +18,30 @@
 
 mod pass;
 pub mod taints;
+
+/// That a node came or went (`RecordNodeEvent`).
+fn in_controller(
+    node: &Node,
+    reason: &'static str,
+    verb: &str,
+    way: &str,
+) -> (Option<About>, Remark) {
+    let name = &node.meta.name;
+    let what = format!("Node {name} event: {verb} Node {name} {way} Controller");
+    (Some(About::of(Kind::Node, &node.meta)), Remark::normal(reason, what))
+}
+
 #[cfg(test)]
 mod tests;
 pub mod zones;
 
 use std::collections::BTreeMap;
 
+use crate::api::kind::Kind;
 use crate::api::node::Node;
 use crate::base::id::Id;
 use crate::kernel::recurring::Cadence;
-use crate::messages::{ClientId, Effects, Heartbeats, Reply};
+use crate::messages::{About, ClientId, Effects, Heartbeats, Remark, Reply};
 use crate::store::{Change, View};
 use crate::time::{SimDuration, SimTime};
 
@@ -153,11 +167,17 @@ impl NodeLifecycle {
                 self.look = Look::Needed;
                 self.queue.add(change.id, fx);
             }
-            (None, Some(_)) => {
+            (None, Some(node)) => {
+                self.events
+                    .mention(fx, || in_controller(node, "RegisteredNode", "Registered", "in"));
                 self.look = Look::Needed;
                 self.queue.add(change.id, fx);
             }
-            (_, None) => {
+            (old, None) => {
+                if let Some(node) = old {
+                    self.events
+                        .mention(fx, || in_controller(node, "RemovingNode", "Removing", "from"));
+                }
                 self.look = Look::Needed;
                 self.health.remove(&change.id);
                 self.zones.forget(change.id);

@@ -15,6 +15,8 @@
 //! call makes comes back by the watch and leads to the next. Finalizers that protect volumes in use are
 //! not modelled.
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::api::kind::Kind;
@@ -38,6 +40,7 @@ use crate::store::{Change, Rev, Stored};
 use crate::time::{SimDuration, SimTime};
 
 use super::{Known, Timer};
+use told::Unbound;
 
 /// How long what was refused is left alone.
 const RETRY: SimDuration = SimDuration::from_secs(1);
@@ -244,7 +247,12 @@ impl PersistentVolumes {
             self.making.remove(&id);
             return sync_bound(id, rev, claim, known);
         }
-        let name = self.volume_for(claim)?;
+        let Some(name) = self.volume_for(claim) else {
+            if claim.volume.is_none() {
+                told::unbound(claim, Unbound::Delayed, known, fx);
+            }
+            return None;
+        };
         let Some(name) = name else { return self.make(id, claim, known, fx) };
         let (volume_id, volume_rev, volume) = find(known, &name)?;
         if volume.claim.as_ref().and_then(|held| held.uid) != Some(claim.meta.uid) {
@@ -282,12 +290,20 @@ impl PersistentVolumes {
         known: Known<'_>,
         fx: &mut Effects<Timer>,
     ) -> Option<Call> {
-        let class = self.known.class(claim.spec.class_name())?;
+        let name = claim.spec.class_name();
+        let Some(class) = self.known.class(name) else {
+            let why = if name.is_empty() { Unbound::NoVolume } else { Unbound::NoClass(name) };
+            told::unbound(claim, why, known, fx);
+            return None;
+        };
         if class.provisioner.is_empty() || &*class.provisioner == NO_PROVISIONER {
             return None;
         }
         let is_there = self.making.get(&id).is_some_and(|at| *at <= fx.now());
         if is_there || !self.making.contains_key(&id) {
+            if !is_there {
+                told::unbound(claim, Unbound::External(&class.provisioner), known, fx);
+            }
             // Until the volume is seen, it counts as being made anew.
             self.making.insert(id, fx.now() + self.settings.provisioning);
             fx.arm(self.settings.provisioning, Timer::Volumes);

@@ -22,7 +22,7 @@ use crate::api::status::Status;
 use crate::base::FastMap;
 use crate::base::id::Id;
 use crate::messages::request::Propagation;
-use crate::messages::{Call, ClientId, Component, Effects, Fact, Part, Reply, Verb};
+use crate::messages::{About, Call, ClientId, Component, Effects, Fact, Part, Remark, Reply, Verb};
 use crate::store::Change;
 use crate::time::{SimDuration, SimTime};
 
@@ -137,7 +137,9 @@ impl TaintEviction {
     /// A pod changed.
     pub fn pod(&mut self, change: &Change<'_, Pod>, known: Known<'_>, fx: &mut Effects<Timer>) {
         let Some(pod) = change.new else {
-            self.evictions.remove(&change.id);
+            if let Some(old) = change.old {
+                self.cancel(change.id, old, fx);
+            }
             return;
         };
         let moved = change.old.is_none_or(|old| old.node != pod.node || old.spec != pod.spec);
@@ -165,8 +167,8 @@ impl TaintEviction {
         }
         let now = fx.now();
         let wait = match tolerance(taints, &pod.spec.tolerations) {
-            _ if taints.is_empty() => return self.forget(id),
-            Tolerance::Forever => return self.forget(id),
+            _ if taints.is_empty() => return self.cancel(id, pod, fx),
+            Tolerance::Forever => return self.cancel(id, pod, fx),
             Tolerance::None => {
                 let cause = fx.cause();
                 let eviction =
@@ -181,6 +183,7 @@ impl TaintEviction {
         if held.is_some() && since + wait < now + wait {
             return;
         }
+        self.cancel(id, pod, fx);
         let (due, cause) = (since + wait, fx.cause());
         self.evictions.insert(id, Eviction { since, due, step: Step::Waiting, tries: 0, cause });
         let (slot, generation) = (id.slot() as u32, id.generation());
@@ -212,7 +215,7 @@ impl TaintEviction {
                 fact = fact.on(&node.meta.name);
             }
             fx.fact(fact.saying("Taint manager: deleting due to NoExecute taint"));
-            self.events.record(pod.meta.uid, fx);
+            self.events.say(pod.meta.uid, fx, || said(pod, "Marking for deletion Pod"));
             eviction.cause = fx.cause();
         }
         if pod.status.is(PodCondition::DisruptionTarget) {
@@ -237,6 +240,14 @@ impl TaintEviction {
             propagation: Propagation::Background,
         };
         fx.send(self.client, tag(id), call);
+    }
+
+    /// `cancelWorkWithEvent`: a pod may stay after all.
+    fn cancel(&mut self, id: Id<Pod>, pod: &Pod, fx: &mut Effects<Timer>) {
+        let held = self.evictions.remove(&id);
+        if held.is_some_and(|held| held.step == Step::Waiting) {
+            self.events.mention(fx, || said(pod, "Cancelling deletion of Pod"));
+        }
     }
 
     /// A reply to a call.
@@ -268,6 +279,13 @@ impl TaintEviction {
 
 fn tag(id: Id<Pod>) -> u64 {
     (id.slot() as u64) << 32 | u64::from(id.generation())
+}
+
+/// What is said of a pod, which is known by its name alone (`emitPodDeletionEvent`).
+fn said(pod: &Pod, what: &str) -> (Option<About>, Remark) {
+    let message = format!("{what} {}/{}", pod.meta.namespace, pod.meta.name);
+    let about = About::named(ObjectName::of(Kind::Pod, &pod.meta), None);
+    (Some(about), Remark::normal("TaintManagerEviction", message))
 }
 
 #[cfg(test)]

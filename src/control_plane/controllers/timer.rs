@@ -38,6 +38,28 @@ pub enum Which {
     ResourceQuotas,
 }
 
+impl Which {
+    /// The component that its Events name as their source.
+    pub fn speaker(self) -> &'static str {
+        match self {
+            Which::Deployments => "deployment-controller",
+            Which::ReplicaSets => "replicaset-controller",
+            Which::ReplicationControllers => "replication-controller",
+            Which::StatefulSets => "statefulset-controller",
+            Which::DaemonSets => "daemonset-controller",
+            Which::EndpointSlices => "endpoint-slice-controller",
+            Which::Endpoints => "endpoint-controller",
+            Which::Nodes => "node-controller",
+            Which::Taints => "taint-eviction-controller",
+            Which::Jobs | Which::JobOrphans => "job-controller",
+            Which::CronJobs => "cronjob-controller",
+            Which::TtlAfterFinished => "ttl-after-finished-controller",
+            Which::ResourceQuotas => "resourcequota-controller",
+            Which::Disruptions | Which::StaleDisruptions => "controllermanager",
+        }
+    }
+}
+
 /// A controller's wish to be woken. Stale ones are told by what they carry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Timer {

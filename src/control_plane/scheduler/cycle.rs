@@ -10,7 +10,7 @@ use super::queue::hints::{ClusterEvent, helps};
 use super::queue::{Attempt, Waiting};
 use super::telling::{End, names_of};
 use super::{
-    Decider, Leading, SCHEDULER_ERROR, STATUS_TAG, Scheduler, Timer, UNSCHEDULABLE, tag_of,
+    Decider, Leading, SCHEDULER_ERROR, STATUS_TAG, Scheduler, Timer, UNSCHEDULABLE, tag_of, told,
 };
 use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
@@ -231,6 +231,7 @@ impl Scheduler {
         if let Some(node) = promised {
             self.cache.snapshot_mut().promise(pod, &nowhere.shape, node);
         }
+        told::failed(pod, &nowhere.message, view, fx);
         let hash = hash_text(&nowhere.message);
         let is_news = waiting.reported != hash;
         if is_news {
@@ -296,6 +297,7 @@ impl Scheduler {
         }
         let Some(seen) = schedulable(view, pod) else { return };
         let message: Text = format!("running Bind plugin \"DefaultBinder\": {}", status).into();
+        told::failed(pod, &message, view, fx);
         let hash = hash_text(&message);
         if waiting.reported != hash {
             waiting.reported = hash;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use super::algorithm::preemption::Plan;
 use super::cache::PREEMPTED;
+use super::told;
 use crate::api::kind::Kind;
 use crate::api::meta::{ObjectName, Uid};
 use crate::api::node::Node;
@@ -166,6 +167,7 @@ impl Evictions {
         &mut self,
         tag: u64,
         result: Result<(), &Status>,
+        view: &View<'_>,
         fx: &mut Effects<T>,
     ) -> Option<Ended> {
         let errand = self.errands.remove(&(tag & !self.mark))?;
@@ -175,7 +177,11 @@ impl Evictions {
                 self.delete(preemptor, victim, fx);
                 return None;
             }
-            Ok(()) | Err(Status::NotFound(_)) => false,
+            Ok(()) => {
+                told::preempted(victim.pod, preemptor, view, fx);
+                false
+            }
+            Err(Status::NotFound(_)) => false,
             Err(_) => true,
         };
         let eviction = self.evictions.get_mut(&preemptor)?;

@@ -76,6 +76,10 @@ pub struct Op {
     cause: u64,
     kind: OpKind,
     floor: SimDuration,
+    /// When it was asked for.
+    asked: SimTime,
+    /// Of a pull, when its turn came.
+    begun: SimTime,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -12,7 +12,7 @@ use crate::api::kind::Kind;
 use crate::api::pod::{Lifetime, StatusReason};
 use crate::messages::engine::EngineAsk;
 use crate::messages::request::Propagation;
-use crate::messages::{Call, Verb};
+use crate::messages::{Call, Remark, Verb};
 use crate::time::{SimDuration, SimTime};
 
 /// The least time between SIGTERM and SIGKILL, in seconds (`minimumGracePeriodInSeconds`).
@@ -23,6 +23,8 @@ const MIN_GRACE: u32 = 2;
 pub fn effective_grace(spec: u32, deletion: Option<u32>, asked: Option<u32>) -> u32 {
     asked.or(deletion).unwrap_or(spec).max(1)
 }
+
+const DEADLINE_EXCEEDED: &str = "Pod was active on the node longer than the specified deadline";
 
 impl Worker {
     /// The pod is stopped for good, for `why`, within `grace` seconds.
@@ -49,6 +51,10 @@ impl Worker {
                         let container = self.container(index).name.clone();
                         let fact = self.fact(Verb::Killing, desk).with("container", index as i64);
                         self.tell(fact.saying(format!("stopping container {container}")), desk);
+                        self.say_of(index, desk, |container| {
+                            let name = &container.name;
+                            Remark::normal("Killing", format!("Stopping container {name}"))
+                        });
                     }
                 }
                 self.drive(desk);
@@ -83,8 +89,9 @@ impl Worker {
     pub(super) fn end_at_deadline(&mut self, desk: &mut Desk<'_>) {
         self.reason = Some(Arc::new(StatusReason {
             reason: "DeadlineExceeded".into(),
-            message: "Pod was active on the node longer than the specified deadline".into(),
+            message: DEADLINE_EXCEEDED.into(),
         }));
+        self.say(desk, || Remark::normal("DeadlineExceeded", DEADLINE_EXCEEDED));
         self.end(Ending::Deadline, effective_grace(self.spec.grace_seconds, None, None), desk);
     }
 
@@ -189,6 +196,12 @@ impl Worker {
                 let fact = self.fact(Verb::Killing, desk).with("container", index as i64);
                 let what = format!("container {container} failed a probe, will be restarted");
                 self.tell(fact.saying(what), desk);
+                let probe = if self.runs[index].started { "liveness" } else { "startup" };
+                self.say_of(index, desk, |container| {
+                    let name = &container.name;
+                    let what = format!("Container {name} failed {probe} probe, will be restarted");
+                    Remark::normal("Killing", what)
+                });
                 self.begin_stop(index, grace, desk);
             }
             self.hook_done(index, desk);

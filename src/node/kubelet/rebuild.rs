@@ -16,7 +16,7 @@ use crate::base::Id;
 use crate::messages::app::Apps;
 use crate::messages::engine::{Exit, JobPart};
 use crate::messages::engine::{Listed, ListedPod, ListedState};
-use crate::messages::{Effects, Verb};
+use crate::messages::{Effects, Remark, Verb};
 use crate::node::NodeIndex;
 use crate::time::SimTime;
 
@@ -78,6 +78,10 @@ impl Worker {
         } else if let Err(reason) = desk.node.held.admit(&desk.node.allocatable, pod) {
             let fact = self.fact(Verb::Refused, desk).saying(reason.message.clone());
             self.tell(fact, desk);
+            self.say(desk, || {
+                let why = reason.message.trim_start_matches("Pod was rejected: ");
+                Remark::warning(reason.reason.to_string(), why)
+            });
             self.stage = Stage::Ended;
             self.status = PodStatus {
                 phase: Phase::Failed,

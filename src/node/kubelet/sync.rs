@@ -4,15 +4,15 @@
 use super::backoff::BackoffLaw;
 use super::probes::Answers;
 use super::worker::{Change, Ending, Kill, Life, SandboxKnown, Stage, Step, Worker};
-use super::{Desk, effective_grace};
+use super::{Desk, effective_grace, told};
 use crate::api::pod::{Lifetime, PullPolicy, WaitingReason};
 use crate::base::hash::StableHasher;
 use crate::kernel::Fidelity;
 use crate::luck::{Label, Luck};
-use crate::messages::Verb;
 use crate::messages::engine::{
     ContainerRef, EngineAnswer, EngineAsk, EngineError, Exit, SandboxConfig,
 };
+use crate::messages::{Remark, Verb};
 use crate::time::{SimDuration, SimTime};
 
 const READY: Label = Label::new("app-ready");
@@ -174,6 +174,8 @@ impl Worker {
         let container = self.container(index).name.clone();
         let fact = self.fact(Verb::ProbeFailed, desk).with("container", index as i64);
         self.tell(fact.saying(format!("container {container}: {what}")), desk);
+        let kind = what.split(' ').next().unwrap_or_default();
+        self.say_unhealthy(index, kind, desk);
     }
 
     fn kill_for(&mut self, index: usize, what: &'static str, desk: &mut Desk<'_>) {
@@ -243,6 +245,7 @@ impl Worker {
             if !self.restarts(index, &exit) {
                 continue;
             }
+            self.say_back_off(index, desk);
             let run = &mut self.runs[index];
             run.retry_at = until;
             if run.waiting != Some(WaitingReason::CrashLoopBackOff) {
@@ -316,6 +319,7 @@ impl Worker {
         let image = self.container(index).image.clone();
         let fact = self.fact(Verb::Pulling, desk);
         self.tell(fact.saying(format!("pulling image \"{image}\"")), desk);
+        self.say_of(index, desk, told::pulling);
         self.step = Step::Pull(index as u16);
         self.step_op = self.ask(EngineAsk::PullImage(image), desk);
     }
@@ -358,28 +362,40 @@ impl Worker {
             (Step::Image(index), Ok(_)) => {
                 return match self.container(index.into()).pull {
                     PullPolicy::Always => self.pull(index.into(), desk),
-                    PullPolicy::IfNotPresent | PullPolicy::Never => self.create(index.into(), desk),
+                    PullPolicy::IfNotPresent | PullPolicy::Never => {
+                        self.say_of(index.into(), desk, told::present);
+                        self.create(index.into(), desk);
+                    }
                 };
             }
             (Step::Image(index), Err(_)) => {
                 if self.container(index.into()).pull != PullPolicy::Never {
                     return self.pull(index.into(), desk);
                 }
+                self.say_of(index.into(), desk, told::never_pulled);
+                let error = |_: &_| Remark::warning("Failed", "Error: ErrImageNeverPull");
+                self.say_of(index.into(), desk, error);
                 self.hold(index.into(), WaitingReason::ErrImageNeverPull, desk);
             }
-            (Step::Pull(index), Ok(EngineAnswer::Image { fetched, .. })) => {
+            (Step::Pull(index), Ok(EngineAnswer::Image { bytes, fetched, took })) => {
                 if fetched > 0 {
                     let fact = self.fact(Verb::Pulled, desk).with("bytes", fetched);
                     self.tell(fact, desk);
                 }
+                let pulled = |container: &_| told::pulled(container, bytes, took);
+                self.say_of(index.into(), desk, pulled);
                 return self.create(index.into(), desk);
             }
             (Step::Pull(index), _) => {
                 let fact = self.fact(Verb::PullFailed, desk);
                 self.tell(fact, desk);
+                let error = |_: &_| Remark::warning("Failed", "Error: ErrImagePull");
+                self.say_of(index.into(), desk, error);
                 self.hold(index.into(), WaitingReason::ErrImagePull, desk);
             }
             (Step::Create(index), Ok(_)) => {
+                let created = |_: &_| Remark::normal("Created", "Container created");
+                self.say_of(index.into(), desk, created);
                 self.step = Step::Start(index);
                 let container = self.container_ref(index.into());
                 self.step_op = self.ask(EngineAsk::StartContainer(container), desk);
@@ -420,6 +436,7 @@ impl Worker {
         run.retry_at = SimTime::MAX;
         let fact = self.fact(Verb::Started, desk).with("container", index as i64);
         self.tell(fact.with("restarts", attempt.into()), desk);
+        self.say_of(index, desk, |_| Remark::normal("Started", "Container started"));
         self.noticed(index, desk);
     }
 

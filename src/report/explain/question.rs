@@ -17,6 +17,13 @@ pub(super) enum Subject {
 }
 
 impl Question {
+    /// The object of the API it is about, as a timeline names it.
+    pub fn object(&self) -> Option<String> {
+        let Subject::Object(object) = &self.0 else { return None };
+        let is_none = object.starts_with("Client/") || object.starts_with("Other/");
+        (!is_none).then(|| object.clone())
+    }
+
     pub(super) fn asked(&self) -> Subject {
         self.0.clone()
     }
@@ -35,6 +42,8 @@ const KINDS: &[(&[&str], &str)] = &[
     (&["deployment", "deployments", "deploy"], "Deployment"),
     (&["replicaset", "replicasets", "rs"], "ReplicaSet"),
     (&["replicationcontroller", "replicationcontrollers", "rc"], "ReplicationController"),
+    (&["statefulset", "statefulsets", "sts"], "StatefulSet"),
+    (&["daemonset", "daemonsets", "ds"], "DaemonSet"),
     (&["job", "jobs"], "Job"),
     (&["cronjob", "cronjobs", "cj"], "CronJob"),
     (&["service", "services", "svc"], "Service"),

@@ -5,6 +5,7 @@
 //! times of heartbeats, ids of containers) is not made up.
 
 mod batch;
+pub(super) mod event;
 mod network;
 mod pod;
 mod status;

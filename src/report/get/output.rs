@@ -62,7 +62,7 @@ pub fn answer(moment: Moment<'_>, asked: &[Asked], form: Form) -> Result<Answer,
     let mut all: Vec<Batch<'_>> = Vec::new();
     for Asked { kinds, query } in asked {
         for resource in resources(kinds, &custom)? {
-            let found = search::search(moment.store, &resource, query);
+            let found = search::search(moment, &resource, query);
             let is_missing = |name: &&String| !found.iter().any(|it| it.name == **name);
             for name in query.names.iter().filter(is_missing) {
                 let what = resource.qualified();

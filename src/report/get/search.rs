@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::resource::{Resource, plural};
+use super::resource::{Resource, plural, resources};
 use super::{Moment, Value, export};
 use crate::api::kinds::{GroupVersionKind, Scope, served};
 use crate::api::meta::{Meta, RawId};
 use crate::api::misc::Other;
 use crate::api::object::Object;
 use crate::api::selector_text::LabelQuery;
+use crate::control_plane::core_events::{CoreEvents, Stamp};
 use crate::store::{Rev, Store, Stored, TABLES, TableKind};
 
 /// In which namespaces is looked.
@@ -35,8 +36,16 @@ pub struct Query {
 pub(super) struct Found {
     pub namespace: String,
     pub name: String,
-    table: TableKind,
-    id: RawId,
+    place: Place,
+}
+
+/// Where an object lies.
+#[derive(Clone, Copy)]
+enum Place {
+    /// In the store.
+    Table(TableKind, RawId),
+    /// Among the Events.
+    Event(Stamp),
 }
 
 /// Does something with the table of a kind, its objects wrapped as `Object`.
@@ -134,27 +143,68 @@ fn in_table<T: Stored>(
             found.push(Found {
                 namespace: meta.namespace.to_string(),
                 name: meta.name.to_string(),
-                table: T::TABLE,
-                id: RawId { slot: id.slot() as u32, generation: id.generation() },
+                place: Place::Table(T::TABLE, id.into()),
             });
         }
     }
 }
 
 /// The objects of a kind that are meant, by namespace and name.
-pub(super) fn search(store: &Store, resource: &Resource, query: &Query) -> Vec<Found> {
+pub(super) fn search(moment: Moment<'_>, resource: &Resource, query: &Query) -> Vec<Found> {
     let mut found = Vec::new();
     for table in tables(resource) {
-        on!(table, |Kind, wrap| in_table::<Kind>(store, wrap, (resource, query), &mut found));
+        on!(table, |Kind, wrap| in_table::<Kind>(
+            moment.store,
+            wrap,
+            (resource, query),
+            &mut found
+        ));
+    }
+    if let (true, Some(events)) = (is_event(resource), moment.events) {
+        found.extend(among(moment, events, query));
     }
     found.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     found
 }
 
+fn is_event(resource: &Resource) -> bool {
+    resource.kind == "Event"
+}
+
+/// Whether the names of kinds, with commas between, ask for Events.
+pub fn asks_for_events(kinds: &str) -> bool {
+    resources(kinds, &[]).is_ok_and(|all| all.iter().any(is_event))
+}
+
+/// Events that are meant. They have no labels.
+fn among(moment: Moment<'_>, events: &CoreEvents, query: &Query) -> Vec<Found> {
+    let is_meant = |it: &Found| {
+        let is_there = match &query.namespaces {
+            Namespaces::All => true,
+            Namespaces::One(namespace) => *namespace == it.namespace,
+        };
+        is_there
+            && (query.names.is_empty() || query.names.contains(&it.name))
+            && query.labels.as_ref().is_none_or(|labels| labels.matches(&BTreeMap::new()))
+    };
+    let all = events.iter().map(|it| Found {
+        namespace: export::event::namespace(it),
+        name: export::event::name(moment, it),
+        place: Place::Event(it.stamp),
+    });
+    all.filter(is_meant).collect()
+}
+
 /// A found object as an API server would give it.
 pub(super) fn read(moment: Moment<'_>, found: &Found) -> Value {
-    let RawId { slot, generation } = found.id;
-    on!(found.table, |Kind, wrap| {
+    let (table, RawId { slot, generation }) = match found.place {
+        Place::Table(table, id) => (table, id),
+        Place::Event(stamp) => {
+            let event = moment.events.and_then(|events| events.get(stamp));
+            return event.map_or(Value::Null, |event| export::event::event(moment, event));
+        }
+    };
+    on!(table, |Kind, wrap| {
         let id = crate::base::id::Id::<Kind>::from_parts(slot, generation);
         let revision = moment.store.table::<Kind>().revision(id).unwrap_or(Rev::ZERO);
         let object = moment.store.get(id).cloned().map(wrap);

@@ -87,7 +87,12 @@ fn event(it: Read<'_>, clock: Clock, _: Width) -> Vec<String> {
         "" => kind,
         name => format!("{kind}/{name}"),
     };
-    let component = it.at("source").text_or("component", it.text("reportingController"));
+    // `reportingController` by its name in `v1`, or in `events.k8s.io/v1`.
+    let reporting = [it.text("reportingComponent"), it.text("reportingController")].concat();
+    let component = match it.at("source").text("component") {
+        "" => reporting,
+        component => component.to_owned(),
+    };
     let host = it.at("source").text_or("host", it.text("reportingInstance"));
     let source = if host.is_empty() { component } else { format!("{component}, {host}") };
     vec![

@@ -4,20 +4,24 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::schedule::{Clocked, Missed, NeverFires, Unusable, due, next_look};
+use crate::api::cron::NotASchedule;
 use crate::api::cron_job::{Concurrency, CronJob, CronJobStatus};
-use crate::api::job::{Activity, Job};
+use crate::api::job::{Activity, Job, JobConditionKind};
+use crate::api::meta::Uid;
+use crate::api::name::Name;
 use crate::base::id::Id;
+use crate::messages::Remark;
 
 /// A Job of the CronJob.
 pub type Child<'a> = (Id<Job>, &'a Job);
 
-/// Something a sync warns of, in an Event.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Something a sync tells of, in an Event.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Warning {
     /// `UnknownTimeZone`.
     UnknownTimeZone,
-    /// `UnparseableSchedule`.
-    UnparseableSchedule,
+    /// `UnparseableSchedule`, and why.
+    UnparseableSchedule(NotASchedule),
     /// `InvalidSchedule`: it never fires.
     InvalidSchedule,
     /// `UnsupportedSchedule`: the zone stands in the schedule.
@@ -25,15 +29,72 @@ pub enum Warning {
     /// `TooManyMissedTimes`.
     TooManyMissedTimes,
     /// `MissSchedule`: the start comes too late.
-    MissSchedule,
+    MissSchedule(Timestamp),
     /// `UnexpectedJob`: it was not started here.
-    UnexpectedJob,
+    UnexpectedJob(Name),
     /// `MissingJob`: it was deleted by somebody else.
-    MissingJob,
-    /// `SawCompletedJob`.
-    SawCompletedJob,
+    MissingJob(Name),
+    /// `SawCompletedJob`, and how it ended.
+    SawCompletedJob(Name, JobConditionKind),
     /// `JobAlreadyActive`: it is forbidden to run two.
     JobAlreadyActive,
+}
+
+impl Warning {
+    /// The words of it.
+    pub fn remark(&self, cron: &CronJob) -> Remark {
+        let schedule = &cron.spec.schedule;
+        match self {
+            Warning::UnknownTimeZone => {
+                let zone = cron.spec.time_zone.as_deref().unwrap_or_default();
+                let what = format!("invalid timeZone: \"{zone}\": unknown time zone {zone}");
+                Remark::warning("UnknownTimeZone", what)
+            }
+            Warning::UnparseableSchedule(why) => {
+                let what = format!("unparseable schedule: \"{schedule}\" : {why}");
+                Remark::warning("UnparseableSchedule", what)
+            }
+            Warning::InvalidSchedule => {
+                let why = "time difference between two schedules is less than 1 second";
+                let what = format!("invalid schedule: {schedule} : {why}");
+                Remark::warning("InvalidSchedule", what)
+            }
+            Warning::UnsupportedSchedule => {
+                let what = format!(
+                    "CRON_TZ or TZ used in schedule \"{schedule}\" is not officially supported, \
+                     see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for \
+                     more details"
+                );
+                Remark::warning("UnsupportedSchedule", what)
+            }
+            Warning::TooManyMissedTimes => Remark::warning(
+                "TooManyMissedTimes",
+                "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or \
+                 check clock skew",
+            ),
+            Warning::MissSchedule(at) => {
+                let at = at.strftime("%a, %d %b %Y %H:%M:%S +0000");
+                let what = format!("Missed scheduled time to start a job: {at}");
+                Remark::warning("MissSchedule", what)
+            }
+            Warning::UnexpectedJob(job) => {
+                let what = "Saw a job that the controller did not create or forgot";
+                Remark::warning("UnexpectedJob", format!("{what}: {job}"))
+            }
+            Warning::MissingJob(job) => {
+                Remark::normal("MissingJob", format!("Active job went missing: {job}"))
+            }
+            Warning::SawCompletedJob(job, end) => {
+                let what = format!("Saw completed job: {job}, condition: {}", end.name());
+                Remark::normal("SawCompletedJob", what)
+            }
+            Warning::JobAlreadyActive => Remark::normal(
+                "JobAlreadyActive",
+                "Not starting job because prior execution is running and concurrency policy is \
+                 Forbid",
+            ),
+        }
+    }
 }
 
 /// What is to be done.
@@ -86,7 +147,7 @@ pub fn plan(
     plan.status.active.retain(|job| {
         let stays = children.iter().any(|(_, child)| child.meta.uid == job.uid) || is_there(job);
         if !stays {
-            plan.said.push(Warning::MissingJob);
+            plan.said.push(Warning::MissingJob(job.name.clone()));
         }
         stays
     });
@@ -99,8 +160,8 @@ pub fn plan(
             return plan;
         }
         _ if cron.spec.activity == Activity::Suspended => return plan,
-        Err(Unusable::Schedule(_)) => {
-            plan.said.push(Warning::UnparseableSchedule);
+        Err(Unusable::Schedule(why)) => {
+            plan.said.push(Warning::UnparseableSchedule(why.clone()));
             return plan;
         }
         Ok(schedule) => schedule,
@@ -112,18 +173,30 @@ pub fn plan(
     plan
 }
 
+/// The first Job that runs and is not listed as active.
+pub fn unlisted(cron: &CronJob, children: &[Child<'_>]) -> Option<Uid> {
+    let is_listed = |job: &Job| cron.status.active.iter().any(|it| it.uid == job.meta.uid);
+    let mut children = children.iter().map(|(_, job)| *job);
+    children.find(|job| !job.is_finished() && !is_listed(job)).map(|job| job.meta.uid)
+}
+
 /// Which of the children are active, or are no longer.
 fn follow(children: &[Child<'_>], plan: &mut Plan) {
     let Plan { status, said, .. } = plan;
     for (id, job) in children {
         let listed = status.active.iter().position(|it| it.uid == job.meta.uid);
         match (listed, job.is_finished()) {
-            (None, false) => said.push(Warning::UnexpectedJob),
+            (None, false) => said.push(Warning::UnexpectedJob(job.meta.name.clone())),
             // One out of a dump is listed by uid alone.
             (Some(at), false) => status.active[at].at = (*id).into(),
             (Some(at), true) => {
                 status.active.remove(at);
-                said.push(Warning::SawCompletedJob);
+                let end = if job.is_complete() {
+                    JobConditionKind::Complete
+                } else {
+                    JobConditionKind::Failed
+                };
+                said.push(Warning::SawCompletedJob(job.meta.name.clone(), end));
             }
             _ if job.is_complete() => {
                 status.last_successful = status.last_successful.max(job.status.completed);
@@ -150,7 +223,7 @@ fn start(cron: &CronJob, schedule: &Clocked, clock: Clock<'_>, plan: &mut Plan) 
     }
     let limit = deadline.and_then(|it| at.checked_add(SignedDuration::from_secs(it)).ok());
     if limit.is_some_and(|limit| limit < clock.now) {
-        plan.said.push(Warning::MissSchedule);
+        plan.said.push(Warning::MissSchedule(at));
         return;
     }
     let name = job_name(&cron.meta.name.to_string(), at);

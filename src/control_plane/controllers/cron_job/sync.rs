@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::plan::{Child, Clock, Plan, job_name, oldest, plan};
+use super::plan::{Child, Clock, Plan, job_name, oldest, plan, unlisted};
 use super::schedule::Clocked;
 use super::{CronJobs, last};
 use crate::api::cron_job::{ActiveJob, Concurrency, CronJob, SCHEDULED_AT};
@@ -19,7 +19,7 @@ use crate::base::id::Id;
 use crate::control_plane::controllers::workqueue::{Job as Work, Outcome, Tag};
 use crate::control_plane::controllers::{Known, Timer};
 use crate::messages::request::Propagation;
-use crate::messages::{Call, Effects, Part, Reply};
+use crate::messages::{Call, Effects, Part, Remark, Reply};
 use crate::store::Rev;
 use crate::time::SimDuration;
 
@@ -37,7 +37,7 @@ pub(super) struct Task {
 #[derive(Clone, Debug)]
 enum Step {
     /// Jobs to be deleted, the first in flight, and why.
-    Delete(Vec<(RawId, Uid)>, Reason),
+    Delete(Vec<(RawId, Uid, Name)>, Reason),
     /// The Job that is started.
     Create(Box<Job>),
     /// The write of the status.
@@ -57,13 +57,20 @@ impl CronJobs {
     pub fn sync(&mut self, worker: u8, serial: u32, known: Known<'_>, fx: &mut Effects<Timer>) {
         let Some(work) = self.queue.begin(worker, serial) else { return };
         fx.because(work.cause);
-        let Some((rev, cron)) = known.view.version(work.key) else {
+        let Some((mut rev, mut cron)) = known.view.version(work.key) else {
             return self.queue.finish(worker, Outcome::Done, fx);
         };
         let schedule = self.schedule(work.key, cron);
         let ids = known.index.owners.jobs(cron.meta.uid).iter();
         let children: Vec<Child<'_>> =
             ids.filter_map(|&id| Some((id, known.view.get(id)?))).collect();
+        // Before a Job counts as somebody else's, the CronJob is read past the caches.
+        if unlisted(cron, &children).is_some_and(|uid| {
+            let read = known.view.read(work.key);
+            read.is_some_and(|(_, read)| read.status.active.iter().any(|it| it.uid == uid))
+        }) {
+            (rev, cron) = known.view.read(work.key).unwrap_or((rev, cron));
+        }
         let calendar = self.calendar;
         let clock =
             Clock { schedule: &schedule, last: last(cron, calendar), now: calendar.at(fx.now()) };
@@ -72,7 +79,9 @@ impl CronJobs {
             |job: &ActiveJob| known.view.find::<Job>(namespace, &job.name.to_string()).is_some();
         let mut plan = plan(cron, &children, is_there, clock);
         // Events cost their client's tokens: one each.
-        plan.said.drain(..).for_each(|_| self.events.record(cron.meta.uid, fx));
+        for warning in plan.said.drain(..) {
+            self.events.record(Kind::CronJob, &cron.meta, fx, || warning.remark(cron));
+        }
         let of = |is: fn(&Job) -> bool| -> Vec<Child<'_>> {
             children.iter().filter(|(_, job)| is(job)).copied().collect()
         };
@@ -80,7 +89,8 @@ impl CronJobs {
         let mut beyond = oldest(of(Job::is_complete), spec.successful_kept);
         beyond.extend(oldest(of(Job::has_failed), spec.failed_kept));
         let beyond = beyond.into_iter().filter(|(_, job)| !job.meta.is_terminating());
-        let beyond: Vec<_> = beyond.map(|(id, job)| (id.into(), job.meta.uid)).collect();
+        let beyond: Vec<_> =
+            beyond.map(|(id, job)| (id.into(), job.meta.uid, job.meta.name.clone())).collect();
         if beyond.is_empty() && plan.start.is_none() && plan.status == cron.status {
             self.come_back(work.key, &plan, fx);
             return self.queue.finish(worker, Outcome::Done, fx);
@@ -121,7 +131,7 @@ impl CronJobs {
 
     fn next_deletion(&mut self, task: Task, fx: &mut Effects<Timer>) {
         let Step::Delete(line, reason) = &task.step else { return };
-        let Some(&(id, uid)) = line.first() else {
+        let Some(&(id, uid, _)) = line.first() else {
             return match reason {
                 Reason::History => self.replace(task, fx),
                 Reason::Replaced => self.create(task, fx),
@@ -140,8 +150,11 @@ impl CronJobs {
 
     fn deleted(&mut self, mut task: Task, reply: &Reply, fx: &mut Effects<Timer>) {
         let Step::Delete(line, reason) = &mut task.step else { return };
-        let (_, uid) = line.remove(0);
-        self.events.record(task.cron.meta.uid, fx);
+        let (_, uid, name) = line.remove(0);
+        self.events.record(Kind::CronJob, &task.cron.meta, fx, || match &reply.result {
+            Ok(_) => Remark::normal("SuccessfulDelete", format!("Deleted job {name}")),
+            Err(why) => Remark::warning("FailedDelete", format!("Deleted job: {why}")),
+        });
         match (&reply.result, reason) {
             (Ok(_) | Err(Status::NotFound(_)), _) => {
                 task.plan.status.active.retain(|it| it.uid != uid);
@@ -162,7 +175,7 @@ impl CronJobs {
             Some(_) if replaces => &task.plan.status.active[..],
             _ => &[],
         };
-        let line = active.iter().map(|it| (it.at, it.uid)).collect();
+        let line = active.iter().map(|it| (it.at, it.uid, it.name.clone())).collect();
         task.step = Step::Delete(line, Reason::Replaced);
         self.next_deletion(task, fx);
     }
@@ -188,7 +201,9 @@ impl CronJobs {
         let (mut uid, name) = (job.meta.uid, job.meta.name.clone());
         let at = match &reply.result {
             Ok(done) => {
-                self.events.record(task.cron.meta.uid, fx);
+                self.events.record(Kind::CronJob, &task.cron.meta, fx, || {
+                    Remark::normal("SuccessfulCreate", format!("Created job {name}"))
+                });
                 done.id
             }
             Err(Status::AlreadyExists(_)) => {
@@ -205,8 +220,10 @@ impl CronJobs {
                 uid = held.meta.uid;
                 id.into()
             }
-            Err(_) => {
-                self.events.record(task.cron.meta.uid, fx);
+            Err(why) => {
+                self.events.record(Kind::CronJob, &task.cron.meta, fx, || {
+                    Remark::warning("FailedCreate", format!("Error creating job: {why}"))
+                });
                 return self.queue.finish(task.work.worker, Outcome::Failed, fx);
             }
         };

@@ -19,7 +19,7 @@ pub struct Changes {
     /// Pods that go.
     pub delete: Vec<Id<Pod>>,
     /// Of those, the ones that failed or are done: each is worth an Event.
-    pub ended: usize,
+    pub ended: Vec<Id<Pod>>,
 }
 
 /// What becomes of a failed pod now.
@@ -68,7 +68,7 @@ fn keep(
             Phase::Failed if failed(place.node, id) == Failed::Waits => {}
             Phase::Failed | Phase::Succeeded => {
                 changes.delete.push(id);
-                changes.ended += 1;
+                changes.ended.push(id);
             }
             Phase::Pending | Phase::Running => running.push((id, pod)),
         }

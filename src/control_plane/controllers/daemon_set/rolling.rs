@@ -126,7 +126,7 @@ fn surge(scene: &Scene<'_>, max_surge: i64) -> Changes {
     delete.extend(leaving);
     candidates.truncate(left(max_surge, surging));
     create.extend(candidates);
-    Changes { create, delete, ended: 0 }
+    Changes { create, delete, ended: Vec::new() }
 }
 
 #[cfg(test)]

@@ -16,16 +16,16 @@ use crate::api::meta::{Labels, Meta, Owner, Uid};
 use crate::api::name::{Name, Text};
 use crate::api::node::Node;
 use crate::api::object::Object;
-use crate::api::pod::{Pod, PodStatus};
+use crate::api::pod::{Phase, Pod, PodStatus};
 use crate::api::status::Status;
 use crate::base::id::Id;
 use crate::control_plane::controllers::claims::{self, Claim};
 use crate::control_plane::controllers::history::{self, Held, Latest, REVISION_HASH};
 use crate::control_plane::controllers::own_writes::Written;
 use crate::control_plane::controllers::workqueue::{Job, Outcome, Tag};
-use crate::control_plane::controllers::{Known, Timer, is_namespace_ending};
+use crate::control_plane::controllers::{Known, Timer, is_namespace_ending, told};
 use crate::messages::request::Propagation;
-use crate::messages::{Call, Effects, Part, Reply};
+use crate::messages::{Call, Effects, Part, Remark, Reply};
 use crate::store::Rev;
 use crate::time::{SimDuration, SimTime};
 
@@ -61,7 +61,7 @@ enum Step {
     /// Batches of creations, with the pods to delete afterwards.
     Create { nodes: VecDeque<Id<Node>>, batch: usize, answered: usize, failed: usize, due: Due },
     /// Deletions, all in flight.
-    Delete { victims: Vec<Uid>, answered: usize, round: Round },
+    Delete { victims: Vec<(Uid, Name)>, answered: usize, round: Round },
     /// Old revisions to delete, the one in flight first.
     Truncate(VecDeque<Id<ControllerRevision>>),
     /// The write of the status; how often it was refused.
@@ -271,7 +271,9 @@ impl DaemonSets {
         if let Some(wait) = wait {
             self.queue.add_after(key, wait, fx);
         }
-        (0..changes.ended).for_each(|_| self.events.record(uid, fx));
+        for &pod in &changes.ended {
+            self.events.record(Kind::DaemonSet, &task.set.meta, fx, || ended(pod, known));
+        }
         self.carry(task, changes, Round::Manage, known, fx);
     }
 
@@ -331,13 +333,17 @@ impl DaemonSets {
     ) {
         let Step::Create { mut nodes, batch, answered, mut failed, due } = step else { return };
         match &reply.result {
-            Ok(_) => self.events.record(task.set.meta.uid, fx),
+            Ok(done) => {
+                let meta = &task.set.meta;
+                self.events.record(Kind::DaemonSet, meta, fx, || told::created(done.id, known));
+            }
             Err(status) => {
                 self.expected.creations_seen(task.job.key, 1);
                 if !is_namespace_ending(status) {
                     failed += 1;
                     task.fate = Outcome::Failed;
-                    self.events.record(task.set.meta.uid, fx);
+                    let meta = &task.set.meta;
+                    self.events.record(Kind::DaemonSet, meta, fx, || told::not_created(status));
                 }
             }
         }
@@ -360,22 +366,22 @@ impl DaemonSets {
     }
 
     fn delete(&mut self, mut task: Task, due: Due, known: Known<'_>, fx: &mut Effects<Timer>) {
-        let pods = due.delete.iter().filter_map(|&id| Some((id, known.view.get(id)?.meta.uid)));
-        let pods: Vec<(Id<Pod>, Uid)> = pods.collect();
+        let pods = due.delete.iter().filter_map(|&id| Some((id, &known.view.get(id)?.meta)));
+        let pods: Vec<(Id<Pod>, &Meta)> = pods.collect();
         if pods.is_empty() {
             return self.after(task, due.round, known, fx);
         }
-        for (index, &(id, uid)) in (0..).zip(&pods) {
+        for (index, &(id, meta)) in (0..).zip(&pods) {
             let call = Call::Delete {
                 kind: Kind::Pod,
                 id: id.into(),
-                uid: Some(uid),
+                uid: Some(meta.uid),
                 grace_seconds: None,
                 propagation: Propagation::Background,
             };
             self.send(&task, index, call, fx);
         }
-        let victims = pods.into_iter().map(|(_, uid)| uid).collect();
+        let victims = pods.into_iter().map(|(_, meta)| (meta.uid, meta.name.clone())).collect();
         task.step = Step::Delete { victims, answered: 0, round: due.round };
         self.park(task);
     }
@@ -391,10 +397,11 @@ impl DaemonSets {
     ) {
         let Step::Delete { victims, answered, round } = step else { return };
         let answered = answered + 1;
-        self.events.record(task.set.meta.uid, fx);
+        let victim = victims.get(usize::from(index));
+        self.tell_deletion(&task, victim.map(|(_, name)| name), reply, fx);
         if let Err(status) = &reply.result {
-            if let Some(&uid) = victims.get(usize::from(index)) {
-                self.expected.deletion_seen(task.job.key, uid);
+            if let Some((uid, _)) = victim {
+                self.expected.deletion_seen(task.job.key, *uid);
             }
             if !matches!(status, Status::NotFound(_) | Status::Conflict(_)) {
                 task.fate = Outcome::Failed;
@@ -405,6 +412,23 @@ impl DaemonSets {
             return self.park(task);
         }
         self.after(task, round, known, fx);
+    }
+
+    /// That a pod is gone already is worth no Event.
+    fn tell_deletion(
+        &mut self,
+        task: &Task,
+        name: Option<&Name>,
+        reply: &Reply,
+        fx: &mut Effects<Timer>,
+    ) {
+        let remark = || match &reply.result {
+            Ok(_) => told::deleted(name.unwrap_or(&task.set.meta.name)),
+            Err(status) => told::not_deleted(status),
+        };
+        if !matches!(&reply.result, Err(Status::NotFound(_))) {
+            self.events.record(Kind::DaemonSet, &task.set.meta, fx, remark);
+        }
     }
 
     /// What comes after a round: after the first the second, if there is nothing to wait for.
@@ -569,4 +593,21 @@ fn surplus(task: &Task, known: Known<'_>) -> VecDeque<Id<ControllerRevision>> {
     }
     let many = old.len() - limit;
     history::surplus(&old, 0, is_live).into_iter().take(many).collect()
+}
+
+/// A pod that ended goes, so that another takes its place (`podsShouldBeOnNode`).
+fn ended(pod: Id<Pod>, known: Known<'_>) -> Remark {
+    let Some(pod) = known.view.get(pod) else { return Remark::normal("", "") };
+    let node = pod.node.and_then(|node| known.view.get(node));
+    let node = node.map_or_else(String::new, |node: &Node| node.meta.name.to_string());
+    let which = format!("daemon pod {}/{} on node {node}", pod.meta.namespace, pod.meta.name);
+    match pod.status.phase {
+        Phase::Succeeded => Remark::normal(
+            "SucceededDaemonPod",
+            format!("Found succeeded {which}, will try to delete it"),
+        ),
+        _ => {
+            Remark::warning("FailedDaemonPod", format!("Found failed {which}, will try to kill it"))
+        }
+    }
 }

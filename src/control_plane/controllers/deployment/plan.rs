@@ -50,8 +50,8 @@ pub enum Step {
 /// Whether an update changes a set's size: such updates make an Event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scaling {
-    /// It does.
-    Resized,
+    /// It does; it was so many before.
+    Resized(i32),
     /// It changes annotations only.
     Noted,
 }
@@ -474,7 +474,7 @@ impl Planner {
         let mut set = held.set.clone();
         set.replicas = size;
         annotations::note_size(&self.deployment, &mut set);
-        let scaling = if resized { Scaling::Resized } else { Scaling::Noted };
+        let scaling = if resized { Scaling::Resized(held.set.replicas) } else { Scaling::Noted };
         self.plan.steps.push(Step::Update(held.id, Box::new(set), scaling, on_error));
         if resized { Change::Made } else { Change::None }
     }

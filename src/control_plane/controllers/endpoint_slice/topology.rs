@@ -19,6 +19,7 @@ use crate::api::name::Text;
 use crate::api::node::{Node, TAINT_CONTROL_PLANE, ZONE_LABEL};
 use crate::api::service::{Hint, NodeHint, Service};
 use crate::base::id::Id;
+use crate::messages::Remark;
 
 /// By how much more than its share an endpoint may get.
 const OVERLOAD: f64 = 0.2;
@@ -41,6 +42,9 @@ pub struct Allocation {
     pub wanted: f64,
 }
 
+/// Why, where the Service asks for no hints any more.
+pub const DISABLED: &str = "Topology Aware Hints has been disabled";
+
 /// What a sync has to say about hints, as the Event's message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Notice {
@@ -51,6 +55,14 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// Its Event.
+    pub fn remark(&self) -> Remark {
+        match self {
+            Notice::Enabled => Remark::normal("TopologyAwareHintsEnabled", self.message()),
+            Notice::Disabled(_) => Remark::warning("TopologyAwareHintsDisabled", self.message()),
+        }
+    }
+
     /// The message of its Event.
     pub fn message(&self) -> String {
         let text = match self {

@@ -18,6 +18,7 @@ use crate::api::meta::Uid;
 use crate::api::pod::{Phase, Pod};
 use crate::base::FastSet;
 use crate::base::id::Id;
+use crate::messages::Remark;
 use crate::time::SimTime;
 
 /// Uids that a status may hold before they are counted.
@@ -43,6 +44,20 @@ pub enum News {
     Resumed,
     /// `Completed`, or why it failed.
     Finished,
+}
+
+impl News {
+    /// The words of it (`recordJobFinished`, `syncJob`); `status` is what was written.
+    pub fn remark(self, status: &JobStatus) -> Remark {
+        let of =
+            |kind| status.conditions.iter().find(|it| it.kind == kind && it.value == Some(true));
+        match (self, of(JobConditionKind::Failed)) {
+            (News::Suspended, _) => Remark::normal("Suspended", "Job suspended"),
+            (News::Resumed, _) => Remark::normal("Resumed", "Job resumed"),
+            (News::Finished, None) => Remark::normal("Completed", "Job completed"),
+            (News::Finished, Some(why)) => Remark::warning(why.reason.to_string(), &*why.message),
+        }
+    }
 }
 
 /// What is to be written.

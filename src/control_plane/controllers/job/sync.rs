@@ -17,7 +17,7 @@ use crate::api::status::Status;
 use crate::base::FastSet;
 use crate::base::id::Id;
 use crate::control_plane::controllers::workqueue::{Job as Work, Outcome, Tag};
-use crate::control_plane::controllers::{Known, Timer, is_namespace_ending};
+use crate::control_plane::controllers::{Known, Timer, is_namespace_ending, told};
 use crate::messages::request::Propagation;
 use crate::messages::{Call, Effects, Part, Reply};
 use crate::store::Rev;
@@ -72,10 +72,6 @@ impl Task {
 
     fn tag(&self, index: u16) -> u64 {
         Tag::Sync(self.work.worker, self.work.serial, index).pack()
-    }
-
-    fn uid(&self) -> Uid {
-        self.job.meta.uid
     }
 }
 
@@ -178,7 +174,7 @@ impl Jobs {
         serial: u32,
         index: u16,
         reply: &Reply,
-        _known: Known<'_>,
+        known: Known<'_>,
         fx: &mut Effects<Timer>,
     ) {
         if !self.queue.is_at(worker, serial) {
@@ -189,7 +185,7 @@ impl Jobs {
         match std::mem::replace(&mut task.step, Step::Flush) {
             Step::Create { wanted, done, batch, answered, failed } => {
                 task.step = Step::Create { wanted, done, batch, answered, failed };
-                self.created(task, reply, fx);
+                self.created(task, reply, known, fx);
             }
             Step::Delete { pods, answered, acted } => {
                 task.step = Step::Delete { pods, answered, acted };
@@ -211,17 +207,24 @@ impl Jobs {
         self.park(task);
     }
 
-    fn created(&mut self, mut task: Task, reply: &Reply, fx: &mut Effects<Timer>) {
-        let uid = task.uid();
+    fn created(
+        &mut self,
+        mut task: Task,
+        reply: &Reply,
+        known: Known<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
         let Step::Create { wanted, done, batch, answered, failed } = &mut task.step else { return };
         *answered += 1;
         match &reply.result {
-            Ok(_) => self.events.record(uid, fx),
+            Ok(done) => {
+                self.events.record(Kind::Job, &task.job.meta, fx, || told::created(done.id, known));
+            }
             Err(status) if is_namespace_ending(status) => {}
-            Err(_) => {
+            Err(status) => {
                 *failed += 1;
                 task.is_bad = Health::Bad;
-                self.events.record(uid, fx);
+                self.events.record(Kind::Job, &task.job.meta, fx, || told::not_created(status));
             }
         }
         if *answered < *batch {
@@ -252,7 +255,6 @@ impl Jobs {
     }
 
     fn deleted(&mut self, mut task: Task, index: u16, reply: &Reply, fx: &mut Effects<Timer>) {
-        let uid = task.uid();
         let key = task.work.key;
         let tag = task.tag(index | SECOND);
         let Step::Delete { pods, answered, acted } = &mut task.step else { return };
@@ -267,7 +269,10 @@ impl Jobs {
         if index & SECOND != 0 && is_gone {
             acted.deleted += 1;
             acted.deleted_ready += i32::from(held.is_some_and(Pod::is_ready));
-            self.events.record(uid, fx);
+            if let Some(held) = held {
+                let name = &held.meta.name;
+                self.events.record(Kind::Job, &task.job.meta, fx, || told::deleted(name));
+            }
         } else {
             if let (Some(memory), Some(held)) = (self.memory.get_mut(&key), held)
                 && index & SECOND == 0
@@ -333,9 +338,7 @@ impl Jobs {
             Ok(done) => {
                 task.rev = done.rev;
                 self.memory.entry(task.work.key).or_default().backoff = task.backoff;
-                if task.account.as_ref().is_some_and(|it| it.news.is_some()) {
-                    self.events.record(task.uid(), fx);
-                }
+                self.tell(&task, fx);
                 if let Some(account) = &mut task.account {
                     account.news = None;
                 }
@@ -404,12 +407,18 @@ impl Jobs {
     fn closed(&mut self, task: Task, reply: &Reply, fx: &mut Effects<Timer>) {
         match &reply.result {
             Ok(_) => {
-                if task.account.as_ref().is_some_and(|it| it.news.is_some()) {
-                    self.events.record(task.uid(), fx);
-                }
+                self.tell(&task, fx);
                 self.conclude(&task, fx);
             }
             Err(status) => self.refused(&task, status, fx),
+        }
+    }
+
+    /// What the status that was written has to tell.
+    fn tell(&mut self, task: &Task, fx: &mut Effects<Timer>) {
+        let Some(account) = &task.account else { return };
+        if let Some(news) = account.news {
+            self.events.record(Kind::Job, &task.job.meta, fx, || news.remark(&account.status));
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::zones::{self, Verdict, ZoneKey};
 use super::{Health, Look, NodeLifecycle, PASS_LANE, Retry, taints};
+use crate::api::kind::Kind;
 use crate::api::meta::Uid;
 use crate::api::node::{Node, NodeConditions, TAINT_NOT_READY, TAINT_UNREACHABLE, Tristate};
 use crate::api::object::Object;
@@ -13,7 +14,7 @@ use crate::api::status::Status;
 use crate::base::id::Id;
 use crate::control_plane::controllers::workqueue::Tag;
 use crate::control_plane::controllers::{Known, Timer};
-use crate::messages::{Call, Effects, Heartbeats, Part, Reply};
+use crate::messages::{About, Call, Effects, Heartbeats, Part, Remark, Reply};
 use crate::store::Rev;
 
 /// Nodes looked at at once.
@@ -215,12 +216,20 @@ impl NodeLifecycle {
         let Some(step) = work.steps.pop_front() else { return };
         match (&reply.result, step) {
             (Ok(_), Step::Unknown(_, node, _)) => {
-                self.events.record(node.meta.uid, fx);
+                self.events.record(Kind::Node, &node.meta, fx, || {
+                    let what = format!("Node {} status is now: NodeNotReady", node.meta.name);
+                    Remark::normal("NodeNotReady", what)
+                });
                 self.look = Look::Needed;
             }
             (Ok(_), Step::PodNotReady(pod)) => {
-                let uid = known.view.get(pod).map_or(Uid(0), |pod| pod.meta.uid);
-                self.events.record(uid, fx);
+                let meta = known.view.get(pod).map(|pod| &pod.meta);
+                self.events.say(meta.map_or(Uid(0), |meta| meta.uid), fx, || {
+                    (
+                        meta.map(|meta| About::of(Kind::Pod, meta)),
+                        Remark::warning("NodeNotReady", "Node is not ready"),
+                    )
+                });
             }
             (Ok(_), _) => self.look = Look::Needed,
             (Err(Status::NotFound(_)), Step::PodNotReady(_)) => {}

@@ -14,7 +14,7 @@ use crate::api::workload::{ReplicaSet, SetKind, SetStatus};
 use crate::base::id::Id;
 use crate::control_plane::controllers::index::Roster;
 use crate::control_plane::controllers::workqueue::{Job, Outcome, Tag};
-use crate::control_plane::controllers::{Known, Timer, is_namespace_ending};
+use crate::control_plane::controllers::{Known, Timer, is_namespace_ending, told};
 use crate::messages::request::Propagation;
 use crate::messages::{Call, Effects, Part, Reply};
 use crate::store::Rev;
@@ -49,7 +49,7 @@ enum Step {
     /// Batches of creations.
     Create { wanted: usize, done: usize, batch: usize, answered: usize, failed: usize },
     /// Deletions, all in flight.
-    Delete { victims: Vec<Uid>, answered: usize },
+    Delete { victims: Vec<(Uid, Name)>, answered: usize },
     /// The write of the status; how often it was refused.
     Status(u8),
 }
@@ -180,11 +180,14 @@ impl ReplicaSets {
             return self.create_batch(task, fx);
         }
         let victims = victims(&task, amount, known, fx.now());
-        let uids: Vec<Uid> = victims.iter().map(|&(_, uid)| uid).collect();
-        if uids.is_empty() {
+        if victims.is_empty() {
             return self.write_status(task, known, fx);
         }
-        self.expected.expect_deletions(task.job.key, uids.iter().copied(), fx.now());
+        let uids = victims.iter().map(|&(_, uid)| uid);
+        self.expected.expect_deletions(task.job.key, uids, fx.now());
+        let named =
+            |&(pod, uid): &(Id<Pod>, Uid)| Some((uid, known.view.get(pod)?.meta.name.clone()));
+        let named = victims.iter().filter_map(named).collect();
         for (index, (pod, _)) in (0..).zip(victims) {
             let call = Call::Delete {
                 kind: Kind::Pod,
@@ -195,7 +198,7 @@ impl ReplicaSets {
             };
             fx.send(self.client, Tag::Sync(task.job.worker, task.job.serial, index).pack(), call);
         }
-        task.step = Step::Delete { victims: uids, answered: 0 };
+        task.step = Step::Delete { victims: named, answered: 0 };
         self.park(task);
     }
 
@@ -231,12 +234,16 @@ impl ReplicaSets {
         let Step::Create { wanted, done, batch, answered, failed } = &mut task.step else { return };
         *answered += 1;
         match &reply.result {
-            Ok(_) => self.events.record(task.set.meta.uid, fx),
+            Ok(done) => {
+                let kind = task.set.kind.into();
+                self.events.record(kind, &task.set.meta, fx, || told::created(done.id, known));
+            }
             Err(status) if is_namespace_ending(status) => {}
             Err(status) => {
                 *failed += 1;
                 task.error.get_or_insert_with(|| status.to_string().into());
-                self.events.record(task.set.meta.uid, fx);
+                let kind = task.set.kind.into();
+                self.events.record(kind, &task.set.meta, fx, || told::not_created(status));
             }
         }
         if *answered < *batch {
@@ -263,16 +270,18 @@ impl ReplicaSets {
         let Step::Delete { victims, answered } = &mut task.step else { return };
         *answered += 1;
         let is_last = *answered == victims.len();
-        if reply.result.is_ok() {
-            self.events.record(task.set.meta.uid, fx);
+        let kind = task.set.kind.into();
+        let victim = victims.get(usize::from(index));
+        if let (Ok(_), Some((_, name))) = (&reply.result, victim) {
+            self.events.record(kind, &task.set.meta, fx, || told::deleted(name));
         }
         if let Err(status) = &reply.result {
-            if let Some(&uid) = victims.get(usize::from(index)) {
-                self.expected.deletion_seen(task.job.key, uid);
+            if let Some((uid, _)) = victim {
+                self.expected.deletion_seen(task.job.key, *uid);
             }
             if !matches!(status, Status::NotFound(_)) {
                 task.error.get_or_insert_with(|| status.to_string().into());
-                self.events.record(task.set.meta.uid, fx);
+                self.events.record(kind, &task.set.meta, fx, || told::not_deleted(status));
             }
         }
         if is_last { self.write_status(task, known, fx) } else { self.park(task) }

@@ -288,7 +288,7 @@ impl StatefulSets {
             return self.park(task);
         };
         let writes = &mut running[index];
-        if !self.went_well(&mut task, write.what, reply, fx) {
+        if !self.went_well(&mut task, &write, reply, fx) {
             writes.clear();
         }
         if let Some(following) = writes.front() {
@@ -311,10 +311,11 @@ impl StatefulSets {
     fn went_well(
         &mut self,
         task: &mut Task,
-        what: What,
+        write: &Write,
         reply: &Reply,
         fx: &mut Effects<Timer>,
     ) -> bool {
+        let what = write.what;
         let is_pod = matches!(what, What::Pod | What::Deletion(_));
         if let (Ok(done), true) = (&reply.result, is_pod) {
             self.written.note(task.job.key, Written::Pod, done.rev);
@@ -334,7 +335,9 @@ impl StatefulSets {
         let is_silent = what == What::Change
             || matches!(&reply.result, Err(Status::AlreadyExists(_) | Status::NotFound(_)));
         if !is_silent {
-            self.events.record(task.set.meta.uid, fx);
+            let result = reply.result.as_ref().map(drop);
+            let meta = &task.set.meta;
+            self.events.record(Kind::StatefulSet, meta, fx, || write.remark(&meta.name, result));
         }
         is_fine
     }

@@ -13,11 +13,12 @@ use crate::api::name::{Name, Text};
 use crate::api::object::Object;
 use crate::api::pod::{Pod, PodStatus, PodTemplate};
 use crate::api::stateful_set::{ClaimRetention, StatefulSet};
+use crate::api::status::Status;
 use crate::api::storage::PersistentVolumeClaim;
 use crate::base::id::Id;
 use crate::control_plane::controllers::Known;
 use crate::messages::request::Propagation;
-use crate::messages::{Call, Part};
+use crate::messages::{Call, Part, Remark};
 
 /// A set, and itself as an owner.
 #[derive(Clone, Copy)]
@@ -31,6 +32,8 @@ pub(super) struct Whose<'a> {
 pub(super) struct Write {
     pub call: Call,
     pub what: What,
+    /// The pod's name.
+    pub pod: Name,
 }
 
 /// What a call does.
@@ -46,8 +49,44 @@ pub(super) enum What {
     Change,
 }
 
+impl Write {
+    /// What is said of how it went (`recordPodEvent`, `recordClaimEvent`).
+    pub fn remark(&self, set: &Name, result: Result<(), &Status>) -> Remark {
+        let (verb, reason) = match self.what {
+            What::Deletion(_) => ("Delete", ["SuccessfulDelete", "FailedDelete"]),
+            _ => ("Create", ["SuccessfulCreate", "FailedCreate"]),
+        };
+        let pod = &self.pod;
+        let claim = match &self.call {
+            Call::Create(Object::PersistentVolumeClaim(claim)) => Some(&claim.meta.name),
+            _ => None,
+        };
+        let [done, failed] = reason;
+        match (claim, result) {
+            (None, Ok(())) => {
+                Remark::normal(done, format!("{verb} Pod {pod} in StatefulSet {set} successful"))
+            }
+            (None, Err(why)) => Remark::warning(
+                failed,
+                format!("{verb} Pod {pod} in StatefulSet {set} failed error: {why}"),
+            ),
+            (Some(claim), Ok(())) => Remark::normal(
+                done,
+                format!("{verb} Claim {claim} Pod {pod} in StatefulSet {set} success"),
+            ),
+            (Some(claim), Err(why)) => Remark::warning(
+                failed,
+                format!(
+                    "{verb} Claim {claim} for Pod {pod} in StatefulSet {set} failed error: {why}"
+                ),
+            ),
+        }
+    }
+}
+
 fn deletion(id: Id<Pod>, because: Because, known: Known<'_>) -> Option<Write> {
-    let uid = Some(known.view.get(id)?.meta.uid);
+    let pod = &known.view.get(id)?.meta;
+    let uid = Some(pod.uid);
     let call = Call::Delete {
         kind: Kind::Pod,
         id: id.into(),
@@ -55,7 +94,7 @@ fn deletion(id: Id<Pod>, because: Because, known: Known<'_>) -> Option<Write> {
         grace_seconds: None,
         propagation: Propagation::Background,
     };
-    Some(Write { call, what: What::Deletion(because) })
+    Some(Write { call, what: What::Deletion(because), pod: pod.name.clone() })
 }
 
 /// The calls of `act`; `template` is that of the revision a new pod is of, with its name.
@@ -70,8 +109,9 @@ pub(super) fn writes(
         Act::Create(ordinal, _) => {
             let mut all = missing_claims(whose.set, ordinal, known);
             let pod = pod(whose, ordinal, template, revision);
+            let name = pod.meta.name.clone();
             let call = Call::Create(Object::Pod(Box::new(pod)));
-            all.push_back(Write { call, what: What::Pod });
+            all.push_back(Write { call, what: What::Pod, pod: name });
             all.extend(claims_to_own(whose, ordinal, None, known));
             all
         }
@@ -86,7 +126,8 @@ pub(super) fn writes(
                 next.meta.labels = identity::repaired(held, ordinal);
                 let object = Object::Pod(Box::new(next));
                 let call = Call::Update { id: at, object, base: Some(rev), part: Part::Main };
-                all.push_back(Write { call, what: What::Change });
+                let pod = held.meta.name.clone();
+                all.push_back(Write { call, what: What::Change, pod });
             }
             all
         }
@@ -100,7 +141,8 @@ fn missing_claims(set: &StatefulSet, ordinal: i32, known: Known<'_>) -> VecDeque
     });
     let make = missing.map(|template| {
         let object = Object::PersistentVolumeClaim(Box::new(claim(set, template, ordinal)));
-        Write { call: Call::Create(object), what: What::Claim }
+        let pod = Name::new(pod_name(set, ordinal));
+        Write { call: Call::Create(object), what: What::Claim, pod }
     });
     make.collect()
 }
@@ -128,7 +170,8 @@ fn claims_to_own(
         next.meta.owner = wanted;
         let object = Object::PersistentVolumeClaim(Box::new(next));
         let call = Call::Update { id: id.into(), object, base: Some(rev), part: Part::Main };
-        Some(Write { call, what: What::Change })
+        let pod = Name::new(pod_name(set, ordinal));
+        Some(Write { call, what: What::Change, pod })
     });
     wrong.collect()
 }

@@ -21,7 +21,8 @@ impl SimulatedEngines {
     pub(super) fn take_on(&mut self, node: NodeIndex, call: EngineCall, bench: &mut Bench<'_>) {
         let number = call.op;
         let cause = bench.fx.cause();
-        let op = move |kind| Op { node, number, cause, kind, floor: SimDuration::ZERO };
+        let (now, floor) = (bench.fx.now(), SimDuration::ZERO);
+        let op = move |kind| Op { node, number, cause, kind, floor, asked: now, begun: now };
         let costs = self.settings.clone();
         match call.ask {
             EngineAsk::RunPodSandbox(config) => {
@@ -53,6 +54,7 @@ impl SimulatedEngines {
                 let answer = found.map(|image| EngineAnswer::Image {
                     bytes: self.images.bytes(image),
                     fetched: 0,
+                    took: (SimDuration::ZERO, SimDuration::ZERO),
                 });
                 let result = answer.ok_or(EngineError::NotFound(name));
                 report(node, cause, EngineEvent::Done(number, result), bench);
@@ -141,6 +143,8 @@ impl SimulatedEngines {
 
     /// The first pull of the queue begins.
     fn begin_pull(&mut self, id: Id<Op>, bench: &mut Bench<'_>) {
+        let op = &mut self.ops[id];
+        op.begun = bench.fx.now();
         let op = &self.ops[id];
         let OpKind::Fetch(image) = op.kind else { unreachable!("only pulls are queued") };
         bench.fx.because(op.cause);
@@ -201,7 +205,9 @@ impl SimulatedEngines {
                 if let Err(at) = images.binary_search(&image) {
                     images.insert(at, image);
                 }
-                Ok(EngineAnswer::Image { bytes: self.images.bytes(image), fetched })
+                let now = bench.fx.now();
+                let took = (now.saturating_since(op.begun), now.saturating_since(op.asked));
+                Ok(EngineAnswer::Image { bytes: self.images.bytes(image), fetched, took })
             }
             OpKind::Create(container) => self.create(container),
             OpKind::Start(container) => self.start(container, op.cause, bench),

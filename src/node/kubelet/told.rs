@@ -1,0 +1,275 @@
+//! What a kubelet says of its pods and of its node (kubelet 1.36 `pkg/kubelet/events`, `images/image_manager.go`,
+//! `kuberuntime/kuberuntime_container.go`, `prober/prober.go`, `kubelet_node_status.go`).
+//!
+//! Only the words: when each is said is for those who decide it. What a probe's command answers, and the texts
+//! of an engine's errors, nobody knows: nothing is said of them.
+
+use std::net::Ipv4Addr;
+
+use serde_json::Value;
+
+use super::worker::{SandboxKnown, Worker};
+use super::{Desk, KubeletNode, Timer};
+use crate::api::kind::Kind;
+use crate::api::meta::ObjectName;
+use crate::api::node::{NodeConditions, Tristate};
+use crate::api::pod::{Container, ProbeHandler};
+use crate::messages::core_event::Source;
+use crate::messages::{About, CoreEvent, Effects, Remark};
+use crate::time::{SimDuration, SimTime};
+
+const KUBELET: &str = "kubelet";
+const MEMORY: &str = "NodeHasSufficientMemory";
+const DISK: &str = "NodeHasNoDiskPressure";
+const PID: &str = "NodeHasSufficientPID";
+
+impl Worker {
+    /// Something about the pod.
+    pub(super) fn say(&self, desk: &mut Desk<'_>, remark: impl FnOnce() -> Remark) {
+        let now = desk.fx.now();
+        self.say_at(now, None, desk, || Some(remark()));
+    }
+
+    /// Something about one of its containers.
+    pub(super) fn say_of(
+        &self,
+        index: usize,
+        desk: &mut Desk<'_>,
+        remark: impl FnOnce(&Container) -> Remark,
+    ) {
+        let now = desk.fx.now();
+        self.say_at(now, Some(index), desk, || Some(remark(self.container(index))));
+    }
+
+    fn say_at(
+        &self,
+        at: SimTime,
+        container: Option<usize>,
+        desk: &mut Desk<'_>,
+        remark: impl FnOnce() -> Option<Remark>,
+    ) {
+        let host = &desk.node.meta.name;
+        desk.fx.say_at(at, || {
+            let source = Source::Core { component: KUBELET, host: Some(host.clone()) };
+            let mut about = About::named(self.name.clone(), Some(self.uid));
+            about.field = container.map(|index| {
+                let list = if index < self.inits() { "initContainers" } else { "containers" };
+                format!("spec.{list}{{{}}}", self.container(index).name).into()
+            });
+            Some(CoreEvent { source, about, remark: remark()? })
+        });
+    }
+
+    /// A container ended and waits before it is started again.
+    pub(super) fn say_back_off(&self, index: usize, desk: &mut Desk<'_>) {
+        self.say_of(index, desk, |container| {
+            let ObjectName { namespace, name, .. } = &self.name;
+            let pod = format!("{name}_{namespace}({})", self.uid);
+            let what =
+                format!("Back-off restarting failed container {} in pod {pod}", container.name);
+            Remark::warning("BackOff", what)
+        });
+    }
+
+    /// A probe of this `kind` failed as often as it takes; the last time now.
+    pub(super) fn say_unhealthy(&self, index: usize, kind: &'static str, desk: &mut Desk<'_>) {
+        let container = self.container(index);
+        let probe = match kind {
+            "Readiness" => &container.readiness,
+            "Liveness" => &container.liveness,
+            _ => &container.startup,
+        };
+        let (Some(probe), SandboxKnown::Made(Some(address))) = (probe, self.sandbox) else {
+            return;
+        };
+        let now = desk.fx.now();
+        let failure = match self.runs[index].answers.until <= now {
+            true => Failure::Hangs,
+            false => Failure::Refused,
+        };
+        for before in (0..u64::from(probe.failure_threshold.max(1))).rev() {
+            let at = now.saturating_sub(probe.period * before);
+            self.say_at(at, Some(index), desk, || {
+                let written = self.written_probe(index, kind);
+                let what = answer(probe.handler, &written, address, failure)?;
+                Some(Remark::warning("Unhealthy", format!("{kind} probe failed: {what}")))
+            });
+        }
+    }
+
+    /// The probe as it is written.
+    fn written_probe(&self, index: usize, kind: &str) -> Value {
+        let spec: Value = serde_json::from_str(&self.spec.written).unwrap_or_default();
+        let (list, at) = match index.checked_sub(self.inits()) {
+            None => ("initContainers", index),
+            Some(at) => ("containers", at),
+        };
+        spec[list][at][format!("{}Probe", kind.to_lowercase())].clone()
+    }
+}
+
+/// How a program fails a probe.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Failure {
+    /// It does not listen.
+    Refused,
+    /// It does not answer in time.
+    Hangs,
+}
+
+/// What a probe that fails has to tell, in the words of Go's net and http.
+fn answer(
+    handler: ProbeHandler,
+    written: &Value,
+    address: Ipv4Addr,
+    failure: Failure,
+) -> Option<String> {
+    let (ProbeHandler::HttpGet(port) | ProbeHandler::TcpSocket(port)) = handler else {
+        return None;
+    };
+    let refused = format!("dial tcp {address}:{port}: connect: connection refused");
+    let is_http = matches!(handler, ProbeHandler::HttpGet(_));
+    if !is_http {
+        return Some(match failure {
+            Failure::Refused => refused,
+            Failure::Hangs => format!("dial tcp {address}:{port}: i/o timeout"),
+        });
+    }
+    let get = &written["httpGet"];
+    let scheme = get["scheme"].as_str().unwrap_or("HTTP").to_lowercase();
+    let path = get["path"].as_str().unwrap_or("/").trim_start_matches('/');
+    let why = match failure {
+        Failure::Refused => &refused,
+        Failure::Hangs => {
+            "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        }
+    };
+    Some(format!("Get \"{scheme}://{address}:{port}/{path}\": {why}"))
+}
+
+/// An image is fetched.
+pub(super) fn pulling(container: &Container) -> Remark {
+    Remark::normal("Pulling", format!("Pulling image \"{}\"", container.image))
+}
+
+/// An image was there already.
+pub(super) fn present(container: &Container) -> Remark {
+    let image = &container.image;
+    let what = format!(
+        "Container image \"{image}\" already present on machine and can be accessed by the pod"
+    );
+    Remark::normal("Pulled", what)
+}
+
+/// An image was fetched, which took so long, and so long with all that was fetched before it.
+pub(super) fn pulled(
+    container: &Container,
+    bytes: i64,
+    (took, in_all): (SimDuration, SimDuration),
+) -> Remark {
+    let (image, took, in_all) = (&container.image, go_duration(took), go_duration(in_all));
+    let what = format!(
+        "Successfully pulled image \"{image}\" in {took} ({in_all} including waiting). Image size: \
+         {bytes} bytes."
+    );
+    Remark::normal("Pulled", what)
+}
+
+/// An image is not there and must not be fetched.
+pub(super) fn never_pulled(container: &Container) -> Remark {
+    let image = &container.image;
+    let what = format!("Container image \"{image}\" is not present with pull policy of Never");
+    Remark::warning("ErrImageNeverPull", what)
+}
+
+/// A duration cut to the millisecond as Go prints it.
+fn go_duration(span: SimDuration) -> String {
+    let millis = span.as_millis();
+    let fraction = |millis: u64| {
+        let text = format!("{}.{:03}", millis / 1000, millis % 1000);
+        format!("{}s", text.trim_end_matches('0').trim_end_matches('.'))
+    };
+    let (minutes, hours) = (millis / 60_000, millis / 3_600_000);
+    match (hours, minutes) {
+        _ if millis == 0 => "0s".to_owned(),
+        (0, 0) if millis < 1000 => format!("{millis}ms"),
+        (0, 0) => fraction(millis),
+        (0, _) => format!("{minutes}m{}", fraction(millis % 60_000)),
+        _ => format!("{hours}h{}m{}", minutes % 60, fraction(millis % 60_000)),
+    }
+}
+
+impl KubeletNode {
+    /// It starts, and looks at its node anew.
+    pub(super) fn say_started(&self, fx: &mut Effects<Timer>) {
+        fx.say(|| Some(self.event(Remark::normal("Starting", "Starting kubelet."))));
+        for reason in [MEMORY, DISK, PID] {
+            fx.say(|| Some(self.event(self.status(reason))));
+        }
+        let enforced = "Updated Node Allocatable limit across pods";
+        fx.say(|| Some(self.event(Remark::normal("NodeAllocatableEnforced", enforced))));
+    }
+
+    /// It posts that the node is ready, which so far was written as `before`.
+    pub(super) fn ready_again(&self, before: &NodeConditions) -> Vec<CoreEvent> {
+        let news = [
+            (MEMORY, before.memory_pressure != Tristate::False),
+            (DISK, before.disk_pressure != Tristate::False),
+            (PID, before.pid_pressure != Tristate::False),
+            ("NodeReady", before.ready != Tristate::True),
+        ];
+        let news = news.into_iter().filter(|(_, is_news)| *is_news);
+        news.map(|(reason, _)| self.event(self.status(reason))).collect()
+    }
+
+    /// `recordNodeStatusEvent`.
+    fn status(&self, reason: &'static str) -> Remark {
+        Remark::normal(reason, format!("Node {} status is now: {reason}", self.meta.name))
+    }
+
+    fn event(&self, remark: Remark) -> CoreEvent {
+        let source = Source::Core { component: KUBELET, host: Some(self.meta.name.clone()) };
+        let about = About::named(ObjectName::of(Kind::Node, &self.meta), None);
+        CoreEvent { source, about, remark }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_probe_tells_what_the_network_told_it() {
+        let written = json!({"httpGet": {"path": "/healthz", "port": "http"}});
+        let of = |handler, failure| answer(handler, &written, Ipv4Addr::new(10, 0, 0, 7), failure);
+        assert_eq!(
+            of(ProbeHandler::HttpGet(80), Failure::Refused).as_deref(),
+            Some(
+                "Get \"http://10.0.0.7:80/healthz\": dial tcp 10.0.0.7:80: connect: connection refused"
+            )
+        );
+        assert_eq!(
+            of(ProbeHandler::TcpSocket(80), Failure::Hangs).as_deref(),
+            Some("dial tcp 10.0.0.7:80: i/o timeout")
+        );
+        assert_eq!(of(ProbeHandler::Exec, Failure::Refused), None);
+    }
+
+    #[test]
+    fn durations_are_written_as_go_does() {
+        let texts = [
+            (0, "0s"),
+            (317, "317ms"),
+            (1317, "1.317s"),
+            (13_100, "13.1s"),
+            (60_000, "1m0s"),
+            (834_260, "13m54.26s"),
+            (3_600_001, "1h0m0.001s"),
+        ];
+        for (millis, text) in texts {
+            assert_eq!(go_duration(SimDuration::from_millis(millis)), text);
+        }
+    }
+}
