@@ -5,6 +5,12 @@
 //! runs, in seconds from the request on. A time of ours must lie between them, widened by 10 % or
 //! 0.3 s, whichever is larger; a rate within 5 % of the recorded one.
 
+#[path = "golden/actions.rs"]
+mod actions;
+#[path = "golden/behaviour.rs"]
+mod behaviour;
+#[path = "golden/derive.rs"]
+mod derive;
 #[path = "golden/disruption.rs"]
 mod disruption;
 #[path = "golden/events.rs"]
@@ -13,8 +19,20 @@ mod events;
 mod jobs;
 #[path = "golden/limits.rs"]
 mod limits;
+#[path = "golden/ours.rs"]
+mod ours;
+#[path = "golden/recording.rs"]
+mod recording;
+#[path = "golden/replay.rs"]
+mod replay;
+#[path = "golden/rows.rs"]
+mod rows;
 #[path = "golden/sets.rs"]
 mod sets;
+#[path = "golden/table.rs"]
+mod table;
+#[path = "golden/verdict.rs"]
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -36,6 +54,11 @@ impl FactSink<Fact> for Timeline {
     fn record(&mut self, at: SimTime, _number: u64, cause: u64, fact: &Fact) {
         self.0.push((seconds(at), cause, fact.clone()));
     }
+}
+
+#[expect(clippy::print_stdout, reason = "it is read by people")]
+fn skipped() {
+    println!("skipped: there is no ../shared");
 }
 
 fn seconds(at: SimTime) -> f64 {

@@ -84,7 +84,7 @@ impl World {
         let mut clients = Clients::default();
         let user =
             clients.add(Owner::User, Place::Outside, hash_text("user"), rate(plan.clients.user));
-        let settings = Settings {
+        let mut settings = Settings {
             scheduler: scheduler::Settings {
                 asked: about.map(Arc::new),
                 ..plan.scheduler.settings()
@@ -96,6 +96,7 @@ impl World {
                 ..controllers::Settings::default()
             },
         };
+        settings.controllers.nodes.zones.luck = luck;
         let mut store = Store::default();
         let observed = Observed::new(&mut store);
         let range = ServiceRange::new(SERVICE_RANGE.0, SERVICE_RANGE.1);

@@ -132,7 +132,7 @@ impl NodeLifecycle {
             settings,
             cadence: Cadence::new(now + period, period).expect("a period that is not zero"),
             health: BTreeMap::new(),
-            zones: Zones::new(settings.zones, now),
+            zones: Zones::new(settings.zones),
             queue: Queue::new(Which::Nodes, QueueSettings { workers, ..queue }),
             events: Events::new(Which::Nodes, client),
             pass: None,
@@ -145,7 +145,7 @@ impl NodeLifecycle {
     pub fn begin(&mut self, now: SimTime) {
         let period = self.cadence.period();
         self.cadence = Cadence::new(now + period, period).expect("a period that is not zero");
-        self.zones = Zones::new(self.settings.zones, now);
+        self.zones = Zones::new(self.settings.zones);
     }
 
     /// When passes fall.

@@ -1,7 +1,8 @@
 //! Zones: their state, and the line in which their silent nodes wait for the NoExecute taint.
 //!
-//! A line moves on a grid of 100 ms, as the real controller looks at it then, and only when a token
-//! of its bucket (one at a time) is there. kube-controller-manager 1.36
+//! The real controller looks at its lines each 100 ms, counted from the end of the look before, so that where
+//! looks fall between passes is luck: within 100 ms, a line moves, and only when a token of its bucket
+//! (one at a time) is there. kube-controller-manager 1.36
 //! pkg/controller/nodelifecycle/{node_lifecycle_controller,scheduler/rate_limited_queue}.go.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,6 +14,7 @@ use crate::api::rules::taints::Effect;
 use crate::base::id::Id;
 use crate::control_plane::controllers::workqueue::Tag;
 use crate::control_plane::controllers::{Known, Timer};
+use crate::luck::{Label, Luck};
 use crate::messages::{ClientId, Effects};
 use crate::time::{SimDuration, SimTime};
 
@@ -28,6 +30,8 @@ pub struct Settings {
     /// Share of silent nodes from which on a zone is partially disrupted, in percent
     /// (`--unhealthy-zone-threshold` 0.55).
     pub unhealthy_percent: u32,
+    /// When looks fall.
+    pub luck: Luck,
 }
 
 impl Default for Settings {
@@ -37,12 +41,18 @@ impl Default for Settings {
             secondary_interval: SimDuration::from_secs(100),
             large: 50,
             unhealthy_percent: 55,
+            luck: Luck::new(0),
         }
     }
 }
 
-/// The grid on which lines move.
-const GRID: SimDuration = SimDuration::from_millis(100);
+/// From look to look at a line (`NodeEvictionPeriod`).
+const LOOKS: SimDuration = SimDuration::from_millis(100);
+const LOOK: Label = Label::new("zone-line-look");
+/// A write that met another one's is tried again after 100 ms and up to as much again, five times in all
+/// (`UpdateTaintBackoff`).
+const TRIES: u8 = 5;
+const TRY_AGAIN: Label = Label::new("zone-line-try");
 
 /// How a zone does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,20 +108,23 @@ struct Zone {
     writing: Option<taints::Writing>,
     /// When the line was last asked to move; earlier wishes count no more.
     armed: SimTime,
+    /// Looks that were asked for.
+    looks: u64,
+    /// Writes for the first of the line that met another one's.
+    refused: u8,
 }
 
 /// All zones.
 #[derive(Clone, Debug)]
 pub struct Zones {
     settings: Settings,
-    start: SimTime,
     keys: BTreeMap<ZoneKey, u32>,
     zones: Vec<Zone>,
 }
 
 impl Zones {
-    pub(super) fn new(settings: Settings, start: SimTime) -> Zones {
-        Zones { settings, start, keys: BTreeMap::new(), zones: Vec::new() }
+    pub(super) fn new(settings: Settings) -> Zones {
+        Zones { settings, keys: BTreeMap::new(), zones: Vec::new() }
     }
 
     fn of(&mut self, key: ZoneKey) -> usize {
@@ -125,6 +138,8 @@ impl Zones {
                 line: VecDeque::new(),
                 writing: None,
                 armed: SimTime::MAX,
+                looks: 0,
+                refused: 0,
             });
         }
         at as usize
@@ -154,17 +169,16 @@ impl Zones {
     }
 
     fn arm(&mut self, at: usize, fx: &mut Effects<Timer>) {
-        let (start, now) = (self.start, fx.now());
+        let (luck, now) = (self.settings.luck, fx.now());
         let zone = &mut self.zones[at];
-        if zone.line.is_empty() || zone.interval.is_none() || zone.writing.is_some() {
-            return;
-        }
         let earliest = zone.token.max(now + SimDuration::from_nanos(1));
-        let since = earliest.saturating_since(start).as_nanos();
-        let when = start + GRID * since.div_ceil(GRID.as_nanos());
-        if zone.armed == when {
+        let is_armed = zone.armed != SimTime::MAX && zone.armed >= earliest;
+        if is_armed || zone.line.is_empty() || zone.interval.is_none() || zone.writing.is_some() {
             return;
         }
+        zone.looks += 1;
+        let draw = luck.draw(LOOK, at as u64, zone.looks);
+        let when = earliest + draw.duration_between(SimDuration::ZERO, LOOKS);
         zone.armed = when;
         fx.arm_at(when, Timer::Zone { zone: at as u32 });
     }
@@ -185,10 +199,13 @@ impl Zones {
         zone.armed = SimTime::MAX;
         while let Some(&id) = zone.line.front() {
             let Some(interval) = zone.interval else { return };
-            if zone.token > fx.now() {
-                break;
+            // A write that is tried again has its token.
+            if zone.refused == 0 {
+                if zone.token > fx.now() {
+                    break;
+                }
+                zone.token = fx.now() + interval;
             }
-            zone.token = fx.now() + interval;
             let writing = known.view.version(id).and_then(|(rev, node)| {
                 let (add, remove) = match node.conditions.ready {
                     Tristate::False => (TAINT_NOT_READY, TAINT_UNREACHABLE),
@@ -206,13 +223,14 @@ impl Zones {
                 }
                 None => {
                     zone.line.pop_front();
+                    zone.refused = 0;
                 }
             }
         }
         self.arm(at as usize, fx);
     }
 
-    /// The answer to the write for the first of a line: refused, it stays there.
+    /// The answer to the write for the first of a line: refused, it is tried again, and stays there.
     pub(super) fn reply(&mut self, at: u32, went_well: bool, fx: &mut Effects<Timer>) {
         let Some(zone) = self.zones.get_mut(at as usize) else { return };
         if zone.writing.take().is_none() {
@@ -220,6 +238,15 @@ impl Zones {
         }
         if went_well {
             zone.line.pop_front();
+            zone.refused = 0;
+        } else if zone.refused + 1 < TRIES {
+            zone.refused += 1;
+            zone.looks += 1;
+            let draw = self.settings.luck.draw(TRY_AGAIN, u64::from(at), zone.looks);
+            zone.armed = fx.now() + draw.duration_between(LOOKS, LOOKS * 2);
+            return fx.arm_at(zone.armed, Timer::Zone { zone: at });
+        } else {
+            zone.refused = 0;
         }
         self.arm(at as usize, fx);
     }

@@ -1,0 +1,127 @@
+//! Every recording replayed, in a table that the test prints: compared, equal, not compared and why,
+//! differing and why.
+//!
+//! `tests/data/golden/recordings.json` holds what is needed of each recording; where the recordings
+//! themselves lie beside the repository, those are taken, and any others of the same format that lie
+//! there. Rows that differ stand in `tests/data/golden/differing.tsv` with the reason: the list is
+//! exact, so that it can only become shorter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::recording::Recording;
+use super::replay::judge;
+
+const COPIES: &str = include_str!("../data/golden/recordings.json");
+const DIFFERING: &str = include_str!("../data/golden/differing.tsv");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden-timelines");
+
+/// Recordings that are not replayed, by their name, and why.
+const APART: [(&str, &str); 3] = [
+    ("k", "real kubelets on a fake runtime, which no fake kubelet stands for"),
+    ("s7_", "HorizontalPodAutoscalers"),
+    ("_highqps", "client limits that leave the pace to the machine's CPU"),
+];
+
+fn apart(name: &str) -> Option<&'static str> {
+    let fits = |word: &str| {
+        if word.starts_with('_') { name.ends_with(word) } else { name.starts_with(word) }
+    };
+    APART.iter().find(|(word, _)| fits(word)).map(|it| it.1)
+}
+
+fn copies() -> Vec<Recording> {
+    let all: Vec<Value> = serde_json::from_str(COPIES).expect("JSON");
+    let name = |it: &Value| it["scenario"].as_str().expect("a name").to_owned();
+    all.into_iter().map(|it| Recording::parse(&name(&it), it)).collect()
+}
+
+/// The rows that are known to differ, with the reason, by recording.
+fn known() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
+    let mut all: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
+    for line in DIFFERING.lines().filter(|line| !line.starts_with('#')) {
+        let mut fields = line.split('\t');
+        let [Some(name), Some(row), Some(why)] = [(); 3].map(|()| fields.next()) else {
+            panic!("three fields: {line:?}");
+        };
+        all.entry(name).or_default().insert(row, why);
+    }
+    all
+}
+
+/// Replays a recording and prints its lines; returns how it departs from what is known of it.
+#[expect(clippy::print_stdout, reason = "the table is read by people")]
+fn replay(recording: &Recording, known: &BTreeMap<&str, &str>) -> Vec<String> {
+    let name = &recording.name;
+    if let Some(why) = apart(name) {
+        println!("{name}: not replayed: {why}");
+        return Vec::new();
+    }
+    let runs = recording.runs().len();
+    let verdict = match judge(recording) {
+        Ok(verdict) => verdict,
+        Err(why) => {
+            println!("{name}: not replayed: {why}");
+            let is_known = known.contains_key("replay");
+            return (!is_known).then(|| format!("{name}: {why}")).into_iter().collect();
+        }
+    };
+    let differing = verdict.differing.len();
+    println!(
+        "{name}: {runs} runs, {} rows compared, {} of them noise, {} equal, {} not compared, {differing} \
+         differing",
+        verdict.compared,
+        verdict.strict,
+        verdict.compared - differing,
+        verdict.apart.len()
+    );
+    for row in &verdict.apart {
+        println!("    not compared: {row}");
+    }
+    for (row, how) in &verdict.differing {
+        let why = known.get(row.as_str()).unwrap_or(&"NOT KNOWN");
+        println!("    differing: {row}: {how}: {why}");
+    }
+    let found: BTreeSet<&str> = verdict.differing.keys().map(String::as_str).collect();
+    let wanted: BTreeSet<&str> = known.keys().copied().collect();
+    let more =
+        found.difference(&wanted).map(|row| format!("{name}: {row}: {}", verdict.differing[*row]));
+    let less =
+        wanted.difference(&found).map(|row| format!("{name}: {row} is equal now: strike it out"));
+    more.chain(less).collect()
+}
+
+#[test]
+fn recordings_go_as_recorded() {
+    let known = known();
+    let mut all = copies();
+    for recording in Recording::folder(Path::new(FOLDER)) {
+        all.retain(|copy| copy.name != recording.name);
+        all.push(recording);
+    }
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    let none = BTreeMap::new();
+    let of = |recording: &Recording| known.get(recording.name.as_str()).unwrap_or(&none);
+    let wrong: Vec<String> = all.iter().flat_map(|it| replay(it, of(it))).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What was copied says what the recordings say.
+#[test]
+fn copies_are_of_the_recordings() {
+    let originals = Recording::folder(Path::new(FOLDER));
+    if originals.is_empty() {
+        return super::skipped();
+    }
+    let copies = copies();
+    for original in originals.iter().filter(|it| apart(&it.name) != Some(APART[0].1)) {
+        let Some(copy) = copies.iter().find(|it| it.name == original.name) else { continue };
+        assert_eq!(copy.manifests(), original.manifests(), "{}", original.name);
+        for (ours, theirs) in copy.runs().into_iter().zip(original.runs()) {
+            let (ours, theirs) = (ours.timings(), theirs.timings());
+            assert!(ours.iter().all(|(row, it)| theirs.get(row) == Some(it)), "{}", original.name);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! A recording beside runs of ours: row by row, sizes and order, and the lines of the table.
+//!
+//! ```text
+//! a row of one run or more: least..greatest, in so many runs
+//!   greatest <= 1.5 x least   each run of ours within 10 % or 0.3 s, whichever is larger; 1 s for timers
+//!                             over 10 s and where there is one run
+//!   greatest >  1.5 x least   noise: the middle one of our runs within least..greatest as it stands
+//!   a count                   equal where all recorded runs agree, else within least..greatest
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ours::Ours;
+use super::recording::Recording;
+use super::rows::{Answer, Beside, by_rank};
+
+/// Recorded instants closer than this may come in any order: no time is held more tightly.
+const NOISE: f64 = 0.3;
+
+/// What came of one recording.
+#[derive(Default)]
+pub struct Verdict {
+    pub compared: usize,
+    /// Rows that are compared as they stand, being noise.
+    pub strict: usize,
+    /// Rows that are not compared, and why.
+    pub apart: BTreeSet<String>,
+    /// Rows that differ, and how.
+    pub differing: BTreeMap<String, String>,
+}
+
+/// What was recorded of a row.
+struct Range {
+    least: f64,
+    greatest: f64,
+    /// In how many runs.
+    count: usize,
+}
+
+impl Range {
+    fn of(values: &[f64]) -> Range {
+        let least = values.iter().copied().fold(f64::MAX, f64::min);
+        let greatest = values.iter().copied().fold(f64::MIN, f64::max);
+        Range { least, greatest, count: values.len() }
+    }
+
+    fn is_noise(&self) -> bool {
+        self.count > 1 && self.least > 0.0 && self.greatest > 1.5 * self.least
+    }
+
+    fn widened(&self) -> (f64, f64) {
+        let slack = if self.least > 10.0 || self.count == 1 { 1.0 } else { 0.3 };
+        let of = |value: f64| (value.abs() * 0.1).max(slack);
+        (self.least - of(self.least), self.greatest + of(self.greatest))
+    }
+}
+
+fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn is_count(row: &str) -> bool {
+    row.starts_with("n_") || row.contains("_n_") || row == "leader_changes"
+}
+
+impl Verdict {
+    fn holds(&mut self, row: &str, holds: bool, told: impl FnOnce() -> String) {
+        self.compared += 1;
+        if !holds {
+            self.differing.insert(row.to_owned(), told());
+        }
+    }
+
+    fn row(&mut self, row: &str, recorded: &Range, runs: usize, ours: &[Beside<'_>]) {
+        let answers: Vec<Answer> = ours.iter().map(|it| it.row(row)).collect();
+        let mut found = Vec::new();
+        for answer in &answers {
+            match answer {
+                Answer::Apart(why) => drop(self.apart.insert(format!("{row} ({why})"))),
+                Answer::Is(value) => found.push(*value),
+                Answer::Never | Answer::Unknown => {}
+            }
+        }
+        if answers.iter().any(|it| matches!(it, Answer::Apart(_))) {
+            return;
+        }
+        if answers.contains(&Answer::Unknown) {
+            return self.holds(row, false, || "no row of ours is called so".to_owned());
+        }
+        let Range { least, greatest, count } = *recorded;
+        let theirs = format!("recorded {least:.3}..{greatest:.3} ({count} of {runs})");
+        if found.len() < answers.len() && count < runs {
+            // Some recorded runs have none either.
+            self.apart.insert(format!("{row} (not in every recorded run)"));
+        } else if found.len() < answers.len() {
+            return self.holds(row, false, || format!("{theirs}, ours has none"));
+        }
+        if found.is_empty() {
+            return;
+        }
+        let (holds, ours) = if is_count(row) {
+            (found.iter().all(|it| (least..=greatest).contains(it)), found)
+        } else if recorded.is_noise() {
+            self.strict += 1;
+            let middle = middle(found);
+            ((least..=greatest).contains(&middle), vec![middle])
+        } else {
+            let (below, above) = recorded.widened();
+            (found.iter().all(|it| (below..=above).contains(it)), found)
+        };
+        self.holds(row, holds, || {
+            let noise = if recorded.is_noise() { "noise, as it stands: " } else { "" };
+            let ours: Vec<String> = ours.iter().map(|it| format!("{it:.3}")).collect();
+            format!("{noise}{theirs}, ours {}", ours.join(" "))
+        });
+    }
+
+    /// Rows that all recorded runs have in one order, and far enough apart, are so in ours.
+    fn order(&mut self, recorded: &[BTreeMap<String, f64>], ours: &[Beside<'_>]) {
+        let rows: Vec<&String> = recorded[0]
+            .keys()
+            .filter(|row| recorded.iter().all(|it| it.contains_key(*row)))
+            .collect();
+        let is_event = |row: &&&String| {
+            let word = row.split(' ').nth(1).or_else(|| row.rsplit('_').next()).unwrap_or_default();
+            ["created", "deleting", "deleted", "evicted", "finished", "ready"].contains(&word)
+                && !row.contains("_after_")
+        };
+        let rows: Vec<&String> = rows.iter().filter(is_event).copied().collect();
+        let mut wrong = Vec::new();
+        for beside in ours {
+            let times: Vec<Option<f64>> = rows
+                .iter()
+                .map(|row| match beside.row(row) {
+                    Answer::Is(at) => Some(at),
+                    _ => None,
+                })
+                .collect();
+            for (first, before) in rows.iter().enumerate() {
+                for (second, after) in rows.iter().enumerate() {
+                    let agreed = recorded.iter().all(|it| it[*after] - it[*before] > NOISE);
+                    if let (true, Some(one), Some(other)) = (agreed, times[first], times[second])
+                        && one > other
+                    {
+                        wrong.push(format!("{after} before {before}"));
+                    }
+                }
+            }
+        }
+        wrong.sort();
+        wrong.dedup();
+        self.holds("order", wrong.is_empty(), || wrong.join("; "));
+    }
+
+    fn sizes(&mut self, recorded: &[BTreeMap<String, Vec<i64>>], ours: &[Beside<'_>]) {
+        let sets: BTreeSet<&String> = recorded.iter().flat_map(BTreeMap::keys).collect();
+        for set in sets {
+            let theirs: Vec<&Vec<i64>> = recorded.iter().filter_map(|it| it.get(set)).collect();
+            let is_one = theirs.windows(2).all(|pair| pair[0] == pair[1]);
+            for ours in ours {
+                let ours = now(ours.ours, set, ours.until);
+                let holds = if is_one { ours == *theirs[0] } else { is_alike(&ours, &theirs) };
+                let how = if is_one { "equal" } else { "alike" };
+                self.holds(&format!("sizes of {set}"), holds, || {
+                    format!("not {how}: recorded {theirs:?}, ours {ours:?}")
+                });
+            }
+        }
+    }
+}
+
+/// The sizes of a set from the first action on, the one it has then first.
+fn now(ours: &Ours, set: &str, until: f64) -> Vec<i64> {
+    let all = ours.sizes.get(set).map_or(&[][..], Vec::as_slice);
+    let began = all.iter().rfind(|it| it.0 < 0.0);
+    began
+        .into_iter()
+        .chain(all.iter().filter(|it| (0.0..until).contains(&it.0)))
+        .map(|it| it.1)
+        .collect()
+}
+
+/// Where runs differ: bounds, first step, end, and monotony where all of them keep it.
+fn is_alike(ours: &[i64], theirs: &[&Vec<i64>]) -> bool {
+    let all = || theirs.iter().flat_map(|it| it.iter());
+    let bounds = all().min().zip(all().max());
+    let within =
+        bounds.is_some_and(|(least, most)| ours.iter().all(|it| (least..=most).contains(&it)));
+    let same = |of: fn(&[i64]) -> Option<i64>| {
+        let first = of(theirs[0]);
+        !theirs.iter().all(|it| of(it) == first) || of(ours) == first
+    };
+    let (first, last) =
+        (same(|it| it.get(1).or(it.first()).copied()), same(|it| it.last().copied()));
+    let keeps = |is: fn(&i64, &i64) -> bool| {
+        let sorted = |it: &[i64]| it.windows(2).all(|pair| is(&pair[0], &pair[1]));
+        !theirs.iter().all(|it| sorted(it)) || sorted(ours)
+    };
+    within && first && last && keeps(|a, b| a <= b) && keeps(|a, b| a >= b)
+}
+
+/// Compares a recording with runs of ours.
+pub fn compare(recording: &Recording, ours: &[Beside<'_>]) -> Verdict {
+    let mut verdict = Verdict::default();
+    let runs = recording.runs();
+    let recorded: Vec<BTreeMap<String, f64>> =
+        runs.iter().map(|run| by_rank(&run.timings())).collect();
+    let rows: BTreeSet<&String> = recorded.iter().flat_map(BTreeMap::keys).collect();
+    for row in rows {
+        let values: Vec<f64> = recorded.iter().filter_map(|it| it.get(row).copied()).collect();
+        verdict.row(row, &Range::of(&values), runs.len(), ours);
+    }
+    verdict.order(&recorded, ours);
+    let sizes: Vec<BTreeMap<String, Vec<i64>>> = runs.iter().map(|run| run.sizes()).collect();
+    let played: Vec<&Ours> = ours.iter().map(|it| it.ours).collect();
+    verdict.sizes(&sizes, ours);
+    let most: Vec<f64> = runs.iter().filter_map(|run| run.most_pods()).collect();
+    if !most.is_empty() {
+        let range = Range::of(&most);
+        let holds = played.iter().all(|it| (range.least..=range.greatest).contains(&it.most_pods));
+        verdict.holds("most pods at once", holds, || {
+            let ours: Vec<f64> = played.iter().map(|it| it.most_pods).collect();
+            format!("recorded {most:?}, ours {ours:?}")
+        });
+    }
+    verdict
+}
