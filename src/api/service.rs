@@ -151,6 +151,9 @@ pub enum TargetPort {
     Name(Text),
 }
 
+/// Label of an EndpointSlice that names its Service.
+pub const SERVICE_LABEL: &str = "kubernetes.io/service-name";
+
 /// An EndpointSlice.
 #[derive(Clone, PartialEq, Debug)]
 pub struct EndpointSlice {

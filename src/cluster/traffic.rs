@@ -7,7 +7,7 @@ use super::requests::Sink;
 use crate::api::name::{Name, Text};
 use crate::api::node::{Node, Tristate, ZONE_LABEL};
 use crate::api::pod::{Pod, PodSpec};
-use crate::api::service::{Endpoint, EndpointSlice, Service, ServiceSpec};
+use crate::api::service::{Endpoint, EndpointSlice, SERVICE_LABEL, Service, ServiceSpec};
 use crate::base::Id;
 use crate::base::hash::avalanche;
 use crate::kernel::{Kernel, Order};
@@ -25,8 +25,6 @@ use crate::traffic::{
     Around, Balance, Change, Doors, News, Program, ServiceRules, Traffic, Version,
 };
 
-/// The label by which a slice names its Service.
-const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 /// Nodes with this label get nothing from load balancers.
 const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 /// Entries a turn takes at most, so that interrupts and budgets are seen.

@@ -19,7 +19,7 @@ fn limit_range(value: &Value) -> LimitRange {
 }
 
 #[test]
-fn pods_and_claims_are_let_in_as_upstream_lets_them_in() {
+pub fn pods_and_claims_are_let_in_as_upstream_lets_them_in() {
     let table = include_str!("../data/vectors/limitranger.json");
     let tally = run("limitranger.json", table, |function, case| {
         let input = &case["input"];

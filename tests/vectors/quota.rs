@@ -222,7 +222,7 @@ fn arithmetic(function: &str, input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn quotas_are_counted_and_kept_as_upstream_does() {
+pub fn quotas_are_counted_and_kept_as_upstream_does() {
     let table = include_str!("../data/vectors/resourcequota.json");
     let tally = run("resourcequota.json", table, |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);

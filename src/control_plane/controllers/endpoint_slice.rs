@@ -28,8 +28,8 @@ use crate::api::node::{Node, ZONE_LABEL};
 use crate::api::object::Object;
 use crate::api::pod::Pod;
 use crate::api::service::{
-    Distribution, Endpoint, EndpointConditions, EndpointSlice, Exposure, Hint, Service,
-    UnreadyEndpoints,
+    Distribution, Endpoint, EndpointConditions, EndpointSlice, Exposure, Hint, SERVICE_LABEL,
+    Service, UnreadyEndpoints,
 };
 use crate::api::status::Status;
 use crate::base::FastMap;
@@ -58,8 +58,6 @@ const SLICE_DELAY: SimDuration = SimDuration::from_secs(1);
 pub(super) const PER_ENDPOINT: SimDuration = SimDuration::from_micros(50);
 /// Failed syncs after which a Service is left alone until something changes.
 const RETRIES: u32 = 15;
-/// Label of a slice that names its Service.
-pub const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 /// Label of a slice that says who keeps it.
 pub const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 /// Its value for this controller.

@@ -148,7 +148,7 @@ mod tests {
         let (far, leaving) =
             ((endpoint(1, 1, true, false), None), (endpoint(2, 0, false, true), None));
         let hosts = |all: &[_], policy| hosts(all, policy, here);
-        assert_eq!(hosts(&[far.clone()], TrafficPolicy::Local), [0; 0]);
+        assert_eq!(hosts(std::slice::from_ref(&far), TrafficPolicy::Local), [0; 0]);
         assert_eq!(hosts(&[leaving.clone(), far.clone()], TrafficPolicy::Local), [2]);
         assert_eq!(hosts(&[leaving.clone(), far], TrafficPolicy::Cluster), [1]);
         let unready = (endpoint(3, 0, false, false), None);

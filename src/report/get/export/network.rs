@@ -6,8 +6,9 @@ use super::{Fields, Moment};
 use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::pod::{Pod, Protocol};
+use crate::api::rules::hostnames::hostname;
 use crate::api::service::{
-    EndpointAddress, EndpointSlice, Endpoints, Exposure, Hint, NodeHint, Service,
+    EndpointAddress, EndpointSlice, Endpoints, Exposure, Hint, NodeHint, SERVICE_LABEL, Service,
 };
 use crate::base::id::Id;
 
@@ -54,6 +55,14 @@ fn target(moment: Moment<'_>, pod: Id<Pod>) -> Option<Value> {
     }))
 }
 
+/// Adds the host name of an endpoint's pod, if it has one below the Service.
+fn name(moment: Moment<'_>, pod: Id<Pod>, service: (&str, &str), endpoint: &mut Value) {
+    let pod = moment.store.get(pod);
+    if let Some(name) = pod.and_then(|pod| hostname(pod, service)) {
+        endpoint["hostname"] = json!(name);
+    }
+}
+
 /// For whom an endpoint is.
 fn hints(hint: &Hint, own: Option<&Node>, endpoint: &mut Value) {
     if let Some(zone) = &hint.zone {
@@ -93,6 +102,8 @@ pub(super) fn slice(moment: Moment<'_>, it: &EndpointSlice) -> Value {
             if let Some(target) = target(moment, endpoint.pod) {
                 written["targetRef"] = target;
             }
+            let service = it.meta.labels.get(SERVICE_LABEL).map_or("", AsRef::as_ref);
+            name(moment, endpoint.pod, (&it.meta.namespace, service), &mut written);
             written
         })
         .collect();
@@ -118,6 +129,8 @@ pub(super) fn endpoints(moment: Moment<'_>, it: &Endpoints) -> Value {
                 if let Some(target) = target(moment, address.pod) {
                     written["targetRef"] = target;
                 }
+                let service = it.meta.name.to_string();
+                name(moment, address.pod, (&it.meta.namespace, &service), &mut written);
                 written
             })
             .collect()
