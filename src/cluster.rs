@@ -39,6 +39,7 @@ mod tests;
 mod timeline;
 mod touched;
 mod traffic;
+mod usage;
 mod watches;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -83,6 +84,7 @@ use servers::{ApiServer, Etcd};
 use steps::Struck;
 use timeline::Timeline;
 pub use touched::Touched;
+pub use usage::ContainerUsage;
 use watches::Watches;
 
 /// What recurs: kind and owner.

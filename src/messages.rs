@@ -9,6 +9,7 @@ pub mod fact;
 pub mod heartbeat;
 pub mod profile;
 pub mod request;
+pub mod usage;
 
 pub use core_event::{About, CoreEvent, Listening, Remark};
 pub use effects::{Effect, Effects};

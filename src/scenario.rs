@@ -4,6 +4,7 @@
 //! Owns the schema of a Scenario (`wavetank.dev/v1alpha1`), what the flags of the command line mean
 //! for a plan, the default cluster, namespaces nobody wrote. Reads documents through `api`; opens no
 //! file itself.
+mod apps;
 mod assign;
 mod chaos;
 mod claims;
@@ -26,6 +27,7 @@ mod storage;
 mod strikes;
 mod targets;
 mod traffic;
+mod usage;
 mod values;
 
 pub use assign::Assignment;

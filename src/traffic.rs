@@ -42,6 +42,7 @@ mod queue;
 mod requests;
 mod routes;
 mod servers;
+mod spent;
 mod tally;
 mod told;
 
@@ -49,7 +50,8 @@ pub use plan::{Arrivals, Origin, PortName, Rate, TrafficPlan};
 pub use queue::LaneQueue;
 pub use requests::Outcome;
 pub use routes::{ServiceRules, Version};
-pub use servers::{Doors, Program};
+pub use servers::{Doors, Harm, Load, Program};
+pub use spent::{PERIOD, Quota, Spent};
 pub use tally::{Balance, Counts};
 pub use told::{Change, News};
 
@@ -129,7 +131,22 @@ pub struct Traffic {
     /// Facts about failed requests so far, by client, outcome and server.
     told: BTreeMap<(u32, Outcome, u32), u8>,
     facts: Vec<(u64, Fact)>,
+    /// Programs that requests ended, each with the fact that says so in its place.
+    harmed: Vec<Harmed>,
     handled: u64,
+}
+
+/// A program that a request ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Harmed {
+    /// The pod.
+    pub pod: Id<Pod>,
+    /// The container, init containers counted first.
+    pub container: u16,
+    /// The node it runs on.
+    pub node: NodeIndex,
+    /// How it ends.
+    pub harm: Harm,
 }
 
 impl Traffic {
@@ -168,6 +185,7 @@ impl Traffic {
             tick: SimTime::MAX,
             told: BTreeMap::new(),
             facts: Vec::new(),
+            harmed: Vec::new(),
             handled: 0,
         };
         for at in 0..traffic.clients.len() as u32 {
@@ -216,6 +234,20 @@ impl Traffic {
     /// Takes out the facts of the last turn, each with its cause. They fall on [`Traffic::now`].
     pub fn take_facts(&mut self) -> Vec<(u64, Fact)> {
         std::mem::take(&mut self.facts)
+    }
+
+    /// Takes out the programs that requests of the last turn ended. Nothing else happens in the lane before
+    /// they have.
+    pub fn take_harmed(&mut self) -> Vec<Harmed> {
+        std::mem::take(&mut self.harmed)
+    }
+
+    /// What the requests of a program took since it began, up to the whole second that `at` is in; the
+    /// latest minutes can be asked of. `None`: no client ever asked for it.
+    pub fn spent(&self, pod: Id<Pod>, container: u16, at: SimTime) -> Option<Spent> {
+        let servers = self.by_pod.get(&pod)?.iter();
+        let mut servers = servers.filter_map(|&at| self.servers[at as usize].as_ref());
+        Some(servers.find(|one| one.program.container == container)?.spent(at))
     }
 
     /// The pods at the ends of long-lived connections that are open, each as often as it has one.

@@ -6,14 +6,15 @@ use super::plan::Plan;
 use super::requests::Sink;
 use crate::api::name::{Name, Text};
 use crate::api::node::{Node, Tristate, ZONE_LABEL};
-use crate::api::pod::{Pod, PodSpec};
+use crate::api::pod::{Container, Pod, PodSpec};
+use crate::api::resources::Resources;
 use crate::api::service::{Endpoint, EndpointSlice, SERVICE_LABEL, Service, ServiceSpec};
 use crate::base::Id;
 use crate::base::hash::avalanche;
 use crate::kernel::{Kernel, Order};
-use crate::luck::{Draw, Luck};
+use crate::luck::{Draw, Luck, Ratio};
 use crate::messages::Fact;
-use crate::messages::app::Serving;
+use crate::messages::app::{App, Serving};
 use crate::net::{End, Net, Place, Verdict};
 use crate::node::NodeIndex;
 use crate::node::container_engine::simulated::ProgramState;
@@ -22,7 +23,8 @@ use crate::node::kube_proxy::{Proxies, SliceChange};
 use crate::store::{Store, TableKind};
 use crate::time::{SimDuration, SimTime};
 use crate::traffic::{
-    Around, Balance, Change, Doors, News, Program, ServiceRules, Traffic, Version,
+    Around, Balance, Change, Doors, Harmed, Load, News, PERIOD, Program, Quota, ServiceRules,
+    Traffic, Version,
 };
 
 /// Nodes with this label get nothing from load balancers.
@@ -71,8 +73,10 @@ impl Around for Outside<'_> {
         let (Some(pod), Some(node)) = (pod, node) else {
             let name = (Default::default(), Name::new(endpoint.ip.to_string()));
             let (node, doors) = (node.unwrap_or(NodeIndex(0)), Doors::Shut);
-            let (hangs, serving) = (SimTime::MAX, Serving::DEFAULT);
-            return Program { container: 0, node, ip: endpoint.ip, name, doors, hangs, serving };
+            let (pod, ip, began, hangs) =
+                (endpoint.pod, endpoint.ip, SimTime::MAX, SimTime::MAX);
+            let (serving, load) = (Serving::DEFAULT, Load::UNSAID);
+            return Program { pod, container: 0, node, ip, name, doors, hangs, serving, began, load };
         };
         let apps = self.plan.apps.of(&pod.spec, &pod.meta.labels);
         let serves = |at: usize| apps.get(at).is_some_and(|app| app.service.is_some());
@@ -80,16 +84,19 @@ impl Around for Outside<'_> {
         let app = apps.get(usize::from(container));
         let serving = app.and_then(|app| app.service).unwrap_or(Serving::DEFAULT);
         let state = self.nodes.engines.program_state(endpoint.pod, container);
-        let (mut doors, hangs) = match state {
-            ProgramState::Down => (Doors::Shut, SimTime::MAX),
-            ProgramState::Running(hangs) => (Doors::Open, hangs),
-            ProgramState::Stopping => (Doors::Leaving, SimTime::MAX),
+        let (mut doors, began, hangs) = match state {
+            ProgramState::Down => (Doors::Shut, SimTime::MAX, SimTime::MAX),
+            ProgramState::Running { since, hangs } => (Doors::Open, since, hangs),
+            ProgramState::Stopping => (Doors::Leaving, SimTime::ZERO, SimTime::MAX),
         };
         if self.nodes.row(node).power == Power::Off {
             doors = Doors::Silent;
         }
         let name = (pod.meta.namespace.clone(), pod.meta.name.clone());
-        Program { container, node, ip: endpoint.ip, name, doors, hangs, serving }
+        let limits = container_at(&pod.spec, container).map(|one| &one.limits);
+        let load = app.map(|app| load(app, limits)).unwrap_or(Load::UNSAID);
+        let (pod, ip) = (endpoint.pod, endpoint.ip);
+        Program { pod, container, node, ip, name, doors, hangs, serving, began, load }
     }
 }
 
@@ -106,6 +113,27 @@ impl Outside<'_> {
             }
         }
         None
+    }
+}
+
+/// A container of a spec by its index, init containers first.
+fn container_at(spec: &PodSpec, index: u16) -> Option<&Container> {
+    spec.init_containers.iter().chain(&spec.containers).nth(index.into())
+}
+
+/// What requests take and do, as the app says it and the container's limits let it.
+fn load(app: &App, limits: Option<&Resources>) -> Load {
+    let usage = app.usage.clone();
+    let positive = |amount: i64| u64::try_from(amount).ok().filter(|amount| *amount > 0);
+    let cpu = limits.and_then(|limits| positive(limits.cpu_milli));
+    let takes_cpu = usage.as_ref().is_some_and(|usage| usage.cpu.per_request > 0);
+    let holds = usage.as_ref().is_some_and(|usage| usage.memory.per_request > 0);
+    Load {
+        quota: cpu.filter(|_| takes_cpu).map(|milli| Quota { each_period: PERIOD.scaled(milli, 1000) }),
+        memory: limits.and_then(|limits| positive(limits.memory)).filter(|_| holds),
+        crash: app.crash.as_ref().map_or(Ratio::ZERO, |crash| crash.per_request),
+        warm_up: app.warm_up,
+        usage,
     }
 }
 
@@ -161,15 +189,19 @@ impl World {
             }
             traffic.run(before, until, most, &world.outside());
         });
-        self.record_lane(sink);
+        let harmed = self.record_lane(sink);
+        if !harmed.is_empty() {
+            self.harm(harmed, sink);
+        }
     }
 
-    /// The clock follows the lane, and its facts are recorded.
-    fn record_lane(&mut self, sink: Sink<'_>) {
+    /// The clock follows the lane, and its facts are recorded; gives the programs that requests ended.
+    fn record_lane(&mut self, sink: Sink<'_>) -> Vec<Harmed> {
         let World { traffic, kernel, .. } = self;
-        let Some(traffic) = traffic else { return };
+        let Some(traffic) = traffic else { return Vec::new() };
         kernel.advance_to(traffic.now());
         record(kernel, traffic.take_facts(), sink);
+        traffic.take_harmed()
     }
 
     /// The run has ended: what traffic counted since the last whole second is told.
@@ -313,7 +345,7 @@ impl World {
             for one in news {
                 let change = match one.state {
                     ProgramState::Down => Change::Ended,
-                    ProgramState::Running(hangs) => Change::Began(hangs),
+                    ProgramState::Running { hangs, .. } => Change::Began(hangs),
                     ProgramState::Stopping => Change::Leaving,
                 };
                 let news = News { pod: one.pod, container: one.index, change, cause: one.cause };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::usage::Usage;
 use crate::luck::{Distribution, Draw, Ratio};
 use crate::time::{SimDuration, SimTime};
 
@@ -47,6 +48,35 @@ pub struct App {
     pub run: Option<Run>,
     /// How it answers requests; `None`: nothing is known of it.
     pub service: Option<Serving>,
+    /// What it takes of its machine; `None`: nothing is known of it ([`Usage::default`] is assumed).
+    pub usage: Option<Arc<Usage>>,
+    /// How it crashes; `None`: not by itself.
+    pub crash: Option<Crash>,
+    /// How it is slower at first; `None`: it is not.
+    pub warm_up: Option<WarmUp>,
+}
+
+/// How a program ends against its will.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Crash {
+    /// From Running to the crash.
+    pub after: Delay,
+    /// The chance that an attempt crashes so at all.
+    pub chance: Ratio,
+    /// The chance that a request it serves crashes it.
+    pub per_request: Ratio,
+    /// Its exit code.
+    pub exit_code: u8,
+}
+
+/// For how long a program that began is slower, and by how much: a request takes so much longer, and so
+/// much more processor time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WarmUp {
+    /// From Running on.
+    pub lasts: SimDuration,
+    /// Thousandths of a request's time, from 1000 on.
+    pub slower: u32,
 }
 
 /// How a program answers requests: so many at a time, the others wait in one queue, first come first

@@ -121,6 +121,7 @@ verbs! {
     Healed "healed" "The fault that a step of the timeline brought about ended.",
     Missed "missed" "A step of the timeline found nothing to do its work on.",
     Requests "requests" "What became of a client's requests since its last such fact, at the end of a second; values: sent, ok, refused, reset, timeout, failed, in_flight, latency_us_sum (of ok).",
+    Harmed "harmed" "A request ended the program it was in; the message says how and which.",
     RequestFailed "request-failed" "A request failed; the message says why. Up to ten for each client, kind of failure and pod.",
 }
 

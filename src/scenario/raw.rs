@@ -103,7 +103,27 @@ pub(super) struct App {
     pub stop: Option<WrittenDelay>,
     pub run: Option<Run>,
     pub service: Option<AppService>,
-    pub usage: Option<BTreeMap<String, Quantity>>,
+    /// Read from the document itself: an amount or an object each.
+    pub usage: Option<IgnoredAny>,
+    pub crash: Option<Crash>,
+    pub warm_up: Option<WarmUp>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Crash {
+    pub after: Option<WrittenDelay>,
+    pub probability: Option<f64>,
+    pub per_request: Option<f64>,
+    pub exit: Option<u8>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WarmUp {
+    #[serde(rename = "for")]
+    pub lasts: Option<Span>,
+    pub slower: Option<f64>,
 }
 
 #[derive(Deserialize, Default)]

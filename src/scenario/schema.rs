@@ -83,7 +83,41 @@ fn app() -> Value {
         "service": object(json!({
             "workers": {"type": "integer", "minimum": 1}, "time": delay(),
             "errors": {"type": "number", "minimum": 0, "maximum": 1}})),
-        "usage": amounts(),
+        "usage": usage(),
+        "crash": object(json!({
+            "after": delay(), "probability": {"type": "number", "minimum": 0, "maximum": 1,
+                "description": "The chance that an attempt crashes after that time at all; 1 if left out."},
+            "perRequest": {"type": "number", "minimum": 0, "maximum": 1,
+                "description": "The chance that a request crashes it."},
+            "exit": {"type": "integer", "minimum": 1, "maximum": 255}})),
+        "warmUp": object(json!({
+            "for": duration(), "slower": {"type": "number", "minimum": 1, "maximum": 1000,
+                "description": "How many times longer a request takes, and how much more of the processor."}})),
+    }))
+}
+
+/// What a program takes: an amount, or an object that says how it comes about.
+fn usage() -> Value {
+    let amount = || json!({"type": ["string", "number"]});
+    let demand = |request: Value, meaning: &str| {
+        let course = |between: &str| json!({"type": "object", "additionalProperties": amount(),
+            "description": format!("Amounts by the time since the container's start, {between}.")});
+        json!({"description": meaning, "oneOf": [amount(), object(json!({
+            "base": amount(), "steps": course("each up to the next"), "linear": course("a straight line between two"),
+            "csv": text("A table as text: a line of names, among them seconds, then a point a line."),
+            "column": text("The table's column; the resource's name if left out."),
+            "repeat": duration(),
+            "growth": object(json!({"by": amount(), "each": duration(), "upTo": amount()})),
+            "perRequest": request}))]})
+    };
+    let bytes = |meaning: &str| demand(amount(), meaning);
+    object(json!({
+        "cpu": demand(duration(), "Cores; a request takes so much time of one core."),
+        "memory": bytes("Bytes of working set; a request holds so many while it is inside."),
+        "disk": bytes("Bytes in its own layer and logs."),
+        "inodes": demand(amount(), "Files in its own layer."),
+        "processes": demand(amount(), "Processes and threads."),
+        "volumes": {"type": "object", "additionalProperties": bytes("Bytes in a volume of the pod.")},
     }))
 }
 

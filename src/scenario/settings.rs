@@ -1,5 +1,6 @@
 //! From a Scenario as written to settings a plan can be made from: every value judged.
 
+use super::apps::app_rule;
 use super::expect::{self, Expected};
 use super::feature_gates::FeatureGates;
 use super::judge::Judge;
@@ -10,9 +11,8 @@ use super::traffic::{self, WrittenClient};
 use super::values::{Span, Word};
 use crate::api::quantity::Quantity;
 use crate::api::validation::names::is_dns1123_subdomain;
-use crate::cluster::plan::{AppRule, AppRules, ClientLimit, ClientLimits, ControlPlane};
+use crate::cluster::plan::{AppRules, ClientLimit, ClientLimits, ControlPlane};
 use crate::kernel::Fidelity;
-use crate::messages::app::{App, Delay, Run};
 use crate::time::SimDuration;
 
 /// 2026-01-01T00:00:00Z.
@@ -245,59 +245,4 @@ fn word(written: Option<Word>, path: &str, judge: &mut Judge<'_, '_>) -> Option<
         judge.error(path, "expected a name, found a boolean: put it in quotes");
     }
     found
-}
-
-fn app_rule(written: raw::App, path: &str, judge: &mut Judge<'_, '_>) -> AppRule {
-    let matches = written.matches.unwrap_or_default();
-    if let Some(usage) = &written.usage {
-        for (name, amount) in usage {
-            if let Err(error) = Quantity::of(amount) {
-                let message = format!("Invalid value: {:?}: {error}", amount.0);
-                judge.error(&format!("{path}.usage.{name}"), message);
-            }
-        }
-        judge.warn(&format!("{path}.usage"), "accepted, not modelled yet");
-    }
-    AppRule {
-        image: matches.image.map(Into::into),
-        labels: matches
-            .labels
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(key, value)| (key.into(), value.into()))
-            .collect(),
-        container: matches.container.map(Into::into),
-        app: App {
-            start: written.start.map(|delay| delay.0),
-            ready: written.ready.map(|delay| delay.0),
-            hang: written.hang.map(|delay| delay.0),
-            stop: written.stop.map(|delay| delay.0),
-            run: written.run.map(|run| app_run(run, &format!("{path}.run"), judge)),
-            service: written
-                .service
-                .and_then(|it| traffic::serving(it, &format!("{path}.service"), judge)),
-        },
-    }
-}
-
-fn app_run(written: raw::Run, path: &str, judge: &mut Judge<'_, '_>) -> Run {
-    let mut exit_by_index = Vec::new();
-    for (index, code) in written.exit_by_index.unwrap_or_default() {
-        match index.parse() {
-            Ok(index) => exit_by_index.push((index, code)),
-            Err(_) => judge.error(
-                &format!("{path}.exitByIndex.{index}"),
-                format!("{index:?} is no completion index: expected a number from 0 on"),
-            ),
-        }
-    }
-    exit_by_index.sort_unstable();
-    if written.lasts.is_none() {
-        judge.missing(&format!("{path}.for"), "Required value: how long it runs, as in 10s");
-    }
-    Run {
-        lasts: written.lasts.map_or(Delay::Never, |delay| delay.0),
-        exit_code: written.exit.unwrap_or(0),
-        exit_by_index,
-    }
 }

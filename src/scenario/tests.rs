@@ -4,6 +4,7 @@ use crate::api::object::Object;
 use crate::cluster::plan::{Act, End, Fault, Instance};
 use crate::time::{SimDuration, SimTime};
 
+mod apps;
 mod luck;
 mod scheduler;
 

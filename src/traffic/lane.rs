@@ -7,8 +7,8 @@ use super::clients::{Callers, Connection, RequestLuck};
 use super::queue::Hop;
 use super::requests::{NOWHERE, Outcome, Reason, Request, State};
 use super::routes::{Ask, Direction, Version};
-use super::servers::{BACKLOG, Doors, Server};
-use super::{Around, Client, Traffic};
+use super::servers::{BACKLOG, Doors, Harm, Program, Server};
+use super::{Around, Client, Harmed, Traffic};
 use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
 use crate::api::name::Text;
@@ -75,10 +75,29 @@ impl Traffic {
                 Some(Hop::GiveUp(request)) => self.give_up(request),
                 None => return,
             }
-            if !self.facts.is_empty() {
+            if !self.facts.is_empty() || !self.harmed.is_empty() {
                 return;
             }
         }
+    }
+
+    /// A request ends the program it is in: the fact that says so comes first.
+    #[cold]
+    fn harm(&mut self, row: u32, harm: Harm) {
+        let request = self.requests.row(row).clone();
+        let Some(server) = &self.servers[request.server as usize] else { return };
+        let program = &server.program;
+        let (Program { pod, container, node, .. }, (namespace, name)) = (program, &program.name);
+        let what = match harm {
+            Harm::Crash => "a request crashes",
+            Harm::Memory => "requests hold more memory than its limit in",
+        };
+        let text = format!("{what} pod {namespace}/{name}");
+        let client = object(&self.clients[request.client as usize]);
+        let fact = Fact::new(Component::Client, Verb::Harmed, client).saying(text);
+        self.harmed.push(Harmed { pod: *pod, container: *container, node: *node, harm });
+        let fact = fact.on(&self.nodes[node.row()].name);
+        self.facts.push((server.cause, fact));
     }
 
     #[inline]
@@ -331,6 +350,12 @@ impl Traffic {
         if promise.done > deadline {
             self.await_deadline(row);
         }
+        if let Some(server) = &self.servers[at as usize]
+            && server.program.load.memory.is_some()
+            && server.is_over_memory(now)
+        {
+            self.harm(row, Harm::Memory);
+        }
     }
 
     fn await_deadline(&mut self, row: u32) {
@@ -345,13 +370,17 @@ impl Traffic {
     fn done<A: Around>(&mut self, row: u32, around: &A) {
         let request = self.requests.row(row);
         request.entries -= 1;
-        let (state, at, answer) = (request.state, request.server, request.answer);
+        let (state, at, answer, work) =
+            (request.state, request.server, request.answer, request.work);
         if !matches!(state, State::Inside | State::Abandoned) {
             return self.requests.release(row);
         }
         let mut cause = 0;
         if let Some(server) = &mut self.servers[at as usize] {
-            server.inside -= 1;
+            if server.crashes(work) {
+                return self.harm(row, Harm::Crash);
+            }
+            server.leave(self.now);
             cause = server.cause;
         }
         if state == State::Abandoned {

@@ -9,11 +9,16 @@
 //!  refuses         accepts           refuses new connections        swallows
 //! ```
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
+use super::spent::{Charged, Marks, PERIOD, Quota, Settled, Spent};
 use crate::api::name::{Name, Text};
+use crate::api::pod::Pod;
+use crate::base::Id;
 use crate::base::hash::avalanche;
 use crate::luck::{Distribution, Draw, Exponential, Ratio};
-use crate::messages::app::{Delay, Serving};
+use crate::messages::app::{Delay, Serving, WarmUp};
+use crate::messages::usage::Usage;
 use crate::node::NodeIndex;
 use crate::time::{SimDuration, SimTime};
 
@@ -23,6 +28,8 @@ pub const BACKLOG: u32 = 4096;
 
 /// Tells the luck of errors from the luck of times, which the same bits decide.
 const ERRORS: u64 = 0xd6e8_feb8_6659_fd93;
+/// And from the luck of crashes.
+const CRASHES: u64 = 0xa076_1d64_78bd_642f;
 
 /// Whether a program takes requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +47,8 @@ pub enum Doors {
 /// A program as it stands: what the engine knows.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Program {
+    /// The pod.
+    pub pod: Id<Pod>,
     /// The container, init containers counted first.
     pub container: u16,
     /// Where it runs.
@@ -54,6 +63,31 @@ pub struct Program {
     pub hangs: SimTime,
     /// How it answers.
     pub serving: Serving,
+    /// When it began, if it runs.
+    pub began: SimTime,
+    /// What its requests take, and do to it.
+    pub load: Load,
+}
+
+/// What the requests of a program take of its machine, and do to it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Load {
+    /// What it takes; `None`: nothing is said of it, and a request takes a core for its worker's time.
+    pub usage: Option<Arc<Usage>>,
+    /// The CPU limit, where requests that take a time of the processor must keep it.
+    pub quota: Option<Quota>,
+    /// How it is slower at first.
+    pub warm_up: Option<WarmUp>,
+    /// The chance that a request crashes it.
+    pub crash: Ratio,
+    /// Bytes it may hold, where its requests hold some.
+    pub memory: Option<u64>,
+}
+
+impl Load {
+    /// What is so where nothing is said.
+    pub const UNSAID: Load =
+        Load { usage: None, quota: None, warm_up: None, crash: Ratio::ZERO, memory: None };
 }
 
 /// One program.
@@ -71,6 +105,21 @@ pub struct Server {
     free: Vec<SimTime>,
     /// Time of workers spent and promised.
     busy: u128,
+    /// The same when it began.
+    busy_before: u128,
+    /// Requests done since it began, in thousandths: one while it warms up counts for more.
+    done: u64,
+    charged: Charged,
+    marks: Marks,
+}
+
+/// What a request does to the program it is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Harm {
+    /// It crashes it.
+    Crash,
+    /// It makes it hold more memory than it may.
+    Memory,
 }
 
 /// When the work of a request is done, and whether well.
@@ -85,13 +134,28 @@ pub struct Promise {
 impl Server {
     /// A program that was just heard of.
     pub fn new(program: Program) -> Server {
-        Server { program, life: 0, inside: 0, cause: 0, free: Vec::new(), busy: 0 }
+        Server {
+            program,
+            life: 0,
+            inside: 0,
+            cause: 0,
+            free: Vec::new(),
+            busy: 0,
+            busy_before: 0,
+            done: 0,
+            charged: Charged::default(),
+            marks: Marks::default(),
+        }
     }
 
     /// It begins anew: nothing of its former life is left.
-    pub fn begin(&mut self, hangs: SimTime) {
+    pub fn begin(&mut self, now: SimTime, hangs: SimTime) {
         self.program.doors = Doors::Open;
         self.program.hangs = hangs;
+        self.program.began = now;
+        self.busy_before = self.busy;
+        self.done = 0;
+        self.marks.begin();
         self.life += 1;
         self.inside = 0;
         self.free.clear();
@@ -109,6 +173,9 @@ impl Server {
     /// Takes a request in at `now`, its luck in `bits`.
     #[inline]
     pub fn accept(&mut self, now: SimTime, bits: u64, law: &Exponential) -> Promise {
+        if now >= self.marks.due {
+            self.mark(now);
+        }
         let serving = &self.program.serving;
         let takes = match serving.time {
             Delay::Takes(Distribution::Exponential { mean }) => {
@@ -119,16 +186,22 @@ impl Server {
         let is_error = serving.errors != Ratio::ZERO
             && Draw::from_bits(avalanche(bits ^ ERRORS)).chance(serving.errors);
         self.inside += 1;
+        let takes = match self.program.load.warm_up {
+            Some(_) => takes.scaled(self.slower(now), 1000),
+            None => takes,
+        };
         let is_idle = self.free.first().is_some_and(|&first| first <= now);
         let done = if is_idle || self.free.len() >= serving.workers as usize {
             let start = self.free[0].max(now);
-            let done = self.until_hung(start + takes);
+            let done = self.through(start, takes);
+            let done = self.until_hung(done);
             self.busy += u128::from(done.saturating_since(start).as_nanos());
             self.free[0] = done;
             self.sift_down();
             done
         } else {
-            let done = self.until_hung(now + takes);
+            let done = self.through(now, takes);
+            let done = self.until_hung(done);
             self.busy += u128::from(done.saturating_since(now).as_nanos());
             self.free.push(done);
             self.sift_up();
@@ -140,6 +213,90 @@ impl Server {
     #[inline]
     fn until_hung(&self, done: SimTime) -> SimTime {
         if done >= self.program.hangs { SimTime::MAX } else { done }
+    }
+
+    /// When work that begins at `start` is done, the CPU limit kept.
+    #[inline]
+    fn through(&mut self, start: SimTime, takes: SimDuration) -> SimTime {
+        let plain = start + takes;
+        if self.program.load.quota.is_some() { self.throttled(start, plain) } else { plain }
+    }
+
+    fn throttled(&mut self, start: SimTime, plain: SimTime) -> SimTime {
+        let (Some(quota), Some(usage)) = (self.program.load.quota, &self.program.load.usage) else {
+            return plain;
+        };
+        let since = start.saturating_since(self.program.began);
+        // Nano-cores over a tenth of a second are a tenth of them in nanoseconds.
+        let anyway = usage.cpu.course.at(since) / (1_000_000_000 / PERIOD.as_nanos());
+        let cpu = SimDuration::from_nanos(usage.cpu.per_request).scaled(self.slower(start), 1000);
+        self.charged.charge(quota, anyway, start, cpu).map_or(plain, |at| at.max(plain))
+    }
+
+    /// How many thousandths of its time a request takes that begins at `now`.
+    fn slower(&self, now: SimTime) -> u64 {
+        match self.program.load.warm_up {
+            Some(warm) if now < self.program.began + warm.lasts => warm.slower.into(),
+            _ => 1000,
+        }
+    }
+
+    /// A request's work is done at `now`.
+    #[inline]
+    pub fn leave(&mut self, now: SimTime) {
+        if now >= self.marks.due {
+            self.mark(now);
+        }
+        self.inside -= 1;
+        self.done += if self.program.load.warm_up.is_some() { self.slower(now) } else { 1000 };
+    }
+
+    /// Whether it holds more memory than it may.
+    pub fn is_over_memory(&self, now: SimTime) -> bool {
+        let (Some(limit), Some(usage)) = (self.program.load.memory, &self.program.load.usage)
+        else {
+            return false;
+        };
+        let since = now.saturating_since(self.program.began);
+        let held = usage.memory.per_request.saturating_mul(self.inside.into());
+        usage.memory.course.at(since).saturating_add(held) > limit
+    }
+
+    /// Whether a request that is done, its luck in `bits`, crashes it.
+    #[inline]
+    pub fn crashes(&self, bits: u64) -> bool {
+        let chance = self.program.load.crash;
+        chance != Ratio::ZERO && Draw::from_bits(avalanche(bits ^ CRASHES)).chance(chance)
+    }
+
+    fn mark(&mut self, now: SimTime) {
+        let mut marks = std::mem::take(&mut self.marks);
+        marks.mark(now, |at| self.spent_now(at));
+        self.marks = marks;
+    }
+
+    /// What its requests took up to an instant that nothing happened after.
+    fn spent_now(&self, at: SimTime) -> (Spent, Settled) {
+        let (cpu, settled) = match &self.program.load.usage {
+            Some(usage) => {
+                let each = u128::from(usage.cpu.per_request);
+                (each * u128::from(self.done) / 1000, Settled::Yes)
+            }
+            None => {
+                let works = self.free.iter().any(|&until| until > at);
+                let settled = if works { Settled::No } else { Settled::Yes };
+                (self.busy_nanos(at).saturating_sub(self.busy_before), settled)
+            }
+        };
+        (Spent { cpu, inside: self.inside }, settled)
+    }
+
+    /// What its requests took since it began, up to the whole second that `at` is in; the latest few
+    /// minutes can be asked of.
+    pub fn spent(&self, at: SimTime) -> Spent {
+        let second = at.as_secs();
+        let marked = self.marks.at(second);
+        marked.unwrap_or_else(|| self.spent_now(SimTime::from_secs(second)).0)
     }
 
     /// Nanoseconds workers have worked up to `now`.
@@ -191,6 +348,7 @@ mod tests {
     fn server(workers: u32, hangs: SimTime) -> Server {
         let time = Delay::Takes(Distribution::Constant(SimDuration::from_millis(10)));
         let program = Program {
+            pod: Id::from_parts(0, 0),
             container: 0,
             node: NodeIndex(0),
             ip: Ipv4Addr::UNSPECIFIED,
@@ -198,6 +356,8 @@ mod tests {
             doors: Doors::Open,
             hangs,
             serving: Serving { workers, time, errors: Ratio::ZERO },
+            began: SimTime::ZERO,
+            load: Load::UNSAID,
         };
         Server::new(program)
     }

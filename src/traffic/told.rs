@@ -178,7 +178,7 @@ impl Traffic {
             }
             server.cause = news.cause;
             match news.change {
-                Change::Began(hangs) => server.begin(hangs),
+                Change::Began(hangs) => server.begin(now, hangs),
                 Change::Leaving if server.program.doors == Doors::Open => {
                     server.program.doors = Doors::Leaving;
                 }

@@ -20,6 +20,7 @@ mod operations;
 mod programs;
 mod serving;
 mod settings;
+mod usage;
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -31,6 +32,7 @@ pub use addresses::{POD_CIDR_PREFIX, pod_cidr};
 pub use images::{ImageTable, with_tag};
 pub use serving::{ProgramNews, ProgramState};
 pub use settings::{Cost, EngineSettings};
+pub use usage::RunningProgram;
 
 use self::addresses::AddressPool;
 use self::images::ImageNumber;

@@ -4,10 +4,10 @@ use super::operations::not_found;
 use super::{
     Bench, EngineTimer, Op, ProgramState, Sandbox, SimulatedEngines, container_of, report,
 };
-use crate::api::pod::{Lifetime, Pod, TerminationReason};
+use crate::api::pod::{Lifetime, Pod, PodSpec, TerminationReason};
 use crate::base::Id;
 use crate::base::hash::StableHasher;
-use crate::luck::{Draw, Label};
+use crate::luck::{Draw, Label, Ratio};
 use crate::messages::app::{App, Delay};
 use crate::messages::engine::ListedState;
 use crate::messages::engine::{ContainerRef, EngineAnswer, EngineError, EngineEvent, Exit};
@@ -17,6 +17,8 @@ const START: Label = Label::new("app-start");
 const RUN: Label = Label::new("app-run");
 const STOP: Label = Label::new("app-stop");
 const HANG: Label = Label::new("app-hang");
+const CRASH: Label = Label::new("app-crash");
+const CRASHES: Label = Label::new("app-crashes");
 
 impl SimulatedEngines {
     fn draw(&self, sandbox: &Sandbox, label: Label, index: u16, attempt: u32) -> Draw {
@@ -61,13 +63,15 @@ impl SimulatedEngines {
         {
             ended(1, now + self.settings.bind_failure)
         } else {
-            self.own_end(sandbox, container, now)
+            let own = self.own_end(sandbox, container, now);
+            let crash = self.crash_of(sandbox, container, now);
+            crash.filter(|crash| crash.finished < own.finished).unwrap_or(own)
         };
         let hangs = self.hangs(sandbox, container, now);
         let program = &mut self.sandboxes[id].containers[at];
         program.state = ListedState::Running(now);
         program.cause = cause;
-        self.tell_program(id, container.index, ProgramState::Running(hangs), cause);
+        self.tell_program(id, container.index, ProgramState::Running { since: now, hangs }, cause);
         self.plan_end(id, at, end, bench);
         Ok(EngineAnswer::Started(now))
     }
@@ -88,6 +92,16 @@ impl SimulatedEngines {
         let code = run.exit_code_of(sandbox.config.job.and_then(|job| job.index));
         let at = run.lasts.after(now, draw(RUN));
         ended(code, if self.hangs(sandbox, container, now) <= at { SimTime::MAX } else { at })
+    }
+
+    /// How a program that began at `now` crashes of itself, if it does; one that hangs by then does not.
+    fn crash_of(&self, sandbox: &Sandbox, container: ContainerRef, now: SimTime) -> Option<Exit> {
+        let crash = Self::app(sandbox, container.index)?.crash.as_ref()?;
+        let draw = |label| self.draw(sandbox, label, container.index, container.attempt);
+        let at = crash.after.after(now, draw(CRASH));
+        let comes = at < self.hangs(sandbox, container, now)
+            && (crash.chance == Ratio::ONE || draw(CRASHES).chance(crash.chance));
+        comes.then(|| ended(crash.exit_code, at))
     }
 
     /// When a program that began at `started` hangs; never, for most.
@@ -182,15 +196,40 @@ impl SimulatedEngines {
         exit: u8,
         bench: &mut Bench<'_>,
     ) {
+        let is_meant = |spec: &PodSpec, index| {
+            let name = container_of(spec, index).map(|one| &*one.name);
+            container.is_none_or(|wanted| name == Some(wanted))
+        };
+        self.kill_programs(pod, is_meant, |now| ended(exit, now), bench);
+    }
+
+    /// The program of a pod's container, if it runs, ends now like this.
+    pub fn kill_program(
+        &mut self,
+        pod: Id<Pod>,
+        index: u16,
+        (code, reason): (u8, TerminationReason),
+        bench: &mut Bench<'_>,
+    ) {
+        let end = |finished| Exit { code, reason, finished };
+        self.kill_programs(pod, |_, at| at == index, end, bench);
+    }
+
+    fn kill_programs(
+        &mut self,
+        pod: Id<Pod>,
+        is_meant: impl Fn(&PodSpec, u16) -> bool,
+        end: impl Fn(SimTime) -> Exit,
+        bench: &mut Bench<'_>,
+    ) {
         let Some(id) = self.sandbox_of(pod) else { return };
         let cause = bench.fx.cause();
         for at in 0..self.sandboxes[id].containers.len() {
             let sandbox = &self.sandboxes[id];
             let index = sandbox.containers[at].index;
-            let name = container_of(&sandbox.config.spec, index).map(|one| &*one.name);
-            let is_meant = container.is_none_or(|wanted| name == Some(wanted));
+            let is_meant = is_meant(&sandbox.config.spec, index);
             if is_meant && matches!(sandbox.containers[at].state, ListedState::Running(_)) {
-                let end = ended(exit, bench.fx.now());
+                let end = end(bench.fx.now());
                 let program = &mut self.sandboxes[id].containers[at];
                 (program.end, program.cause) = (end, cause);
                 self.end_program(id, at, end, bench);

@@ -11,8 +11,13 @@ use crate::time::SimTime;
 pub enum ProgramState {
     /// It does not run.
     Down,
-    /// It runs, and hangs from this instant on.
-    Running(SimTime),
+    /// It runs.
+    Running {
+        /// Since when.
+        since: SimTime,
+        /// From when on it hangs.
+        hangs: SimTime,
+    },
     /// It was told to stop.
     Stopping,
 }
@@ -50,7 +55,10 @@ impl SimulatedEngines {
             let container = ContainerRef { pod, index, attempt: program.attempt };
             Some(match program.stop {
                 Some(_) => ProgramState::Stopping,
-                None => ProgramState::Running(self.hangs(sandbox, container, started)),
+                None => {
+                    let hangs = self.hangs(sandbox, container, started);
+                    ProgramState::Running { since: started, hangs }
+                }
             })
         });
         found.unwrap_or(ProgramState::Down)

@@ -1,0 +1,68 @@
+//! What programs take of their machine, worked out when somebody asks.
+
+use std::sync::{Arc, LazyLock};
+
+use super::{SimulatedEngines, container_of};
+use crate::api::pod::Pod;
+use crate::base::Id;
+use crate::messages::app::App;
+use crate::messages::engine::ListedState;
+use crate::messages::usage::{CORE, Usage};
+use crate::time::{SimDuration, SimTime};
+
+/// What is taken by a program of which nothing is said.
+static UNSAID: LazyLock<Arc<Usage>> = LazyLock::new(Arc::default);
+
+/// A program that runs, and what it takes beside its requests.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RunningProgram {
+    /// Since when it runs.
+    pub since: SimTime,
+    /// What it takes.
+    pub usage: Arc<Usage>,
+    /// Nano-cores it gets at most: the container's CPU limit.
+    pub cpu_limit: Option<u64>,
+    /// Bytes it may hold: the container's memory limit.
+    pub memory_limit: Option<u64>,
+}
+
+impl RunningProgram {
+    /// Time of cores it took from `from` to `to` beside its requests, as far as it ran by then and its
+    /// limit lets it: at no instant more than the limit, which is how CFS quotas even out over more than
+    /// a few periods of 100 ms (within one they stop a program altogether once it is spent).
+    pub fn cpu(&self, from: SimTime, to: SimTime) -> SimDuration {
+        let since = |at: SimTime| at.saturating_since(self.since);
+        let cap = self.cpu_limit.unwrap_or(u64::MAX);
+        let total = self.usage.cpu.course.total(since(from), since(to), cap) / u128::from(CORE);
+        SimDuration::from_nanos(u64::try_from(total).unwrap_or(u64::MAX))
+    }
+
+    /// Bytes it holds at an instant beside its requests.
+    pub fn memory(&self, at: SimTime) -> u64 {
+        self.usage.memory.course.at(at.saturating_since(self.since))
+    }
+}
+
+impl SimulatedEngines {
+    /// How the program of a pod's container behaves, if its sandbox stands.
+    pub fn app_of(&self, pod: Id<Pod>, index: u16) -> Option<&App> {
+        self.sandboxes[self.sandbox_of(pod)?].config.apps.get(usize::from(index))
+    }
+
+    /// The program of a pod's container, if it runs; init containers are counted first.
+    pub fn running(&self, pod: Id<Pod>, index: u16) -> Option<RunningProgram> {
+        let sandbox = &self.sandboxes[self.sandbox_of(pod)?];
+        let program = sandbox.containers.iter().find(|one| one.index == index)?;
+        let ListedState::Running(since) = program.state else { return None };
+        let limits = &container_of(&sandbox.config.spec, index)?.limits;
+        let limit = |amount: i64| u64::try_from(amount).ok().filter(|amount| *amount > 0);
+        let app = sandbox.config.apps.get(usize::from(index));
+        let usage = app.and_then(|app| app.usage.as_ref()).unwrap_or_else(|| &*UNSAID);
+        Some(RunningProgram {
+            since,
+            usage: usage.clone(),
+            cpu_limit: limit(limits.cpu_milli).map(|milli| milli.saturating_mul(CORE / 1000)),
+            memory_limit: limit(limits.memory),
+        })
+    }
+}
