@@ -46,7 +46,8 @@ use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::job::Job;
 use crate::api::kind::Kind;
-use crate::api::misc::Namespace;
+use crate::api::limit_range::LimitRange;
+use crate::api::misc::{Namespace, Other};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::resource_quota::ResourceQuota;
@@ -109,12 +110,13 @@ pub struct Known<'a> {
 }
 
 /// The tables a manager watches.
-pub const WATCHED: [TableKind; 20] = [
+pub const WATCHED: [TableKind; 21] = [
     TableKind::StorageClass,
     TableKind::PersistentVolume,
     TableKind::PersistentVolumeClaim,
     TableKind::PodDisruptionBudget,
     TableKind::ResourceQuota,
+    TableKind::LimitRange,
     TableKind::StatefulSet,
     TableKind::DaemonSet,
     TableKind::ControllerRevision,
@@ -279,11 +281,9 @@ impl ControllerManager {
             TableKind::StorageClass => self.each(store, changes, view, fx, Self::class),
             TableKind::PodDisruptionBudget => self.each(store, changes, view, fx, Self::budget),
             TableKind::ResourceQuota => self.each(store, changes, view, fx, Self::quota),
-            TableKind::Lease
-            | TableKind::PriorityClass
-            | TableKind::CsiNode
-            | TableKind::LimitRange
-            | TableKind::Other => {}
+            TableKind::LimitRange => self.each(store, changes, view, fx, Self::limit_range),
+            TableKind::Other => self.each(store, changes, view, fx, Self::other),
+            TableKind::Lease | TableKind::PriorityClass | TableKind::CsiNode => {}
         }
     }
 
@@ -425,6 +425,22 @@ impl ControllerManager {
         let known = Known { view, index: &self.index };
         self.resource_quotas.quota(change, known, fx);
         self.resource_quotas.object(Kind::ResourceQuota.resource(), change, known, fx);
+    }
+
+    fn limit_range(
+        &mut self,
+        change: &Change<'_, LimitRange>,
+        view: &View<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        let known = Known { view, index: &self.index };
+        self.resource_quotas.object(Kind::LimitRange.resource(), change, known, fx);
+    }
+
+    fn other(&mut self, change: &Change<'_, Other>, view: &View<'_>, fx: &mut Effects<Timer>) {
+        let resource = change.new.or(change.old).and_then(Other::resource);
+        let known = Known { view, index: &self.index };
+        self.resource_quotas.object(&resource.unwrap_or_default(), change, known, fx);
     }
 
     fn budget(

@@ -115,7 +115,6 @@ impl Compactor {
             (spec.load_balancer_ip.is_some(), "loadBalancerIP"),
             (spec.load_balancer_source_ranges.is_some(), "loadBalancerSourceRanges"),
             (is_told_v6, "ipFamilies"),
-            (spec.ports.iter().flatten().any(|it| it.node_port.is_some()), "ports.nodePort"),
         ];
         for (_, field) in fields.into_iter().filter(|(set, _)| *set) {
             self.notes.add_fields("Service", &[field]);

@@ -15,7 +15,7 @@ use crate::api::job::{Job, JobStatus, NAME_LABELS, UID_LABELS};
 use crate::api::kind::Kind;
 use crate::api::meta::{Labels, ObjectName};
 use crate::api::misc::{ClassScope, Namespace, PriorityClass};
-use crate::api::name::Text;
+use crate::api::name::{Name, Text};
 use crate::api::node::{Node, TAINT_NOT_READY, TAINT_UNREACHABLE};
 use crate::api::pod::{Phase, Pod, PodCondition, PodSpec, Preemption, StatusReason};
 use crate::api::rules::merge_label_keys::Merges;
@@ -97,9 +97,7 @@ impl<T> Server<'_, T> {
             Some(_) => (*Compactor::new().created(&pod.spec)).clone(),
             None => (*pod.spec).clone(),
         };
-        let written = (spec.priority, spec.preemption);
         self.admit_priority(pod, &mut spec)?;
-        agrees(pod, written, &spec)?;
         add_default_tolerations(&mut spec);
         let spec = if spec == *pod.spec { pod.spec.clone() } else { Arc::new(spec) };
         let Admitted { by_source: held, limit, .. } = &mut self.shared.admitted;
@@ -115,9 +113,13 @@ impl<T> Server<'_, T> {
         Ok(spec)
     }
 
+    /// Gives a pod its class's priority; one that it states itself must be the same (admission plugin
+    /// Priority, 1.36).
     fn admit_priority(&self, pod: &Pod, spec: &mut PodSpec) -> Result<(), Status> {
-        let forbidden =
-            |why: String| Err(Status::Forbidden(ObjectName::of(Kind::Pod, &pod.meta), why.into()));
+        // A name that is generated is not known yet when this plugin is asked.
+        let mut name = ObjectName::of(Kind::Pod, &pod.meta);
+        name.name = Name::new(name.name.base().clone());
+        let forbidden = |why: String| Err(Status::Forbidden(name.clone(), why.into()));
         let (priority, preemption) = match self.class_of(spec) {
             Ok(found) => found,
             Err(why) => return forbidden(why),
@@ -226,33 +228,6 @@ fn written_priority(spec: &PodSpec) -> (Option<i32>, Option<String>) {
     }
     let written: core::PodSpec = serde_json::from_str(&spec.written).unwrap_or_default();
     (written.priority, written.preemption_policy)
-}
-
-/// A priority that a pod states itself must be its class's (admission plugin Priority, 1.36). What is
-/// as by default counts as not stated.
-fn agrees(
-    pod: &Pod,
-    (priority, preemption): (i32, Preemption),
-    of: &PodSpec,
-) -> Result<(), Status> {
-    let refuse =
-        |why: String| Err(Status::Forbidden(ObjectName::of(Kind::Pod, &pod.meta), why.into()));
-    if priority != 0 && priority != of.priority {
-        return refuse(format!(
-            "the integer value of priority ({priority}) must not be provided in pod spec; priority \
-             admission controller computed {} from the given PriorityClass name",
-            of.priority
-        ));
-    }
-    if preemption != Preemption::default() && preemption != of.preemption {
-        return refuse(
-            "the string value of PreemptionPolicy (Never) must not be provided in pod spec; \
-             priority admission controller computed PreemptLowerPriority from the given \
-             PriorityClass name"
-                .to_owned(),
-        );
-    }
-    Ok(())
 }
 
 /// Every pod tolerates a node that is not ready or unreachable for five minutes, unless it says

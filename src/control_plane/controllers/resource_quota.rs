@@ -13,8 +13,9 @@
 //! ```
 //!
 //! Upstream's round looks at every quota. Ours looks at those whose count may differ from what is
-//! written: quotas that admission charged since, and those of namespaces with pods on their way out,
-//! which stop counting with time alone. Where there are none there is no round.
+//! written: quotas that admission charged since, those of namespaces where something came that may not
+//! have been charged, and those of namespaces with pods on their way out, which stop counting with time
+//! alone. Where there are none there is no round.
 
 mod count;
 mod tally;
@@ -24,8 +25,6 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::api::kind::Kind;
-use crate::api::meta::Meta;
 use crate::api::name::Text;
 use crate::api::object::Object;
 use crate::api::pod::Pod;
@@ -140,13 +139,23 @@ impl ResourceQuotas {
             None => true,
             Some(new) => !counts(new) && change.old.is_some_and(counts),
         };
-        if change.new.is_some_and(|pod| pod.meta.is_terminating() && counts(pod)) {
+        // What is new may not have been charged: its quota may have had no status yet.
+        let is_leaving = change.new.is_some_and(|pod| pod.meta.is_terminating() && counts(pod));
+        if is_leaving || change.old.is_none() {
             self.doubtful.extend(&local.quotas);
         }
         if is_over {
             self.given_back(&any.meta.namespace.clone(), Evaluator::Pods, known, fx);
         }
         self.arm(fx);
+    }
+
+    /// Something new is there that may not have been charged.
+    fn doubt(&mut self, namespace: &Text, fx: &mut Effects<Timer>) {
+        if let Some(local) = self.local.get(namespace) {
+            self.doubtful.extend(&local.quotas);
+            self.arm(fx);
+        }
     }
 
     /// A Service changed.
@@ -156,17 +165,7 @@ impl ResourceQuotas {
         known: Known<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        let is_smaller = match (change.old, change.new) {
-            (Some(old), Some(new)) => old.spec != new.spec,
-            (_, new) => new.is_none(),
-        };
-        self.changed(
-            change.new.or(change.old).map(|it| &it.meta),
-            is_smaller,
-            Kind::Service,
-            known,
-            fx,
-        );
+        self.changed(Evaluator::Services, change, |old, new| old.spec != new.spec, known, fx);
     }
 
     /// A claim changed.
@@ -176,15 +175,10 @@ impl ResourceQuotas {
         known: Known<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        let is_smaller = match (change.old, change.new) {
-            (Some(old), Some(new)) => old.spec != new.spec,
-            (_, new) => new.is_none(),
-        };
-        let kind = Kind::PersistentVolumeClaim;
-        self.changed(change.new.or(change.old).map(|it| &it.meta), is_smaller, kind, known, fx);
+        self.changed(Evaluator::Claims, change, |old, new| old.spec != new.spec, known, fx);
     }
 
-    /// An object of a kind of which only objects are counted changed: what matters is when it goes.
+    /// An object of a kind of which only objects are counted changed.
     pub fn object<T: Stored>(
         &mut self,
         resource: &str,
@@ -192,24 +186,27 @@ impl ResourceQuotas {
         known: Known<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        if let (Some(gone), None) = (change.old, change.new)
-            && !self.local.is_empty()
-        {
-            let namespace = gone.meta().namespace.clone();
-            self.given_back(&namespace, Evaluator::of(resource), known, fx);
-        }
+        self.changed(Evaluator::of(resource), change, |_, _| false, known, fx);
     }
 
-    fn changed(
+    fn changed<T: Stored>(
         &mut self,
-        meta: Option<&Meta>,
-        is_smaller: bool,
-        kind: Kind,
+        evaluator: Evaluator<'_>,
+        change: &Change<'_, T>,
+        is_other: impl Fn(&T, &T) -> bool,
         known: Known<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        if let Some(meta) = meta.filter(|_| is_smaller) {
-            self.given_back(&meta.namespace, Evaluator::of(kind.resource()), known, fx);
+        if self.local.is_empty() {
+            return;
+        }
+        match (change.old, change.new) {
+            (None, Some(new)) => self.doubt(&new.meta().namespace, fx),
+            (Some(gone), None) => self.given_back(&gone.meta().namespace, evaluator, known, fx),
+            (Some(old), Some(new)) if is_other(old, new) => {
+                self.given_back(&new.meta().namespace, evaluator, known, fx);
+            }
+            _ => {}
         }
     }
 

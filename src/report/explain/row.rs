@@ -95,6 +95,15 @@ impl Row {
         }
     }
 
+    /// Whether a refusal is about the object itself: the API server names what it refuses, as in
+    /// `pods "web-x" is forbidden`.
+    fn is_of_its_own(&self) -> bool {
+        let own = self.object.rsplit('/').next().unwrap_or_default();
+        let said = self.message.as_deref().and_then(|said| said.split_once(" \""));
+        let named = said.filter(|(kind, _)| !kind.contains(' '));
+        named.is_none_or(|(_, rest)| rest.split('"').next() == Some(own))
+    }
+
     /// What happened, in a sentence; `name` stands for its object.
     pub(super) fn sentence(&self, name: &str) -> String {
         let on = self.node.as_ref().map_or(String::new(), |node| format!(" on {node}"));
@@ -104,7 +113,8 @@ impl Row {
         let at = if name == "it" { String::new() } else { format!("{name}: ") };
         match self.verb.as_str() {
             "created" => format!("{name} is created"),
-            "refused" => format!("{name} is refused{colon}{said}"),
+            "refused" if self.is_of_its_own() => format!("{name} is refused{colon}{said}"),
+            "refused" => format!("{name} is refused what it makes{colon}{said}"),
             "changed" => format!("the spec of {name} is changed"),
             "bound" => {
                 format!("the scheduler puts {name}{}", on.replacen(" on ", " on node ", 1))

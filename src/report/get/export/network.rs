@@ -12,9 +12,16 @@ use crate::api::service::{
 };
 use crate::base::id::Id;
 
-/// Adds the address that the API server gave out.
+/// Adds the address and the ports of nodes that the API server gave out.
 pub(super) fn service(it: &Service, fields: &mut Fields) {
     let Some(spec) = fields.get_mut("spec") else { return };
+    let ports = spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten();
+    for (port, given) in ports.zip(it.node_ports.iter()).filter(|(_, given)| **given != 0) {
+        port["nodePort"] = json!(given);
+    }
+    if let Some(port) = it.health_port {
+        spec["healthCheckNodePort"] = json!(port);
+    }
     let address = match it.spec.exposure {
         Exposure::Headless => Some("None".to_owned()),
         _ => it.cluster_ip.map(|ip| ip.to_string()),
