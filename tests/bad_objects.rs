@@ -5,6 +5,10 @@ mod common {
     pub mod play;
 }
 
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use common::play::run;
 use wavetank::api::cron_job::CronJob;
 use wavetank::api::disruption::PodDisruptionBudget;
@@ -12,7 +16,10 @@ use wavetank::api::job::Job;
 use wavetank::api::pod::Pod;
 use wavetank::api::stateful_set::StatefulSet;
 use wavetank::api::workload::Deployment;
-use wavetank::runs::Finished;
+use wavetank::kernel::NoSink;
+use wavetank::messages::Listening;
+use wavetank::record::Metrics;
+use wavetank::runs::{Finished, Task, run_task};
 use wavetank::scenario::{Loader, Overrides};
 use wavetank::store::Stored;
 
@@ -51,6 +58,31 @@ fn assert_says(lines: &[String], words: &str) {
 /// What the API server refused while it ran.
 fn refusals(finished: &Finished) -> Vec<String> {
     finished.world.refused().iter().map(|one| one.status.to_string()).collect()
+}
+
+/// The Events of a run as `kind/name reason: message`.
+fn events(text: &str) -> Vec<String> {
+    let mut loader = Loader::new(Overrides::default());
+    loader.read("in.yaml", text.as_bytes(), &mut |_| {});
+    let loaded = loader.finish();
+    assert!(!loaded.has_errors(), "{:?}", loaded.findings);
+    let plan = Arc::new(loaded.plan);
+    let task = Task {
+        expectations: loaded.expectations,
+        sink: &mut NoSink,
+        metrics: &mut Metrics::new(&plan),
+        interrupt: &AtomicBool::new(false),
+        events_max: u64::MAX,
+        listening: Listening::All,
+        plan,
+    };
+    let mut world = run_task(task, &mut |_| ControlFlow::Continue(())).world;
+    let all = world.core_events().expect("somebody listens").iter();
+    let line = |it: &wavetank::control_plane::core_events::Stored| {
+        let (about, remark) = (&it.about, &it.remark);
+        format!("{}/{} {}: {}", about.kind, about.name, remark.reason, remark.message)
+    };
+    all.map(line).collect()
 }
 
 fn one<T: Stored>(finished: &Finished, name: &str) -> T {
@@ -157,6 +189,23 @@ fn a_budget_that_selects_nothing_allows_nothing_and_hinders_nobody() {
     );
     assert_eq!(refusals(&finished), [""; 0]);
     assert_goes_on(&finished);
+    let said = events(&(scenario(spec) + &budget("none", "nobody", "minAvailable: 1")));
+    assert_says(&said, "PodDisruptionBudget/none NoPods: No matching pods found");
+}
+
+/// One pod for two zones: no hints, and why.
+#[test]
+fn a_service_with_too_few_pods_to_share_out_says_so() {
+    let spec = "  duration: 2m\n  cluster: {nodes: [{name: a, zone: a}, {name: b, zone: b}]}";
+    let service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: lone\n  annotations: \
+                   {service.kubernetes.io/topology-mode: Auto}\nspec: {selector: {app: lone}, ports: [{port: 80}]}\n\
+                   ---\napiVersion: v1\nkind: Pod\nmetadata: {name: lone, labels: {app: lone}}\n\
+                   spec: {containers: [{name: c, image: 'lone:1'}]}\n";
+    assert_says(
+        &events(&(scenario(spec) + service)),
+        "Service/lone TopologyAwareHintsDisabled: Insufficient number of endpoints (1 endpoints, 2 \
+         zones), addressType: IPv4",
+    );
 }
 
 #[test]
