@@ -9,6 +9,8 @@
 mod actions;
 #[path = "golden/behaviour.rs"]
 mod behaviour;
+#[path = "golden/cascade.rs"]
+mod cascade;
 #[path = "golden/derive.rs"]
 mod derive;
 #[path = "golden/disruption.rs"]
@@ -21,6 +23,8 @@ mod jobs;
 mod limits;
 #[path = "golden/ours.rs"]
 mod ours;
+#[path = "golden/ranking.rs"]
+mod ranking;
 #[path = "golden/recording.rs"]
 mod recording;
 #[path = "golden/replay.rs"]

@@ -87,7 +87,7 @@ fn a_job_out_of_a_dump_goes_on_and_its_cron_job_with_it() {
     let cron = store.table::<CronJob>().iter().next().expect("the CronJob").1;
     assert_eq!(cron.status.last_schedule.map(|at| at.as_secs()), Some(240));
     assert_eq!(store.table::<Job>().iter().count(), 3, "and one each at 2 and 4 minutes");
-    assert!(store.table::<Pod>().iter().all(|(_, pod)| pod.meta.finalizers.is_none()));
+    assert!(store.table::<Pod>().iter().all(|(_, pod)| pod.meta.finalizers().is_empty()));
 }
 
 const SWEEP: &str = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: sweep}\nspec:\n  parallelism: 3\n  \

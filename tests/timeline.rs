@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use wavetank::api::kind::Kind;
 use wavetank::api::node::{Node, Schedulability};
 use wavetank::api::pod::Pod;
 use wavetank::api::workload::{Deployment, ReplicaSet};
@@ -263,6 +264,11 @@ fn what_is_deleted_or_evicted_by_name_must_be_there() {
     assert!(ran.pods().is_empty(), "{:#?}", ran.after_step());
     let kept = run("  - {at: 1m, delete: deployment/web, cascade: orphan}");
     assert_eq!(kept.pods().len(), 3);
+    let last = run("  - {at: 1m, delete: deployment/web, cascade: foreground}");
+    let deleted = last.facts.0.iter().filter(|it| it.2.verb == Verb::Deleted);
+    let kinds: Vec<Kind> = deleted.map(|it| it.2.object.kind).collect();
+    let (pod, set) = (Kind::Pod, Kind::ReplicaSet);
+    assert_eq!(kinds, [pod, pod, pod, set, Kind::Deployment], "from the bottom up");
     let missed = run("  - {at: 1m, name: e, evict: pod/web-xxx-yyy}");
     assert_eq!(missed.world.missed().len(), 1);
     assert!(

@@ -109,7 +109,7 @@ fn plan(compactor: &mut Compactor, nodes: usize, objects: Vec<PlannedObject>) ->
 
 fn default_namespace() -> PlannedObject {
     let meta = Meta::new("".into(), "default".into());
-    let namespace = Object::Namespace(Box::new(Namespace { meta }));
+    let namespace = Object::Namespace(Box::new(Namespace::new(meta)));
     planned(Compacted { object: namespace, arrival: Default::default(), node: None })
 }
 

@@ -29,7 +29,7 @@ mod stateful_set;
 mod storage;
 mod workload;
 
-pub use meta::{DEFAULT_NAMESPACE, NOWHERE, imported_uid};
+pub use meta::{DEFAULT_NAMESPACE, imported_uid};
 pub use node::DEFAULT_MAX_PODS;
 pub use notes::{Note, Notes};
 

@@ -155,7 +155,7 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
     let mut meta = held.meta().clone();
     meta.labels = written.labels.clone();
     meta.annotations = written.annotations.clone();
-    meta.finalizers = written.finalizers.clone();
+    meta.set_finalizers(written.finalizers().to_vec());
     *next.meta_mut() = meta;
     match (held, next) {
         (Object::Deployment(held), Object::Deployment(next)) => {
@@ -266,8 +266,8 @@ fn metadata(meta: &Meta) -> Value {
             written.insert(field.into(), texts(map));
         }
     }
-    if let Some(finalizers) = &meta.finalizers {
-        let list: Vec<&str> = finalizers.iter().map(AsRef::as_ref).collect();
+    if !meta.finalizers().is_empty() {
+        let list: Vec<&str> = meta.finalizers().iter().map(AsRef::as_ref).collect();
         written.insert("finalizers".into(), json!(list));
     }
     Value::Object(written)

@@ -1,5 +1,7 @@
 //! What every object carries: who it is, whose it is, and whether it is on its way out.
 
+mod rare;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use super::kind::Kind;
 use super::name::{Name, Text};
 use crate::base::hash::StableHasher;
 use crate::time::SimTime;
+pub use rare::{Blocks, Rare, Reference};
 
 /// Labels or annotations, sorted by key.
 pub type Labels = BTreeMap<Text, Text>;
@@ -42,7 +45,13 @@ pub struct RawId {
     pub generation: u32,
 }
 
-/// The controller an object belongs to (`ownerReferences` with `controller: true`).
+impl RawId {
+    /// Where an owner lies that is not stored: nowhere. Whoever stores imported objects puts the right
+    /// place in, found by uid.
+    pub const NOWHERE: RawId = RawId { slot: u32::MAX, generation: 0 };
+}
+
+/// An owner of an object, mostly its controller (`ownerReferences` with `controller: true`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Owner {
     /// Its kind.
@@ -85,8 +94,8 @@ pub struct Meta {
     pub labels: Arc<Labels>,
     /// Annotations, shared likewise.
     pub annotations: Arc<Labels>,
-    /// What must be taken away before a deleted object goes.
-    pub finalizers: Option<Arc<[Text]>>,
+    /// Finalizers, owners that are no controller, and what else few objects carry.
+    pub rare: Option<Arc<Rare>>,
 }
 
 impl Meta {
@@ -103,7 +112,7 @@ impl Meta {
             owner: None,
             labels: Arc::default(),
             annotations: Arc::default(),
-            finalizers: None,
+            rare: None,
         }
     }
 

@@ -1,6 +1,9 @@
 //! The small kinds: namespaces, leases, priority classes, and everything that is stored but not
 //! modelled.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::kinds::SERVED;
 use super::meta::Meta;
 use super::name::Text;
@@ -12,6 +15,56 @@ use crate::time::SimTime;
 pub struct Namespace {
     /// Its metadata.
     pub meta: Meta,
+    /// What is left of its contents while it is being deleted, as far as it was looked.
+    pub content: Option<Arc<Content>>,
+}
+
+impl Namespace {
+    /// A namespace of this metadata.
+    pub fn new(meta: Meta) -> Namespace {
+        Namespace { meta, content: None }
+    }
+}
+
+/// What is left in a namespace that is being deleted: the conditions NamespaceContentRemaining and
+/// NamespaceFinalizersRemaining of its status (pkg/controller/namespace/deletion, 1.36).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Content {
+    /// How many objects there are of each resource: `pods.`, `deployments.apps`.
+    pub resources: BTreeMap<Text, u32>,
+    /// How many of them carry each finalizer.
+    pub finalizers: BTreeMap<Text, u32>,
+}
+
+impl Content {
+    /// Counts objects, each told by its resource and metadata.
+    pub fn of<'a>(left: impl Iterator<Item = (Text, &'a Meta)>) -> Content {
+        let mut content = Content::default();
+        for (resource, meta) in left {
+            *content.resources.entry(resource).or_default() += 1;
+            for finalizer in meta.finalizers() {
+                *content.finalizers.entry(finalizer.clone()).or_default() += 1;
+            }
+        }
+        content
+    }
+
+    /// The message of NamespaceContentRemaining.
+    pub fn remaining(&self) -> String {
+        let all = self.resources.iter();
+        let all: Vec<String> =
+            all.map(|(name, count)| format!("{name} has {count} resource instances")).collect();
+        format!("Some resources are remaining: {}", all.join(", "))
+    }
+
+    /// The message of NamespaceFinalizersRemaining; none: nothing has finalizers.
+    pub fn held(&self) -> Option<String> {
+        let all = self.finalizers.iter();
+        let all: Vec<String> =
+            all.map(|(name, count)| format!("{name} in {count} resource instances")).collect();
+        let words = "Some content in the namespace has finalizers remaining: ";
+        (!all.is_empty()).then(|| format!("{words}{}", all.join(", ")))
+    }
 }
 
 /// A Lease: who leads, and since when nobody heard from them. Leases of nodes are no objects; a

@@ -10,6 +10,10 @@ use super::name::Text;
 use super::rules::affinity::Term;
 use super::rules::selector::Selector;
 
+/// Finalizer of a claim, for as long as a pod may use it.
+pub const CLAIM_PROTECTION: &str = "kubernetes.io/pvc-protection";
+/// Finalizer of a volume, for as long as it is bound.
+pub const VOLUME_PROTECTION: &str = "kubernetes.io/pv-protection";
 /// Annotation of a claim that its binding is through (`pv.kubernetes.io/bind-completed`).
 pub const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
 /// Annotation of what a controller, not a user, bound (`pv.kubernetes.io/bound-by-controller`).

@@ -221,11 +221,9 @@ impl World {
             put.push((id, before));
         }
         for (id, mut object) in put {
-            if let Some(owner) = &mut object.meta_mut().owner
-                && let Some(&at) = by_uid.get(&owner.uid)
-            {
-                owner.at = at;
-            }
+            object.meta_mut().owners_mut(|owner| {
+                owner.at = by_uid.get(&owner.uid).copied().unwrap_or(owner.at);
+            });
             self.restore(id, object);
         }
         self.revisions_of_imported(sink);
@@ -264,7 +262,7 @@ impl World {
             if object.meta().uid == Uid(0) {
                 object.meta_mut().uid = held.uid;
             }
-            object.meta_mut().finalizers = held.finalizers.clone();
+            object.meta_mut().set_finalizers(held.finalizers().to_vec());
             store.update(SimTime::ZERO, id.typed(), object);
         }
         let store = &mut self.store;
@@ -345,6 +343,8 @@ impl World {
                 pod_garbage: client("pod-garbage-collector"),
                 namespaces: client("namespace-controller"),
                 volumes: client("persistent-volume-binder"),
+                claim_protection: client("pvc-protection-controller"),
+                volume_protection: client("pv-protection-controller"),
                 jobs: client("job-controller"),
                 cron_jobs: client("cronjob-controller"),
                 ttl_after_finished: client("ttl-after-finished-controller"),

@@ -155,7 +155,7 @@ impl World {
         let (namespace, name) = (election::NAMESPACE, Post::of(id).lease());
         if self.store.find::<Namespace>("", namespace).is_none() {
             let meta = Meta::new("".into(), namespace.into());
-            self.put(Object::Namespace(Box::new(Namespace { meta })), sink);
+            self.put(Object::Namespace(Box::new(Namespace::new(meta))), sink);
         }
         let lease = |meta| Lease {
             meta,

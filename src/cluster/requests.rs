@@ -323,10 +323,11 @@ fn luck_key(store: &mut Store, call: &Call) -> (u64, u64) {
         Call::Update { id, object, .. } => (TableKind::of(object.kind()), *id),
         Call::PodStatus { pod, .. }
         | Call::Disrupt { pod, .. }
-        | Call::DropFinalizer { pod, .. }
         | Call::Evict { pod }
         | Call::Bind { pod, .. } => (TableKind::Pod, RawId::from(*pod)),
-        Call::Delete { kind, id, .. } => (TableKind::of(*kind), *id),
+        Call::Delete { kind, id, .. }
+        | Call::Patch { kind, id, .. }
+        | Call::Collect { kind, id, .. } => (TableKind::of(*kind), *id),
         Call::Event => return (0, 0),
     };
     let (uid, count) = store.next_request(table, id);

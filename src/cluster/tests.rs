@@ -61,7 +61,7 @@ pub(super) fn plan(replicas: i32, nodes: usize) -> Plan {
     }))
     .unwrap();
     let namespace =
-        Object::Namespace(Box::new(Namespace { meta: Meta::new("".into(), "default".into()) }));
+        Object::Namespace(Box::new(Namespace::new(Meta::new("".into(), "default".into()))));
     let mut objects =
         vec![planned(Compacted { object: namespace, arrival: Default::default(), node: None })];
     let mut typed = Typed::Deployment(Box::new(deployment));

@@ -73,10 +73,20 @@ impl Around for Outside<'_> {
         let (Some(pod), Some(node)) = (pod, node) else {
             let name = (Default::default(), Name::new(endpoint.ip.to_string()));
             let (node, doors) = (node.unwrap_or(NodeIndex(0)), Doors::Shut);
-            let (pod, ip, began, hangs) =
-                (endpoint.pod, endpoint.ip, SimTime::MAX, SimTime::MAX);
+            let (pod, ip, began, hangs) = (endpoint.pod, endpoint.ip, SimTime::MAX, SimTime::MAX);
             let (serving, load) = (Serving::DEFAULT, Load::UNSAID);
-            return Program { pod, container: 0, node, ip, name, doors, hangs, serving, began, load };
+            return Program {
+                pod,
+                container: 0,
+                node,
+                ip,
+                name,
+                doors,
+                hangs,
+                serving,
+                began,
+                load,
+            };
         };
         let apps = self.plan.apps.of(&pod.spec, &pod.meta.labels);
         let serves = |at: usize| apps.get(at).is_some_and(|app| app.service.is_some());
@@ -129,7 +139,9 @@ fn load(app: &App, limits: Option<&Resources>) -> Load {
     let takes_cpu = usage.as_ref().is_some_and(|usage| usage.cpu.per_request > 0);
     let holds = usage.as_ref().is_some_and(|usage| usage.memory.per_request > 0);
     Load {
-        quota: cpu.filter(|_| takes_cpu).map(|milli| Quota { each_period: PERIOD.scaled(milli, 1000) }),
+        quota: cpu
+            .filter(|_| takes_cpu)
+            .map(|milli| Quota { each_period: PERIOD.scaled(milli, 1000) }),
         memory: limits.and_then(|limits| positive(limits.memory)).filter(|_| holds),
         crash: app.crash.as_ref().map_or(Ratio::ZERO, |crash| crash.per_request),
         warm_up: app.warm_up,

@@ -20,6 +20,7 @@ mod create;
 pub mod delete;
 pub mod eviction;
 mod facts;
+mod kinds;
 mod limits;
 mod parts;
 mod quotas;
@@ -110,9 +111,8 @@ impl<T> Server<'_, T> {
             Call::Update { id, object, base, part } => self.update(id, object, base, part),
             Call::PodStatus { pod, uid, status } => self.pod_status(pod, uid, *status),
             Call::Disrupt { pod, uid, why } => self.disrupt(pod, uid, why),
-            Call::DropFinalizer { pod, uid, finalizer } => {
-                self.drop_finalizer(pod, uid, &finalizer)
-            }
+            Call::Patch { kind, id, uid, patch } => self.patch(kind, id, uid, &patch),
+            Call::Collect { kind, id, by } => self.collect(kind, id, by),
             Call::Evict { pod } => self.evict(pod),
             Call::Bind { pod, node } => self.bind(pod, node),
             Call::Delete { kind, id, uid, grace_seconds, propagation } => {

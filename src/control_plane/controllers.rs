@@ -25,8 +25,10 @@ pub mod node_lifecycle;
 pub mod own_writes;
 pub mod persistent_volume;
 pub mod pod_gc;
+pub mod protection;
 pub mod replica_set;
 pub mod resource_quota;
+mod start;
 pub mod stateful_set;
 pub mod taint_eviction;
 #[cfg(test)]
@@ -47,7 +49,7 @@ use crate::api::disruption::PodDisruptionBudget;
 use crate::api::job::Job;
 use crate::api::kind::Kind;
 use crate::api::limit_range::LimitRange;
-use crate::api::misc::{Namespace, Other};
+use crate::api::misc::{Lease, Namespace, Other};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::resource_quota::ResourceQuota;
@@ -76,6 +78,7 @@ use namespace::Namespaces;
 use node_lifecycle::NodeLifecycle;
 use persistent_volume::PersistentVolumes;
 use pod_gc::PodGc;
+use protection::Protection;
 use replica_set::ReplicaSets;
 use resource_quota::ResourceQuotas;
 use stateful_set::StatefulSets;
@@ -152,6 +155,7 @@ pub struct ControllerManager {
     pod_gc: PodGc,
     namespaces: Namespaces,
     volumes: PersistentVolumes,
+    protection: Protection,
     jobs: Jobs,
     cron_jobs: CronJobs,
     ttl_after_finished: TtlAfterFinished,
@@ -183,74 +187,13 @@ impl ControllerManager {
             pod_gc: PodGc::new(clients.pod_garbage, pod_gc::TERMINATED_MAX),
             namespaces: Namespaces::new(clients.namespaces),
             volumes: PersistentVolumes::new(clients.volumes, volumes),
+            protection: Protection::new(clients.claim_protection, clients.volume_protection),
             jobs: Jobs::new(clients.jobs, queue),
             cron_jobs: CronJobs::new(clients.cron_jobs, calendar, queue),
             ttl_after_finished: TtlAfterFinished::new(clients.ttl_after_finished, queue),
             disruptions: Disruptions::new(clients.disruptions, queue),
             resource_quotas: ResourceQuotas::new(clients.resource_quotas, queue),
         }
-    }
-
-    /// Its caches are filled: everything listed counts as added. What its controllers do again and
-    /// again is counted from here.
-    pub fn start(&mut self, view: &View<'_>, fx: &mut Effects<Timer>) {
-        self.nodes.begin(view.now);
-        self.pod_gc.begin(view.now);
-        self.resource_quotas.begin(view.now);
-        for (id, namespace) in view.list::<Namespace>() {
-            self.namespace(&added(view, id, namespace), view, fx);
-        }
-        for (id, node) in view.list::<Node>() {
-            self.node(&added(view, id, node), view, fx);
-        }
-        for (id, service) in view.list::<Service>() {
-            self.service(&added(view, id, service), view, fx);
-        }
-        for (id, deployment) in view.list::<Deployment>() {
-            self.deployment(&added(view, id, deployment), view, fx);
-        }
-        for (id, set) in view.list::<ReplicaSet>() {
-            self.set(&added(view, id, set), view, fx);
-        }
-        for (id, class) in view.list::<StorageClass>() {
-            self.class(&added(view, id, class), view, fx);
-        }
-        for (id, volume) in view.list::<PersistentVolume>() {
-            self.volume(&added(view, id, volume), view, fx);
-        }
-        for (id, claim) in view.list::<PersistentVolumeClaim>() {
-            self.claim(&added(view, id, claim), view, fx);
-        }
-        for (id, set) in view.list::<StatefulSet>() {
-            self.stateful_set(&added(view, id, set), view, fx);
-        }
-        for (id, set) in view.list::<DaemonSet>() {
-            self.daemon_set(&added(view, id, set), view, fx);
-        }
-        for (id, revision) in view.list::<ControllerRevision>() {
-            self.revision(&added(view, id, revision), view, fx);
-        }
-        for (id, job) in view.list::<CronJob>() {
-            self.cron_job(&added(view, id, job), view, fx);
-        }
-        for (id, job) in view.list::<Job>() {
-            self.job(&added(view, id, job), view, fx);
-        }
-        for (id, budget) in view.list::<PodDisruptionBudget>() {
-            self.budget(&added(view, id, budget), view, fx);
-        }
-        for (id, pod) in view.list::<Pod>() {
-            self.pod(&added(view, id, pod), view, fx);
-        }
-        for (id, slice) in view.list::<EndpointSlice>() {
-            self.slice(&added(view, id, slice), view, fx);
-        }
-        // After what they count.
-        for (id, quota) in view.list::<ResourceQuota>() {
-            self.quota(&added(view, id, quota), view, fx);
-        }
-        self.endpoints.begin(view, fx);
-        self.garbage.listed();
     }
 
     /// The cursor on `table` moved over `changes`; `view` shows them already.
@@ -282,8 +225,9 @@ impl ControllerManager {
             TableKind::PodDisruptionBudget => self.each(store, changes, view, fx, Self::budget),
             TableKind::ResourceQuota => self.each(store, changes, view, fx, Self::quota),
             TableKind::LimitRange => self.each(store, changes, view, fx, Self::limit_range),
+            TableKind::Lease => self.each(store, changes, view, fx, Self::lease),
             TableKind::Other => self.each(store, changes, view, fx, Self::other),
-            TableKind::Lease | TableKind::PriorityClass | TableKind::CsiNode => {}
+            TableKind::PriorityClass | TableKind::CsiNode => {}
         }
     }
 
@@ -304,10 +248,11 @@ impl ControllerManager {
     fn namespace(
         &mut self,
         change: &Change<'_, Namespace>,
-        _view: &View<'_>,
+        view: &View<'_>,
         fx: &mut Effects<Timer>,
     ) {
         self.namespaces.namespace(change, fx);
+        self.garbage.changed(Kind::Namespace, change, Known { view, index: &self.index }, fx);
     }
 
     fn class(
@@ -316,7 +261,9 @@ impl ControllerManager {
         view: &View<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        self.volumes.class(change, Known { view, index: &self.index }, fx);
+        let known = Known { view, index: &self.index };
+        self.volumes.class(change, known, fx);
+        self.garbage.changed(Kind::StorageClass, change, known, fx);
     }
 
     fn volume(
@@ -325,7 +272,10 @@ impl ControllerManager {
         view: &View<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        self.volumes.volume(change, Known { view, index: &self.index }, fx);
+        let known = Known { view, index: &self.index };
+        self.volumes.volume(change, known, fx);
+        self.protection.volume(change, known, fx);
+        self.garbage.changed(Kind::PersistentVolume, change, known, fx);
     }
 
     fn claim(
@@ -338,6 +288,7 @@ impl ControllerManager {
         let known = Known { view, index: &self.index };
         self.volumes.claim(change, known, fx);
         self.resource_quotas.claim(change, known, fx);
+        self.protection.claim(change, known, fx);
         self.garbage.changed(Kind::PersistentVolumeClaim, change, known, fx);
     }
 
@@ -348,6 +299,11 @@ impl ControllerManager {
         self.pod_gc.node(change, fx);
         self.daemon_sets.node(change, known, fx);
         self.endpoint_slices.node(change, known, fx);
+        self.garbage.changed(Kind::Node, change, known, fx);
+    }
+
+    fn lease(&mut self, change: &Change<'_, Lease>, view: &View<'_>, fx: &mut Effects<Timer>) {
+        self.garbage.changed(Kind::Lease, change, Known { view, index: &self.index }, fx);
     }
 
     fn service(&mut self, change: &Change<'_, Service>, view: &View<'_>, fx: &mut Effects<Timer>) {
@@ -355,6 +311,7 @@ impl ControllerManager {
         self.index.groups.service(change.id, change.new);
         self.endpoint_slices.service(change, fx);
         self.endpoints.service(change, fx);
+        self.garbage.changed(Kind::Service, change, Known { view, index: &self.index }, fx);
     }
 
     fn deployment(
@@ -425,6 +382,7 @@ impl ControllerManager {
         let known = Known { view, index: &self.index };
         self.resource_quotas.quota(change, known, fx);
         self.resource_quotas.object(Kind::ResourceQuota.resource(), change, known, fx);
+        self.garbage.changed(Kind::ResourceQuota, change, known, fx);
     }
 
     fn limit_range(
@@ -435,12 +393,14 @@ impl ControllerManager {
     ) {
         let known = Known { view, index: &self.index };
         self.resource_quotas.object(Kind::LimitRange.resource(), change, known, fx);
+        self.garbage.changed(Kind::LimitRange, change, known, fx);
     }
 
     fn other(&mut self, change: &Change<'_, Other>, view: &View<'_>, fx: &mut Effects<Timer>) {
         let resource = change.new.or(change.old).and_then(Other::resource);
         let known = Known { view, index: &self.index };
         self.resource_quotas.object(&resource.unwrap_or_default(), change, known, fx);
+        self.garbage.changed(Kind::Other, change, known, fx);
     }
 
     fn budget(
@@ -494,6 +454,7 @@ impl ControllerManager {
         self.garbage.changed(Kind::Pod, change, known, fx);
         self.pod_gc.pod(change, known, fx);
         self.volumes.pod(change, known, fx);
+        self.protection.pod(change, known, fx);
         let guards =
             if change.new.is_some() { known.index.budgets_of(change.id) } else { &guarded };
         self.disruptions.pod(change, guards, known, fx);
@@ -536,7 +497,9 @@ impl ControllerManager {
         view: &View<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        self.endpoints.object(change, Known { view, index: &self.index }, fx);
+        let known = Known { view, index: &self.index };
+        self.endpoints.object(change, known, fx);
+        self.garbage.changed(Kind::Endpoints, change, known, fx);
     }
 
     /// A timer is due.
@@ -596,6 +559,7 @@ impl ControllerManager {
             Timer::Quotas => self.resource_quotas.round(fx),
             Timer::Volumes => self.volumes.due(known, fx),
             Timer::Garbage => self.garbage.retry(known, fx),
+            Timer::Protection => self.protection.retry(known, fx),
             Timer::Event { of } => match of {
                 Which::Deployments => self.deployments.events.retry(fx),
                 Which::ReplicaSets => self.replica_sets.events.retry(fx),
@@ -663,6 +627,9 @@ impl ControllerManager {
             client if client == clients.garbage => self.garbage.reply(reply, known, fx),
             client if client == clients.pod_garbage => self.pod_gc.reply(reply, known, fx),
             client if client == clients.volumes => self.volumes.reply(reply, known, fx),
+            client if client == clients.claim_protection || client == clients.volume_protection => {
+                self.protection.reply(reply, fx);
+            }
             client if client == clients.jobs => self.jobs.reply(reply, known, fx),
             client if client == clients.cron_jobs => self.cron_jobs.reply(reply, known, fx),
             client if client == clients.ttl_after_finished => {
@@ -670,15 +637,10 @@ impl ControllerManager {
             }
             client if client == clients.disruptions => self.disruptions.reply(reply, fx),
             client if client == clients.resource_quotas => self.resource_quotas.reply(reply, fx),
-            client if client == clients.namespaces => self.namespaces.reply(reply, known, fx),
+            client if client == clients.namespaces => self.namespaces.reply(reply, fx),
             _ => {}
         }
     }
-}
-
-/// An object as a change that made it.
-fn added<'a, T>(view: &View<'_>, id: Id<T>, new: &'a T) -> Change<'a, T> {
-    Change { at: view.now, id, old: None, new: Some(new), nth: 1, cause: 0 }
 }
 
 /// Whether the API server refused because the namespace is being deleted.

@@ -61,14 +61,25 @@ pub enum Call {
         /// The condition's reason and message.
         why: Arc<StatusReason>,
     },
-    /// A patch that takes a finalizer off a pod.
-    DropFinalizer {
-        /// The pod.
-        pod: Id<Pod>,
+    /// A patch of an object's metadata.
+    Patch {
+        /// Its kind.
+        kind: Kind,
+        /// The object.
+        id: RawId,
         /// Its uid, as a precondition.
         uid: Uid,
-        /// The finalizer.
-        finalizer: Text,
+        /// What changes.
+        patch: MetaPatch,
+    },
+    /// Delete an object whose owners are gone or want it gone.
+    Collect {
+        /// Its kind.
+        kind: Kind,
+        /// The object.
+        id: RawId,
+        /// What it was judged by, and what becomes of its own dependents.
+        by: Judged,
     },
     /// Evict a pod (`pods/eviction`): delete it, if its PodDisruptionBudget allows.
     Evict {
@@ -101,6 +112,30 @@ pub enum Call {
     Event,
 }
 
+/// A patch of an object's metadata.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MetaPatch {
+    /// It loses the owners with these uids.
+    DropOwners(Arc<[Uid]>),
+    /// None of its owners waits for it any more.
+    Unblock,
+    /// It loses a finalizer.
+    DropFinalizer(Text),
+    /// It gets a finalizer, unless it is being deleted.
+    AddFinalizer(Text),
+}
+
+/// What the garbage collector knows of an object that is to go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Judged {
+    /// Its uid.
+    pub uid: Uid,
+    /// Its owners ([`crate::api::meta::Meta::owners_hash`]).
+    pub owners: u64,
+    /// What becomes of its own dependents.
+    pub propagation: Propagation,
+}
+
 /// Which part of an object a write is for: status is a resource of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
@@ -120,6 +155,8 @@ pub enum Propagation {
     Foreground,
     /// They stay, without owner.
     Orphan,
+    /// As the object's finalizers say, else as is the custom of its kind.
+    Custom,
 }
 
 /// What a request brought about.

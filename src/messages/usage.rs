@@ -75,11 +75,8 @@ impl Piece {
     /// Amount times nanoseconds over [a, b), no more than `cap` counting at any instant.
     fn total(&self, a: SimDuration, b: SimDuration, cap: u64) -> u128 {
         let bend = (self.from + self.over).max(a).min(b);
-        let crossing = if self.to >= self.amount {
-            self.reaches(cap, a)
-        } else {
-            self.falls_below(cap, a)
-        };
+        let crossing =
+            if self.to >= self.amount { self.reaches(cap, a) } else { self.falls_below(cap, a) };
         let crossing = crossing.unwrap_or(bend).max(a).min(bend);
         let spans = [(a, crossing), (crossing, bend), (bend, b)];
         let even = |(a, b): (SimDuration, SimDuration)| {
@@ -149,7 +146,9 @@ impl Course {
         if points.iter().any(|(_, amount)| *amount > AMOUNT_MAX) {
             return Err("the amount is too large");
         }
-        if cycle.is_some_and(|cycle| cycle.is_zero() || points.last().is_some_and(|it| it.0 > cycle)) {
+        if cycle
+            .is_some_and(|cycle| cycle.is_zero() || points.last().is_some_and(|it| it.0 > cycle))
+        {
             return Err("it must not begin anew before its last point");
         }
         let mut pieces = Vec::with_capacity(points.len() + 1);

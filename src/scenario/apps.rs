@@ -68,7 +68,8 @@ fn app_run(written: raw::Run, path: &str, judge: &mut Judge<'_, '_>) -> Run {
 
 fn crash(written: raw::Crash, path: &str, judge: &mut Judge<'_, '_>) -> Option<Crash> {
     if written.after.is_none() && written.per_request.is_none() {
-        let message = "Required value: when it crashes, as in 5m or {exponential: 5m}, or perRequest";
+        let message =
+            "Required value: when it crashes, as in 5m or {exponential: 5m}, or perRequest";
         judge.missing(path, message);
         return None;
     }

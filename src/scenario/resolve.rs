@@ -270,7 +270,7 @@ fn release_orphans(objects: &mut [PlannedObject], findings: &mut Vec<Diagnostic>
     let mut example = None;
     for planned in objects {
         let meta = planned.object.meta_mut();
-        if meta.owner.take_if(|owner| !known.contains(&owner.uid.0)).is_some() {
+        if meta.keep_owners(|owner| known.contains(&owner.uid.0)) > 0 {
             released += 1;
             let name = meta.name.clone();
             example.get_or_insert_with(|| (name, planned.source.clone()));

@@ -100,8 +100,10 @@ fn app() -> Value {
 fn usage() -> Value {
     let amount = || json!({"type": ["string", "number"]});
     let demand = |request: Value, meaning: &str| {
-        let course = |between: &str| json!({"type": "object", "additionalProperties": amount(),
-            "description": format!("Amounts by the time since the container's start, {between}.")});
+        let course = |between: &str| {
+            json!({"type": "object", "additionalProperties": amount(),
+            "description": format!("Amounts by the time since the container's start, {between}.")})
+        };
         json!({"description": meaning, "oneOf": [amount(), object(json!({
             "base": amount(), "steps": course("each up to the next"), "linear": course("a straight line between two"),
             "csv": text("A table as text: a line of names, among them seconds, then a point a line."),

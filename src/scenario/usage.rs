@@ -115,8 +115,11 @@ fn demand(path: &str, unit: Unit, judge: &mut Judge<'_, '_>) -> Option<Demand> {
     }
     let has_per_request = judge.document.node.at_path(&format!("{path}.perRequest")).is_some();
     let written: WrittenDemand = reading::whole(path, judge);
-    let per_request =
-        if has_per_request { per_request(&format!("{path}.perRequest"), unit, judge) } else { None };
+    let per_request = if has_per_request {
+        per_request(&format!("{path}.perRequest"), unit, judge)
+    } else {
+        None
+    };
     let per_request = per_request.unwrap_or(0);
     Some(Demand { course: course(&written, path, unit, judge)?, per_request })
 }
@@ -154,9 +157,7 @@ fn amount_at(path: &str, unit: Unit, judge: &mut Judge<'_, '_>) -> Option<u64> {
 
 fn amount(written: &Written, path: &str, unit: Unit, judge: &mut Judge<'_, '_>) -> Option<u64> {
     let wrong = match Quantity::of(written) {
-        Ok(quantity) if quantity.signum() < 0 => {
-            "must be greater than or equal to 0".to_owned()
-        }
+        Ok(quantity) if quantity.signum() < 0 => "must be greater than or equal to 0".to_owned(),
         Ok(quantity) if unit.of(quantity) > AMOUNT_MAX => "is too large".to_owned(),
         Ok(quantity) => return Some(unit.of(quantity)),
         Err(error) => error.to_string(),
@@ -254,7 +255,9 @@ fn through(
     let mut found = Vec::with_capacity(points.len());
     for (at, written) in points {
         match SimDuration::parse(at) {
-            Ok(since) => found.push((since, amount(written, &format!("{path}.{at}"), unit, judge)?)),
+            Ok(since) => {
+                found.push((since, amount(written, &format!("{path}.{at}"), unit, judge)?))
+            }
             Err(error) => {
                 judge.error(path, format!("Invalid value: {at:?}: {error}: expected amounts by the time since the start, as in {{0s: 1, 5m: 2}}"));
                 return None;
@@ -296,7 +299,8 @@ fn table(
     judge: &mut Judge<'_, '_>,
 ) -> Option<Course> {
     let at = format!("{path}.csv");
-    let mut rows = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut rows =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let cells = |line: &str| -> Vec<String> {
         line.split(',').map(|cell| cell.trim().trim_matches('"').to_owned()).collect()
     };
@@ -309,7 +313,10 @@ fn table(
         names.iter().position(|name| *name == wanted),
     ) else {
         let hint = nearest(wanted, &names).map_or(String::new(), |it| format!(" (is it {it:?}?)"));
-        judge.error(&at, format!("expected a line of names with \"seconds\" and {wanted:?} first{hint}"));
+        judge.error(
+            &at,
+            format!("expected a line of names with \"seconds\" and {wanted:?} first{hint}"),
+        );
         return None;
     };
     let mut points = Vec::new();
@@ -319,7 +326,8 @@ fn table(
         let since = SimDuration::parse(&format!("{}s", cell(time)));
         let amount = Quantity::parse(cell(value)).ok().filter(|it| it.signum() >= 0);
         let (Ok(since), Some(amount)) = (since, amount) else {
-            judge.error(&at, format!("row {}: {row:?}: expected seconds and an amount", number + 1));
+            judge
+                .error(&at, format!("row {}: {row:?}: expected seconds and an amount", number + 1));
             return None;
         };
         points.push((since, unit.of(amount)));

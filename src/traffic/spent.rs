@@ -160,19 +160,14 @@ mod tests {
         let mut marks = Marks::default();
         let spent = |cpu| Spent { cpu, inside: 0 };
         marks.mark(SimTime::from_millis(2500), |_| (spent(0), Settled::Yes));
-        assert_eq!([0, 1, 2, 3].map(|second| marks.at(second)), [
-            Some(spent(0)),
-            Some(spent(0)),
-            Some(spent(0)),
-            None
-        ]);
+        assert_eq!(
+            [0, 1, 2, 3].map(|second| marks.at(second)),
+            [Some(spent(0)), Some(spent(0)), Some(spent(0)), None]
+        );
         marks.mark(SimTime::from_millis(5100), |at| (spent(at.as_secs().into()), Settled::No));
-        assert_eq!([2, 3, 4, 5, 6].map(|second| marks.at(second).map(|it| it.cpu)), [
-            Some(0),
-            Some(3),
-            Some(4),
-            Some(5),
-            None
-        ]);
+        assert_eq!(
+            [2, 3, 4, 5, 6].map(|second| marks.at(second).map(|it| it.cpu)),
+            [Some(0), Some(3), Some(4), Some(5), None]
+        );
     }
 }

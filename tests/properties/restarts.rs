@@ -107,7 +107,7 @@ proptest! {
         prop_assert!(status.end().is_some(), "{status:?} with {:?}:\n{}", plan.steps, last());
         prop_assert_eq!((status.succeeded, status.failed), (6, 0));
         prop_assert!(status.uncounted_succeeded.is_empty() && status.uncounted_failed.is_empty());
-        let held = world.store().table::<Pod>().iter().filter(|(_, pod)| pod.meta.finalizers.is_some());
+        let held = world.store().table::<Pod>().iter().filter(|(_, pod)| !pod.meta.finalizers().is_empty());
         prop_assert_eq!(held.count(), 0, "finalizers are left");
     }
 

@@ -30,7 +30,7 @@ impl Api {
         let mut api = Api { store: Store::default(), shared: Shared::new(Luck::new(1), range) };
         for name in namespaces {
             let meta = Meta::new("".into(), (*name).into());
-            let namespace = Object::Namespace(Box::new(Namespace { meta }));
+            let namespace = Object::Namespace(Box::new(Namespace::new(meta)));
             api.call(Call::Create(namespace)).expect("a namespace");
         }
         api

@@ -111,7 +111,7 @@ fn succeeded(input: &Value, expected: &Value) -> Outcome {
 fn pods_of(title: &str, input: &Value) -> Vec<Pod> {
     let mut pods: Vec<Pod> = list(&input["pods"]).iter().map(jobs::pod).collect();
     if title.contains("without finalizer") {
-        pods.iter_mut().for_each(|pod| pod.meta.finalizers = None);
+        pods.iter_mut().for_each(|pod| pod.meta.set_finalizers(Vec::new()));
     }
     pods
 }
@@ -130,7 +130,7 @@ fn delayed(title: &str, input: &Value, expected: &Value) -> Outcome {
         .into_iter()
         .chain(list(&expected["expectedRmFinalizers"]).iter().map(super::objects::uid))
         .collect();
-    let is_held = |pod: &Pod| pod.meta.finalizers.is_some() && !going.contains(&pod.meta.uid);
+    let is_held = |pod: &Pod| !pod.meta.finalizers().is_empty() && !going.contains(&pod.meta.uid);
     let tracked = pods.iter().copied().filter(|(_, pod)| is_held(pod));
     let active = pods.iter().filter(|(_, pod)| pod.is_active());
     let active = Indexes::default().with(active.filter_map(|(_, pod)| index_of(pod)));

@@ -127,7 +127,7 @@ pub fn pod(value: &Value) -> Pod {
     let grace_seconds = int(&value["metadata"]["deletionGracePeriodSeconds"]) as u32;
     let at = instant(&value["metadata"]["deletionTimestamp"]);
     pod.meta.deletion = at.map(|at| Deletion { at, grace_seconds });
-    pod.meta.finalizers = Some([TRACKING.into()].into());
+    pod.meta.add_finalizer(TRACKING);
     pod
 }
 

@@ -69,6 +69,8 @@ pub fn clients() -> Clients {
         volumes: ClientId(11),
         stateful_sets: ClientId(12),
         daemon_sets: ClientId(13),
+        claim_protection: ClientId(23),
+        volume_protection: ClientId(24),
         jobs: ClientId(20),
         cron_jobs: ClientId(21),
         ttl_after_finished: ClientId(22),

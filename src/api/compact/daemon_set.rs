@@ -34,7 +34,7 @@ impl Compactor {
     /// A DaemonSet; its status counts only if it was in a cluster.
     pub fn daemon_set(&mut self, written: apps::DaemonSet) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let mut meta = self.meta("DaemonSet", &written.metadata, Scope::Namespaced);
+        let mut meta = self.meta(&written.metadata, Scope::Namespaced);
         let annotation = meta.annotation(TEMPLATE_GENERATION).map(str::parse);
         let template_generation = annotation.and_then(Result::ok).unwrap_or(0).max(0);
         if annotation_is_there(&meta.annotations) {
@@ -69,7 +69,7 @@ impl Compactor {
     /// write it; other data is no template and never equal to one.
     pub fn controller_revision(&mut self, written: apps::ControllerRevision) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("ControllerRevision", &written.metadata, Scope::Namespaced);
+        let meta = self.meta(&written.metadata, Scope::Namespaced);
         let template = written.data.as_ref().and_then(|data| {
             let template = data.0.get("spec")?.get("template")?;
             serde_json::from_value::<core::PodTemplateSpec>(template.clone()).ok()

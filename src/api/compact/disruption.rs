@@ -21,7 +21,7 @@ impl Compactor {
     /// it.
     pub fn pod_disruption_budget(&mut self, written: policy::PodDisruptionBudget) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("PodDisruptionBudget", &written.metadata, Scope::Namespaced);
+        let meta = self.meta(&written.metadata, Scope::Namespaced);
         self.notes.add(Note::Kind(self.intern.text("PodDisruptionBudget")));
         let spec = written.spec.unwrap_or_default();
         let status = written.status.unwrap_or_default();

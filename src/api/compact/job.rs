@@ -5,7 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::api::batch::v1 as batch;
 use k8s_openapi::api::core::v1::ObjectReference;
 
-use super::meta::{NOWHERE, arrival, imported_uid};
+use super::meta::{arrival, imported_uid};
 use super::pod_spec::canonical;
 use super::pod_status::truth;
 use super::workload::number;
@@ -55,7 +55,7 @@ impl Compactor {
     /// A Job; its status counts only if it was in a cluster.
     pub fn job(&mut self, written: batch::Job) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("Job", &written.metadata, Scope::Namespaced);
+        let meta = self.meta(&written.metadata, Scope::Namespaced);
         let spec = Arc::new(self.job_spec("Job", written.spec.unwrap_or_default()));
         let status = match (arrival, &written.status) {
             (Arrival::Imported, Some(status)) => self.job_status(status),
@@ -174,7 +174,7 @@ impl Compactor {
     /// A CronJob; its status counts only if it was in a cluster.
     pub fn cron_job(&mut self, written: batch::CronJob) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("CronJob", &written.metadata, Scope::Namespaced);
+        let meta = self.meta(&written.metadata, Scope::Namespaced);
         let status = match (arrival, &written.status) {
             (Arrival::Imported, Some(status)) => self.cron_job_status(status),
             _ => CronJobStatus::default(),
@@ -218,7 +218,7 @@ impl Compactor {
         let job = |it: &ObjectReference| ActiveJob {
             uid: imported_uid(it.uid.as_deref().unwrap_or_default()),
             name: Name::new(it.name.as_deref().unwrap_or_default()),
-            at: NOWHERE,
+            at: crate::api::meta::RawId::NOWHERE,
         };
         CronJobStatus {
             active: written.active.iter().flatten().map(job).collect(),

@@ -7,17 +7,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use super::{Arrival, Compactor, unsigned};
 use crate::api::kind::Kind;
 use crate::api::kinds::Scope;
-use crate::api::meta::{Deletion, Meta, Owner, RawId, Uid};
+use crate::api::meta::{Blocks, Deletion, Meta, Owner, RawId, Reference, Uid};
 use crate::api::name::Name;
 use crate::base::hash::hash_text;
 use crate::time::{SimDuration, SimTime};
 
 /// The namespace of objects that live in one and name none.
 pub const DEFAULT_NAMESPACE: &str = "default";
-
-/// Where an owner lies that is not stored yet: nowhere. Whoever stores imported objects puts the
-/// right place in, found by uid.
-pub const NOWHERE: RawId = RawId { slot: u32::MAX, generation: 0 };
 
 /// An imported object has a uid: nobody writes one.
 pub(super) fn arrival(written: &ObjectMeta) -> Arrival {
@@ -33,7 +29,7 @@ pub fn imported_uid(written: &str) -> Uid {
 }
 
 impl Compactor {
-    pub(super) fn meta(&mut self, kind: &'static str, written: &ObjectMeta, scope: Scope) -> Meta {
+    pub(super) fn meta(&mut self, written: &ObjectMeta, scope: Scope) -> Meta {
         let namespace = match scope {
             Scope::Cluster => "",
             Scope::Namespaced => match written.namespace.as_deref() {
@@ -45,18 +41,33 @@ impl Compactor {
         meta.labels = self.intern.labels(written.labels.as_ref());
         meta.annotations = self.intern.labels(written.annotations.as_ref());
         if let Some(finalizers) = written.finalizers.as_ref().filter(|list| !list.is_empty()) {
-            meta.finalizers = Some(finalizers.iter().map(|it| self.intern.text(it)).collect());
+            meta.set_finalizers(finalizers.iter().map(|it| self.intern.text(it)).collect());
         }
         let references = written.owner_references.as_deref().unwrap_or_default();
-        meta.owner = references.iter().find(|it| it.controller == Some(true)).map(owner);
-        if references.iter().any(|it| it.controller != Some(true)) {
-            self.notes
-                .add_fields(kind, &["metadata.ownerReferences (owners that are no controller)"]);
+        if !references.is_empty() {
+            self.owners(&mut meta, references);
         }
         if arrival(written) == Arrival::Imported {
             self.take_history(&mut meta, written);
         }
         meta
+    }
+
+    fn owners(&mut self, meta: &mut Meta, references: &[OwnerReference]) {
+        let is_controller = |one: &&OwnerReference| one.controller == Some(true);
+        let others = references.iter().filter(|one| !is_controller(one));
+        let others = others.map(|one| Reference {
+            owner: owner(one),
+            blocks: blocks(one),
+            api_version: self.intern.text(&one.api_version),
+            kind: self.intern.text(&one.kind),
+            name: self.intern.text(&one.name),
+        });
+        meta.set_other_owners(others.collect());
+        if let Some(controller) = references.iter().find(is_controller) {
+            meta.owner = Some(owner(controller));
+            meta.set_controller_blocks(blocks(controller));
+        }
     }
 
     fn take_history(&mut self, meta: &mut Meta, written: &ObjectMeta) {
@@ -80,6 +91,13 @@ impl Compactor {
     }
 }
 
+fn blocks(reference: &OwnerReference) -> Blocks {
+    match reference.block_owner_deletion {
+        Some(true) => Blocks::Owner,
+        _ => Blocks::Nothing,
+    }
+}
+
 fn owner(reference: &OwnerReference) -> Owner {
     let group = reference.api_version.split_once('/').map_or("", |(group, _)| group);
     let kind = match (group, reference.kind.as_str()) {
@@ -93,7 +111,16 @@ fn owner(reference: &OwnerReference) -> Owner {
         ("", "Service") => Kind::Service,
         ("", "Node") => Kind::Node,
         ("", "Pod") => Kind::Pod,
+        ("", "Namespace") => Kind::Namespace,
+        ("", "Endpoints") => Kind::Endpoints,
+        ("", "PersistentVolume") => Kind::PersistentVolume,
+        ("", "PersistentVolumeClaim") => Kind::PersistentVolumeClaim,
+        ("apps", "ControllerRevision") => Kind::ControllerRevision,
+        ("discovery.k8s.io", "EndpointSlice") => Kind::EndpointSlice,
+        ("coordination.k8s.io", "Lease") => Kind::Lease,
+        ("policy", "PodDisruptionBudget") => Kind::PodDisruptionBudget,
+        ("storage.k8s.io", "StorageClass") => Kind::StorageClass,
         _ => Kind::Other,
     };
-    Owner { kind, uid: imported_uid(&reference.uid), at: NOWHERE }
+    Owner { kind, uid: imported_uid(&reference.uid), at: RawId::NOWHERE }
 }

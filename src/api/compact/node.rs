@@ -53,7 +53,7 @@ impl Compactor {
     /// The labels that a kubelet and the node lifecycle controller add are there.
     pub fn node(&mut self, written: core::Node) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let mut meta = self.meta("Node", &written.metadata, Scope::Cluster);
+        let mut meta = self.meta(&written.metadata, Scope::Cluster);
         let name = meta.name.to_string();
         let labels = Arc::make_mut(&mut meta.labels);
         for (key, value) in OS_LABELS.into_iter().chain([(HOSTNAME_LABEL, name.as_str())]) {

@@ -13,7 +13,7 @@ impl Compactor {
     /// A pod. Its node comes beside it; its status counts only if it was in a cluster.
     pub fn pod(&mut self, written: core::Pod) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("Pod", &written.metadata, Scope::Namespaced);
+        let meta = self.meta(&written.metadata, Scope::Namespaced);
         let mut spec = written.spec.unwrap_or_default();
         let node = spec.node_name.take().filter(|name| !name.is_empty());
         let node = node.map(|name| self.intern.text(&name));

@@ -76,7 +76,7 @@ impl Compactor {
     /// A LimitRange.
     pub fn limit_range(&mut self, written: core::LimitRange) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("LimitRange", &written.metadata, Scope::Namespaced);
+        let meta = self.meta(&written.metadata, Scope::Namespaced);
         let spec = written.spec.unwrap_or_default();
         let range = LimitRange {
             meta,
@@ -89,7 +89,7 @@ impl Compactor {
     /// A ResourceQuota. Its status is taken as written; whoever stores an applied one resets it.
     pub fn resource_quota(&mut self, written: core::ResourceQuota) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("ResourceQuota", &written.metadata, Scope::Namespaced);
+        let meta = self.meta(&written.metadata, Scope::Namespaced);
         let spec = written.spec.unwrap_or_default();
         let quota = ResourceQuota {
             meta,

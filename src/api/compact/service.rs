@@ -47,7 +47,7 @@ impl Compactor {
     /// A Service. One that was in a cluster keeps its address.
     pub fn service(&mut self, written: core::Service) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("Service", &written.metadata, Scope::Namespaced);
+        let meta = self.meta(&written.metadata, Scope::Namespaced);
         let spec = written.spec.unwrap_or_default();
         self.note_service(&spec);
         let mut scratch = std::mem::take(&mut self.intern.scratch);

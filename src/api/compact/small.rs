@@ -60,14 +60,14 @@ impl Compactor {
 
     /// A Namespace.
     pub fn namespace(&mut self, written: &WrittenNamespace) -> Compacted {
-        let meta = self.meta("Namespace", &written.metadata, Scope::Cluster);
-        let object = Object::Namespace(Box::new(Namespace { meta }));
+        let meta = self.meta(&written.metadata, Scope::Cluster);
+        let object = Object::Namespace(Box::new(Namespace::new(meta)));
         Compacted { object, arrival: arrival(&written.metadata), node: None }
     }
 
     /// A Lease. Whoever holds it renewed it at the start of the run, for all we know.
     pub fn lease(&mut self, written: &WrittenLease) -> Compacted {
-        let meta = self.meta("Lease", &written.metadata, Scope::Namespaced);
+        let meta = self.meta(&written.metadata, Scope::Namespaced);
         let spec = written.spec.clone().unwrap_or_default();
         let lease = Lease {
             meta,
@@ -82,7 +82,7 @@ impl Compactor {
 
     /// A PriorityClass.
     pub fn priority_class(&mut self, written: &WrittenClass) -> Compacted {
-        let meta = self.meta("PriorityClass", &written.metadata, Scope::Cluster);
+        let meta = self.meta(&written.metadata, Scope::Cluster);
         let class = PriorityClass {
             meta,
             value: written.value.unwrap_or(0),
@@ -104,7 +104,7 @@ impl Compactor {
             .get("metadata")
             .and_then(|node| read(node, &mut Vec::new()).ok())
             .unwrap_or_default();
-        let meta = self.meta("Other", &written, scope);
+        let meta = self.meta(&written, scope);
         self.notes.add(Note::Kind(self.intern.text(kind)));
         let other = Other {
             meta,

@@ -40,7 +40,7 @@ impl Compactor {
     /// A StatefulSet; its status counts only if it was in a cluster.
     pub fn stateful_set(&mut self, written: apps::StatefulSet) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("StatefulSet", &written.metadata, Scope::Namespaced);
+        let meta = self.meta(&written.metadata, Scope::Namespaced);
         let spec = written.spec.unwrap_or_default();
         let mut scratch = std::mem::take(&mut self.intern.scratch);
         let text = self.intern.text(canonical(&spec, &mut scratch));

@@ -123,7 +123,7 @@ impl Compactor {
     /// A PersistentVolume. Its phase is taken as written; whoever stores an applied one resets it.
     pub fn persistent_volume(&mut self, written: core::PersistentVolume) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("PersistentVolume", &written.metadata, Scope::Cluster);
+        let meta = self.meta(&written.metadata, Scope::Cluster);
         let mut spec = written.spec.unwrap_or_default();
         let claim = spec.claim_ref.take();
         let intern = &mut self.intern;
@@ -163,7 +163,7 @@ impl Compactor {
     /// it.
     pub fn persistent_volume_claim(&mut self, written: core::PersistentVolumeClaim) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("PersistentVolumeClaim", &written.metadata, Scope::Namespaced);
+        let meta = self.meta(&written.metadata, Scope::Namespaced);
         let spec = written.spec.unwrap_or_default();
         let of_class = class(&written.metadata, spec.storage_class_name.as_ref());
         let claim = PersistentVolumeClaim {
@@ -187,7 +187,7 @@ impl Compactor {
     /// A StorageClass.
     pub fn storage_class(&mut self, mut written: storage::StorageClass) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("StorageClass", &written.metadata, Scope::Cluster);
+        let meta = self.meta(&written.metadata, Scope::Cluster);
         written.metadata = ObjectMeta::default();
         let intern = &mut self.intern;
         let mut scratch = std::mem::take(&mut intern.scratch);
@@ -221,7 +221,7 @@ impl Compactor {
     /// A CSINode.
     pub fn csi_node(&mut self, written: storage::CSINode) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("CSINode", &written.metadata, Scope::Cluster);
+        let meta = self.meta(&written.metadata, Scope::Cluster);
         let intern = &mut self.intern;
         let mut scratch = std::mem::take(&mut intern.scratch);
         let text = intern.text(canonical(&written.spec, &mut scratch));

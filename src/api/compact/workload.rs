@@ -69,7 +69,7 @@ impl Compactor {
     /// A Deployment; its status counts only if it was in a cluster.
     pub fn deployment(&mut self, written: apps::Deployment) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("Deployment", &written.metadata, Scope::Namespaced);
+        let meta = self.meta(&written.metadata, Scope::Namespaced);
         let spec = written.spec.unwrap_or_default();
         let status = match (arrival, &written.status) {
             (Arrival::Imported, Some(status)) => self.deployment_status(status),
@@ -127,7 +127,7 @@ impl Compactor {
     /// A ReplicaSet; its status counts only if it was in a cluster.
     pub fn replica_set(&mut self, written: apps::ReplicaSet) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("ReplicaSet", &written.metadata, Scope::Namespaced);
+        let meta = self.meta(&written.metadata, Scope::Namespaced);
         let spec = written.spec.unwrap_or_default();
         let status = written.status.filter(|_| arrival == Arrival::Imported).unwrap_or_default();
         let set = ReplicaSet {
@@ -153,7 +153,7 @@ impl Compactor {
     /// A ReplicationController; its status counts only if it was in a cluster.
     pub fn replication_controller(&mut self, written: core::ReplicationController) -> Compacted {
         let arrival = arrival(&written.metadata);
-        let meta = self.meta("ReplicationController", &written.metadata, Scope::Namespaced);
+        let meta = self.meta(&written.metadata, Scope::Namespaced);
         let spec = written.spec.unwrap_or_default();
         let status = written.status.filter(|_| arrival == Arrival::Imported).unwrap_or_default();
         let template = self.template("ReplicationController", spec.template);

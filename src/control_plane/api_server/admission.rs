@@ -21,7 +21,7 @@ use crate::api::pod::{Phase, Pod, PodCondition, PodSpec, Preemption, StatusReaso
 use crate::api::rules::merge_label_keys::Merges;
 use crate::api::rules::taints::{Comparison, Effect, Taint, Toleration};
 use crate::api::status::Status;
-use crate::api::storage::{ClaimPhase, PersistentVolumeClaim, StorageClass};
+use crate::api::storage::{CLAIM_PROTECTION, ClaimPhase, PersistentVolumeClaim, StorageClass};
 use crate::base::FastMap;
 use crate::store::Rev;
 
@@ -187,6 +187,7 @@ impl<T> Server<'_, T> {
     /// name (admission plugin DefaultStorageClass, 1.36).
     pub(super) fn admit_claim(&mut self, claim: &mut PersistentVolumeClaim) {
         claim.phase = ClaimPhase::Pending;
+        claim.meta.add_finalizer(CLAIM_PROTECTION);
         if claim.spec.class.is_some() {
             return;
         }
@@ -200,7 +201,7 @@ impl<T> Server<'_, T> {
     }
 
     pub(super) fn admit_namespace(&mut self, namespace: &mut Namespace) {
-        namespace.meta.finalizers = Some(Arc::from([NAMESPACE_CONTENT.into()]));
+        namespace.meta.add_finalizer(NAMESPACE_CONTENT);
     }
 }
 

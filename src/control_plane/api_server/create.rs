@@ -3,25 +3,20 @@
 
 use super::admission::admit_job;
 use super::facts::{self, Told};
+use super::kinds::of_kind;
 use super::{Server, UID};
-use crate::api::controller_revision::ControllerRevision;
-use crate::api::cron_job::CronJob;
-use crate::api::daemon_set::{DaemonSet, DaemonSetStatus};
-use crate::api::disruption::{BudgetStatus, PodDisruptionBudget};
-use crate::api::job::Job;
+use crate::api::daemon_set::DaemonSetStatus;
+use crate::api::disruption::BudgetStatus;
 use crate::api::kind::Kind;
-use crate::api::limit_range::LimitRange;
-use crate::api::meta::{Meta, ObjectName, Uid};
+use crate::api::meta::{Meta, ObjectName, RawId, Uid};
 use crate::api::misc::Namespace;
 use crate::api::name::{NAME_MAX, Name};
 use crate::api::object::Object;
-use crate::api::resource_quota::{QuotaStatus, ResourceQuota};
-use crate::api::stateful_set::{StatefulSet, StatefulSetStatus};
+use crate::api::resource_quota::QuotaStatus;
+use crate::api::stateful_set::StatefulSetStatus;
 use crate::api::status::Status;
-use crate::api::storage::{
-    CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass, VolumePhase,
-};
-use crate::api::workload::{Deployment, ReplicaSet};
+use crate::api::storage::{VOLUME_PROTECTION, VolumePhase};
+use crate::api::workload::ReplicaSet;
 use crate::base::hash::StableHasher;
 use crate::luck::Label;
 use crate::messages::Done;
@@ -39,31 +34,14 @@ impl<T> Server<'_, T> {
     pub(super) fn create(&mut self, mut object: Object) -> Result<Done, Status> {
         let kind = object.kind();
         self.check_namespace(kind, object.meta())?;
+        if object.meta().uid == Uid(0) {
+            self.find_owners(object.meta_mut());
+        }
         self.name(kind, object.meta_mut(), &|server, meta| match kind {
-            Kind::Pod => server.is_taken::<crate::api::pod::Pod>(meta),
-            Kind::Node => server.is_taken::<crate::api::node::Node>(meta),
-            Kind::Namespace => server.is_taken::<Namespace>(meta),
             Kind::ReplicaSet | Kind::ReplicationController => server.is_taken_by_set(kind, meta),
-            Kind::Deployment => server.is_taken::<Deployment>(meta),
-            Kind::Service => server.is_taken::<crate::api::service::Service>(meta),
-            Kind::EndpointSlice => server.is_taken::<crate::api::service::EndpointSlice>(meta),
-            Kind::Endpoints => server.is_taken::<crate::api::service::Endpoints>(meta),
-            Kind::Lease => server.is_taken::<crate::api::misc::Lease>(meta),
-            Kind::PriorityClass => server.is_taken::<crate::api::misc::PriorityClass>(meta),
-            Kind::PodDisruptionBudget => server.is_taken::<PodDisruptionBudget>(meta),
-            Kind::StatefulSet => server.is_taken::<StatefulSet>(meta),
-            Kind::DaemonSet => server.is_taken::<DaemonSet>(meta),
-            Kind::ControllerRevision => server.is_taken::<ControllerRevision>(meta),
-            Kind::Job => server.is_taken::<Job>(meta),
-            Kind::CronJob => server.is_taken::<CronJob>(meta),
-            Kind::PersistentVolume => server.is_taken::<PersistentVolume>(meta),
-            Kind::PersistentVolumeClaim => server.is_taken::<PersistentVolumeClaim>(meta),
-            Kind::StorageClass => server.is_taken::<StorageClass>(meta),
-            Kind::CsiNode => server.is_taken::<CsiNode>(meta),
-            Kind::LimitRange => server.is_taken::<LimitRange>(meta),
-            Kind::ResourceQuota => server.is_taken::<ResourceQuota>(meta),
             // Others share one table; kinds are told apart by the caller's names.
             Kind::Client | Kind::Other => false,
+            kind => of_kind!(kind, S => server.is_taken::<S>(meta)),
         })?;
         self.admit(&mut object)?;
         if let Object::Service(service) = &mut object {
@@ -91,7 +69,10 @@ impl<T> Server<'_, T> {
                 set.template_generation = set.template_generation.max(1);
             }
             Object::Job(job) => admit_job(job),
-            Object::PersistentVolume(volume) => volume.phase = VolumePhase::Pending,
+            Object::PersistentVolume(volume) => {
+                volume.phase = VolumePhase::Pending;
+                volume.meta.add_finalizer(VOLUME_PROTECTION);
+            }
             Object::PersistentVolumeClaim(claim) => {
                 self.admit_claim(claim);
                 self.check_claim(claim)?;
@@ -160,6 +141,20 @@ impl<T> Server<'_, T> {
             )),
             Some(_) => Ok(()),
         }
+    }
+
+    /// Owners somebody wrote are found by their uid. Nothing is refused that names nobody: the garbage
+    /// collector sees to it.
+    fn find_owners(&self, meta: &mut Meta) {
+        meta.owners_mut(|owner| {
+            if owner.at == RawId::NOWHERE {
+                let found = of_kind!(owner.kind, S => {
+                    let mut all = self.store.table::<S>().iter();
+                    all.find(|(_, it)| it.meta().uid == owner.uid).map(|(id, _)| RawId::from(id))
+                });
+                owner.at = found.unwrap_or(RawId::NOWHERE);
+            }
+        });
     }
 
     /// Gives the object its name, if it is to be generated, and its uid.

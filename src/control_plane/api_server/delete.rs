@@ -2,32 +2,17 @@
 //! for the garbage collector (`registry/rest/delete.go`, `registry/generic/registry/store.go`,
 //! 1.36).
 
-use std::sync::Arc;
-
 use super::facts::Told;
+use super::kinds::of_kind;
 use super::{Server, not_found};
-use crate::api::controller_revision::ControllerRevision;
-use crate::api::cron_job::CronJob;
-use crate::api::daemon_set::DaemonSet;
-use crate::api::disruption::PodDisruptionBudget;
-use crate::api::job::Job;
 use crate::api::kind::Kind;
-use crate::api::limit_range::LimitRange;
 use crate::api::meta::{Deletion, Meta, ObjectName, RawId, Uid};
-use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
-use crate::api::name::Text;
-use crate::api::node::Node;
 use crate::api::pod::Pod;
-use crate::api::resource_quota::ResourceQuota;
-use crate::api::service::{EndpointSlice, Endpoints, Service};
-use crate::api::stateful_set::StatefulSet;
 use crate::api::status::Status;
-use crate::api::storage::{CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass};
-use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::id::Id;
 use crate::messages::Done;
-use crate::messages::request::Propagation;
-use crate::store::Rev;
+use crate::messages::request::{Judged, MetaPatch, Propagation};
+use crate::store::{Rev, Stored};
 use crate::time::SimDuration;
 
 /// Finalizer of an object whose dependents go first.
@@ -47,36 +32,62 @@ impl<T> Server<'_, T> {
         propagation: Propagation,
     ) -> Result<Done, Status> {
         match kind {
-            Kind::Pod => self.delete_pod(id.typed(), uid, grace_seconds),
-            Kind::Node => self.delete_as::<Node>(id, uid, propagation),
-            Kind::Namespace => self.delete_as::<Namespace>(id, uid, propagation),
-            Kind::ReplicaSet | Kind::ReplicationController => {
-                self.delete_as::<ReplicaSet>(id, uid, propagation)
-            }
-            Kind::Deployment => self.delete_as::<Deployment>(id, uid, propagation),
-            Kind::Service => self.delete_as::<Service>(id, uid, propagation),
-            Kind::EndpointSlice => self.delete_as::<EndpointSlice>(id, uid, propagation),
-            Kind::Endpoints => self.delete_as::<Endpoints>(id, uid, propagation),
-            Kind::Lease => self.delete_as::<Lease>(id, uid, propagation),
-            Kind::PriorityClass => self.delete_as::<PriorityClass>(id, uid, propagation),
-            Kind::PodDisruptionBudget => {
-                self.delete_as::<PodDisruptionBudget>(id, uid, propagation)
-            }
-            Kind::StatefulSet => self.delete_as::<StatefulSet>(id, uid, propagation),
-            Kind::DaemonSet => self.delete_as::<DaemonSet>(id, uid, propagation),
-            Kind::ControllerRevision => self.delete_as::<ControllerRevision>(id, uid, propagation),
-            Kind::Job => self.delete_as::<Job>(id, uid, propagation),
-            Kind::CronJob => self.delete_as::<CronJob>(id, uid, propagation),
-            Kind::PersistentVolume => self.delete_as::<PersistentVolume>(id, uid, propagation),
-            Kind::PersistentVolumeClaim => {
-                self.delete_as::<PersistentVolumeClaim>(id, uid, propagation)
-            }
-            Kind::StorageClass => self.delete_as::<StorageClass>(id, uid, propagation),
-            Kind::CsiNode => self.delete_as::<CsiNode>(id, uid, propagation),
-            Kind::LimitRange => self.delete_as::<LimitRange>(id, uid, propagation),
-            Kind::ResourceQuota => self.delete_as::<ResourceQuota>(id, uid, propagation),
-            Kind::Client | Kind::Other => self.delete_as::<Other>(id, uid, propagation),
+            Kind::Pod => self.delete_pod(id.typed(), uid, grace_seconds, propagation),
+            kind => of_kind!(kind, S => self.delete_as::<S>(id, uid, propagation)),
         }
+    }
+
+    /// A deletion that the garbage collector asks for: only while the object's owners are those it
+    /// was judged by (`deleteObject` of pkg/controller/garbagecollector).
+    pub(super) fn collect(&mut self, kind: Kind, id: RawId, by: Judged) -> Result<Done, Status> {
+        let Judged { uid, owners, propagation } = by;
+        of_kind!(kind, S => {
+            let held = self.store.get::<S>(id.typed());
+            let held = held.ok_or_else(|| not_found(kind, None))?;
+            if held.meta().owners_hash() != owners {
+                return Err(Status::Conflict(ObjectName::of(kind, held.meta())));
+            }
+        });
+        self.delete(kind, id, Some(uid), None, propagation)
+    }
+
+    /// A patch of an object's metadata; one that is only held up by what goes, goes.
+    pub(super) fn patch(
+        &mut self,
+        kind: Kind,
+        id: RawId,
+        uid: Uid,
+        patch: &MetaPatch,
+    ) -> Result<Done, Status> {
+        of_kind!(kind, S => self.patch_as::<S>(kind, id, uid, patch))
+    }
+
+    fn patch_as<S: Told>(
+        &mut self,
+        kind: Kind,
+        id: RawId,
+        uid: Uid,
+        patch: &MetaPatch,
+    ) -> Result<Done, Status> {
+        let typed: Id<S> = id.typed();
+        let held = self.store.get(typed).filter(|held| held.meta().uid == uid);
+        let Some(held) = held else { return Err(not_found(kind, None)) };
+        let mut next = held.clone();
+        let meta = next.meta_mut();
+        match patch {
+            MetaPatch::DropOwners(owners) => meta.disown(owners),
+            MetaPatch::Unblock => meta.unblock_owners(),
+            MetaPatch::DropFinalizer(finalizer) => meta.drop_finalizer(finalizer),
+            MetaPatch::AddFinalizer(finalizer) => {
+                if !meta.is_terminating() {
+                    meta.add_finalizer(finalizer);
+                }
+            }
+        }
+        if is_done(next.meta()) {
+            return Ok(self.gone(typed));
+        }
+        Ok(self.write(typed, next))
     }
 
     fn delete_as<S: Told>(
@@ -88,15 +99,10 @@ impl<T> Server<'_, T> {
         let typed: Id<S> = id.typed();
         let Some(object) = self.store.get(typed) else { return Err(not_found(Kind::Other, None)) };
         check_uid(object.kind(), object.meta(), uid)?;
-        let mut next = object.clone();
-        match propagation {
-            Propagation::Background => {}
-            Propagation::Foreground => add_finalizer(next.meta_mut(), FOREGROUND),
-            Propagation::Orphan => add_finalizer(next.meta_mut(), ORPHAN),
-        }
-        if next.meta().finalizers.as_ref().is_none_or(|list| list.is_empty()) {
-            self.remove(typed);
-            return Ok(Done { id, rev: Rev::ZERO });
+        let (kind, mut next) = (object.kind(), object.clone());
+        note_propagation(kind, next.meta_mut(), propagation);
+        if next.meta().finalizers().is_empty() {
+            return Ok(self.gone(typed));
         }
         if next.meta().deletion.is_none() {
             next.meta_mut().deletion = Some(Deletion { at: self.now, grace_seconds: 0 });
@@ -110,6 +116,7 @@ impl<T> Server<'_, T> {
         id: Id<Pod>,
         uid: Option<Uid>,
         grace_seconds: Option<u32>,
+        propagation: Propagation,
     ) -> Result<Done, Status> {
         let Some(pod) = self.store.get(id) else { return Err(not_found(Kind::Pod, None)) };
         check_uid(Kind::Pod, &pod.meta, uid)?;
@@ -117,46 +124,62 @@ impl<T> Server<'_, T> {
         if pod.node.is_none() || pod.status.phase.is_terminal() {
             grace = 0;
         }
-        let has_finalizers = pod.meta.finalizers.as_ref().is_some_and(|list| !list.is_empty());
-        if grace == 0 && !has_finalizers {
-            self.remove(id);
-            return Ok(Done { id: id.into(), rev: Rev::ZERO });
-        }
-        if let Some(held) = pod.meta.deletion
-            && grace >= held.grace_seconds
-        {
-            // A second deletion may only shorten the first.
-            let rev = self.store.table::<Pod>().revision(id).unwrap_or(Rev::ZERO);
-            return Ok(Done { id: id.into(), rev });
-        }
         let mut next = pod.clone();
+        match pod.meta.deletion {
+            None => note_propagation(Kind::Pod, &mut next.meta, propagation),
+            // A second deletion may only shorten the first.
+            Some(held) if grace >= held.grace_seconds && !is_done(&pod.meta) => {
+                let rev = self.store.table::<Pod>().revision(id).unwrap_or(Rev::ZERO);
+                return Ok(Done { id: id.into(), rev });
+            }
+            Some(_) => {}
+        }
+        if grace == 0 && next.meta.finalizers().is_empty() {
+            return Ok(self.gone(id));
+        }
         let at = self.now + SimDuration::from_secs(u64::from(grace));
         next.meta.deletion = Some(Deletion { at, grace_seconds: grace });
         next.meta.generation += 1;
         Ok(self.write(id, next))
     }
+
+    /// Removes an object.
+    pub(super) fn gone<S: Told>(&mut self, id: Id<S>) -> Done {
+        self.remove(id);
+        Done { id: id.into(), rev: Rev::ZERO }
+    }
 }
 
-impl<T> Server<'_, T> {
-    /// A patch that takes a finalizer off a pod; one that is only held up by it goes.
-    pub(super) fn drop_finalizer(
-        &mut self,
-        id: Id<Pod>,
-        uid: Uid,
-        finalizer: &str,
-    ) -> Result<Done, Status> {
-        let Some(pod) = self.store.get(id).filter(|pod| pod.meta.uid == uid) else {
-            return Err(not_found(Kind::Pod, None));
-        };
-        let held = pod.meta.finalizers.as_deref().unwrap_or(&[]);
-        let kept: Vec<Text> = held.iter().filter(|one| &***one != finalizer).cloned().collect();
-        if kept.is_empty() && pod.meta.deletion.is_some_and(|it| it.grace_seconds == 0) {
-            self.remove(id);
-            return Ok(Done { id: id.into(), rev: Rev::ZERO });
+/// Whether an object on its way out has nothing more to wait for.
+pub(super) fn is_done(meta: &Meta) -> bool {
+    meta.finalizers().is_empty() && meta.deletion.is_some_and(|it| it.grace_seconds == 0)
+}
+
+/// Notes what becomes of the dependents (`deletionFinalizersForGarbageCollection`): what is asked
+/// for counts before the finalizers that are there, these before the custom of the kind.
+fn note_propagation(kind: Kind, meta: &mut Meta, asked: Propagation) {
+    let custom = match kind {
+        // As it was in the days of v1beta1 (`pkg/registry/core/replicationcontroller/strategy.go`).
+        Kind::ReplicationController => Propagation::Orphan,
+        _ => Propagation::Background,
+    };
+    let propagation = match asked {
+        Propagation::Custom if meta.has_finalizer(ORPHAN) => Propagation::Orphan,
+        Propagation::Custom if meta.has_finalizer(FOREGROUND) => Propagation::Foreground,
+        Propagation::Custom => custom,
+        asked => asked,
+    };
+    let wanted = match propagation {
+        Propagation::Foreground => Some(FOREGROUND),
+        Propagation::Orphan => Some(ORPHAN),
+        Propagation::Background | Propagation::Custom => None,
+    };
+    for name in [FOREGROUND, ORPHAN] {
+        if wanted == Some(name) {
+            meta.add_finalizer(name);
+        } else {
+            meta.drop_finalizer(name);
         }
-        let mut next = pod.clone();
-        next.meta.finalizers = (!kept.is_empty()).then(|| kept.into());
-        Ok(self.write(id, next))
     }
 }
 
@@ -164,13 +187,5 @@ fn check_uid(kind: Kind, meta: &Meta, wanted: Option<Uid>) -> Result<(), Status>
     match wanted {
         Some(uid) if uid != meta.uid => Err(Status::Conflict(ObjectName::of(kind, meta))),
         _ => Ok(()),
-    }
-}
-
-fn add_finalizer(meta: &mut Meta, name: &str) {
-    let held = meta.finalizers.as_deref().unwrap_or(&[]);
-    if !held.iter().any(|one| &**one == name) {
-        let all: Vec<Text> = held.iter().cloned().chain([Text::from(name)]).collect();
-        meta.finalizers = Some(Arc::from(all));
     }
 }

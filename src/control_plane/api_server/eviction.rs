@@ -18,6 +18,7 @@ use crate::api::meta::ObjectName;
 use crate::api::pod::{Phase, Pod, PodCondition, StatusReason};
 use crate::api::status::Status;
 use crate::base::id::Id;
+use crate::messages::request::Propagation;
 use crate::messages::{Component, Done, Fact, Verb};
 use crate::store::Store;
 use crate::time::{SimDuration, SimTime};
@@ -158,7 +159,7 @@ impl<T> Server<'_, T> {
             }));
             self.write(id, next);
         }
-        self.delete_pod(id, Some(uid), None)
+        self.delete_pod(id, Some(uid), None, Propagation::Custom)
     }
 }
 

@@ -93,7 +93,6 @@ one_part!(
     Service,
     EndpointSlice,
     Endpoints,
-    Namespace,
     Lease,
     PriorityClass,
     StorageClass,
@@ -102,6 +101,16 @@ one_part!(
     ControllerRevision,
     Other
 );
+
+impl Parted for Namespace {
+    fn take_status(&mut self, other: &Namespace) {
+        self.content = other.content.clone();
+    }
+
+    fn spec_differs(&self, _other: &Namespace) -> bool {
+        false
+    }
+}
 
 impl Parted for PodDisruptionBudget {
     fn take_status(&mut self, other: &PodDisruptionBudget) {

@@ -34,7 +34,7 @@ impl Rig {
         let mut rig =
             Rig { store: Store::default(), shared, now: SimTime::from_secs(1), told: Vec::new() };
         let meta = Meta::new("".into(), "ns".into());
-        rig.call(Call::Create(Object::Namespace(Box::new(Namespace { meta })))).unwrap();
+        rig.call(Call::Create(Object::Namespace(Box::new(Namespace::new(meta))))).unwrap();
         rig.told.clear();
         rig
     }
@@ -168,6 +168,43 @@ fn pods_end_gracefully_once_they_have_a_node() {
     let verbs: Vec<Verb> = rig.told.iter().map(|(verb, _)| *verb).collect();
     use Verb::{Bound, Created, Deleted, Deleting};
     assert_eq!(verbs, [Created, Deleted, Created, Bound, Deleting, Deleted]);
+}
+
+#[test]
+fn a_namespace_on_its_way_out_takes_nothing_in() {
+    let mut rig = Rig::new();
+    let id = rig.store.find::<Namespace>("", "ns").unwrap();
+    rig.delete(Kind::Namespace, id.into(), None);
+    let refused = rig.call(Call::Create(pod("p"))).unwrap_err();
+    let words = "pods \"p\" is forbidden: unable to create new content in namespace ns because it \
+                 is being terminated";
+    assert_eq!((refused.code(), refused.to_string().as_str()), (403, words));
+}
+
+#[test]
+fn what_is_on_its_way_out_gets_no_finalizers_and_goes_with_the_last() {
+    let mut rig = Rig::new();
+    let mut held = lease(0);
+    held.meta.add_finalizer("example.com/a");
+    let id = rig.call(Call::Create(Object::Lease(Box::new(held)))).unwrap().id;
+    rig.delete(Kind::Lease, id, None);
+    let held = rig.store.get::<Lease>(id.typed()).unwrap().clone();
+    assert!(held.meta.is_terminating());
+    let update = |lease: Lease| {
+        let (object, base) = (Object::Lease(Box::new(lease)), None);
+        Call::Update { id, object, base, part: Part::Main }
+    };
+    let mut more = held.clone();
+    more.meta.add_finalizer("example.com/b");
+    let refused = rig.call(update(more)).unwrap_err();
+    let words = "Lease \"l\" is invalid: metadata.finalizers: Forbidden: no new finalizers can be \
+                 added if the object is being deleted, found new finalizers \
+                 []string{\"example.com/b\"}";
+    assert_eq!((refused.code(), refused.to_string().as_str()), (422, words));
+    let mut none = held;
+    none.meta.set_finalizers(Vec::new());
+    assert_eq!(rig.call(update(none)).unwrap().rev, Rev::ZERO);
+    assert!(rig.store.get::<Lease>(id.typed()).is_none());
 }
 
 #[test]

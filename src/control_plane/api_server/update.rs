@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::delete::is_done;
 use super::facts::Told;
 use super::parts::Parted;
 use super::{Server, not_found};
 use crate::api::daemon_set::DaemonSet;
 use crate::api::kind::Kind;
-use crate::api::meta::{ObjectName, RawId, Uid};
+use crate::api::meta::{Meta, ObjectName, RawId, Uid};
 use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::{Phase, Pod, PodCondition, PodStatus, StatusReason};
@@ -142,12 +143,11 @@ impl<T> Server<'_, T> {
                 if next.spec_differs(current) {
                     next.meta_mut().generation += 1;
                 }
-                if next.meta().is_terminating()
-                    && next.meta().finalizers.as_ref().is_none_or(|list| list.is_empty())
-                    && next.meta().deletion.is_some_and(|deletion| deletion.grace_seconds == 0)
-                {
-                    self.remove(id);
-                    return Ok(Done { id: id.into(), rev: Rev::ZERO });
+                if held.is_terminating() {
+                    no_new_finalizers(next.kind(), held, next.meta())?;
+                    if is_done(next.meta()) {
+                        return Ok(self.gone(id));
+                    }
                 }
             }
         }
@@ -211,4 +211,19 @@ impl<T> Server<'_, T> {
         next.status.disruption = Some(why);
         Ok(self.write(id, next))
     }
+}
+
+/// What is being deleted gets no finalizers (`ValidateObjectMetaAccessorUpdate`).
+fn no_new_finalizers(kind: Kind, held: &Meta, next: &Meta) -> Result<(), Status> {
+    let added: Vec<&str> =
+        next.finalizers().iter().map(|it| &**it).filter(|it| !held.has_finalizer(it)).collect();
+    if added.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being \
+         deleted, found new finalizers []string{{\"{}\"}}",
+        added.join("\", \"")
+    );
+    Err(Status::Invalid(ObjectName::of(kind, held), message.into()))
 }

@@ -31,6 +31,10 @@ pub struct Clients {
     pub namespaces: ClientId,
     /// Of the controllers of volumes.
     pub volumes: ClientId,
+    /// Of the controller of claims in use.
+    pub claim_protection: ClientId,
+    /// Of the controller of bound volumes.
+    pub volume_protection: ClientId,
     /// Of the Job controller.
     pub jobs: ClientId,
     /// Of the CronJob controller.

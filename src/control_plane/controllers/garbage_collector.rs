@@ -2,37 +2,35 @@
 //!
 //! Owns what follows from an owner's end: dependents go after it (background), before it
 //! (foreground), or lose it and stay (orphan). Owners are told by uid. Refuses to know why an owner
-//! goes. Owners of kinds that are not modelled are taken to be there.
+//! goes. What an object's owners have come to is [`graph`]'s to say:
 //!
 //! ```text
-//! owner gone ─────────────▶ each dependent deleted
-//! owner ends, foreground ─▶ each dependent deleted (foreground) ─ all gone ─▶ finalizer taken away
-//! owner ends, orphan ─────▶ each dependent loses its owner ─ all done ─▶ finalizer taken away
+//! some are there ──────────────▶ it stays; it loses those that are gone or wait
+//! none is, some wait for it ───▶ deleted; in the foreground if it has dependents itself
+//! all are gone ────────────────▶ deleted as its finalizers say, else in the background
+//!
+//! owner ends, foreground ─▶ its dependents are looked at ─ none blocks it ─▶ finalizer taken away
+//! owner ends, orphan ─────▶ each dependent loses it ─ all have ────────────▶ finalizer taken away
 //! ```
 
-use crate::api::controller_revision::ControllerRevision;
-use crate::api::cron_job::CronJob;
-use crate::api::daemon_set::DaemonSet;
-use crate::api::job::Job;
-use crate::api::kind::Kind;
-use crate::api::meta::{Meta, Owner, RawId, Uid};
-use crate::api::object::Object;
-use crate::api::pod::Pod;
-use crate::api::service::{EndpointSlice, Service};
-use crate::api::stateful_set::StatefulSet;
-use crate::api::status::Status;
-use crate::api::storage::PersistentVolumeClaim;
-use crate::api::workload::{Deployment, ReplicaSet};
-use crate::base::id::Id;
-use crate::base::{FastMap, FastSet};
-use crate::messages::request::Propagation;
-use crate::messages::{Call, ClientId, Effects, Part, Reply};
-use crate::store::{Change, Rev, Stored};
-use crate::time::SimDuration;
-use std::collections::{BTreeSet, VecDeque};
+pub(super) mod graph;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::api::kind::Kind;
+use crate::api::meta::{Meta, RawId, Uid};
+use crate::api::status::Status;
+use crate::base::FastMap;
+use crate::messages::request::{Judged, MetaPatch, Propagation};
+use crate::messages::{Call, ClientId, Effects, Reply};
+use crate::store::{Change, Stored};
+use crate::time::{SimDuration, SimTime};
+
 use super::{Known, Timer};
+use graph::{Graph, Item, Standing, deletes_dependents, meta_of};
 
 /// Finalizer of an object whose dependents go first.
 pub const FOREGROUND: &str = "foregroundDeletion";
@@ -40,28 +38,52 @@ pub const FOREGROUND: &str = "foregroundDeletion";
 pub const ORPHAN: &str = "orphan";
 /// `--concurrent-gc-syncs`.
 const WORKERS: usize = 20;
-/// After a refusal.
-const RETRY: SimDuration = SimDuration::from_millis(100);
-/// Owners remembered as gone.
-const GONE_MAX: usize = 65_536;
-
-/// An object of a kind the collector looks at.
-type Item = (Kind, RawId);
+/// After a first refusal; it doubles with each further one.
+const RETRY: SimDuration = SimDuration::from_millis(5);
+/// The longest such delay.
+const RETRY_MAX: SimDuration = SimDuration::from_secs(1000);
 
 /// The controller.
 #[derive(Clone, Debug)]
 pub struct GarbageCollector {
     client: ClientId,
+    graph: Graph,
     waiting: VecDeque<(Item, u64)>,
     queued: BTreeSet<Item>,
-    in_flight: FastMap<u64, (Item, u64)>,
+    tasks: FastMap<Item, Task>,
+    /// Whose call a tag stands for.
+    in_flight: FastMap<u64, Item>,
     serial: u64,
-    /// Items whose last call was refused.
-    refused: Vec<(Item, u64)>,
-    /// Owners known to be gone. An owner that merely was not seen yet is not among them.
-    gone: FastSet<Uid>,
-    gone_order: VecDeque<Uid>,
+    /// How often in a row an item was refused.
+    failures: FastMap<Item, u32>,
+    /// Items whose last call was refused, by when they are tried again.
+    refused: BTreeMap<(SimTime, Item), u64>,
     reading: Reading,
+}
+
+/// An item a worker is at.
+#[derive(Clone, Copy, Debug)]
+struct Task {
+    cause: u64,
+    /// Calls not answered yet.
+    left: u32,
+    step: Step,
+    result: Outcome,
+}
+
+/// What a worker does next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+    /// Once all dependents have lost it, its finalizer goes.
+    Orphaning(Uid),
+    /// Nothing more.
+    Last,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
+    Fine,
+    Refused,
 }
 
 /// Whether the caches are being filled, so that what is not in them does not exist.
@@ -71,97 +93,17 @@ enum Reading {
     Watching,
 }
 
-fn has_finalizer(meta: &Meta, name: &str) -> bool {
-    meta.finalizers.as_ref().is_some_and(|all| all.iter().any(|one| &**one == name))
+/// Whether nothing changed that the collector cares for.
+fn is_same(old: &Meta, new: &Meta) -> bool {
+    let is_same_rare = match (&old.rare, &new.rare) {
+        (Some(old), Some(new)) => Arc::ptr_eq(old, new) || old == new,
+        (old, new) => old.is_none() && new.is_none(),
+    };
+    is_same_rare && old.owner == new.owner && old.is_terminating() == new.is_terminating()
 }
 
-/// The object's metadata and revision, if it is there.
-fn look(item: Item, known: Known<'_>) -> Option<(Rev, Object)> {
-    fn at<T: Stored>(id: RawId, known: Known<'_>, wrap: fn(T) -> Object) -> Option<(Rev, Object)> {
-        let (rev, value) = known.view.version::<T>(id.typed())?;
-        Some((rev, wrap(value.clone())))
-    }
-    let (kind, id) = item;
-    match kind {
-        Kind::Pod => at(id, known, |one: Pod| Object::Pod(Box::new(one))),
-        Kind::ReplicaSet | Kind::ReplicationController => {
-            at(id, known, |one: ReplicaSet| Object::ReplicaSet(Box::new(one)))
-        }
-        Kind::Deployment => at(id, known, |one: Deployment| Object::Deployment(Box::new(one))),
-        Kind::Job => at(id, known, |one: Job| Object::Job(Box::new(one))),
-        Kind::CronJob => at(id, known, |one: CronJob| Object::CronJob(Box::new(one))),
-        Kind::Service => at(id, known, |one: Service| Object::Service(Box::new(one))),
-        Kind::EndpointSlice => {
-            at(id, known, |one: EndpointSlice| Object::EndpointSlice(Box::new(one)))
-        }
-        Kind::StatefulSet => at(id, known, |one: StatefulSet| Object::StatefulSet(Box::new(one))),
-        Kind::DaemonSet => at(id, known, |one: DaemonSet| Object::DaemonSet(Box::new(one))),
-        Kind::ControllerRevision => {
-            at(id, known, |one: ControllerRevision| Object::ControllerRevision(Box::new(one)))
-        }
-        Kind::PersistentVolumeClaim => {
-            at(id, known, |one: PersistentVolumeClaim| Object::PersistentVolumeClaim(Box::new(one)))
-        }
-        _ => None,
-    }
-}
-
-fn owner_kind(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Deployment
-            | Kind::ReplicaSet
-            | Kind::ReplicationController
-            | Kind::Job
-            | Kind::CronJob
-            | Kind::Service
-            | Kind::StatefulSet
-            | Kind::DaemonSet
-            | Kind::Pod
-    )
-}
-
-/// What `uid` owns, in the order of creation as far as it was seen.
-fn dependents(item: Item, uid: Uid, known: Known<'_>) -> Vec<Item> {
-    let (kind, id) = item;
-    match kind {
-        Kind::Deployment => {
-            let sets = known.index.owners.sets(uid).iter();
-            sets.map(|&set| (Kind::ReplicaSet, set.into())).collect()
-        }
-        Kind::ReplicaSet | Kind::ReplicationController => {
-            let pods = known.index.roster(id.typed()).pods().iter();
-            let mut pods: Vec<Id<Pod>> = pods.copied().collect();
-            pods.sort_by_key(|&pod| known.view.get(pod).map(|pod| pod.meta.uid));
-            pods.into_iter().map(|pod| (Kind::Pod, pod.into())).collect()
-        }
-        Kind::Job => {
-            let pods = known.index.owners.pods(uid).iter();
-            pods.map(|&pod| (Kind::Pod, pod.into())).collect()
-        }
-        Kind::CronJob => {
-            let jobs = known.index.owners.jobs(uid).iter();
-            jobs.map(|&job| (Kind::Job, job.into())).collect()
-        }
-        Kind::Service => {
-            let slices = known.index.owners.slices(uid).iter();
-            slices.map(|&slice| (Kind::EndpointSlice, slice.into())).collect()
-        }
-        Kind::StatefulSet | Kind::DaemonSet | Kind::Pod => {
-            let owned = &known.index.owned;
-            let mut pods = owned.pods(uid).to_vec();
-            pods.sort_by_key(|&pod| known.view.get(pod).map(|pod| pod.meta.name.clone()));
-            let mut revisions = owned.revisions(uid).to_vec();
-            revisions.sort_unstable();
-            let mut claims = owned.claims(uid).to_vec();
-            claims.sort_unstable();
-            let pods = pods.into_iter().map(|pod| (Kind::Pod, pod.into()));
-            let revisions = revisions.into_iter().map(|id| (Kind::ControllerRevision, id.into()));
-            let claims = claims.into_iter().map(|id| (Kind::PersistentVolumeClaim, id.into()));
-            pods.chain(revisions).chain(claims).collect()
-        }
-        _ => Vec::new(),
-    }
+fn orphans_dependents(meta: &Meta) -> bool {
+    meta.is_terminating() && meta.has_finalizer(ORPHAN)
 }
 
 impl GarbageCollector {
@@ -169,34 +111,25 @@ impl GarbageCollector {
     pub fn new(client: ClientId) -> GarbageCollector {
         GarbageCollector {
             client,
+            graph: Graph::default(),
             waiting: VecDeque::new(),
             queued: BTreeSet::new(),
+            tasks: FastMap::default(),
             in_flight: FastMap::default(),
             serial: 0,
-            refused: Vec::new(),
-            gone: FastSet::default(),
-            gone_order: VecDeque::new(),
+            failures: FastMap::default(),
+            refused: BTreeMap::new(),
             reading: Reading::Listing,
         }
     }
 
     /// All that was listed has been told; from here on come changes.
-    pub fn listed(&mut self) {
+    pub fn listed(&mut self, known: Known<'_>, fx: &mut Effects<Timer>) {
         self.reading = Reading::Watching;
+        self.work(known, fx);
     }
 
-    fn note_gone(&mut self, owner: Uid) {
-        if self.gone.insert(owner) {
-            self.gone_order.push_back(owner);
-        }
-        if self.gone_order.len() > GONE_MAX
-            && let Some(oldest) = self.gone_order.pop_front()
-        {
-            self.gone.remove(&oldest);
-        }
-    }
-
-    /// An object that owns or is owned changed.
+    /// An object changed.
     pub fn changed<T: Stored>(
         &mut self,
         kind: Kind,
@@ -204,57 +137,80 @@ impl GarbageCollector {
         known: Known<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        let id = RawId::from(change.id);
-        match (change.old, change.new) {
+        let item = (kind, RawId::from(change.id));
+        match (change.old.map(Stored::meta), change.new.map(Stored::meta)) {
+            (Some(old), Some(new)) if is_same(old, new) => return,
             (Some(old), None) => {
-                if owner_kind(kind) {
-                    self.note_gone(old.meta().uid);
-                    for item in dependents((kind, id), old.meta().uid, known) {
-                        self.add(item, fx);
-                    }
-                }
-                self.owner_may_end(old.meta().owner, known, fx);
+                self.graph.shift(item, Some(old), None);
+                self.failures.remove(&item);
+                self.graph.note_gone(old.uid);
+                self.add_dependents(item, old.uid, known, fx);
+                self.owners_may_end(old, None, known, fx);
             }
             (old, Some(new)) => {
-                let (meta, before) = (new.meta(), old.map(Stored::meta));
-                let ends = meta.is_terminating()
-                    && (has_finalizer(meta, FOREGROUND) || has_finalizer(meta, ORPHAN));
-                let is_news = before.is_none_or(|old| {
-                    old.is_terminating() != meta.is_terminating() || old.owner != meta.owner
-                });
-                if is_news && (ends || self.lacks_owner(meta.owner, known)) {
-                    self.add((kind, id), fx);
-                }
-                if let Some(old) = before
-                    && old.owner != meta.owner
-                {
-                    self.owner_may_end(old.owner, known, fx);
-                }
+                self.graph.shift(item, old, Some(new));
+                self.updated(item, old, new, known, fx);
             }
             (None, None) => {}
         }
         self.work(known, fx);
     }
 
-    /// Whether the owner is known to be gone.
-    fn lacks_owner(&mut self, owner: Option<Owner>, known: Known<'_>) -> bool {
-        let Some(owner) = owner.filter(|owner| owner_kind(owner.kind)) else { return false };
-        if self.reading == Reading::Listing
-            && look((owner.kind, owner.at), known)
-                .is_none_or(|(_, held)| held.meta().uid != owner.uid)
-        {
-            self.note_gone(owner.uid);
+    fn updated(
+        &mut self,
+        item: Item,
+        old: Option<&Meta>,
+        new: &Meta,
+        known: Known<'_>,
+        fx: &Effects<Timer>,
+    ) {
+        if self.reading == Reading::Listing {
+            self.graph.settle(new, known);
         }
-        self.gone.contains(&owner.uid)
+        if orphans_dependents(new) && !old.is_some_and(orphans_dependents) {
+            return self.add(item, fx);
+        }
+        if deletes_dependents(new) && !old.is_some_and(deletes_dependents) {
+            self.add_dependents(item, new.uid, known, fx);
+            self.add(item, fx);
+        }
+        if old.is_none_or(|old| old.owners_hash() != new.owners_hash()) {
+            let is_left = new.owners().any(|(owner, _)| {
+                matches!(
+                    self.graph.standing(owner, new, known),
+                    Standing::Absent | Standing::Waiting
+                )
+            });
+            if is_left {
+                self.add(item, fx);
+            }
+        }
+        if let Some(old) = old {
+            self.owners_may_end(old, Some(new), known, fx);
+        }
     }
 
-    /// A dependent went: an owner that waits for it may go.
-    fn owner_may_end(&mut self, owner: Option<Owner>, known: Known<'_>, fx: &mut Effects<Timer>) {
-        let Some(owner) = owner.filter(|owner| owner_kind(owner.kind)) else { return };
-        let ends = look((owner.kind, owner.at), known)
-            .is_some_and(|(_, held)| held.meta().is_terminating());
-        if ends {
-            self.add((owner.kind, owner.at), fx);
+    fn add_dependents(&mut self, item: Item, uid: Uid, known: Known<'_>, fx: &Effects<Timer>) {
+        for one in self.graph.dependents(item, uid, known) {
+            self.add(one, fx);
+        }
+    }
+
+    /// A dependent went, or no longer blocks: an owner that waits for it may go.
+    fn owners_may_end(
+        &mut self,
+        old: &Meta,
+        new: Option<&Meta>,
+        known: Known<'_>,
+        fx: &Effects<Timer>,
+    ) {
+        for (owner, blocks) in old.owners() {
+            let still = new.is_some_and(|new| new.owners().any(|one| one == (owner, blocks)));
+            let held = meta_of((owner.kind, owner.at), known);
+            if !still && held.is_some_and(|held| held.uid == owner.uid && deletes_dependents(held))
+            {
+                self.add((owner.kind, owner.at), fx);
+            }
         }
     }
 
@@ -264,82 +220,161 @@ impl GarbageCollector {
         }
     }
 
-    /// Takes up items while workers are free.
+    /// Takes up items while workers are free. What a worker is at already waits for it.
     fn work(&mut self, known: Known<'_>, fx: &mut Effects<Timer>) {
-        while self.in_flight.len() < WORKERS
+        if self.reading == Reading::Listing {
+            return;
+        }
+        let mut busy = Vec::new();
+        while self.tasks.len() < WORKERS
             && let Some((item, cause)) = self.waiting.pop_front()
         {
+            if self.tasks.contains_key(&item) {
+                busy.push((item, cause));
+                continue;
+            }
             self.queued.remove(&item);
             fx.because(cause);
-            if let Some(call) = self.attempt(item, known, fx) {
-                self.serial += 1;
-                self.in_flight.insert(self.serial, (item, cause));
-                fx.send(self.client, self.serial, call);
-            }
+            let (calls, step) = self.attempt(item, known, fx);
+            self.send(item, cause, calls, step, fx);
+        }
+        for one in busy.into_iter().rev() {
+            self.waiting.push_front(one);
         }
     }
 
-    /// `attemptToDeleteItem` and `attemptToOrphan`: the next call about an item, if any.
-    fn attempt(&mut self, item: Item, known: Known<'_>, fx: &mut Effects<Timer>) -> Option<Call> {
-        let (rev, object) = look(item, known)?;
-        let meta = object.meta();
-        if meta.is_terminating() && has_finalizer(meta, ORPHAN) {
-            let dependents = dependents(item, meta.uid, known);
-            let Some(&first) = dependents.first() else {
-                return drop_finalizer(item, rev, object, ORPHAN);
-            };
-            // One by one: the owner comes back when this one has lost it.
-            return disown(first, known);
+    fn send(
+        &mut self,
+        item: Item,
+        cause: u64,
+        calls: Vec<Call>,
+        step: Step,
+        fx: &mut Effects<Timer>,
+    ) {
+        if calls.is_empty() {
+            return;
         }
-        if meta.is_terminating() && has_finalizer(meta, FOREGROUND) {
-            let dependents = dependents(item, meta.uid, known);
+        let task = Task { cause, left: calls.len() as u32, step, result: Outcome::Fine };
+        self.tasks.insert(item, task);
+        for call in calls {
+            self.serial += 1;
+            self.in_flight.insert(self.serial, item);
+            fx.send(self.client, self.serial, call);
+        }
+    }
+
+    /// `attemptToDeleteItem` and `attemptToOrphan`: the calls about an item, if any.
+    fn attempt(&mut self, item: Item, known: Known<'_>, fx: &Effects<Timer>) -> (Vec<Call>, Step) {
+        let nothing = (Vec::new(), Step::Last);
+        let Some(meta) = meta_of(item, known) else { return nothing };
+        if orphans_dependents(meta) {
+            let dependents = self.graph.dependents(item, meta.uid, known);
             if dependents.is_empty() {
-                return drop_finalizer(item, rev, object, FOREGROUND);
+                return (vec![drop_finalizer(item, meta.uid, ORPHAN)], Step::Last);
             }
-            dependents.into_iter().for_each(|one| self.add(one, fx));
-            return None;
+            let owner: Arc<[Uid]> = Arc::from([meta.uid]);
+            let held = dependents.into_iter().filter_map(|one| Some((one, meta_of(one, known)?)));
+            let lose = held.map(|(one, its)| patch(one, its, MetaPatch::DropOwners(owner.clone())));
+            return (lose.collect(), Step::Orphaning(meta.uid));
         }
-        if meta.is_terminating() {
-            return None;
-        }
-        let owner = meta.owner.filter(|owner| owner_kind(owner.kind))?;
-        let held = look((owner.kind, owner.at), known);
-        let held = held.filter(|(_, held)| held.meta().uid == owner.uid);
-        let has_own = !dependents(item, meta.uid, known).is_empty();
-        let propagation = match held {
-            Some((_, held)) => {
-                let waits = held.meta().is_terminating() && has_finalizer(held.meta(), FOREGROUND);
-                if !waits {
-                    return None;
-                }
-                if has_own { Propagation::Foreground } else { Propagation::Background }
+        if deletes_dependents(meta) {
+            let blocking = self.graph.blocking(item, meta.uid, known);
+            if blocking.is_empty() {
+                return (vec![drop_finalizer(item, meta.uid, FOREGROUND)], Step::Last);
             }
-            None if !self.gone.contains(&owner.uid) => return None,
-            None if has_finalizer(meta, ORPHAN) => Propagation::Orphan,
-            None if has_finalizer(meta, FOREGROUND) => Propagation::Foreground,
-            None => Propagation::Background,
+            let ends = |&one: &Item| meta_of(one, known).is_some_and(deletes_dependents);
+            blocking.into_iter().filter(|one| !ends(one)).for_each(|one| self.add(one, fx));
+            return nothing;
+        }
+        if meta.is_terminating() || meta.owners().next().is_none() {
+            return nothing;
+        }
+        (self.judge(item, meta, known), Step::Last)
+    }
+
+    /// What becomes of an object that is not being deleted, by what its owners have come to.
+    fn judge(&self, item: Item, meta: &Meta, known: Known<'_>) -> Vec<Call> {
+        let standings: Vec<(Uid, Standing)> = meta
+            .owners()
+            .map(|(owner, _)| (owner.uid, self.graph.standing(owner, meta, known)))
+            .collect();
+        let has = |one: Standing| standings.iter().any(|(_, standing)| *standing == one);
+        if has(Standing::Unknown) {
+            return Vec::new();
+        }
+        if has(Standing::Solid) {
+            let left = standings.iter().filter(|(_, standing)| *standing != Standing::Solid);
+            let left: Arc<[Uid]> = left.map(|(uid, _)| *uid).collect();
+            if left.is_empty() {
+                return Vec::new();
+            }
+            return vec![patch(item, meta, MetaPatch::DropOwners(left))];
+        }
+        let (uid, owners) = (meta.uid, meta.owners_hash());
+        let gone = |propagation| {
+            let by = Judged { uid, owners, propagation };
+            Call::Collect { kind: item.0, id: item.1, by }
         };
-        let (kind, id) = item;
-        Some(Call::Delete { kind, id, uid: Some(meta.uid), grace_seconds: None, propagation })
+        if has(Standing::Waiting) {
+            let dependents = self.graph.dependents(item, meta.uid, known);
+            if !dependents.is_empty() {
+                // One that itself waits may wait for this one: the circle is cut here.
+                let is_circle = |&one: &Item| meta_of(one, known).is_some_and(deletes_dependents);
+                let cut = dependents.iter().any(is_circle);
+                let cut = cut.then(|| patch(item, meta, MetaPatch::Unblock));
+                return cut.into_iter().chain([gone(Propagation::Foreground)]).collect();
+            }
+        }
+        vec![gone(match () {
+            () if meta.has_finalizer(ORPHAN) => Propagation::Orphan,
+            () if meta.has_finalizer(FOREGROUND) => Propagation::Foreground,
+            () => Propagation::Background,
+        })]
     }
 
     /// A reply to a call.
     pub fn reply(&mut self, reply: &Reply, known: Known<'_>, fx: &mut Effects<Timer>) {
-        let Some((item, cause)) = self.in_flight.remove(&reply.tag) else { return };
+        let Some(item) = self.in_flight.remove(&reply.tag) else { return };
+        let Some(task) = self.tasks.get_mut(&item) else { return };
+        task.left -= 1;
         if let Err(status) = &reply.result
             && !matches!(status, Status::NotFound(_))
         {
-            self.refused.push((item, cause));
-            if self.refused.len() == 1 {
-                fx.arm(RETRY, Timer::Garbage);
+            task.result = Outcome::Refused;
+        }
+        if task.left > 0 {
+            return;
+        }
+        let task = *task;
+        self.tasks.remove(&item);
+        match (task.result, task.step) {
+            (Outcome::Refused, _) => self.refused(item, task.cause, fx),
+            (Outcome::Fine, Step::Orphaning(uid)) => {
+                let call = drop_finalizer(item, uid, ORPHAN);
+                self.send(item, task.cause, vec![call], Step::Last, fx);
+            }
+            (Outcome::Fine, Step::Last) => {
+                self.failures.remove(&item);
             }
         }
         self.work(known, fx);
     }
 
+    fn refused(&mut self, item: Item, cause: u64, fx: &mut Effects<Timer>) {
+        let failures = self.failures.entry(item).or_default();
+        let delay = RETRY.as_nanos().saturating_mul(1 << (*failures).min(40));
+        *failures += 1;
+        let delay = SimDuration::from_nanos(delay.min(RETRY_MAX.as_nanos()));
+        self.refused.insert((fx.now() + delay, item), cause);
+        fx.arm(delay, Timer::Garbage);
+    }
+
     /// What was refused is tried again.
     pub fn retry(&mut self, known: Known<'_>, fx: &mut Effects<Timer>) {
-        for (item, cause) in std::mem::take(&mut self.refused) {
+        while let Some((&(due, item), &cause)) = self.refused.first_key_value()
+            && due <= fx.now()
+        {
+            self.refused.remove(&(due, item));
             fx.because(cause);
             self.add(item, fx);
         }
@@ -347,16 +382,10 @@ impl GarbageCollector {
     }
 }
 
-fn drop_finalizer(item: Item, rev: Rev, mut object: Object, name: &str) -> Option<Call> {
-    let meta = object.meta_mut();
-    let kept = meta.finalizers.iter().flat_map(|all| all.iter()).filter(|one| &***one != name);
-    let kept: Arc<[_]> = kept.cloned().collect();
-    meta.finalizers = (!kept.is_empty()).then_some(kept);
-    Some(Call::Update { id: item.1, object, base: Some(rev), part: Part::Main })
+fn patch((kind, id): Item, meta: &Meta, patch: MetaPatch) -> Call {
+    Call::Patch { kind, id, uid: meta.uid, patch }
 }
 
-fn disown(item: Item, known: Known<'_>) -> Option<Call> {
-    let (rev, mut object) = look(item, known)?;
-    object.meta_mut().owner = None;
-    Some(Call::Update { id: item.1, object, base: Some(rev), part: Part::Main })
+fn drop_finalizer((kind, id): Item, uid: Uid, name: &str) -> Call {
+    Call::Patch { kind, id, uid, patch: MetaPatch::DropFinalizer(name.into()) }
 }

@@ -334,16 +334,21 @@ impl PersistentVolumes {
         match claim.filter(|claim| is_for(held, claim)) {
             Some(claim) if claim.is_bound() => phase(VolumePhase::Bound),
             Some(_) => None,
-            None if volume.spec.reclaim == Reclaim::Delete => Some(Call::Delete {
-                kind: Kind::PersistentVolume,
-                id: id.into(),
-                uid: Some(volume.meta.uid),
-                grace_seconds: None,
-                propagation: Propagation::Background,
-            }),
-            None => phase(VolumePhase::Released),
+            None => phase(VolumePhase::Released).or_else(|| reclaimed(id, volume)),
         }
     }
+}
+
+/// A volume that is released goes, if it is not to be kept (`reclaimVolume`).
+fn reclaimed(id: Id<PersistentVolume>, volume: &PersistentVolume) -> Option<Call> {
+    let goes = volume.spec.reclaim == Reclaim::Delete && !volume.meta.is_terminating();
+    goes.then(|| Call::Delete {
+        kind: Kind::PersistentVolume,
+        id: id.into(),
+        uid: Some(volume.meta.uid),
+        grace_seconds: None,
+        propagation: Propagation::Background,
+    })
 }
 
 /// A claim whose binding is through: its phase says so, or that its volume is gone.

@@ -188,6 +188,8 @@ pub fn clients() -> Clients {
         volumes: ClientId(10),
         stateful_sets: ClientId(11),
         daemon_sets: ClientId(12),
+        claim_protection: ClientId(23),
+        volume_protection: ClientId(24),
         jobs: ClientId(20),
         cron_jobs: ClientId(21),
         ttl_after_finished: ClientId(22),
@@ -232,7 +234,7 @@ impl Cluster {
             tokens: BTreeMap::new(),
             watched: false,
         };
-        let namespace = Namespace { meta: Meta::new("".into(), Name::new("default")) };
+        let namespace = Namespace::new(Meta::new("".into(), Name::new("default")));
         cluster.commit(Call::Create(Object::Namespace(Box::new(namespace)))).expect("a namespace");
         let view = View::new(SimTime::ZERO, &cluster.store, &cluster.cursors);
         cluster.manager.start(&view, &mut cluster.fx);

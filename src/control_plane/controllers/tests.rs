@@ -305,7 +305,9 @@ fn dependents_go_after_before_or_without_their_owner() {
         let ending =
             cluster.all::<Pod>().iter().filter(|(_, pod)| pod.meta.is_terminating()).count();
         match propagation {
-            Propagation::Background => assert_eq!((is_there, ending), (false, 3)),
+            Propagation::Background | Propagation::Custom => {
+                assert_eq!((is_there, ending), (false, 3));
+            }
             Propagation::Foreground => assert_eq!((is_there, ending), (true, 3)),
             Propagation::Orphan => assert_eq!((is_there, ending), (false, 0)),
         }

@@ -108,6 +108,8 @@ pub enum Timer {
     Volumes,
     /// What was refused to the garbage collector is tried again.
     Garbage,
+    /// What was refused about claims and volumes in use is tried again.
+    Protection,
     /// An Event that did not get through is tried again.
     Event {
         /// Whose.

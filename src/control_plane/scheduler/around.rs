@@ -140,7 +140,7 @@ mod tests {
     fn what_is_listed_and_what_changes_later_is_taken_in() {
         let (now, mut store, mut cursors) = (SimTime::ZERO, Store::default(), Cursors::default());
         let mut around = Surroundings::default();
-        store.create(now, Namespace { meta: meta("shop", &[("team", "a")]) });
+        store.create(now, Namespace::new(meta("shop", &[("team", "a")])));
         let id = store.create(now, budget(1));
         for table in [TableKind::Namespace, TableKind::PodDisruptionBudget] {
             cursors.set(table, Some(store.open(table)));

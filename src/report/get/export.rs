@@ -16,12 +16,13 @@ use serde_json::{Map, Value, json};
 use super::{Moment, search};
 use crate::api::edit::to_json;
 use crate::api::kind::Kind;
-use crate::api::meta::Meta;
+use crate::api::meta::{Blocks, Meta};
 use crate::api::misc::{ClassScope, Lease, Other, PriorityClass};
 use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::Preemption;
 use crate::base::id::Id;
+use crate::control_plane::controllers::namespace::CONTENT;
 use crate::store::{Rev, TableKind};
 use crate::time::SimTime;
 
@@ -127,8 +128,21 @@ fn metadata(moment: Moment<'_>, object: &Object, revision: Rev, written: Option<
             }
         }
     }
-    if let Some(owner) = owner(moment, meta) {
-        fields.insert("ownerReferences".into(), json!([owner]));
+    let owners: Vec<Value> = owners(moment, meta);
+    if !owners.is_empty() {
+        fields.insert("ownerReferences".into(), json!(owners));
+    }
+    match meta.finalizers() {
+        [] => drop(fields.remove("finalizers")),
+        held => {
+            // That of a namespace's contents stands in its spec.
+            let is_content = |it: &str| matches!(object, Object::Namespace(_)) && it == CONTENT;
+            let held = held.iter().map(AsRef::as_ref).filter(|it| !is_content(it));
+            let held: Vec<&str> = held.collect();
+            if !held.is_empty() {
+                fields.insert("finalizers".into(), json!(held));
+            }
+        }
     }
     Value::Object(fields)
 }
@@ -153,7 +167,20 @@ fn has_generation(object: &Object) -> bool {
     )
 }
 
-fn owner(moment: Moment<'_>, meta: &Meta) -> Option<Value> {
+fn owners(moment: Moment<'_>, meta: &Meta) -> Vec<Value> {
+    let others = meta.other_owners().iter().map(|one| {
+        json!({
+            "apiVersion": &*one.api_version,
+            "kind": &*one.kind,
+            "name": &*one.name,
+            "uid": one.owner.uid.to_string(),
+            "blockOwnerDeletion": one.blocks == Blocks::Owner,
+        })
+    });
+    controller(moment, meta).into_iter().chain(others).collect()
+}
+
+fn controller(moment: Moment<'_>, meta: &Meta) -> Option<Value> {
     let owner = meta.owner?;
     let version = match owner.kind {
         Kind::ReplicaSet | Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => "apps/v1",
@@ -170,7 +197,7 @@ fn owner(moment: Moment<'_>, meta: &Meta) -> Option<Value> {
         "name": name,
         "uid": owner.uid.to_string(),
         "controller": true,
-        "blockOwnerDeletion": true,
+        "blockOwnerDeletion": meta.controller_blocks() == Blocks::Owner,
     }))
 }
 

@@ -14,10 +14,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::de::DeserializeOwned;
 
 use super::{PODS_MAX, Placing, claims, daemons, error, surroundings, warning};
-use crate::api::compact::{Compactor, NOWHERE};
+use crate::api::compact::Compactor;
 use crate::api::decode::Typed;
 use crate::api::kind::Kind;
-use crate::api::meta::{Labels, Meta, Owner, Uid};
+use crate::api::meta::{Labels, Meta, Owner, RawId, Uid};
 use crate::api::misc::Other;
 use crate::api::name::{Name, Text};
 use crate::api::object::Object;
@@ -73,7 +73,7 @@ pub(super) struct Brood {
 impl Brood {
     fn of(kind: Kind, owner: &Meta, template: &PodTemplate) -> Brood {
         Brood {
-            owner: Owner { kind, uid: owner.uid, at: NOWHERE },
+            owner: Owner { kind, uid: owner.uid, at: RawId::NOWHERE },
             namespace: owner.namespace.clone(),
             labels: Arc::clone(&template.labels),
             annotations: Arc::clone(&template.annotations),

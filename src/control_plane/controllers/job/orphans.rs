@@ -2,13 +2,12 @@
 //! (`syncOrphanPod`, kube-controller-manager 1.36 pkg/controller/job/job_controller.go).
 
 use super::owning_job;
-use super::pods::is_tracked;
-use crate::api::job::TRACKING;
+use super::pods::{is_tracked, untracking};
 use crate::api::pod::Pod;
 use crate::api::status::Status;
 use crate::control_plane::controllers::workqueue::{Outcome, Queue, QueueSettings, Tag};
 use crate::control_plane::controllers::{Known, Timer, Which};
-use crate::messages::{Call, ClientId, Effects, Reply};
+use crate::messages::{ClientId, Effects, Reply};
 
 /// Tags of this line's calls have workers from this number on.
 pub(super) const FIRST_WORKER: u8 = 128;
@@ -39,8 +38,7 @@ impl Orphans {
         let Some(pod) = nobodys else {
             return self.queue.finish(worker, Outcome::Done, fx);
         };
-        let finalizer = TRACKING.into();
-        let call = Call::DropFinalizer { pod: work.key, uid: pod.meta.uid, finalizer };
+        let call = untracking(work.key, pod.meta.uid);
         let tag = Tag::Sync(worker + FIRST_WORKER, work.serial, 0);
         fx.send(self.client, tag.pack(), call);
     }

@@ -10,8 +10,12 @@ use super::indexes::Indexes;
 use crate::api::job::{
     COMPLETION_INDEX, FailureAction, INDEX_FAILURES, INDEX_IGNORED_FAILURES, Job, JobSpec, TRACKING,
 };
+use crate::api::kind::Kind;
+use crate::api::meta::Uid;
 use crate::api::pod::{Phase, Pod, PodCondition};
 use crate::base::id::Id;
+use crate::messages::Call;
+use crate::messages::request::MetaPatch;
 use crate::time::SimTime;
 
 /// A pod of a Job.
@@ -33,7 +37,13 @@ pub fn valid_index(spec: &JobSpec, pod: &Pod) -> Option<i32> {
 
 /// Whether the Job has not counted the pod yet.
 pub fn is_tracked(pod: &Pod) -> bool {
-    pod.meta.finalizers.as_ref().is_some_and(|all| all.iter().any(|one| &**one == TRACKING))
+    pod.meta.has_finalizer(TRACKING)
+}
+
+/// The call that takes a pod's finalizer away.
+pub(super) fn untracking(pod: Id<Pod>, uid: Uid) -> Call {
+    let patch = MetaPatch::DropFinalizer(TRACKING.into());
+    Call::Patch { kind: Kind::Pod, id: pod.into(), uid, patch }
 }
 
 /// Whether the pod counts as failed: one that is being deleted does, unless the Job waits for its

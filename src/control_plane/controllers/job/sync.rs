@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::account::{Account, Acted, Flush, settle};
 use super::assess::{Action, Assessment, CaughtUp, Creation, Given, assess};
 use super::backoff::{Backoff, to_second};
-use super::pods::{JobPod, base_name};
+use super::pods::{JobPod, base_name, untracking};
 use super::{EXPECTED_MAX, Expected, Jobs};
 use crate::api::job::{COMPLETION_INDEX, INDEX_FAILURES, INDEX_IGNORED_FAILURES, Job, TRACKING};
 use crate::api::kind::Kind;
@@ -147,7 +147,7 @@ impl Jobs {
                     let held = task.pods.iter().find(|(id, _)| *id == pod);
                     let uid = held.map_or(Uid(0), |(_, pod)| pod.meta.uid);
                     memory.untracked.insert(uid);
-                    let call = Call::DropFinalizer { pod, uid, finalizer: TRACKING.into() };
+                    let call = untracking(pod, uid);
                     fx.send(self.client, task.tag(index), call);
                 }
                 task.step = Step::Delete { pods, answered: 0, acted: Acted::default() };
@@ -356,7 +356,7 @@ impl Jobs {
         let memory = self.memory.entry(task.work.key).or_default();
         for (index, &(pod, uid)) in (0..).zip(&account.untrack) {
             memory.untracked.insert(uid);
-            let call = Call::DropFinalizer { pod, uid, finalizer: TRACKING.into() };
+            let call = untracking(pod, uid);
             fx.send(self.client, task.tag(index), call);
         }
         task.step = Step::Untrack { answered: 0 };
@@ -451,7 +451,7 @@ fn new_pod(job: &Job, id: Id<Job>, creation: Creation) -> Pod {
     let base: Text = base_name(&job.meta.name.to_string(), creation.index).into();
     let mut meta = Meta::new(job.meta.namespace.clone(), Name::new(base));
     meta.owner = Some(Owner { kind: Kind::Job, uid: job.meta.uid, at: id.into() });
-    meta.finalizers = Some(Arc::from([Text::from(TRACKING)]));
+    meta.add_finalizer(TRACKING);
     let template = &job.spec.template;
     meta.labels = job.pod_labels.clone();
     meta.annotations = template.annotations.clone();

@@ -38,6 +38,31 @@ pub fn is_anothers(owner: Option<Owner>, set: Uid, pod: Uid) -> bool {
     owner.is_some_and(|owner| owner.uid != set && owner.uid != pod)
 }
 
+/// Whether a claim belongs to its set or pod otherwise than by a controller's reference: somebody
+/// wrote that, and it is mended (`hasNonControllerOwner`).
+pub fn is_owned_loosely(claim: &Meta, set: Uid, pod: Uid) -> bool {
+    claim.other_owners().iter().any(|one| one.owner.uid == set || one.owner.uid == pod)
+}
+
+/// The claim's metadata as `keeper` wants it; none: it is so (`isClaimOwnerUpToDate`,
+/// `updateClaimOwnerRefForSetAndPod`).
+pub fn kept(claim: &Meta, keeper: Keeper, whose: (Owner, Option<Owner>)) -> Option<Meta> {
+    let (set, pod) = (whose.0.uid, whose.1.map_or(Uid(0), |pod| pod.uid));
+    let wanted = owner(claim.owner, keeper, whose);
+    let is_so = wanted.map(|it| it.uid) == claim.owner.map(|it| it.uid);
+    let is_loose = is_owned_loosely(claim, set, pod);
+    let is_anothers = is_anothers(claim.owner, set, pod);
+    if is_so && !is_loose {
+        return None;
+    }
+    let mut next = claim.clone();
+    next.disown(&[set, pod]);
+    if !is_anothers {
+        next.owner = wanted;
+    }
+    Some(next)
+}
+
 /// Who owns a claim once it is as `keeper` says; what is another's stays so.
 pub fn owner(
     held: Option<Owner>,

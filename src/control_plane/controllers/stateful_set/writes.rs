@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::claims::{claim, keeper, owner};
+use super::claims::{claim, keeper, kept};
 use super::identity::{self, claim_name, pod_name};
 use super::plan::{Act, Because, Claims};
 use crate::api::compact::derived::identified;
@@ -162,12 +162,8 @@ fn claims_to_own(
         Some((id, rev, claim))
     });
     let wrong = held.filter_map(|(id, rev, claim)| {
-        let wanted = owner(claim.meta.owner, keeper(set, ordinal), (whose.owner, pod));
-        if wanted.map(|it| it.uid) == claim.meta.owner.map(|it| it.uid) {
-            return None;
-        }
-        let mut next = claim.clone();
-        next.meta.owner = wanted;
+        let meta = kept(&claim.meta, keeper(set, ordinal), (whose.owner, pod))?;
+        let next = PersistentVolumeClaim { meta, ..claim.clone() };
         let object = Object::PersistentVolumeClaim(Box::new(next));
         let call = Call::Update { id: id.into(), object, base: Some(rev), part: Part::Main };
         let pod = Name::new(pod_name(set, ordinal));
@@ -202,8 +198,7 @@ pub(super) fn claims_of(
         if pod.is_none() && is_gone && set.when_scaled == ClaimRetention::Delete {
             return Claims::Stale;
         }
-        let wanted = owner(held, keeper(set, ordinal), (whose.owner, pod));
-        if wanted.map(|it| it.uid) != held.map(|it| it.uid) {
+        if kept(&claim.meta, keeper(set, ordinal), (whose.owner, pod)).is_some() {
             state = Claims::Amiss;
         }
     }

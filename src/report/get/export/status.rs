@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Fields, Moment, batch};
 use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
+use crate::api::misc::Namespace;
 use crate::api::node::{Node, Tristate};
 use crate::api::object::Object;
 use crate::api::quantity::{Format, Quantity};
@@ -35,13 +36,53 @@ pub(super) fn of(moment: Moment<'_>, object: &Object, fields: &Fields) -> Option
         Object::ResourceQuota(it) => quota(it),
         Object::PersistentVolume(it) => json!({"phase": it.phase.name()}),
         Object::PersistentVolumeClaim(it) => claim(moment.store, it, fields),
-        Object::Namespace(it) => {
-            json!({"phase": if it.meta.is_terminating() { "Terminating" } else { "Active" }})
-        }
+        Object::Namespace(it) => namespace(it),
         Object::Service(_) => json!({"loadBalancer": {}}),
         Object::Node(it) => node(moment, it),
         _ => return None,
     })
+}
+
+fn namespace(it: &Namespace) -> Value {
+    if !it.meta.is_terminating() {
+        return json!({"phase": "Active"});
+    }
+    let Some(content) = &it.content else { return json!({"phase": "Terminating"}) };
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| json!({"type": kind, "status": status, "reason": reason, "message": message});
+    let held = content.held();
+    let conditions = [
+        condition(
+            "NamespaceDeletionDiscoveryFailure",
+            "False",
+            "ResourcesDiscovered",
+            "All resources successfully discovered",
+        ),
+        condition(
+            "NamespaceDeletionGroupVersionParsingFailure",
+            "False",
+            "ParsedGroupVersions",
+            "All legacy kube types successfully parsed",
+        ),
+        condition(
+            "NamespaceDeletionContentFailure",
+            "False",
+            "ContentDeleted",
+            "All content successfully deleted, may be waiting on finalization",
+        ),
+        condition("NamespaceContentRemaining", "True", "SomeResourcesRemain", &content.remaining()),
+        match &held {
+            Some(held) => {
+                condition("NamespaceFinalizersRemaining", "True", "SomeFinalizersRemain", held)
+            }
+            None => condition(
+                "NamespaceFinalizersRemaining",
+                "False",
+                "ContentHasNoFinalizers",
+                "All content-preserving finalizers finished",
+            ),
+        },
+    ];
+    json!({"phase": "Terminating", "conditions": conditions})
 }
 
 /// Fields that stand there only where they are not 0, as most counts of a status do.
