@@ -8,6 +8,8 @@
 //! cargo bench --bench scale -- clone 5000 150000
 //! cargo bench --bench scale -- churn 1000 100000
 //! cargo bench --bench scale -- cron 200 10000 24        nodes, hourly CronJobs, hours
+//! cargo bench --bench scale -- rolling 1000 1000        nodes, Deployments of 30 that all roll at once
+//! cargo bench --bench scale -- failing 5000 150000      a tenth of the nodes die and their pods move
 //! ```
 
 #[path = "scale/plans.rs"]
@@ -161,6 +163,62 @@ fn churn(nodes: usize, pods: usize) {
     ));
 }
 
+/// Deployments of 30 pods that all get another image at once: from there to converged.
+fn rolling(nodes: usize, deployments: usize) {
+    let plan = Arc::new(plans::rolling(nodes, deployments));
+    let mut world = World::new(plan.clone(), Order::Fifo, &mut NoSink);
+    let just_before = plans::DAY_STARTS.saturating_sub(SimDuration::from_nanos(1));
+    go(&mut world, just_before, Unwatched, &mut NoSink);
+    let (before, facts) = (cpu_seconds(), world.facts());
+    go(&mut world, plans::DAY_STARTS, Unwatched, &mut NoSink);
+    go(&mut world, plan.end.until(), Converged, &mut NoSink);
+    let cpu = cpu_seconds() - before;
+    let pods = deployments * 30;
+    say(format!(
+        "rolling {nodes} nodes {deployments} Deployments of 30: {cpu:.2} CPU s ({:.1} us a pod), \
+         {:.0} MiB peak, {} facts, {}",
+        cpu * 1e6 / pods as f64,
+        peak_mib(),
+        world.facts() - facts,
+        told(&world)
+    ));
+}
+
+/// A tenth of the nodes die: from there until their pods run elsewhere.
+fn failing(nodes: usize, pods: usize) {
+    let plan = Arc::new(plans::failing(nodes, pods));
+    let mut world = World::new(plan.clone(), Order::Fifo, &mut NoSink);
+    let just_before = plans::DAY_STARTS.saturating_sub(SimDuration::from_nanos(1));
+    go(&mut world, just_before, Unwatched, &mut NoSink);
+    let before = cpu_seconds();
+    let mut moved = Moved::default();
+    go(&mut world, plan.end.until(), Unwatched, &mut moved);
+    let cpu = cpu_seconds() - before;
+    say(format!(
+        "failing {nodes} nodes {pods} pods: {cpu:.2} CPU s, {} evicted, {} ready again \
+         ({:.1} us each), {:.0} MiB peak, {}",
+        moved.evicted,
+        moved.ready,
+        cpu * 1e6 / moved.evicted.max(1) as f64,
+        peak_mib(),
+        told(&world)
+    ));
+}
+
+/// Counts pods that were told to leave, and those that became ready.
+#[derive(Default)]
+struct Moved {
+    evicted: u64,
+    ready: u64,
+}
+
+impl FactSink<Fact> for Moved {
+    fn record(&mut self, _at: SimTime, _number: u64, _cause: u64, fact: &Fact) {
+        self.evicted += u64::from(fact.verb == Verb::Evicted);
+        self.ready += u64::from(fact.verb == Verb::Ready);
+    }
+}
+
 /// Hourly CronJobs, and the memory held every few hours.
 fn cron(nodes: usize, count: usize, hours: u64) {
     let plan = Arc::new(plans::cron_jobs(nodes, count, hours));
@@ -213,6 +271,8 @@ fn main() {
         Some("explicit-day") => day(nodes, pods, minutes, Fidelity::Explicit),
         Some("clone") => branches(nodes, pods),
         Some("churn") => churn(nodes, pods),
+        Some("rolling") => rolling(nodes, pods),
+        Some("failing") => failing(nodes, pods),
         Some("cron") => cron(nodes, pods, number(3, 24).max(1) as u64),
         _ => cold(nodes, pods),
     }

@@ -5,12 +5,14 @@
 pub mod arena;
 pub mod chunks;
 pub mod hash;
+pub mod held;
 pub mod histogram;
 pub mod id;
 
 pub use arena::Arena;
 pub use chunks::Chunked;
 pub use hash::StableHasher;
+pub use held::Held;
 pub use id::Id;
 
 /// A hash map for look-ups only: **its order may never be looked at** (no `iter`, `keys`, `values`, `drain`,

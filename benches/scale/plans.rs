@@ -10,7 +10,7 @@ use wavetank::api::misc::Namespace;
 use wavetank::api::object::Object;
 use wavetank::api::validation::object::prepare_create;
 use wavetank::cluster::plan::{
-    Act, AppRule, AppRules, ClientLimit, ClientLimits, ControlPlane, End, Fault, Plan, PlannedNode,
+    Act, AppRule, AppRules, Change, ClientLimit, ClientLimits, ControlPlane, End, Fault, Plan, PlannedNode,
     PlannedObject, Role, SchedulerPlan, Source, Step, Target,
 };
 use wavetank::kernel::Fidelity;
@@ -197,12 +197,48 @@ pub fn quiet(nodes: usize, pods: usize, minutes: u64) -> Plan {
 /// When the quiet time starts.
 pub const DAY_STARTS: SimTime = SimTime::from_secs(600);
 
+/// Deployments of 30 pods that all get another image when the day starts.
+pub fn rolling(nodes: usize, deployments: usize) -> Plan {
+    let mut compactor = Compactor::new();
+    let mut objects = vec![default_namespace()];
+    for number in 0..deployments {
+        objects.push(deployment(&mut compactor, number, 30));
+        objects.push(service(&mut compactor, number));
+    }
+    let mut plan = plan(&mut compactor, nodes, objects);
+    for number in 0..deployments {
+        let name = format!("app-{number}").as_str().into();
+        let target = Target { kind: Kind::Deployment, namespace: "default".into(), name };
+        let change = Change::Image { container: None, image: "app:2".into() };
+        let act = Act::Change { target, change };
+        plan.steps.push(Step { at: DAY_STARTS, name: "rollout".into(), act });
+    }
+    plan
+}
+
+/// A tenth of the nodes, evenly spread, crash when the day starts and stay down until their pods
+/// were evicted and made anew.
+pub fn failing(nodes: usize, pods: usize) -> Plan {
+    let mut plan = deployments(nodes, pods);
+    for number in (0..nodes).step_by(10) {
+        let act = Act::Fault {
+            fault: Fault::NodeCrash(format!("n-{number}").as_str().into()),
+            lasts: None,
+        };
+        plan.steps.push(Step { at: DAY_STARTS, name: "crash".into(), act });
+    }
+    // Three zones at 0.1 nodes a second, 55 s until they are found and 300 s of toleration.
+    let evicted = SimDuration::from_secs(nodes as u64 / 10 / 3 * 10 + 55 + 300 + 60);
+    plan.end = End::At(DAY_STARTS + evicted);
+    plan
+}
+
 /// The same cluster with a rollout of one Deployment when the day starts.
 pub fn rollout(nodes: usize, pods: usize) -> Plan {
     let mut plan = deployments(nodes, pods);
     let target =
         Target { kind: Kind::Deployment, namespace: "default".into(), name: "app-1".into() };
-    let change = wavetank::cluster::plan::Change::Image { container: None, image: "app:2".into() };
+    let change = Change::Image { container: None, image: "app:2".into() };
     let act = Act::Change { target, change };
     plan.steps.push(Step { at: DAY_STARTS, name: "rollout".into(), act });
     plan.end = End::At(DAY_STARTS + SimDuration::from_secs(60));

@@ -190,13 +190,14 @@ pub struct Renewals {
     rows: Chunked<Row>,
     by_slot: Chunked<Option<NodeIndex>>,
     silent: Vec<Id<Node>>,
+    changes: u64,
     way: Way,
 }
 
 impl Renewals {
     /// Of no node yet.
     pub fn new(way: Way) -> Renewals {
-        Renewals { rows: Chunked::new(), by_slot: Chunked::new(), silent: Vec::new(), way }
+        Renewals { rows: Chunked::new(), by_slot: Chunked::new(), silent: Vec::new(), changes: 0, way }
     }
 
     /// Adds the next machine, heard from the start of the run on.
@@ -219,6 +220,7 @@ impl Renewals {
     pub fn fall_silent(&mut self, at: NodeIndex, now: SimTime, cause: u64) {
         let row = &self.rows[at.row()];
         if row.pulse.is_heard() {
+            self.changes += 1;
             let row = &mut self.rows[at.row()];
             row.pulse.fall_silent(now, &self.way);
             row.silenced_by = cause;
@@ -231,6 +233,7 @@ impl Renewals {
     /// A machine is heard again from `now` on; its renewal due at this very instant is sent.
     pub fn speak(&mut self, at: NodeIndex, now: SimTime) {
         if !self.is_heard(at) {
+            self.changes += 1;
             self.rows[at.row()].pulse.speak(now);
         }
     }
@@ -241,6 +244,7 @@ impl Renewals {
         if row.pulse.weather == weather {
             return;
         }
+        self.changes += 1;
         let row = &mut self.rows[at.row()];
         if !weather.is_calm() {
             row.silenced_by = cause;
@@ -260,6 +264,7 @@ impl Renewals {
 
     /// The kubelet of a silent machine is started: its renewals begin anew. Returns when they fall.
     pub fn restart(&mut self, at: NodeIndex, now: SimTime) -> Option<Cadence> {
+        self.changes += 1;
         self.rows[at.row()].pulse.restart(now)
     }
 
@@ -270,7 +275,7 @@ impl Renewals {
 
     /// Lets go of machines that will be heard of for sure: until then they count as silent.
     pub fn settle(&mut self, now: SimTime) {
-        let Renewals { rows, by_slot, silent, way } = self;
+        let Renewals { rows, by_slot, silent, way, .. } = self;
         silent.retain(|node| {
             let at = by_slot[node.slot()].expect("a silent machine is known");
             !rows[at.row()].pulse.is_sure(now, way)
@@ -295,6 +300,10 @@ impl Heartbeats for Renewals {
 
     fn silent(&self) -> &[Id<Node>] {
         &self.silent
+    }
+
+    fn changes(&self) -> u64 {
+        self.changes
     }
 
     fn silenced_by(&self, node: Id<Node>) -> u64 {

@@ -17,7 +17,7 @@ use crate::api::node::Node;
 use crate::api::pod::{Pod, PodSpec};
 use crate::base::chunks::Chunked;
 use crate::base::id::Id;
-use crate::base::{FastMap, StableHasher};
+use crate::base::{Held, StableHasher};
 use crate::compute::Machine;
 use crate::control_plane::core_events::Speakers;
 use crate::kernel::Fidelity;
@@ -33,9 +33,6 @@ use crate::store::Change;
 use crate::time::{SimDuration, SimTime};
 
 const NEWS_LAG: Label = Label::new("kubelet-watch-lag");
-
-/// Specs whose apps are remembered at most before unused ones are let go.
-const APPS_MAX: usize = 8192;
 
 /// Whether a machine and its kubelet run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,8 +70,9 @@ pub struct Row {
     pub denied: Option<u64>,
 }
 
-/// A spec and labels, held so that their addresses stay theirs, and the apps they lead to.
-type KnownApps = (Arc<PodSpec>, Arc<Labels>, Apps);
+/// A spec and, if they matter, labels, held so that their addresses stay theirs, and the apps they
+/// lead to.
+type KnownApps = (Arc<PodSpec>, Option<Arc<Labels>>, Apps);
 
 /// All machines.
 #[derive(Clone, Debug)]
@@ -86,7 +84,7 @@ pub struct Nodes {
     machines: Chunked<Machine>,
     rows: Chunked<Row>,
     by_slot: Chunked<Option<NodeIndex>>,
-    apps: FastMap<(usize, usize), KnownApps>,
+    apps: Held<(usize, usize), KnownApps>,
 }
 
 impl Nodes {
@@ -98,7 +96,7 @@ impl Nodes {
             machines: Chunked::new(),
             rows: Chunked::new(),
             by_slot: Chunked::new(),
-            apps: FastMap::default(),
+            apps: Held::default(),
         }
     }
 
@@ -213,16 +211,19 @@ impl World {
     }
 
     fn apps_of(&mut self, pod: &Pod) -> Apps {
-        let key = (Arc::as_ptr(&pod.spec) as usize, Arc::as_ptr(&pod.meta.labels) as usize);
+        let rules = &self.plan.apps;
+        let labels = rules.ask_for_labels().then(|| pod.meta.labels.clone());
+        let key = (Arc::as_ptr(&pod.spec) as usize, labels.as_ref().map(Arc::as_ptr));
+        let key = (key.0, key.1.map_or(0, |at| at as usize));
         if let Some((_, _, apps)) = self.nodes.apps.get(&key) {
             return apps.clone();
         }
-        let held = &mut self.nodes.apps;
-        if held.len() >= APPS_MAX {
-            held.retain(|_, (spec, _, _)| Arc::strong_count(spec) > 1);
-        }
-        let apps = self.plan.apps.of(&pod.spec, &pod.meta.labels);
-        held.insert(key, (pod.spec.clone(), pod.meta.labels.clone(), apps.clone()));
+        let apps = rules.of(&pod.spec, &pod.meta.labels);
+        let value = (pod.spec.clone(), labels, apps.clone());
+        self.nodes.apps.insert(key, value, |(spec, labels, _)| {
+            Arc::strong_count(spec) > 1
+                && labels.as_ref().is_none_or(|labels| Arc::strong_count(labels) > 1)
+        });
         apps
     }
 

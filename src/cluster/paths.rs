@@ -119,6 +119,7 @@ impl World {
 
     /// Asks each controller manager when its node controller must look next.
     pub(super) fn watch_nodes(&mut self) {
+        self.renewals.settle(self.kernel.now());
         for at in 0..self.managers.len() as u8 {
             self.await_node_pass(at);
         }
@@ -129,7 +130,6 @@ impl World {
         let key = Duty::NodeMonitor(at);
         let now = self.kernel.now();
         let Some(due) = self.kernel.recurring.next_at(now, key) else { return };
-        self.renewals.settle(now);
         // A pass of this very instant is still to come as long as events of it are handled.
         let after = if due == now { SimTime::from_nanos(now.as_nanos() - 1) } else { now };
         let next = self.next_node_pass(at, after);

@@ -277,6 +277,11 @@ impl AppRules {
         containers.map(|container| self.of_container(container, labels)).collect()
     }
 
+    /// Whether labels make a difference.
+    pub fn ask_for_labels(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.labels.is_empty())
+    }
+
     /// The behaviours of the pods of a template.
     pub fn of_template(&self, template: &PodTemplate) -> Apps {
         self.of(&template.spec, &template.labels)

@@ -426,14 +426,15 @@ impl World {
 
     /// Pass `k` of a manager's node controller.
     pub(super) fn node_pass(&mut self, at: u8, k: u64, sink: Sink<'_>) {
+        self.renewals.settle(self.kernel.now());
         self.manager(at, NO_CAUSE, sink, |it, known, fx| {
             it.node_pass(k, known.renewals, known.view, fx);
         });
     }
 
     /// When the node controller of a manager must look next.
-    pub(super) fn next_node_pass(&self, at: u8, now: SimTime) -> Option<u64> {
-        let row = &self.managers[usize::from(at)];
+    pub(super) fn next_node_pass(&mut self, at: u8, now: SimTime) -> Option<u64> {
+        let row = &mut self.managers[usize::from(at)];
         let view = View::new(now, &self.store, &row.process.cursors);
         row.manager.next_node_pass(now, &self.renewals, &view)
     }

@@ -69,7 +69,9 @@ impl Etcd {
 
     /// The machine at `place` goes down, and a member on it.
     pub fn stop(&mut self, place: Place) {
-        self.down.push(place);
+        if self.members.contains(&place) {
+            self.down.push(place);
+        }
     }
 
     /// The machine at `place` is back, and a member on it with what it had stored.

@@ -598,7 +598,7 @@ impl ControllerManager {
     /// The first pass after `after` in which something could change, as things stand. To be asked
     /// again after each event of the manager and whenever a node or its path breaks or heals.
     pub fn next_node_pass(
-        &self,
+        &mut self,
         after: SimTime,
         heartbeats: &dyn Heartbeats,
         view: &View<'_>,

@@ -16,6 +16,9 @@ pub trait Heartbeats {
     /// left out is heard of for ever.
     fn silent(&self) -> &[Id<Node>];
 
+    /// How often anything but time changed what the others answer.
+    fn changes(&self) -> u64;
+
     /// The number of the fact that silenced the node last; [`crate::kernel::NO_CAUSE`] if none did.
     fn silenced_by(&self, node: Id<Node>) -> u64;
 }

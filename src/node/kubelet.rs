@@ -124,6 +124,8 @@ struct KubeletNode {
     client: ClientId,
     allocatable: Arc<Resources>,
     held: Held,
+    /// In no order that means anything.
+    workers: Vec<Id<Worker>>,
     relist: Cadence,
     /// Pods the next relist has news of.
     news: Vec<Id<Worker>>,
@@ -184,6 +186,7 @@ impl Kubelets {
             client,
             allocatable: node.allocatable.clone(),
             held: Held::default(),
+            workers: Vec::new(),
             relist: Duty::Relist.cadence(self.luck, &node.meta.name),
             news: Vec::new(),
             unsent: Vec::new(),
@@ -206,8 +209,9 @@ impl Kubelets {
 
     /// The pods a node's kubelet works on, in the order of its workers.
     pub fn pods_of(&self, at: NodeIndex) -> Vec<Id<Pod>> {
-        let of_node = self.workers.iter().filter(|(_, worker)| worker.node == at);
-        of_node.map(|(_, worker)| worker.pod).collect()
+        let mut of_node = self.nodes[at.row()].workers.clone();
+        of_node.sort_unstable();
+        of_node.iter().map(|&id| self.workers[id].pod).collect()
     }
 
     fn worker_of(&self, pod: Id<Pod>) -> Option<Id<Worker>> {
@@ -233,6 +237,10 @@ impl Kubelets {
             let slot = worker.pod.slot();
             self.workers.remove(id);
             self.by_pod[slot] = None;
+            let of_node = &mut self.nodes[at.row()].workers;
+            if let Some(place) = of_node.iter().position(|&one| one == id) {
+                of_node.swap_remove(place);
+            }
         }
     }
 
@@ -253,6 +261,7 @@ impl Kubelets {
             self.by_pod.push(None);
         }
         self.by_pod[id.slot()] = Some(worker);
+        self.nodes[at.row()].workers.push(worker);
         self.with(worker, fx, |worker, desk| worker.take_on(pod, desk));
     }
 
@@ -420,9 +429,7 @@ impl Kubelets {
     /// The kubelet of a node is gone, with all it remembers; its containers go on unless the engine
     /// lost them too.
     pub fn stop(&mut self, at: NodeIndex) {
-        let gone: Vec<_> =
-            self.workers.iter().filter(|(_, worker)| worker.node == at).map(|(id, _)| id).collect();
-        for id in gone {
+        for id in std::mem::take(&mut self.nodes[at.row()].workers) {
             if let Some(worker) = self.workers.remove(id) {
                 self.by_pod[worker.pod.slot()] = None;
             }

@@ -91,6 +91,10 @@ impl Heartbeats for Heard {
         &[]
     }
 
+    fn changes(&self) -> u64 {
+        0
+    }
+
     fn silenced_by(&self, _: Id<Node>) -> u64 {
         NO_CAUSE
     }

@@ -114,7 +114,7 @@ impl Clock<'_> {
                     break;
                 }
                 self.lower_below(unit, now)?;
-                self.second += unit.seconds();
+                self.second += self.way_to_next(unit, bits, unit.of(now))?;
                 if unit.of(self.read()?) == 0 {
                     return Some(Walk::TurnedOver);
                 }
@@ -133,6 +133,17 @@ impl Clock<'_> {
         }
         self.lowered = true;
         Some(())
+    }
+
+    /// Seconds to the next value of `unit` that `bits` allow, or to where it turns over: in one go
+    /// where the clocks do not change on the way, else to the next value.
+    fn way_to_next(&self, unit: Unit, bits: u64, value: i8) -> Option<i64> {
+        let left = i64::from(unit.values() - value);
+        let steps = left.min(1 + i64::from((bits >> value >> 1).trailing_zeros()));
+        let offset = |second| Some(self.zone.to_offset(Timestamp::from_second(second).ok()?));
+        let far = steps * unit.seconds();
+        let is_even = offset(self.second)? == offset(self.second + far)?;
+        Some(if is_even { far } else { unit.seconds() })
     }
 
     fn next_day(&mut self) -> Option<()> {
@@ -162,6 +173,13 @@ impl Unit {
             Unit::Hour => reading.hour(),
             Unit::Minute => reading.minute(),
             Unit::Second => reading.second(),
+        }
+    }
+
+    fn values(self) -> i8 {
+        match self {
+            Unit::Hour => 24,
+            Unit::Minute | Unit::Second => 60,
         }
     }
 

@@ -16,15 +16,12 @@ use super::selector::{Operator, Requirement, Selector};
 use crate::api::meta::Labels;
 use crate::api::name::Text;
 use crate::api::pod::PodSpec;
-use crate::base::FastMap;
-
-/// Merged specs kept at most before those nobody uses are let go.
-const KEPT_MAX: usize = 4096;
+use crate::base::Held;
 
 /// Specs as merged, by the spec they came from and the labels that mattered: siblings share one.
 #[derive(Clone, Debug, Default)]
 pub struct Merges {
-    by_source: FastMap<Source, (Arc<PodSpec>, Arc<PodSpec>)>,
+    by_source: Held<Source, (Arc<PodSpec>, Arc<PodSpec>)>,
 }
 
 /// Where a spec lies, which is kept as long as it is known here, and the labels' values.
@@ -42,12 +39,9 @@ impl Merges {
             return merged.clone();
         }
         let merged = Arc::new(merged(spec, labels));
-        if self.by_source.len() >= KEPT_MAX {
-            self.by_source.retain(|_, (source, merged)| {
-                Arc::strong_count(source) > 1 || Arc::strong_count(merged) > 1
-            });
-        }
-        self.by_source.insert(key, (spec.clone(), merged.clone()));
+        self.by_source.insert(key, (spec.clone(), merged.clone()), |(source, merged)| {
+            Arc::strong_count(source) > 1 || Arc::strong_count(merged) > 1
+        });
         merged
     }
 }

@@ -22,7 +22,7 @@ use crate::api::rules::merge_label_keys::Merges;
 use crate::api::rules::taints::{Comparison, Effect, Taint, Toleration};
 use crate::api::status::Status;
 use crate::api::storage::{CLAIM_PROTECTION, ClaimPhase, PersistentVolumeClaim, StorageClass};
-use crate::base::FastMap;
+use crate::base::Held;
 use crate::store::Rev;
 
 /// How long every pod stays on a node that is not ready or unreachable, unless it says otherwise
@@ -33,9 +33,6 @@ const DEFAULT_TOLERATION_SECONDS: i64 = 300;
 const SCHEDULING_GATED: (&str, &str) =
     ("SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates");
 
-/// Admitted specs kept at most before those nobody uses are let go.
-const ADMITTED_MAX: usize = 4096;
-
 /// The two classes every cluster has (`pkg/apis/scheduling/types.go`, 1.36).
 const SYSTEM_CLASSES: [(&str, i32); 2] =
     [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
@@ -43,10 +40,8 @@ const SYSTEM_CLASSES: [(&str, i32); 2] =
 /// Specs as admission left them, by the spec they came from: siblings share one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Admitted {
-    by_source: FastMap<usize, (Arc<PodSpec>, Arc<PodSpec>)>,
+    by_source: Held<usize, (Arc<PodSpec>, Arc<PodSpec>)>,
     merges: Merges,
-    /// Of how many they are looked through next; 0: of the usual number.
-    limit: usize,
     /// The revision of the priority classes they were worked out with.
     classes: Rev,
 }
@@ -100,16 +95,12 @@ impl<T> Server<'_, T> {
         self.admit_priority(pod, &mut spec)?;
         add_default_tolerations(&mut spec);
         let spec = if spec == *pod.spec { pod.spec.clone() } else { Arc::new(spec) };
-        let Admitted { by_source: held, limit, .. } = &mut self.shared.admitted;
-        if held.len() >= (*limit).max(ADMITTED_MAX) {
-            held.retain(|_, (source, spec)| {
-                // What admission left alone is held twice here.
-                let own = 1 + usize::from(Arc::ptr_eq(source, spec));
-                Arc::strong_count(source) > own || Arc::strong_count(spec) > own
-            });
-            *limit = 2 * held.len();
-        }
-        held.insert(key, (pod.spec.clone(), spec.clone()));
+        let value = (pod.spec.clone(), spec.clone());
+        self.shared.admitted.by_source.insert(key, value, |(source, spec)| {
+            // What admission left alone is held twice here.
+            let own = 1 + usize::from(Arc::ptr_eq(source, spec));
+            Arc::strong_count(source) > own || Arc::strong_count(spec) > own
+        });
         Ok(spec)
     }
 

@@ -161,7 +161,7 @@ impl Index {
         if let (Some(roster), Some(new)) = (row.roster, change.new)
             && let Some(one) = self.rosters.get_mut(roster)
         {
-            one.count(new, change.old);
+            one.count(new);
         }
     }
 

@@ -101,6 +101,15 @@ enum Look {
     No,
 }
 
+/// The next pass in which something could change, once worked out. It can only move away as time
+/// goes on, so it holds until it has come or something else changes.
+#[derive(Clone, Copy, Debug)]
+struct Awaited {
+    /// The heartbeats' changes that are in it.
+    changes: u64,
+    pass: Option<u64>,
+}
+
 /// Tags of calls that belong to a pass, and to the lines of zones, above those of the queue.
 const PASS_LANE: u8 = 0x40;
 const ZONE_LINE: u8 = 0x80;
@@ -119,6 +128,7 @@ pub struct NodeLifecycle {
     pass: Option<Pass>,
     passes: u32,
     look: Look,
+    awaited: Option<Awaited>,
 }
 
 impl NodeLifecycle {
@@ -138,6 +148,7 @@ impl NodeLifecycle {
             pass: None,
             passes: 0,
             look: Look::Needed,
+            awaited: None,
         }
     }
 
@@ -188,14 +199,21 @@ impl NodeLifecycle {
     /// The first pass after `after` in which something could change, as things stand. `None`: as
     /// things stand, none.
     pub fn next_pass(
-        &self,
+        &mut self,
         after: SimTime,
         heartbeats: &dyn Heartbeats,
         view: &View<'_>,
     ) -> Option<u64> {
         let next = self.cadence.first_from(after + SimDuration::from_nanos(1));
         if self.look == Look::Needed {
+            self.awaited = None;
             return Some(next);
+        }
+        let changes = heartbeats.changes();
+        if let Some(awaited) = self.awaited.filter(|it| it.changes == changes)
+            && awaited.pass.is_none_or(|pass| pass >= next)
+        {
+            return awaited.pass;
         }
         let silent = heartbeats.silent().iter();
         let due = silent.filter_map(|&id| {
@@ -207,7 +225,9 @@ impl NodeLifecycle {
             let (_, until) = self.heard(id, node, held, after, heartbeats);
             Some(self.cadence.first_from(until + SimDuration::from_nanos(1)))
         });
-        due.min().map(|due| due.max(next))
+        let pass = due.min().map(|due| due.max(next));
+        self.awaited = Some(Awaited { changes, pass });
+        pass
     }
 
     /// What a pass at `at` notes of a node, and until when that counts as a sign of life.

@@ -332,7 +332,7 @@ impl Cluster {
     }
 
     /// The next pass of the node controller that matters.
-    pub fn next_node_pass(&self, heartbeats: &dyn Heartbeats) -> Option<u64> {
+    pub fn next_node_pass(&mut self, heartbeats: &dyn Heartbeats) -> Option<u64> {
         let view = View::new(self.now, &self.store, &self.cursors);
         self.manager.next_node_pass(self.now, heartbeats, &view)
     }

@@ -32,16 +32,8 @@ pub struct Roster {
     counts: Counts,
     /// The labels of the set's template; `None` while the set itself was not seen.
     template: Option<Arc<Labels>>,
-    /// Whether the labels of some pod, or the set's selector, may have changed since the last
-    /// [`Roster::checked`]: then pods must be compared with the selector.
-    unchecked: Check,
-}
-
-/// Whether pods of a roster must be compared with their set's selector.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Check {
-    Needed,
-    Done,
+    /// Pods whose labels are not the template's, which the set's selector matches for sure.
+    strangers: u32,
 }
 
 /// Whether `labels` hold all of `wanted`.
@@ -56,12 +48,12 @@ impl Roster {
         pods: Vec::new(),
         counts: Counts { active: 0, labeled: 0, ready: 0, terminating: 0, running: 0 },
         template: None,
-        unchecked: Check::Done,
+        strangers: 0,
     };
 
     pub(super) fn of(id: Id<ReplicaSet>, set: Option<&ReplicaSet>) -> Roster {
         let template = set.map(|set| set.template.labels.clone());
-        Roster { set: id, template, unchecked: Check::Needed, ..Roster::EMPTY }
+        Roster { set: id, template, ..Roster::EMPTY }
     }
 
     /// All its pods, those that are done included, in no order that means anything.
@@ -76,7 +68,7 @@ impl Roster {
 
     /// Whether pods must be compared with the set's selector: some may have to be released.
     pub fn needs_check(&self) -> bool {
-        self.unchecked == Check::Needed
+        self.strangers > 0
     }
 
     pub(super) fn set_changed(&mut self, set: &ReplicaSet, view: &View<'_>) {
@@ -86,22 +78,27 @@ impl Roster {
         }
         let same = self.template.as_ref().is_some_and(|held| held == template);
         self.template = Some(template.clone());
-        self.unchecked = Check::Needed;
         if !same {
-            let pods = self.pods.iter().filter_map(|&pod| view.get(pod));
-            let labeled = pods.filter(|pod| pod.is_active() && covers(&pod.meta.labels, template));
+            let pods = || self.pods.iter().filter_map(|&pod| view.get(pod));
+            let labeled = pods().filter(|pod| pod.is_active() && covers(&pod.meta.labels, template));
             self.counts.labeled = labeled.count() as i32;
+            self.strangers = pods().filter(|pod| self.is_stranger(pod)).count() as u32;
         }
     }
 
     pub(super) fn set_gone(&mut self) {
         self.template = None;
         self.counts.labeled = 0;
+        self.strangers = self.pods.len() as u32;
+    }
+
+    fn is_stranger(&self, pod: &Pod) -> bool {
+        let labels = &pod.meta.labels;
+        !self.template.as_ref().is_some_and(|it| Arc::ptr_eq(it, labels) || it == labels)
     }
 
     pub(super) fn push(&mut self, pod: Id<Pod>) -> u32 {
         self.pods.push(pod);
-        self.unchecked = Check::Needed;
         self.pods.len() as u32 - 1
     }
 
@@ -111,14 +108,13 @@ impl Roster {
         self.pods.get(at).copied()
     }
 
-    pub(super) fn count(&mut self, pod: &Pod, old: Option<&Pod>) {
-        if old.is_some_and(|old| !Arc::ptr_eq(&old.meta.labels, &pod.meta.labels)) {
-            self.unchecked = Check::Needed;
-        }
+    pub(super) fn count(&mut self, pod: &Pod) {
+        self.strangers += u32::from(self.is_stranger(pod));
         self.add(pod, 1);
     }
 
     pub(super) fn uncount(&mut self, pod: &Pod) {
+        self.strangers -= u32::from(self.is_stranger(pod));
         self.add(pod, -1);
     }
 

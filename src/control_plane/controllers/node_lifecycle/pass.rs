@@ -64,7 +64,7 @@ impl NodeLifecycle {
             self.look = Look::Needed;
             return;
         }
-        self.look = Look::No;
+        (self.look, self.awaited) = (Look::No, None);
         let mut conditions: BTreeMap<ZoneKey, Vec<Tristate>> = BTreeMap::new();
         let mut waiting = VecDeque::new();
         for (id, node) in known.view.list::<Node>() {

@@ -29,6 +29,10 @@ impl Heartbeats for Beats {
         &self.silent
     }
 
+    fn changes(&self) -> u64 {
+        self.silent.len() as u64
+    }
+
     fn silenced_by(&self, _: Id<Node>) -> u64 {
         NO_CAUSE
     }
