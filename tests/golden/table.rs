@@ -125,3 +125,17 @@ fn copies_are_of_the_recordings() {
         }
     }
 }
+
+/// A twin that must fail: one by one is not all at once.
+#[test]
+fn another_policy_is_told_apart() {
+    let mut all: Vec<Value> = serde_json::from_str(COPIES).expect("JSON");
+    all.retain(|it| it["scenario"] == "s4_statefulset_parallel");
+    let mut twin = all.swap_remove(0);
+    let manifest =
+        twin["manifests"]["sts"].as_str().expect("a text").replace("Parallel", "OrderedReady");
+    twin["manifests"]["sts"] = manifest.into();
+    let verdict = judge(&Recording::parse("twin", twin)).expect("it is understood");
+    assert!(verdict.differing.len() > 10, "{:?}", verdict.differing);
+    assert!(verdict.differing.contains_key("order"));
+}
