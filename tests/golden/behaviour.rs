@@ -68,6 +68,8 @@ impl Behaviours {
                 "ready": delay("ready-after", 0.0),
                 "stop": delay("stop-after", stop),
             });
+            // Without one they run for ever, those of Jobs too.
+            rule["run"] = json!({"for": "never"});
             if said.contains_key("run-for") {
                 let codes = said.get("exit-by-index").map_or("", String::as_str);
                 let pairs = codes.split(',').filter_map(|pair| pair.trim().split_once(':'));
