@@ -331,7 +331,18 @@ impl Plan {
         let rest = (&self.control_plane, &self.clients, &self.feature_gates, &self.profile);
         let app = (&self.apps, &self.images, &self.nodes);
         // Writing into a hash cannot fail.
-        let _ = write!(out, "{head:?}{rest:?}{app:?}{:?}{:?}", self.steps, self.traffic);
+        let _ = write!(out, "{head:?}{rest:?}{app:?}{:?}", self.traffic);
+        for Step { at, name, act } in &self.steps {
+            let _ = write!(out, "{at:?}{name:?}");
+            let Act::Apply(objects) = act else {
+                let _ = write!(out, "{act:?}");
+                continue;
+            };
+            // Where an object was written decides nothing.
+            for PlannedObject { object, arrival, node, manifest, source: _ } in objects {
+                let _ = write!(out, "{object:?}{arrival:?}{node:?}{manifest:?}");
+            }
+        }
         let mut specs = FastMap::default();
         for planned in &self.objects {
             let _ = write!(out, "{:?}{:?}", planned.arrival, planned.node);

@@ -47,6 +47,16 @@ fn the_scenario_of_the_design_is_read_whole() {
 }
 
 #[test]
+fn a_plan_is_the_same_wherever_its_file_lies() {
+    let hash = |name| {
+        let mut loader = Loader::new(Overrides::default());
+        loader.read(name, include_bytes!("tests/full.yaml"), &mut |_| {});
+        loader.finish().plan.hash()
+    };
+    assert_eq!(hash("here.yaml"), hash("elsewhere/there.yaml"));
+}
+
+#[test]
 fn slips_are_named_with_place_and_nearest_name() {
     let text =
         format!("{HEAD}spec:\n  sead: 1\n  duration: 5 minutes\n  cluster: {{fidelity: elidet}}\n");
