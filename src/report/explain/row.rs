@@ -166,6 +166,21 @@ impl Row {
                 let (ready, total) = (self.value("ready"), self.value("total"));
                 format!("{at}{ready} of {total} endpoints ready")
             }
+            "evicted" => format!("{name} is told to leave{on} (evicted){colon}{said}"),
+            "step" | "healed" | "missed" => format!("{said} (timeline)"),
+            "requests" => {
+                format!("{at}{} requests, {} answered well", self.value("sent"), self.value("ok"))
+            }
+            "request-failed" => format!("a request of {name} fails{colon}{said}"),
+            _ => self.of_the_cluster(name),
+        }
+    }
+
+    /// What happens to nodes and masters, in a sentence, and what only Jobs go through.
+    fn of_the_cluster(&self, name: &str) -> String {
+        let said = self.message.as_deref().unwrap_or_default();
+        let colon = if said.is_empty() { "" } else { ": " };
+        match self.verb.as_str() {
             "node-unknown" => {
                 format!("nothing was heard of {name} for the grace period: it is NotReady")
             }
@@ -173,7 +188,6 @@ impl Row {
             "node-not-ready" => format!("{name} says it is not ready{colon}{said}"),
             "tainted" => format!("{name} gets the taint {said}"),
             "untainted" => format!("{name} loses the taint {said}"),
-            "evicted" => format!("{name} is told to leave{on} (evicted){colon}{said}"),
             "leader" => format!("{name} leads"),
             "leader-lost" => format!("{name} leads no more"),
             "down" | "up" => {
@@ -181,11 +195,6 @@ impl Row {
                 let why = if said.is_empty() { String::new() } else { format!(" ({said})") };
                 format!("{name} is {state}{why}")
             }
-            "step" | "healed" | "missed" => format!("{said} (timeline)"),
-            "requests" => {
-                format!("{at}{} requests, {} answered well", self.value("sent"), self.value("ok"))
-            }
-            "request-failed" => format!("a request of {name} fails{colon}{said}"),
             other => format!("{name}{}{colon}{said}", of_job(other)),
         }
     }
