@@ -10,8 +10,8 @@ use wavetank::api::misc::Namespace;
 use wavetank::api::object::Object;
 use wavetank::api::validation::object::prepare_create;
 use wavetank::cluster::plan::{
-    Act, AppRule, AppRules, Change, ClientLimit, ClientLimits, ControlPlane, End, Fault, Plan, PlannedNode,
-    PlannedObject, Role, SchedulerPlan, Source, Step, Target,
+    Act, AppRule, AppRules, Change, ClientLimit, ClientLimits, ControlPlane, End, Fault, Plan,
+    PlannedNode, PlannedObject, Role, SchedulerPlan, Source, Step, Target,
 };
 use wavetank::kernel::Fidelity;
 use wavetank::luck::{Distribution, Label, Luck};

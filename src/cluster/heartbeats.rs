@@ -197,7 +197,13 @@ pub struct Renewals {
 impl Renewals {
     /// Of no node yet.
     pub fn new(way: Way) -> Renewals {
-        Renewals { rows: Chunked::new(), by_slot: Chunked::new(), silent: Vec::new(), changes: 0, way }
+        Renewals {
+            rows: Chunked::new(),
+            by_slot: Chunked::new(),
+            silent: Vec::new(),
+            changes: 0,
+            way,
+        }
     }
 
     /// Adds the next machine, heard from the start of the run on.

@@ -80,7 +80,8 @@ impl Roster {
         self.template = Some(template.clone());
         if !same {
             let pods = || self.pods.iter().filter_map(|&pod| view.get(pod));
-            let labeled = pods().filter(|pod| pod.is_active() && covers(&pod.meta.labels, template));
+            let labeled =
+                pods().filter(|pod| pod.is_active() && covers(&pod.meta.labels, template));
             self.counts.labeled = labeled.count() as i32;
             self.strangers = pods().filter(|pod| self.is_stranger(pod)).count() as u32;
         }
