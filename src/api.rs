@@ -4,6 +4,7 @@
 //! given the API server's defaults and checked in its words, then turned into the compact forms of
 //! [`object`], which is what a run works with.
 pub mod apply;
+pub mod autoscaling;
 pub mod compact;
 pub mod controller_revision;
 pub mod cron;

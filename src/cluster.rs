@@ -26,6 +26,7 @@ pub mod invariants;
 mod leaders;
 mod ledger;
 mod masters;
+mod measured;
 mod nodes;
 mod observed;
 mod paths;
@@ -100,6 +101,8 @@ pub enum Duty {
     Kubelet(kubelet::Timer),
     /// A candidate looks, in one of its candidacies.
     Look(ProcessId, u8, election::Timer),
+    /// A controller manager's look at the autoscaler in a slot.
+    Autoscaler(u8, u32),
 }
 
 /// Settings of components that start anew with each life.
@@ -414,6 +417,7 @@ impl World {
             Duty::Leader(post) => self.leaders.renew(post, k),
             Duty::Kubelet(timer) => self.kubelet_timer(NO_CAUSE, timer, sink),
             Duty::Look(id, candidacy, timer) => self.look(id, candidacy, timer, sink),
+            Duty::Autoscaler(at, slot) => self.autoscale(at, (slot, k), sink),
         }
     }
 }

@@ -3,4 +3,5 @@ pub mod api_server;
 pub mod controllers;
 pub mod core_events;
 pub mod election;
+pub mod metrics_server;
 pub mod scheduler;

@@ -13,6 +13,7 @@ mod expect;
 mod feature_gates;
 mod judge;
 mod load;
+mod metrics;
 mod nodes;
 mod objects;
 pub mod placement;

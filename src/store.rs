@@ -17,6 +17,7 @@ pub mod index;
 pub mod table;
 mod view;
 
+use crate::api::autoscaling::HorizontalPodAutoscaler;
 use crate::api::controller_revision::ControllerRevision;
 use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
@@ -84,6 +85,7 @@ pub struct Store {
     leases: Table<Lease>,
     priority_classes: Table<PriorityClass>,
     budgets: Table<PodDisruptionBudget>,
+    autoscalers: Table<HorizontalPodAutoscaler>,
     stateful_sets: Table<StatefulSet>,
     daemon_sets: Table<DaemonSet>,
     controller_revisions: Table<ControllerRevision>,
@@ -227,6 +229,7 @@ stored! {
     Lease => leases,
     PriorityClass => priority_classes,
     PodDisruptionBudget => budgets,
+    HorizontalPodAutoscaler => autoscalers,
     StatefulSet => stateful_sets,
     DaemonSet => daemon_sets,
     ControllerRevision => controller_revisions,

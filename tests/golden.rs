@@ -8,6 +8,8 @@
 
 #[path = "golden/actions.rs"]
 mod actions;
+#[path = "golden/autoscale.rs"]
+mod autoscale;
 #[path = "golden/behaviour.rs"]
 mod behaviour;
 #[path = "golden/cascade.rs"]

@@ -17,6 +17,8 @@ mod vectors {
     pub mod disruption;
     pub mod endpoint_hints;
     pub mod endpoint_slice;
+    pub mod hpa_behavior;
+    pub mod hpa_calculator;
     pub mod int_or_percent;
     pub mod job_rules;
     pub mod job_sync;

@@ -7,6 +7,7 @@
 //! **Imported objects.** An object with a uid comes out of a cluster (`kubectl get -o yaml`) and is
 //! taken with its status. A run's time has no past, so every instant in it becomes the start of the
 //! run; a pod on its way out has its whole grace period before it.
+mod autoscaling;
 mod container;
 mod created;
 mod daemon_set;

@@ -39,6 +39,9 @@ pub fn to_json(object: &Object) -> Option<Value> {
         Object::PodDisruptionBudget(it) => {
             whole("policy/v1", "PodDisruptionBudget", &it.meta, parsed(&it.written))
         }
+        Object::HorizontalPodAutoscaler(it) => {
+            whole("autoscaling/v2", "HorizontalPodAutoscaler", &it.meta, parsed(&it.spec.written))
+        }
         Object::StatefulSet(it) => whole("apps/v1", "StatefulSet", &it.meta, parsed(&it.written)),
         Object::DaemonSet(it) => daemon_set(it),
         Object::ControllerRevision(it) => controller_revision(it),
@@ -98,6 +101,7 @@ fn typed(object: &Object, value: Value) -> Result<Typed, String> {
         Object::Service(_) => Typed::Service(read::<core::Service>(value)?),
         Object::Node(_) => Typed::Node(read::<core::Node>(value)?),
         Object::PodDisruptionBudget(_) => Typed::PodDisruptionBudget(read(value)?),
+        Object::HorizontalPodAutoscaler(_) => Typed::HorizontalPodAutoscaler(read(value)?),
         Object::StatefulSet(_) => Typed::StatefulSet(read(value)?),
         Object::DaemonSet(_) => Typed::DaemonSet(read(value)?),
         Object::ControllerRevision(_) => Typed::ControllerRevision(read(value)?),
@@ -132,6 +136,7 @@ fn compacted(typed: Typed) -> Object {
         Typed::Service(it) => compactor.service(*it),
         Typed::Node(it) => compactor.node(*it),
         Typed::PodDisruptionBudget(it) => compactor.pod_disruption_budget(*it),
+        Typed::HorizontalPodAutoscaler(it) => compactor.horizontal_pod_autoscaler(*it),
         Typed::StatefulSet(it) => compactor.stateful_set(*it),
         Typed::DaemonSet(it) => compactor.daemon_set(*it),
         Typed::ControllerRevision(it) => compactor.controller_revision(*it),
@@ -182,6 +187,9 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
             next.status = held.status.clone();
         }
         (Object::ResourceQuota(held), Object::ResourceQuota(next)) => {
+            next.status = held.status.clone();
+        }
+        (Object::HorizontalPodAutoscaler(held), Object::HorizontalPodAutoscaler(next)) => {
             next.status = held.status.clone();
         }
         (Object::Job(held), Object::Job(next)) => {

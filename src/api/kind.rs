@@ -31,6 +31,8 @@ pub enum Kind {
     PriorityClass,
     /// `policy/v1` PodDisruptionBudget.
     PodDisruptionBudget,
+    /// `autoscaling/v2` HorizontalPodAutoscaler.
+    HorizontalPodAutoscaler,
     /// `apps/v1` StatefulSet.
     StatefulSet,
     /// `apps/v1` DaemonSet.
@@ -75,6 +77,7 @@ impl Kind {
             Kind::Lease => "Lease",
             Kind::PriorityClass => "PriorityClass",
             Kind::PodDisruptionBudget => "PodDisruptionBudget",
+            Kind::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
             Kind::StatefulSet => "StatefulSet",
             Kind::DaemonSet => "DaemonSet",
             Kind::ControllerRevision => "ControllerRevision",
@@ -106,6 +109,7 @@ impl Kind {
             Kind::Lease => "leases.coordination.k8s.io",
             Kind::PriorityClass => "priorityclasses.scheduling.k8s.io",
             Kind::PodDisruptionBudget => "poddisruptionbudgets.policy",
+            Kind::HorizontalPodAutoscaler => "horizontalpodautoscalers.autoscaling",
             Kind::StatefulSet => "statefulsets.apps",
             Kind::DaemonSet => "daemonsets.apps",
             Kind::ControllerRevision => "controllerrevisions.apps",

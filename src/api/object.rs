@@ -1,5 +1,6 @@
 //! One object of any kind, for messages that carry one.
 
+use super::autoscaling::HorizontalPodAutoscaler;
 use super::controller_revision::ControllerRevision;
 use super::cron_job::CronJob;
 use super::daemon_set::DaemonSet;
@@ -42,6 +43,8 @@ pub enum Object {
     PriorityClass(Box<PriorityClass>),
     /// A PodDisruptionBudget.
     PodDisruptionBudget(Box<PodDisruptionBudget>),
+    /// A HorizontalPodAutoscaler.
+    HorizontalPodAutoscaler(Box<HorizontalPodAutoscaler>),
     /// A StatefulSet.
     StatefulSet(Box<StatefulSet>),
     /// A DaemonSet.
@@ -83,6 +86,7 @@ impl Object {
             Object::Lease(it) => &it.meta,
             Object::PriorityClass(it) => &it.meta,
             Object::PodDisruptionBudget(it) => &it.meta,
+            Object::HorizontalPodAutoscaler(it) => &it.meta,
             Object::StatefulSet(it) => &it.meta,
             Object::DaemonSet(it) => &it.meta,
             Object::ControllerRevision(it) => &it.meta,
@@ -112,6 +116,7 @@ impl Object {
             Object::Lease(it) => &mut it.meta,
             Object::PriorityClass(it) => &mut it.meta,
             Object::PodDisruptionBudget(it) => &mut it.meta,
+            Object::HorizontalPodAutoscaler(it) => &mut it.meta,
             Object::StatefulSet(it) => &mut it.meta,
             Object::DaemonSet(it) => &mut it.meta,
             Object::ControllerRevision(it) => &mut it.meta,
@@ -141,6 +146,7 @@ impl Object {
             Object::Lease(_) => Kind::Lease,
             Object::PriorityClass(_) => Kind::PriorityClass,
             Object::PodDisruptionBudget(_) => Kind::PodDisruptionBudget,
+            Object::HorizontalPodAutoscaler(_) => Kind::HorizontalPodAutoscaler,
             Object::StatefulSet(_) => Kind::StatefulSet,
             Object::DaemonSet(_) => Kind::DaemonSet,
             Object::ControllerRevision(_) => Kind::ControllerRevision,

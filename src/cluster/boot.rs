@@ -33,6 +33,7 @@ use crate::base::hash::hash_text;
 use crate::base::id::Id;
 use crate::control_plane::api_server::Shared;
 use crate::control_plane::controllers::cron_job::Calendar;
+use crate::control_plane::controllers::horizontal_pod_autoscaler::decide::{OwnTolerances, Rules};
 use crate::control_plane::controllers::stateful_set::plan::MaxUnavailable;
 use crate::control_plane::controllers::{self, ControllerManager, history, persistent_volume};
 use crate::control_plane::scheduler::telling::Asked;
@@ -93,6 +94,7 @@ impl World {
                 volumes: persistent_volume::Settings { provisioning: profile.provisioning },
                 max_unavailable: max_unavailable(&plan),
                 calendar: Calendar { epoch_seconds: plan.epoch_seconds },
+                autoscalers: autoscaling(&plan),
                 ..controllers::Settings::default()
             },
         };
@@ -284,6 +286,7 @@ impl World {
             Object::EndpointSlice(slice) => back(store, id, *slice),
             Object::PodDisruptionBudget(budget) => back(store, id, *budget),
             Object::ResourceQuota(quota) => back(store, id, *quota),
+            Object::HorizontalPodAutoscaler(autoscaler) => back(store, id, *autoscaler),
             Object::StatefulSet(set) => back(store, id, *set),
             Object::DaemonSet(set) => back(store, id, *set),
             Object::ControllerRevision(revision) => back(store, id, *revision),
@@ -350,6 +353,7 @@ impl World {
                 ttl_after_finished: client("ttl-after-finished-controller"),
                 disruptions: client("disruption-controller"),
                 resource_quotas: client("resourcequota-controller"),
+                autoscalers: client("horizontal-pod-autoscaler"),
             };
             let manager = ControllerManager::new(clients, self.settings.controllers);
             let id = ProcessId::Manager(at);
@@ -365,6 +369,15 @@ impl World {
         let candidate = self.clients.add(owner, place, kind, CANDIDATE_LIMIT);
         Process::new(id, place, candidate)
     }
+}
+
+/// Feature gate HPAConfigurableTolerance is on unless the plan says otherwise.
+fn autoscaling(plan: &Plan) -> Rules {
+    let own_tolerances = match plan.feature_gates.get("HPAConfigurableTolerance") {
+        Some(false) => OwnTolerances::Ignored,
+        _ => OwnTolerances::Used,
+    };
+    Rules { own_tolerances, ..Rules::default() }
 }
 
 /// Feature gate MaxUnavailableStatefulSet is off unless the plan says otherwise.

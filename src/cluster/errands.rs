@@ -15,6 +15,7 @@ use super::event::Event;
 use super::ledger::{Ledger, group, reapplied, replaced};
 use super::plan::{Change, PlannedObject, Source, Target};
 use super::requests::Sink;
+use crate::api::autoscaling::HorizontalPodAutoscaler;
 use crate::api::controller_revision::ControllerRevision;
 use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
@@ -365,6 +366,9 @@ impl World {
             Kind::PodDisruptionBudget => {
                 held(store, id).map(|(it, rev)| (Object::PodDisruptionBudget(it), rev))?
             }
+            Kind::HorizontalPodAutoscaler => {
+                held(store, id).map(|(it, rev)| (Object::HorizontalPodAutoscaler(it), rev))?
+            }
             Kind::StatefulSet => held(store, id).map(|(it, rev)| (Object::StatefulSet(it), rev))?,
             Kind::DaemonSet => held(store, id).map(|(it, rev)| (Object::DaemonSet(it), rev))?,
             Kind::ControllerRevision => {
@@ -411,6 +415,9 @@ impl World {
             Kind::PriorityClass => store.find::<PriorityClass>("", name).map(RawId::from),
             Kind::PodDisruptionBudget => {
                 store.find::<PodDisruptionBudget>(namespace, name).map(RawId::from)
+            }
+            Kind::HorizontalPodAutoscaler => {
+                store.find::<HorizontalPodAutoscaler>(namespace, name).map(RawId::from)
             }
             Kind::StatefulSet => store.find::<StatefulSet>(namespace, name).map(RawId::from),
             Kind::DaemonSet => store.find::<DaemonSet>(namespace, name).map(RawId::from),

@@ -182,6 +182,8 @@ struct Row {
     pulse: Pulse,
     /// The fact that silenced it last.
     silenced_by: u64,
+    /// When it fell silent or was heard again last.
+    changed_at: SimTime,
 }
 
 /// Renewals of all nodes.
@@ -213,7 +215,8 @@ impl Renewals {
         }
         self.by_slot[node.slot()] = Some(NodeIndex(self.rows.len() as u32));
         let pulse = Pulse::new(key, lease, SimTime::ZERO);
-        self.rows.push(Row { node, pulse, silenced_by: NO_CAUSE });
+        let (silenced_by, changed_at) = (NO_CAUSE, SimTime::ZERO);
+        self.rows.push(Row { node, pulse, silenced_by, changed_at });
     }
 
     /// Explicit fidelity: renewal `k` of a machine is sent now.
@@ -230,6 +233,7 @@ impl Renewals {
             let row = &mut self.rows[at.row()];
             row.pulse.fall_silent(now, &self.way);
             row.silenced_by = cause;
+            row.changed_at = now;
             if !self.silent.contains(&row.node) {
                 self.silent.push(row.node);
             }
@@ -240,7 +244,9 @@ impl Renewals {
     pub fn speak(&mut self, at: NodeIndex, now: SimTime) {
         if !self.is_heard(at) {
             self.changes += 1;
-            self.rows[at.row()].pulse.speak(now);
+            let row = &mut self.rows[at.row()];
+            row.pulse.speak(now);
+            row.changed_at = now;
         }
     }
 
@@ -286,6 +292,27 @@ impl Renewals {
             let at = by_slot[node.slot()].expect("a silent machine is known");
             !rows[at.row()].pulse.is_sure(now, way)
         });
+    }
+
+    /// When a machine fell silent or was heard again last.
+    pub fn changed_at(&self, at: NodeIndex) -> SimTime {
+        self.rows[at.row()].changed_at
+    }
+
+    /// Whether a machine was heard at an instant not long ago: what was before its last change but one
+    /// is forgotten.
+    pub fn hears(&self, at: NodeIndex, then: SimTime) -> bool {
+        let row = &self.rows[at.row()];
+        (then >= row.changed_at) == row.pulse.is_heard()
+            || row.changed_at == SimTime::ZERO && row.pulse.is_heard()
+    }
+
+    /// Whether some machine was not heard at an instant not long ago.
+    pub fn is_any_mute(&self, then: SimTime) -> bool {
+        self.silent.iter().any(|node| {
+            let at = self.by_slot.get(node.slot()).copied().flatten();
+            at.is_some_and(|at| !self.hears(at, then))
+        })
     }
 
     /// Whether a machine is heard.

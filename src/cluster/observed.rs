@@ -120,6 +120,7 @@ impl Observed {
             | TableKind::Lease
             | TableKind::PriorityClass
             | TableKind::PodDisruptionBudget
+            | TableKind::HorizontalPodAutoscaler
             | TableKind::ControllerRevision
             | TableKind::CronJob
             | TableKind::PersistentVolume

@@ -9,6 +9,7 @@ use super::{Duty, World};
 use crate::api::node::{Node, Tristate};
 use crate::api::object::Object;
 use crate::base::id::Id;
+use crate::control_plane::controllers::horizontal_pod_autoscaler::Rhythm;
 use crate::messages::{Call, Part, Request};
 use crate::net::{Place, Weather};
 use crate::node::{NodeIndex, kubelet};
@@ -122,6 +123,31 @@ impl World {
         self.renewals.settle(self.kernel.now());
         for at in 0..self.managers.len() as u8 {
             self.await_node_pass(at);
+            self.managers[usize::from(at)].manager.measure_anew();
+            self.await_looks(at);
+        }
+    }
+
+    /// Declares looks at autoscalers of a manager as it wishes, and wakes it for those that may come
+    /// out otherwise.
+    pub(super) fn await_looks(&mut self, at: u8) {
+        let now = self.kernel.now();
+        let recurring = &mut self.kernel.recurring;
+        for rhythm in self.managers[usize::from(at)].manager.take_rhythms() {
+            let key = |slot| Duty::Autoscaler(at, slot);
+            let is_declared = |slot| recurring.cadence(key(slot)).is_some();
+            match rhythm {
+                // Of a life that is over.
+                Rhythm::Next(slot) | Rhythm::NotBefore(slot, _) if !is_declared(slot) => {}
+                Rhythm::Declare(slot, cadence) => recurring.declare(now, key(slot), cadence),
+                Rhythm::Retire(slot) => recurring.retire(key(slot)),
+                Rhythm::Next(slot) => drop(recurring.wake_next(now, key(slot))),
+                Rhythm::NotBefore(slot, SimTime::MAX) => recurring.sleep(key(slot)),
+                Rhythm::NotBefore(slot, instant) => {
+                    let Some(cadence) = recurring.cadence(key(slot)) else { continue };
+                    recurring.wake_at(now, key(slot), cadence.first_from(instant));
+                }
+            }
         }
     }
 

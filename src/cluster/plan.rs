@@ -17,6 +17,7 @@ use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::{Container, PodSpec, PodTemplate};
 use crate::base::{FastMap, StableHasher};
+use crate::control_plane::metrics_server::Metrics;
 use crate::control_plane::scheduler;
 use crate::control_plane::scheduler::algorithm::gates::Gates;
 use crate::control_plane::scheduler::queue::backoff::Backoff;
@@ -65,6 +66,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Clients that call Services, in the order written.
     pub traffic: Vec<TrafficPlan>,
+    /// What serves the metrics APIs.
+    pub metrics: Metrics,
 }
 
 /// When a run ends.

@@ -9,11 +9,13 @@
 //! A killed process loses everything it knew; its timers and replies find another life and are
 //! dropped.
 
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 
 use super::clients::after;
 use super::event::Event;
 use super::heartbeats::Renewals;
+use super::measured::Measured;
 use super::requests::Sink;
 use super::watches::WatchState;
 use super::{Duty, World};
@@ -198,13 +200,23 @@ impl World {
         let row = &mut self.managers[usize::from(at)];
         let life = row.process.life;
         let view = View::new(now, &self.store, &row.process.cursors);
-        let known = Known { store: &self.store, view: &view, renewals: &self.renewals };
+        let metrics = Measured {
+            store: &self.store,
+            nodes: &self.nodes,
+            traffic: self.traffic.as_deref(),
+            renewals: &self.renewals,
+            plan: &self.plan.metrics,
+            served: OnceCell::new(),
+            sharing: RefCell::default(),
+        };
+        let known = Known { store: &self.store, view: &view, renewals: &self.renewals, metrics };
         work(&mut row.manager, &known, &mut fx);
         self.carry_out(&mut fx, sink, |kernel, when, cause, timer| {
             kernel.schedule(when, cause, Event::Manager(at, life, timer));
         });
         self.buffers.manager = fx;
         self.await_node_pass(at);
+        self.await_looks(at);
     }
 
     pub(super) fn carry_out<T>(
@@ -420,7 +432,14 @@ impl World {
                 self.schedulers[usize::from(at)].scheduler =
                     Scheduler::new(self.settings.scheduler.clone(), client, self.luck);
             }
-            ProcessId::Manager(at) => self.kernel.recurring.retire(Duty::NodeMonitor(at)),
+            ProcessId::Manager(at) => {
+                self.kernel.recurring.retire(Duty::NodeMonitor(at));
+                let row = &mut self.managers[usize::from(at)];
+                row.manager.take_rhythms();
+                for slot in row.manager.autoscaled() {
+                    self.kernel.recurring.retire(Duty::Autoscaler(at, slot));
+                }
+            }
         }
     }
 
@@ -429,6 +448,13 @@ impl World {
         self.renewals.settle(self.kernel.now());
         self.manager(at, NO_CAUSE, sink, |it, known, fx| {
             it.node_pass(k, known.renewals, known.view, fx);
+        });
+    }
+
+    /// A look of a manager at one of its autoscalers.
+    pub(super) fn autoscale(&mut self, at: u8, (slot, k): (u32, u64), sink: Sink<'_>) {
+        self.manager(at, NO_CAUSE, sink, |it, known, fx| {
+            it.autoscale((slot, k), &known.metrics, known.view, fx);
         });
     }
 
@@ -504,6 +530,7 @@ struct Known<'a> {
     store: &'a Store,
     view: &'a View<'a>,
     renewals: &'a Renewals,
+    metrics: Measured<'a>,
 }
 
 /// How soon a started process works.

@@ -326,6 +326,7 @@ fn luck_key(store: &mut Store, call: &Call) -> (u64, u64) {
         | Call::Evict { pod }
         | Call::Bind { pod, .. } => (TableKind::Pod, RawId::from(*pod)),
         Call::Delete { kind, id, .. }
+        | Call::Scale { kind, id, .. }
         | Call::Patch { kind, id, .. }
         | Call::Collect { kind, id, .. } => (TableKind::of(*kind), *id),
         Call::Event => return (0, 0),

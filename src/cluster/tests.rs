@@ -89,6 +89,7 @@ pub(super) fn plan(replicas: i32, nodes: usize) -> Plan {
         objects,
         steps: Vec::new(),
         traffic: Vec::new(),
+        metrics: Default::default(),
     }
 }
 

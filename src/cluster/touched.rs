@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::World;
+use crate::api::autoscaling::HorizontalPodAutoscaler;
 use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
 use crate::api::job::Job;
@@ -45,6 +46,9 @@ pub(super) fn touch(
         TableKind::DaemonSet => each::<DaemonSet>(store, range, &mut put),
         TableKind::Job => each::<Job>(store, range, &mut put),
         TableKind::CronJob => each::<CronJob>(store, range, &mut put),
+        TableKind::HorizontalPodAutoscaler => {
+            each::<HorizontalPodAutoscaler>(store, range, &mut put);
+        }
         TableKind::Service => each::<Service>(store, range, &mut put),
         TableKind::EndpointSlice => each::<EndpointSlice>(store, range, &mut put),
         TableKind::Namespace
@@ -88,6 +92,7 @@ impl World {
         all::<CronJob>(store, &mut found);
         all::<Job>(store, &mut found);
         all::<Pod>(store, &mut found);
+        all::<HorizontalPodAutoscaler>(store, &mut found);
         all::<Service>(store, &mut found);
         all::<EndpointSlice>(store, &mut found);
         found

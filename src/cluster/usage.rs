@@ -1,13 +1,14 @@
 //! What programs take of their machines: asked by anybody, decided by nobody here.
 
 use super::World;
+use super::nodes::Nodes;
 use super::requests::Sink;
 use crate::api::pod::{Pod, TerminationReason};
 use crate::base::Id;
 use crate::messages::app::App;
 use crate::messages::usage::CORE;
 use crate::time::{SimDuration, SimTime};
-use crate::traffic::{Harm, Harmed};
+use crate::traffic::{Harm, Harmed, Traffic};
 
 /// What a container's program took of its machine over a while.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,34 +60,43 @@ impl World {
         from: SimTime,
         to: SimTime,
     ) -> Option<ContainerUsage> {
-        let program = self.nodes.engines.running(pod, container)?;
-        let from = from.max(program.since);
-        if to < from {
-            return None;
-        }
-        let over = to - from;
-        let spent = |at| {
-            let traffic = self.traffic.as_ref();
-            let spent = traffic.and_then(|traffic| traffic.spent(pod, container, at));
-            spent.filter(|_| at > program.since).unwrap_or_default()
-        };
-        let (before, after) = (spent(from), spent(to));
-        // Requests are told of by the whole second; over so many seconds as that makes, the rate is right.
-        let seconds = to.as_secs().saturating_sub(from.as_secs());
-        let by_requests = if seconds == 0 {
-            SimDuration::ZERO
-        } else {
-            let nanos = after.cpu.saturating_sub(before.cpu) / u128::from(seconds);
-            let rate = SimDuration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-            rate.scaled(over.as_nanos(), CORE)
-        };
-        let most = program.cpu_limit.map_or(SimDuration::MAX, |limit| over.scaled(limit, CORE));
-        let held = program.usage.memory.per_request.saturating_mul(after.inside.into());
-        Some(ContainerUsage {
-            since: program.since,
-            over,
-            cpu: (program.cpu(from, to) + by_requests).min(most),
-            memory: program.memory(to).saturating_add(held),
-        })
+        of(&self.nodes, self.traffic.as_deref(), (pod, container), (from, to))
     }
+}
+
+/// The same for whoever holds these parts of the World.
+pub(super) fn of(
+    nodes: &Nodes,
+    traffic: Option<&Traffic>,
+    (pod, container): (Id<Pod>, u16),
+    (from, to): (SimTime, SimTime),
+) -> Option<ContainerUsage> {
+    let program = nodes.engines.running(pod, container)?;
+    let from = from.max(program.since);
+    if to < from {
+        return None;
+    }
+    let over = to - from;
+    let spent = |at| {
+        let spent = traffic.and_then(|traffic| traffic.spent(pod, container, at));
+        spent.filter(|_| at > program.since).unwrap_or_default()
+    };
+    let (before, after) = (spent(from), spent(to));
+    // Requests are told of by the whole second; over so many seconds as that makes, the rate is right.
+    let seconds = to.as_secs().saturating_sub(from.as_secs());
+    let by_requests = if seconds == 0 {
+        SimDuration::ZERO
+    } else {
+        let nanos = after.cpu.saturating_sub(before.cpu) / u128::from(seconds);
+        let rate = SimDuration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        rate.scaled(over.as_nanos(), CORE)
+    };
+    let most = program.cpu_limit.map_or(SimDuration::MAX, |limit| over.scaled(limit, CORE));
+    let held = program.usage.memory.per_request.saturating_mul(after.inside.into());
+    Some(ContainerUsage {
+        since: program.since,
+        over,
+        cpu: (program.cpu(from, to) + by_requests).min(most),
+        memory: program.memory(to).saturating_add(held),
+    })
 }

@@ -24,6 +24,7 @@ mod kinds;
 mod limits;
 mod parts;
 mod quotas;
+mod scale;
 mod services;
 mod update;
 
@@ -113,6 +114,7 @@ impl<T> Server<'_, T> {
             Call::Disrupt { pod, uid, why } => self.disrupt(pod, uid, why),
             Call::Patch { kind, id, uid, patch } => self.patch(kind, id, uid, &patch),
             Call::Collect { kind, id, by } => self.collect(kind, id, by),
+            Call::Scale { kind, id, uid, replicas } => self.scale(kind, id, uid, replicas),
             Call::Evict { pod } => self.evict(pod),
             Call::Bind { pod, node } => self.bind(pod, node),
             Call::Delete { kind, id, uid, grace_seconds, propagation } => {

@@ -6,6 +6,7 @@
 //!
 //! A kube-controller-manager is kube-controller-manager 1.36 cmd/kube-controller-manager/app.
 
+mod autoscaling;
 pub mod claims;
 mod clients;
 pub mod cron_job;
@@ -18,6 +19,7 @@ pub mod events;
 pub mod expectations;
 pub mod garbage_collector;
 pub mod history;
+pub mod horizontal_pod_autoscaler;
 pub mod index;
 pub mod job;
 pub mod namespace;
@@ -72,6 +74,7 @@ use disruption::Disruptions;
 use endpoint_slice::EndpointSlices;
 use endpoints::EndpointsObjects;
 use garbage_collector::GarbageCollector;
+use horizontal_pod_autoscaler::{Autoscalers, decide};
 use index::Index;
 use job::Jobs;
 use namespace::Namespaces;
@@ -89,7 +92,7 @@ use ttl_after_finished::TtlAfterFinished;
 use workqueue::QueueSettings;
 
 /// Times and sizes of a manager.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Settings {
     /// Of the queues of all controllers.
     pub queue: QueueSettings,
@@ -101,6 +104,8 @@ pub struct Settings {
     pub max_unavailable: MaxUnavailable,
     /// What the clocks of the run show.
     pub calendar: cron_job::Calendar,
+    /// Of the HorizontalPodAutoscaler controller.
+    pub autoscalers: decide::Rules,
 }
 
 /// What a controller may look at: the process's view and the indexes over it.
@@ -113,7 +118,7 @@ pub struct Known<'a> {
 }
 
 /// The tables a manager watches.
-pub const WATCHED: [TableKind; 21] = [
+pub const WATCHED: [TableKind; 22] = [
     TableKind::StorageClass,
     TableKind::PersistentVolume,
     TableKind::PersistentVolumeClaim,
@@ -135,6 +140,7 @@ pub const WATCHED: [TableKind; 21] = [
     TableKind::Pod,
     TableKind::EndpointSlice,
     TableKind::Endpoints,
+    TableKind::HorizontalPodAutoscaler,
 ];
 
 /// One controller manager.
@@ -161,12 +167,13 @@ pub struct ControllerManager {
     ttl_after_finished: TtlAfterFinished,
     disruptions: Disruptions,
     resource_quotas: ResourceQuotas,
+    autoscalers: Autoscalers,
 }
 
 impl ControllerManager {
     /// A manager that knows nothing yet.
     pub fn new(clients: Clients, settings: Settings) -> ControllerManager {
-        let Settings { queue, nodes, volumes, max_unavailable, calendar } = settings;
+        let Settings { queue, nodes, volumes, max_unavailable, calendar, autoscalers } = settings;
         let sets = |kind, client| ReplicaSets::new(kind, client, queue);
         ControllerManager {
             clients,
@@ -193,6 +200,7 @@ impl ControllerManager {
             ttl_after_finished: TtlAfterFinished::new(clients.ttl_after_finished, queue),
             disruptions: Disruptions::new(clients.disruptions, queue),
             resource_quotas: ResourceQuotas::new(clients.resource_quotas, queue),
+            autoscalers: Autoscalers::new(clients.autoscalers, autoscalers),
         }
     }
 
@@ -224,6 +232,9 @@ impl ControllerManager {
             TableKind::StorageClass => self.each(store, changes, view, fx, Self::class),
             TableKind::PodDisruptionBudget => self.each(store, changes, view, fx, Self::budget),
             TableKind::ResourceQuota => self.each(store, changes, view, fx, Self::quota),
+            TableKind::HorizontalPodAutoscaler => {
+                self.each(store, changes, view, fx, Self::autoscaler);
+            }
             TableKind::LimitRange => self.each(store, changes, view, fx, Self::limit_range),
             TableKind::Lease => self.each(store, changes, view, fx, Self::lease),
             TableKind::Other => self.each(store, changes, view, fx, Self::other),
@@ -322,6 +333,7 @@ impl ControllerManager {
     ) {
         self.deployments.deployment(change, fx);
         let known = Known { view, index: &self.index };
+        self.autoscalers.target(change, known);
         self.garbage.changed(Kind::Deployment, change, known, fx);
         self.resource_quotas.object(Kind::Deployment.resource(), change, known, fx);
     }
@@ -332,6 +344,7 @@ impl ControllerManager {
         self.deployments.set(change, known, fx);
         self.replica_sets.set(change, fx);
         self.replication_controllers.set(change, fx);
+        self.autoscalers.target(change, known);
         let kind = change.new.or(change.old).map_or(Kind::ReplicaSet, |set| set.kind.into());
         self.garbage.changed(kind, change, known, fx);
         self.resource_quotas.object(kind.resource(), change, known, fx);
@@ -345,6 +358,7 @@ impl ControllerManager {
     ) {
         self.stateful_sets.stateful_set(change, fx);
         let known = Known { view, index: &self.index };
+        self.autoscalers.target(change, known);
         self.garbage.changed(Kind::StatefulSet, change, known, fx);
         self.resource_quotas.object(Kind::StatefulSet.resource(), change, known, fx);
     }
@@ -459,6 +473,7 @@ impl ControllerManager {
             if change.new.is_some() { known.index.budgets_of(change.id) } else { &guarded };
         self.disruptions.pod(change, guards, known, fx);
         self.resource_quotas.pod(change, known, fx);
+        self.autoscalers.pod(change);
     }
 
     fn job(&mut self, change: &Change<'_, Job>, view: &View<'_>, fx: &mut Effects<Timer>) {
@@ -526,7 +541,7 @@ impl ControllerManager {
                 Which::Disruptions => self.disruptions.sync(worker, serial, known, fx),
                 Which::StaleDisruptions => self.disruptions.sync_stale(worker, serial, known, fx),
                 Which::ResourceQuotas => self.resource_quotas.sync(worker, serial, known, fx),
-                Which::Taints => {}
+                Which::Taints | Which::Autoscalers => {}
             },
             Timer::Due { of, slot, generation } => match of {
                 Which::Deployments => self.deployments.queue.due(slot, generation, fx),
@@ -548,7 +563,7 @@ impl ControllerManager {
                 Which::Disruptions => self.disruptions.queue.due(slot, generation, fx),
                 Which::StaleDisruptions => self.disruptions.stale.due(slot, generation, fx),
                 Which::ResourceQuotas => self.resource_quotas.queue.due(slot, generation, fx),
-                Which::Taints => {}
+                Which::Taints | Which::Autoscalers => {}
             },
             Timer::Zone { zone } => self.nodes.line(zone, known, fx),
             Timer::Evict { slot, generation } => self.taints.due(slot, generation, known, fx),
@@ -575,6 +590,7 @@ impl ControllerManager {
                 // They say nothing.
                 Which::JobOrphans | Which::TtlAfterFinished | Which::ResourceQuotas => {}
                 Which::Disruptions | Which::StaleDisruptions => self.disruptions.events.retry(fx),
+                Which::Autoscalers => self.autoscalers.events.retry(fx),
             },
         }
     }
@@ -637,6 +653,7 @@ impl ControllerManager {
             }
             client if client == clients.disruptions => self.disruptions.reply(reply, fx),
             client if client == clients.resource_quotas => self.resource_quotas.reply(reply, fx),
+            client if client == clients.autoscalers => self.autoscalers.reply(reply, fx),
             client if client == clients.namespaces => self.namespaces.reply(reply, fx),
             _ => {}
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::tally::Tally;
 use super::vocabulary::{Field, Noun, Subject};
+use crate::api::autoscaling::{HorizontalPodAutoscaler, HpaConditionKind, MetricSpec};
 use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
 use crate::api::job::{Activity, Job, JobConditionKind};
@@ -95,6 +96,9 @@ impl Watched {
             (Noun::DaemonSet, TableKind::DaemonSet) => self.follow::<DaemonSet>(store, id),
             (Noun::Job, TableKind::Job) => self.follow::<Job>(store, id),
             (Noun::CronJob, TableKind::CronJob) => self.follow::<CronJob>(store, id),
+            (Noun::Autoscaler, TableKind::HorizontalPodAutoscaler) => {
+                self.follow::<HorizontalPodAutoscaler>(store, id)
+            }
             (Noun::Service, TableKind::Service) => {
                 let before = self.id;
                 let is_mine = self.follow::<Service>(store, id);
@@ -194,6 +198,7 @@ impl Watched {
             Noun::Deployment => deployment(store.get(self.id?.typed())?, field),
             Noun::Job => job(store.get(self.id?.typed())?, field),
             Noun::CronJob => cron_job(store.get(self.id?.typed())?, field),
+            Noun::Autoscaler => autoscaler(store.get(self.id?.typed())?, field),
             Noun::ReplicaSet | Noun::ReplicationController => {
                 replica_set(store.get(self.id?.typed())?, field)
             }
@@ -358,6 +363,37 @@ fn daemon_set(it: &DaemonSet, field: Field) -> Option<Scalar> {
         Field::Available => number(status.available),
         Field::Unavailable => number(status.unavailable),
         Field::Converged => Scalar::Flag(it.is_rolled_out()),
+        _ => return None,
+    })
+}
+
+fn autoscaler(it: &HorizontalPodAutoscaler, field: Field) -> Option<Scalar> {
+    let status = &it.status;
+    let number = |number: i32| Scalar::Number(number.into());
+    let condition = |kind| status.condition(kind);
+    let flag = |kind| Scalar::Flag(condition(kind).is_some_and(|one| one.value == Some(true)));
+    let on_cpu = |metric: &MetricSpec| matches!(metric, MetricSpec::Resource { name, .. } if &**name == "cpu");
+    Some(match field {
+        Field::Min => number(it.spec.min_replicas),
+        Field::Max => number(it.spec.max_replicas),
+        Field::Replicas => number(status.current),
+        Field::Desired => number(status.desired),
+        Field::AbleToScale => flag(HpaConditionKind::AbleToScale),
+        Field::ScalingActive => flag(HpaConditionKind::ScalingActive),
+        Field::ScalingLimited => flag(HpaConditionKind::ScalingLimited),
+        Field::Reason => {
+            let reason = condition(HpaConditionKind::ScalingActive).map(|one| one.reason.clone());
+            Scalar::Word(reason.unwrap_or_default())
+        }
+        Field::CpuUtilization => {
+            let shown = status.metrics.of.iter().zip(status.metrics.values.iter());
+            let mut of_cpu = shown.filter(|(metric, _)| on_cpu(metric));
+            number(of_cpu.find_map(|(_, value)| (*value)?.utilization)?)
+        }
+        Field::LastScale => {
+            let seconds = status.last_scale?.as_secs();
+            Scalar::Number(i64::try_from(seconds).unwrap_or(i64::MAX))
+        }
         _ => return None,
     })
 }

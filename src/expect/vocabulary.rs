@@ -67,6 +67,8 @@ pub enum Noun {
     Job,
     /// A CronJob.
     CronJob,
+    /// A HorizontalPodAutoscaler.
+    Autoscaler,
     /// A Service.
     Service,
     /// A node.
@@ -129,9 +131,24 @@ const CRON_JOB: &[(&str, Field, Kind)] = &[
     ("last_schedule", Field::LastSchedule, Kind::Number),
 ];
 
+/// Fields of a HorizontalPodAutoscaler.
+const AUTOSCALER: &[(&str, Field, Kind)] = &[
+    ("exists", Field::Exists, Kind::Flag),
+    ("min", Field::Min, Kind::Number),
+    ("max", Field::Max, Kind::Number),
+    ("current", Field::Replicas, Kind::Number),
+    ("desired", Field::Desired, Kind::Number),
+    ("able_to_scale", Field::AbleToScale, Kind::Flag),
+    ("active", Field::ScalingActive, Kind::Flag),
+    ("limited", Field::ScalingLimited, Kind::Flag),
+    ("reason", Field::Reason, Kind::Word),
+    ("cpu_utilization", Field::CpuUtilization, Kind::Number),
+    ("last_scale", Field::LastScale, Kind::Number),
+];
+
 impl Noun {
     /// Those that are called with a name or a selector.
-    pub(super) const CALLED: [Noun; 11] = [
+    pub(super) const CALLED: [Noun; 12] = [
         Noun::Deployment,
         Noun::ReplicaSet,
         Noun::ReplicationController,
@@ -139,6 +156,7 @@ impl Noun {
         Noun::DaemonSet,
         Noun::Job,
         Noun::CronJob,
+        Noun::Autoscaler,
         Noun::Service,
         Noun::Node,
         Noun::Pods,
@@ -155,6 +173,7 @@ impl Noun {
             Noun::DaemonSet => "daemonset",
             Noun::Job => "job",
             Noun::CronJob => "cronjob",
+            Noun::Autoscaler => "hpa",
             Noun::Service => "service",
             Noun::Node => "node",
             Noun::Pods => "pods",
@@ -197,6 +216,7 @@ impl Noun {
             Noun::DaemonSet => DAEMON_SET,
             Noun::Job => JOB,
             Noun::CronJob => CRON_JOB,
+            Noun::Autoscaler => AUTOSCALER,
             Noun::Service => &[("exists", F::Exists, Flag), ("endpoints", F::Endpoints, Number)],
             Noun::Node => &[
                 ("exists", F::Exists, Flag),
@@ -321,12 +341,21 @@ pub(super) enum Field {
     Suspended,
     Complete,
     HasFailed,
-    /// Why a Job ended, or is to.
+    /// Why a Job ended, or is to; why an autoscaler is active, or not.
     Reason,
     CompletedIndexes,
     FailedIndexes,
     /// In whole seconds from the start of the run.
     LastSchedule,
+    Min,
+    Max,
+    AbleToScale,
+    ScalingActive,
+    ScalingLimited,
+    /// In percent of what was asked for.
+    CpuUtilization,
+    /// In whole seconds from the start of the run.
+    LastScale,
     Requests,
     Errors,
     Rate,

@@ -81,6 +81,17 @@ pub enum Call {
         /// What it was judged by, and what becomes of its own dependents.
         by: Judged,
     },
+    /// Set how many replicas a workload is to have (its `scale` subresource).
+    Scale {
+        /// Its kind.
+        kind: Kind,
+        /// The workload.
+        id: RawId,
+        /// Its uid, as a precondition.
+        uid: Uid,
+        /// How many.
+        replicas: i32,
+    },
     /// Evict a pod (`pods/eviction`): delete it, if its PodDisruptionBudget allows.
     Evict {
         /// The pod.

@@ -234,6 +234,7 @@ fn names(noun: Noun, plan: &Plan, objects: &[&PlannedObject]) -> Vec<String> {
         Noun::DaemonSet => Kind::DaemonSet,
         Noun::Job => Kind::Job,
         Noun::CronJob => Kind::CronJob,
+        Noun::Autoscaler => Kind::HorizontalPodAutoscaler,
         Noun::Service => Kind::Service,
         Noun::Pod => Kind::Pod,
         Noun::Node => {

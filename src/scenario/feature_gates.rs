@@ -14,10 +14,11 @@ use known::{Known, Lock, NEEDS, Stage};
 
 /// Gates that act: on the scheduler's queue and cycle, on the StatefulSet controller, or on what a
 /// configuration may say.
-const ACTING: [&str; 7] = [
+const ACTING: [&str; 8] = [
     "DRADeviceBindingConditions",
     "DRAResourceClaimDeviceStatus",
     "DRASchedulerFilterTimeout",
+    "HPAConfigurableTolerance",
     "MaxUnavailableStatefulSet",
     "OpportunisticBatching",
     "SchedulerAsyncPreemption",

@@ -405,6 +405,7 @@ impl Loader {
             | Kind::ControllerRevision => "apps/v1",
             Kind::Job | Kind::CronJob => "batch/v1",
             Kind::PodDisruptionBudget => "policy/v1",
+            Kind::HorizontalPodAutoscaler => "autoscaling/v2",
             Kind::StorageClass | Kind::CsiNode => "storage.k8s.io/v1",
             Kind::PriorityClass => "scheduling.k8s.io/v1",
             _ => "v1",

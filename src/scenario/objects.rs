@@ -60,6 +60,8 @@ fn is_beside_the_point(typed: &Typed, finding: &Diagnostic) -> bool {
             | Typed::ReplicationController(_)
             | Typed::StatefulSet(_)
             | Typed::PodDisruptionBudget(_)
+            | Typed::HorizontalPodAutoscaler(_)
+            | Typed::HorizontalPodAutoscalerV1(_)
             | Typed::PersistentVolume(_)
             | Typed::PersistentVolumeClaim(_)
             | Typed::StorageClass(_)

@@ -40,6 +40,7 @@ pub(super) struct Spec {
     pub cluster: Option<Cluster>,
     pub apps: Option<Vec<App>>,
     pub traffic: Option<Vec<Traffic>>,
+    pub metrics: Option<Metrics>,
     pub timeline: Option<Vec<Step>>,
     pub expect: Option<Vec<Expect>>,
 }
@@ -54,6 +55,41 @@ pub(super) struct Cluster {
     pub feature_gates: Option<BTreeMap<String, bool>>,
     pub profile: Option<String>,
     pub from: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Metrics {
+    pub server: Option<MetricsServer>,
+    pub series: Option<Vec<Series>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub(super) enum MetricsServer {
+    Word(String),
+    Settings { period: Option<Span>, delay: Option<Span> },
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Series {
+    pub name: Option<String>,
+    pub usage: Option<String>,
+    pub labels: Option<BTreeMap<String, String>>,
+    pub pods: Option<SeriesPods>,
+    pub object: Option<String>,
+    pub shared: Option<bool>,
+    pub every: Option<Span>,
+    #[allow(dead_code, reason = "read from the document itself")]
+    pub value: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct SeriesPods {
+    pub namespace: Option<String>,
+    pub labels: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -85,6 +85,7 @@ pub(super) fn plan(
         objects,
         steps,
         traffic: clients.into_iter().map(|client| client.plan).collect(),
+        metrics: settings.metrics,
     };
     claims::check(&plan, &claims, findings);
     plan

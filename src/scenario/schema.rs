@@ -123,6 +123,41 @@ fn usage() -> Value {
     }))
 }
 
+/// What serves the metrics APIs.
+fn metrics() -> Value {
+    let course = |between: &str| {
+        json!({"type": "object", "additionalProperties": amount(),
+        "description": format!("Amounts by the time of the run, {between}.")})
+    };
+    let value = json!({"description": "How much it is: an amount, or an object that says how it changes.",
+        "oneOf": [amount(), object(json!({
+            "base": amount(), "steps": course("each up to the next"), "linear": course("a straight line between two"),
+            "csv": text("A table as text: a line of names, among them seconds, then a point a line."),
+            "column": text("The table's column; value if left out."),
+            "repeat": duration(),
+            "growth": object(json!({"by": amount(), "each": duration(), "upTo": amount()}))}))]});
+    object(json!({
+        "server": {"description": "metrics-server, which asks all kubelets once a period and serves what two \
+            scrapes tell; none: the cluster has none.",
+            "oneOf": [{"const": "none"}, object(json!({"period": duration(), "delay": duration()}))]},
+        "series": list(object(json!({
+            "name": text("What the metric is called. Without pods and object it is external."),
+            "usage": {"enum": ["cpu", "memory"], "description": "In place of a name: what the pods use, in \
+                place of what is measured."},
+            "labels": labels(),
+            "pods": object(json!({"namespace": text("Their namespace; default if left out."),
+                "labels": labels()})),
+            "object": text("The object it is of, as in ingress/shop/main."),
+            "shared": {"type": "boolean", "description": "The pods have so much together, each ready one its \
+                part; else each has so much."},
+            "every": duration(), "value": value}))),
+    }))
+}
+
+fn amount() -> Value {
+    json!({"type": ["string", "number"]})
+}
+
 fn step() -> Value {
     let named = || text("An object, as in deployment/shop/web.");
     let deployment = || text("A Deployment, as in deployment/shop/web.");
@@ -201,6 +236,7 @@ pub fn scenario() -> Value {
             "cluster": cluster(),
             "apps": list(app()),
             "traffic": list(traffic),
+            "metrics": metrics(),
             "timeline": list(step()),
             "expect": list(expect),
         })),

@@ -4,6 +4,7 @@ use super::apps::app_rule;
 use super::expect::{self, Expected};
 use super::feature_gates::FeatureGates;
 use super::judge::Judge;
+use super::metrics;
 use super::nodes::{Group, NODES_MAX};
 use super::raw;
 use super::steps::{self, WrittenStep};
@@ -12,6 +13,7 @@ use super::values::{Span, Word};
 use crate::api::quantity::Quantity;
 use crate::api::validation::names::is_dns1123_subdomain;
 use crate::cluster::plan::{AppRules, ClientLimit, ClientLimits, ControlPlane};
+use crate::control_plane::metrics_server::Metrics;
 use crate::kernel::Fidelity;
 use crate::time::SimDuration;
 
@@ -35,6 +37,8 @@ pub(super) struct Settings {
     pub apps: AppRules,
     pub steps: Vec<WrittenStep>,
     pub clients_of_services: Vec<WrittenClient>,
+    /// What serves the metrics APIs.
+    pub metrics: Metrics,
     pub expect: Expected,
 }
 
@@ -53,6 +57,7 @@ impl Default for Settings {
             apps: AppRules::default(),
             steps: Vec::new(),
             clients_of_services: Vec::new(),
+            metrics: Metrics::default(),
             expect: Expected::default(),
         }
     }
@@ -104,6 +109,9 @@ pub(super) fn settings(written: raw::Scenario, judge: &mut Judge<'_, '_>) -> Set
     late_steps(&timeline, spec.duration, judge);
     settings.steps = steps::steps(timeline, judge);
     settings.clients_of_services = traffic::clients(spec.traffic.unwrap_or_default(), judge);
+    if let Some(written) = spec.metrics {
+        settings.metrics = metrics::metrics(written, judge);
+    }
     settings.expect = expect::expect(spec.expect.unwrap_or_default(), judge);
     settings
 }

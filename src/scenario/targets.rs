@@ -13,7 +13,7 @@ use crate::api::tree::{Node, Value};
 use crate::cluster::plan::{Count, Instance, Pods, Spot, Target, Which};
 
 /// Kinds a step may name, as kubectl names them.
-const KINDS: [(&str, Kind); 55] = [
+const KINDS: [(&str, Kind); 58] = [
     ("deployment", Kind::Deployment),
     ("deployments", Kind::Deployment),
     ("deploy", Kind::Deployment),
@@ -39,6 +39,9 @@ const KINDS: [(&str, Kind); 55] = [
     ("poddisruptionbudget", Kind::PodDisruptionBudget),
     ("poddisruptionbudgets", Kind::PodDisruptionBudget),
     ("pdb", Kind::PodDisruptionBudget),
+    ("horizontalpodautoscaler", Kind::HorizontalPodAutoscaler),
+    ("horizontalpodautoscalers", Kind::HorizontalPodAutoscaler),
+    ("hpa", Kind::HorizontalPodAutoscaler),
     ("job", Kind::Job),
     ("jobs", Kind::Job),
     ("cronjob", Kind::CronJob),

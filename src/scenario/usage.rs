@@ -50,9 +50,11 @@ struct WrittenGrowth {
 
 /// What a resource is counted in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit {
+pub(super) enum Unit {
     NanoCores,
     Whole,
+    /// Thousandths, of a figure that is no resource.
+    Milli,
 }
 
 impl Unit {
@@ -60,6 +62,7 @@ impl Unit {
         let amount = match self {
             Unit::NanoCores => quantity.scaled_value(-9),
             Unit::Whole => quantity.value(),
+            Unit::Milli => quantity.milli_value(),
         };
         amount.max(0) as u64
     }
@@ -107,6 +110,20 @@ fn volumes(path: &str, judge: &mut Judge<'_, '_>) -> Vec<(Arc<str>, Demand)> {
     names.iter().map(String::as_str).filter_map(each).collect()
 }
 
+/// Reads an amount over the time of the run at `path`; what is wrong is told to `judge`.
+pub(super) fn series(path: &str, unit: Unit, judge: &mut Judge<'_, '_>) -> Option<Course> {
+    if judge.document.node.at_path(path).is_none() {
+        judge
+            .missing(path, "Required value: how much it is, as in 20 or {steps: {0s: 20, 5m: 80}}");
+        return None;
+    }
+    let found = demand(path, unit, judge)?;
+    if found.per_request > 0 {
+        judge.error(&format!("{path}.perRequest"), "Forbidden: no request adds to it");
+    }
+    Some(found.course)
+}
+
 fn demand(path: &str, unit: Unit, judge: &mut Judge<'_, '_>) -> Option<Demand> {
     let node = judge.document.node.at_path(path)?;
     if !matches!(node.value, Value::Map(_)) {
@@ -126,7 +143,7 @@ fn demand(path: &str, unit: Unit, judge: &mut Judge<'_, '_>) -> Option<Demand> {
 
 /// A request's own: of the processor a time, of the rest an amount.
 fn per_request(path: &str, unit: Unit, judge: &mut Judge<'_, '_>) -> Option<u64> {
-    if unit == Unit::Whole {
+    if unit != Unit::NanoCores {
         return amount_at(path, unit, judge);
     }
     let text = match judge.document.node.at_path(path).map(|node| &node.value) {

@@ -29,6 +29,8 @@ pub enum TableKind {
     PriorityClass,
     /// PodDisruptionBudgets.
     PodDisruptionBudget,
+    /// HorizontalPodAutoscalers.
+    HorizontalPodAutoscaler,
     /// StatefulSets.
     StatefulSet,
     /// DaemonSets.
@@ -70,6 +72,7 @@ impl TableKind {
             Kind::Lease => TableKind::Lease,
             Kind::PriorityClass => TableKind::PriorityClass,
             Kind::PodDisruptionBudget => TableKind::PodDisruptionBudget,
+            Kind::HorizontalPodAutoscaler => TableKind::HorizontalPodAutoscaler,
             Kind::StatefulSet => TableKind::StatefulSet,
             Kind::DaemonSet => TableKind::DaemonSet,
             Kind::ControllerRevision => TableKind::ControllerRevision,
@@ -87,7 +90,7 @@ impl TableKind {
 }
 
 /// All tables, in order.
-pub const TABLES: [TableKind; 23] = [
+pub const TABLES: [TableKind; 24] = [
     TableKind::Pod,
     TableKind::Node,
     TableKind::Namespace,
@@ -99,6 +102,7 @@ pub const TABLES: [TableKind; 23] = [
     TableKind::Lease,
     TableKind::PriorityClass,
     TableKind::PodDisruptionBudget,
+    TableKind::HorizontalPodAutoscaler,
     TableKind::StatefulSet,
     TableKind::DaemonSet,
     TableKind::ControllerRevision,

@@ -67,6 +67,10 @@ macro_rules! on_table {
                 let $table = $($borrow)+ $store.budgets;
                 $body
             }
+            TableKind::HorizontalPodAutoscaler => {
+                let $table = $($borrow)+ $store.autoscalers;
+                $body
+            }
             TableKind::StatefulSet => {
                 let $table = $($borrow)+ $store.stateful_sets;
                 $body

@@ -100,6 +100,30 @@ fn restless(seed: u64, mut steps: Vec<Step>) -> Plan {
     plan
 }
 
+/// The same with a Deployment that an autoscaler makes grow and shrink, and that is left alone for long.
+fn autoscaled(seed: u64, mut steps: Vec<Step>) -> Plan {
+    let spec = format!(
+        "  seed: {seed}\n  duration: 900s\n  cluster:\n    nodes: [{{name: n, count: 4, capacity: \
+         {{cpu: '4', memory: 8Gi}}}}]\n    controlPlane: {{masters: 3, apiServers: 2, etcd: 3, schedulers: 2, \
+         controllerManagers: 2}}\n  apps:\n  - {{match: {{labels: {{app: busy}}}}, usage: {{cpu: {{steps: {{0s: \
+         50m, 400s: 80m}}}}}}}}\n  metrics:\n    series:\n    - {{usage: cpu, pods: {{labels: {{app: grows}}}}, \
+         shared: true, every: 5s, value: {{steps: {{0s: 100m, 60s: 300m, 480s: 100m}}}}}}"
+    );
+    let autoscaler = |name: &str| {
+        format!(
+            "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: {name}}}\nspec:\n  \
+             scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: {name}}}\n  minReplicas: 2\n  \
+             maxReplicas: 9\n  metrics:\n  - {{type: Resource, resource: {{name: cpu, target: {{type: Utilization, \
+             averageUtilization: 50}}}}}}\n"
+        )
+    };
+    let two = deployment("grows", 2, "") + "---\n" + &deployment("busy", 2, "");
+    let mut plan = shop(2, 1, &spec, &(two + &autoscaler("grows") + &autoscaler("busy")));
+    steps.sort_by_key(|step| step.at);
+    plan.steps = steps;
+    plan
+}
+
 fn explicit_and_elided_agree(mut plan: Plan) {
     let elided = run(&plan, Order::Fifo);
     plan.fidelity = Fidelity::Explicit;
@@ -168,7 +192,8 @@ proptest! {
         steps in proptest::collection::vec(strike(), 0..5),
     ) {
         explicit_and_elided_agree(cluster(seed, steps.clone()));
-        explicit_and_elided_agree(restless(seed, steps));
+        explicit_and_elided_agree(restless(seed, steps.clone()));
+        explicit_and_elided_agree(autoscaled(seed, steps));
     }
 
     #[test]
@@ -199,6 +224,22 @@ fn a_restless_cluster_has_every_duty() {
     }
     let (_, facts) = run(&plan, Order::Fifo);
     assert!(facts.of(Verb::ProbeFailed).len() > 2 && facts.of(Verb::BackOff).len() > 2);
+}
+
+/// An autoscaler acts, and most of its looks are left out while nothing can come of them.
+#[test]
+fn an_autoscaler_looks_only_when_something_can_come_of_it() {
+    let plan = autoscaled(7, Vec::new());
+    let (elided, facts) = run(&plan, Order::Fifo);
+    let scaled = facts.of(Verb::Scaled);
+    assert!(scaled.len() >= 3, "it grows and shrinks: {scaled:?}");
+    let kinds = occurrences(&plan, SimTime::from_secs(900));
+    let looks = kinds.iter().filter(|(kind, _)| kind.starts_with("Autoscaler("));
+    let looks: usize = looks.map(|(_, at)| at.len()).sum();
+    assert!(looks > 110, "{looks} looks of two in 900 s");
+    let mut explicit = plan;
+    explicit.fidelity = Fidelity::Explicit;
+    assert!(run(&explicit, Order::Fifo).0.events() > elided.events() + 30);
 }
 
 /// Once found: an event at the very instant of a pass put the pass off; a node that had just posted

@@ -76,6 +76,7 @@ pub fn clients() -> Clients {
         ttl_after_finished: ClientId(22),
         disruptions: ClientId(14),
         resource_quotas: ClientId(15),
+        autoscalers: ClientId(15),
     }
 }
 

@@ -43,6 +43,8 @@ impl Compactor {
             Typed::Lease(it) => self.lease(&it),
             Typed::PriorityClass(it) => self.priority_class(&it),
             Typed::PodDisruptionBudget(it) => self.pod_disruption_budget(*it),
+            Typed::HorizontalPodAutoscaler(it) => self.horizontal_pod_autoscaler(*it),
+            Typed::HorizontalPodAutoscalerV1(it) => self.horizontal_pod_autoscaler_v1(*it),
             Typed::StatefulSet(it) => self.stateful_set(*it),
             Typed::DaemonSet(it) => self.daemon_set(*it),
             Typed::ControllerRevision(it) => self.controller_revision(*it),

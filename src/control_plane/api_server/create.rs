@@ -5,6 +5,7 @@ use super::admission::admit_job;
 use super::facts::{self, Told};
 use super::kinds::of_kind;
 use super::{Server, UID};
+use crate::api::autoscaling::HpaStatus;
 use crate::api::daemon_set::DaemonSetStatus;
 use crate::api::disruption::BudgetStatus;
 use crate::api::kind::Kind;
@@ -63,6 +64,7 @@ impl<T> Server<'_, T> {
             Object::Namespace(namespace) => self.admit_namespace(namespace),
             Object::PriorityClass(class) => self.admit_class(class)?,
             Object::PodDisruptionBudget(budget) => budget.status = BudgetStatus::default(),
+            Object::HorizontalPodAutoscaler(it) => it.status = HpaStatus::default(),
             Object::StatefulSet(set) => set.status = StatefulSetStatus::default(),
             Object::DaemonSet(set) => {
                 set.status = DaemonSetStatus::default();
@@ -96,6 +98,7 @@ impl<T> Server<'_, T> {
             Object::Lease(it) => self.store_new(*it),
             Object::PriorityClass(it) => self.store_new(*it),
             Object::PodDisruptionBudget(it) => self.store_new(*it),
+            Object::HorizontalPodAutoscaler(it) => self.store_new(*it),
             Object::StatefulSet(it) => self.store_new(*it),
             Object::DaemonSet(it) => self.store_new(*it),
             Object::ControllerRevision(it) => self.store_new(*it),

@@ -1,6 +1,7 @@
 //! The facts that follow from a committed change: told by comparing the object before and after, so
 //! that every writer's changes are told alike.
 
+use crate::api::autoscaling::HorizontalPodAutoscaler;
 use crate::api::controller_revision::ControllerRevision;
 use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
@@ -320,6 +321,24 @@ impl Told for PodDisruptionBudget {
                     .with("healthy", healthy.into())
                     .with("desired", desired.into())
                     .with("expected", expected.into()),
+            );
+        }
+    }
+}
+
+impl Told for HorizontalPodAutoscaler {
+    fn kind(&self) -> Kind {
+        Kind::HorizontalPodAutoscaler
+    }
+
+    fn tell<T>(&self, next: &HorizontalPodAutoscaler, _store: &Store, effects: &mut Effects<T>) {
+        let counts = |it: &HorizontalPodAutoscaler| (it.status.current, it.status.desired);
+        if counts(self) != counts(next) {
+            let (current, desired) = counts(next);
+            effects.fact(
+                fact(Verb::Status, Kind::HorizontalPodAutoscaler, &next.meta)
+                    .with("current", current.into())
+                    .with("desired", desired.into()),
             );
         }
     }

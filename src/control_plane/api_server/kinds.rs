@@ -42,6 +42,9 @@ macro_rules! of_kind {
             $crate::api::kind::Kind::StorageClass => with!($crate::api::storage::StorageClass),
             $crate::api::kind::Kind::CsiNode => with!($crate::api::storage::CsiNode),
             $crate::api::kind::Kind::LimitRange => with!($crate::api::limit_range::LimitRange),
+            $crate::api::kind::Kind::HorizontalPodAutoscaler => {
+                with!($crate::api::autoscaling::HorizontalPodAutoscaler)
+            }
             $crate::api::kind::Kind::ResourceQuota => {
                 with!($crate::api::resource_quota::ResourceQuota)
             }

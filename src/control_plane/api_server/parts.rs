@@ -1,6 +1,7 @@
 //! The main part and the status part of an object: each is written on its own and leaves the other
 //! as it is.
 
+use crate::api::autoscaling::HorizontalPodAutoscaler;
 use crate::api::controller_revision::ControllerRevision;
 use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
@@ -129,6 +130,16 @@ impl Parted for ResourceQuota {
 
     fn spec_differs(&self, other: &ResourceQuota) -> bool {
         self.written != other.written
+    }
+}
+
+impl Parted for HorizontalPodAutoscaler {
+    fn take_status(&mut self, other: &HorizontalPodAutoscaler) {
+        self.status = other.status.clone();
+    }
+
+    fn spec_differs(&self, other: &HorizontalPodAutoscaler) -> bool {
+        self.spec.written != other.spec.written
     }
 }
 

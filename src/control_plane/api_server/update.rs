@@ -42,6 +42,7 @@ impl<T> Server<'_, T> {
                 self.update_as(id.typed(), *next, base, part)
             }
             Object::PodDisruptionBudget(next) => self.update_as(id.typed(), *next, base, part),
+            Object::HorizontalPodAutoscaler(next) => self.update_as(id.typed(), *next, base, part),
             Object::StatefulSet(next) => self.update_as(id.typed(), *next, base, part),
             Object::DaemonSet(mut next) => {
                 self.count_template(id.typed(), &mut next);

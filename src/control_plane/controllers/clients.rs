@@ -45,4 +45,6 @@ pub struct Clients {
     pub disruptions: ClientId,
     /// Of the resource quota controller.
     pub resource_quotas: ClientId,
+    /// Of the HorizontalPodAutoscaler controller.
+    pub autoscalers: ClientId,
 }

@@ -14,6 +14,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::api::autoscaling::HorizontalPodAutoscaler;
 use crate::api::controller_revision::ControllerRevision;
 use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
@@ -327,6 +328,7 @@ fn rest_of(namespace: &str, known: Known<'_>) -> Vec<(Kind, RawId)> {
     of::<Job>(namespace, known, |_| Kind::Job, &mut all);
     of::<CronJob>(namespace, known, |_| Kind::CronJob, &mut all);
     of::<PodDisruptionBudget>(namespace, known, |_| Kind::PodDisruptionBudget, &mut all);
+    of::<HorizontalPodAutoscaler>(namespace, known, |_| Kind::HorizontalPodAutoscaler, &mut all);
     of::<PersistentVolumeClaim>(namespace, known, |_| Kind::PersistentVolumeClaim, &mut all);
     of::<LimitRange>(namespace, known, |_| Kind::LimitRange, &mut all);
     of::<ResourceQuota>(namespace, known, |_| Kind::ResourceQuota, &mut all);

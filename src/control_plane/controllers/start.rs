@@ -1,6 +1,7 @@
 //! How a manager begins: everything its caches were filled with counts as added.
 
 use super::{ControllerManager, Known, Timer};
+use crate::api::autoscaling::HorizontalPodAutoscaler;
 use crate::api::controller_revision::ControllerRevision;
 use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
@@ -64,6 +65,9 @@ impl ControllerManager {
         }
         for (id, job) in view.list::<Job>() {
             self.job(&added(view, id, job), view, fx);
+        }
+        for (id, autoscaler) in view.list::<HorizontalPodAutoscaler>() {
+            self.autoscaler(&added(view, id, autoscaler), view, fx);
         }
         for (id, budget) in view.list::<PodDisruptionBudget>() {
             self.budget(&added(view, id, budget), view, fx);

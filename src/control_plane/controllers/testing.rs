@@ -195,6 +195,7 @@ pub fn clients() -> Clients {
         ttl_after_finished: ClientId(22),
         disruptions: ClientId(13),
         resource_quotas: ClientId(14),
+        autoscalers: ClientId(14),
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Which {
     StaleDisruptions,
     /// ResourceQuotas.
     ResourceQuotas,
+    /// HorizontalPodAutoscalers.
+    Autoscalers,
 }
 
 impl Which {
@@ -55,6 +57,7 @@ impl Which {
             Which::CronJobs => "cronjob-controller",
             Which::TtlAfterFinished => "ttl-after-finished-controller",
             Which::ResourceQuotas => "resourcequota-controller",
+            Which::Autoscalers => "horizontal-pod-autoscaler",
             Which::Disruptions | Which::StaleDisruptions => "controllermanager",
         }
     }

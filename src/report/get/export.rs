@@ -4,6 +4,7 @@
 //! Owns what [`to_json`] leaves out because nobody may edit it. What a run does not keep (managed fields,
 //! times of heartbeats, ids of containers) is not made up.
 
+mod autoscaler;
 mod batch;
 pub(super) mod event;
 mod network;
@@ -157,6 +158,7 @@ fn has_generation(object: &Object) -> bool {
             | Object::Endpoints(_)
             | Object::Lease(_)
             | Object::ControllerRevision(_)
+            | Object::HorizontalPodAutoscaler(_)
             | Object::PersistentVolume(_)
             | Object::PersistentVolumeClaim(_)
             | Object::StorageClass(_)

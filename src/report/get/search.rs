@@ -64,7 +64,7 @@ macro_rules! with_table {
 macro_rules! on {
     ($table:expr, |$typed:ident, $wrap:ident| $body:expr) => {
         with_table!($table, Pod, Node, Namespace, ReplicaSet, Deployment, Service, EndpointSlice,
-            Endpoints, Lease, PriorityClass, PodDisruptionBudget, StatefulSet, DaemonSet,
+            Endpoints, Lease, PriorityClass, PodDisruptionBudget, HorizontalPodAutoscaler, StatefulSet, DaemonSet,
             ControllerRevision, Job, CronJob, PersistentVolume, PersistentVolumeClaim, StorageClass, CsiNode,
             LimitRange, ResourceQuota, Other;
             |$typed, $wrap| $body)
@@ -73,6 +73,7 @@ macro_rules! on {
 
 /// The types of all tables, by the names of the tables.
 mod object {
+    pub(super) use crate::api::autoscaling::HorizontalPodAutoscaler;
     pub(super) use crate::api::controller_revision::ControllerRevision;
     pub(super) use crate::api::cron_job::CronJob;
     pub(super) use crate::api::daemon_set::DaemonSet;

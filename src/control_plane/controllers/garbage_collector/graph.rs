@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::super::Known;
 use super::FOREGROUND;
+use crate::api::autoscaling::HorizontalPodAutoscaler;
 use crate::api::controller_revision::ControllerRevision;
 use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
@@ -59,6 +60,9 @@ pub fn meta_of<'v>((kind, id): Item, known: Known<'v>) -> Option<&'v Meta> {
             view.get::<PersistentVolumeClaim>(id.typed()).map(|it| &it.meta)
         }
         Kind::PodDisruptionBudget => view.get::<PodDisruptionBudget>(id.typed()).map(|it| &it.meta),
+        Kind::HorizontalPodAutoscaler => {
+            view.get::<HorizontalPodAutoscaler>(id.typed()).map(|it| &it.meta)
+        }
         Kind::StorageClass => view.get::<StorageClass>(id.typed()).map(|it| &it.meta),
         Kind::LimitRange => view.get::<LimitRange>(id.typed()).map(|it| &it.meta),
         Kind::ResourceQuota => view.get::<ResourceQuota>(id.typed()).map(|it| &it.meta),

@@ -11,6 +11,7 @@ use crate::api::meta::{Labels, Uid};
 use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
+use crate::api::rules::selector::Selector;
 use crate::api::service::Service;
 use crate::base::arena::Arena;
 use crate::base::id::Id;
@@ -96,6 +97,7 @@ pub struct Groups {
     services_in: BTreeMap<Text, BTreeSet<Id<Service>>>,
     with_orphans: BTreeMap<Text, BTreeSet<Id<Group>>>,
     guards: Guards,
+    made: u64,
 }
 
 /// Whether a Service's selector selects something with these labels: all pairs equal.
@@ -124,6 +126,19 @@ impl Groups {
     pub fn with_orphans(&self, namespace: &str) -> impl Iterator<Item = &Group> {
         let ids = self.with_orphans.get(namespace);
         ids.into_iter().flatten().filter_map(|&id| self.groups.get(id))
+    }
+
+    /// How many groups were made and are gone again: as long as it stays, so does every answer of
+    /// [`Groups::selected`].
+    pub fn made(&self) -> u64 {
+        self.made
+    }
+
+    /// The groups of `namespace` that a selector selects, by their labels.
+    pub fn selected(&self, namespace: &Text, selector: &Selector) -> Vec<Id<Group>> {
+        let start = (namespace.clone(), Arc::new(Labels::new()));
+        let local = self.by_labels.range(start..).take_while(|((held, _), _)| held == namespace);
+        local.filter(|((_, labels), _)| selector.matches(labels)).map(|(_, &group)| group).collect()
     }
 
     pub(super) fn insert(&mut self, id: Id<Pod>, pod: &Pod) -> (Id<Group>, u32) {
@@ -155,6 +170,7 @@ impl Groups {
         let is_empty = row.members.is_empty();
         self.orphans(group, Some(old), None);
         if is_empty && let Some(gone) = self.groups.remove(group) {
+            self.made += 1;
             for service in gone.services {
                 if let Some(one) = self.services.get_mut(&service) {
                     one.groups.retain(|&held| held != group);
@@ -190,6 +206,7 @@ impl Groups {
             }
         }
         self.by_labels.insert(key, id);
+        self.made += 1;
         id
     }
 

@@ -7,7 +7,7 @@ use crate::api::pod::Pod;
 use crate::base::Id;
 use crate::messages::app::App;
 use crate::messages::engine::ListedState;
-use crate::messages::usage::{CORE, Usage};
+use crate::messages::usage::{CORE, Course, Usage};
 use crate::time::{SimDuration, SimTime};
 
 /// What is taken by a program of which nothing is said.
@@ -35,6 +35,15 @@ impl RunningProgram {
         let cap = self.cpu_limit.unwrap_or(u64::MAX);
         let total = self.usage.cpu.course.total(since(from), since(to), cap) / u128::from(CORE);
         SimDuration::from_nanos(u64::try_from(total).unwrap_or(u64::MAX))
+    }
+
+    /// Up to when it takes of processor and memory what it takes at an instant, beside its requests;
+    /// [`SimTime::MAX`]: for ever.
+    pub fn bends_after(&self, at: SimTime) -> SimTime {
+        let since = at.saturating_since(self.since);
+        let bends = |course: &Course| course.bends_after(since);
+        let next = [bends(&self.usage.cpu.course), bends(&self.usage.memory.course)];
+        next.into_iter().flatten().min().map_or(SimTime::MAX, |bend| self.since + bend)
     }
 
     /// Bytes it holds at an instant beside its requests.

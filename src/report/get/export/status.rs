@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Fields, Moment, batch};
+use super::{Fields, Moment, autoscaler, batch};
 use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::misc::Namespace;
@@ -34,6 +34,7 @@ pub(super) fn of(moment: Moment<'_>, object: &Object, fields: &Fields) -> Option
         Object::CronJob(it) => batch::cron_job(moment, it),
         Object::PodDisruptionBudget(it) => budget(moment, it),
         Object::ResourceQuota(it) => quota(it),
+        Object::HorizontalPodAutoscaler(it) => autoscaler::status(moment, it),
         Object::PersistentVolume(it) => json!({"phase": it.phase.name()}),
         Object::PersistentVolumeClaim(it) => claim(moment.store, it, fields),
         Object::Namespace(it) => namespace(it),
