@@ -4,6 +4,7 @@
 //! draws luck or does input or output.
 pub mod arena;
 pub mod chunks;
+pub mod glob;
 pub mod hash;
 pub mod held;
 pub mod histogram;

@@ -53,6 +53,8 @@ pub enum Fault {
     PodKill(Pods),
     /// Containers of pods end, and none of them can run while it lasts (Chaos Mesh's `pod-failure`).
     PodFailure(Pods),
+    /// No registry has images that look like this (`*`: any letters, `?`: one).
+    ImagePull(Text),
     /// Containers of pods end; their kubelets start them again.
     ContainerCrash {
         /// The pods.
@@ -124,6 +126,7 @@ impl fmt::Display for Fault {
                 }
             }
             Fault::PodKill(pods) => write!(f, "{pods} killed"),
+            Fault::ImagePull(image) => write!(f, "image {image} cannot be fetched"),
             Fault::PodFailure(pods) => write!(f, "{pods} cannot run"),
             Fault::ContainerCrash { pods, container, exit } => match container {
                 Some(name) => write!(f, "container {name} of {pods} ends with exit code {exit}"),

@@ -11,7 +11,7 @@ use super::limit_range::LimitRange;
 use super::meta::{Meta, ObjectName};
 use super::misc::{Lease, Namespace, Other, PriorityClass};
 use super::node::Node;
-use super::pod::Pod;
+use super::pod::{Pod, PodSpec};
 use super::resource_quota::ResourceQuota;
 use super::service::{EndpointSlice, Endpoints, Service};
 use super::stateful_set::StatefulSet;
@@ -72,6 +72,21 @@ pub enum Object {
 }
 
 impl Object {
+    /// The spec of a pod, or of the pods a workload makes.
+    pub fn pod_spec(&self) -> Option<&PodSpec> {
+        let template = match self {
+            Object::Pod(it) => return Some(&it.spec),
+            Object::ReplicaSet(it) => &it.template,
+            Object::Deployment(it) => &it.template,
+            Object::StatefulSet(it) => &it.template,
+            Object::DaemonSet(it) => &it.template,
+            Object::Job(it) => &it.spec.template,
+            Object::CronJob(it) => &it.spec.template.spec.template,
+            _ => return None,
+        };
+        Some(&template.spec)
+    }
+
     /// Its metadata.
     pub fn meta(&self) -> &Meta {
         match self {

@@ -203,6 +203,10 @@ pub struct Container {
     pub readiness: Option<Probe>,
     /// An init container with `restartPolicy: Always`.
     pub lifetime: Lifetime,
+    /// Whether it is started again, where it says so itself; `None`: as its pod says.
+    pub restart_policy: Option<RestartPolicy>,
+    /// What comes of an exit code, before any policy is asked (`restartPolicyRules`); the first that fits holds.
+    pub restart_rules: Vec<RestartRule>,
     /// Whether it has a `lifecycle.preStop` hook that sleeps, and how long; other hooks take no
     /// time.
     pub pre_stop: Option<SimDuration>,
@@ -216,6 +220,33 @@ pub enum Lifetime {
     Normal,
     /// A sidecar: an init container that goes on running (`restartPolicy: Always`).
     Sidecar,
+}
+
+/// What comes of some exit codes of a container.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RestartRule {
+    /// What is done.
+    pub action: RestartAction,
+    /// Of which exit codes: of these, or of all others.
+    pub codes: ExitCodes,
+}
+
+/// What a [`RestartRule`] does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RestartAction {
+    /// The container is started again.
+    Restart,
+    /// All containers of its pod are started anew, init containers first.
+    RestartAll,
+}
+
+/// Some exit codes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ExitCodes {
+    /// These.
+    In(Vec<i32>),
+    /// All but these.
+    NotIn(Vec<i32>),
 }
 
 /// When an image is fetched.
@@ -461,8 +492,12 @@ pub enum WaitingReason {
     ImagePullBackOff,
     /// Its image is not there and may not be fetched.
     ErrImageNeverPull,
+    /// Its image's name cannot be read.
+    InvalidImageName,
     /// It could not be started.
     RunContainerError,
+    /// All containers of its pod are started anew.
+    RestartingAllContainers,
 }
 
 impl WaitingReason {
@@ -475,7 +510,9 @@ impl WaitingReason {
             WaitingReason::ErrImagePull => "ErrImagePull",
             WaitingReason::ImagePullBackOff => "ImagePullBackOff",
             WaitingReason::ErrImageNeverPull => "ErrImageNeverPull",
+            WaitingReason::InvalidImageName => "InvalidImageName",
             WaitingReason::RunContainerError => "RunContainerError",
+            WaitingReason::RestartingAllContainers => "RestartingAllContainers",
         }
     }
 }
@@ -506,6 +543,8 @@ pub enum TerminationReason {
     StartError,
     /// Its end was not seen.
     ContainerStatusUnknown,
+    /// It was removed because all containers of its pod are started anew.
+    RestartingAllContainers,
 }
 
 impl TerminationReason {
@@ -517,6 +556,7 @@ impl TerminationReason {
             TerminationReason::OomKilled => "OOMKilled",
             TerminationReason::StartError => "StartError",
             TerminationReason::ContainerStatusUnknown => "ContainerStatusUnknown",
+            TerminationReason::RestartingAllContainers => "RestartingAllContainers",
         }
     }
 }

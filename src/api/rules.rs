@@ -2,11 +2,14 @@
 //! pod asks for. Pure functions of objects.
 pub mod affinity;
 pub mod hostnames;
+pub mod image_names;
 pub mod limits;
 pub mod merge_label_keys;
+pub mod pod_conditions;
 pub mod ports;
 pub mod quota;
 pub mod resources;
+pub mod restarts;
 pub mod selector;
 pub mod spread;
 pub mod taint_edits;

@@ -16,6 +16,7 @@ use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::{Container, PodSpec, PodTemplate};
+use crate::base::glob::is_like;
 use crate::base::{FastMap, StableHasher};
 use crate::control_plane::metrics_server::Metrics;
 use crate::control_plane::scheduler;
@@ -300,31 +301,6 @@ impl AppRules {
     }
 }
 
-/// Whether `text` is like `pattern`, where `*` stands for any letters and `?` for one.
-pub fn is_like(text: &str, pattern: &str) -> bool {
-    let (text, pattern) = (text.as_bytes(), pattern.as_bytes());
-    let (mut t, mut p, mut star) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(letter) if *letter == b'?' || *letter == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => {
-                // The last star takes one letter more.
-                let Some((at, taken)) = star else { return false };
-                star = Some((at, taken + 1));
-                (p, t) = (at + 1, taken + 1);
-            }
-        }
-    }
-    pattern[p..].iter().all(|letter| *letter == b'*')
-}
-
 impl Plan {
     /// A hash of all of it, the same for the same plan on every machine.
     pub fn hash(&self) -> u64 {
@@ -373,26 +349,5 @@ impl Write for Folding {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0 = self.0.text(text);
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stars_and_question_marks_stand_for_letters() {
-        for (text, pattern) in [
-            ("app:1", "app:*"),
-            ("app:1", "*"),
-            ("a/b/app:v2", "*/app:v?"),
-            ("", "*"),
-            ("aab", "a*b"),
-        ] {
-            assert!(is_like(text, pattern), "{text} {pattern}");
-        }
-        for (text, pattern) in [("app:1", "app"), ("", "?"), ("abc", "a*d"), ("xapp:1", "app:*")] {
-            assert!(!is_like(text, pattern), "{text} {pattern}");
-        }
     }
 }

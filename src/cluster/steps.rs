@@ -192,6 +192,13 @@ impl World {
                     self.nodes.engines.allow(*pod);
                 }
             }
+            (Order::Withhold(image), Turn::Begins) => self.nodes.engines.withhold(image, cause),
+            (Order::Withhold(image), Turn::Ends) => {
+                let is_held = |struck: &Struck| struck.orders.contains(order);
+                if !self.struck.values().any(is_held) {
+                    self.nodes.engines.give_out(image);
+                }
+            }
             (Order::Delete(_) | Order::End { .. }, Turn::Ends) => {}
         }
     }
@@ -294,6 +301,8 @@ impl World {
             Order::Delete(id) => (of_pod(id), "the pod is deleted without grace"),
             Order::End { pod, .. } => (of_pod(pod), "containers end"),
             Order::Fail(id) => (of_pod(id), "no container can run"),
+            // The step itself says all there is to say.
+            Order::Withhold(_) => (None, ""),
         };
         let (Some(object), false) = (object, verb == Verb::Up && !order.lasts()) else {
             return cause;

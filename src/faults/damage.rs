@@ -40,6 +40,8 @@ pub enum Order {
     },
     /// The pod's programs end, and none can run while the fault lasts.
     Fail(Id<Pod>),
+    /// No registry has such images while the fault lasts.
+    Withhold(Text),
 }
 
 impl Order {
@@ -64,6 +66,9 @@ pub fn damage(fault: &Fault, scene: &Scene<'_>) -> Result<Damage, Text> {
         Fault::Link { from, to, ways, harm } => link(scene, from, to, *ways, *harm),
         Fault::PodKill(of) => pods(scene, of, Order::Delete),
         Fault::PodFailure(of) => pods(scene, of, Order::Fail),
+        Fault::ImagePull(image) => {
+            Ok(Damage { orders: vec![Order::Withhold(image.clone())], rules: Vec::new() })
+        }
         Fault::ContainerCrash { pods: of, container, exit } => {
             let known = |pod: &Id<Pod>| match (container, scene.store.get(*pod)) {
                 (Some(name), Some(pod)) => pod

@@ -21,11 +21,11 @@
 //! probe first runs in the instant in which its container is first reported to run.
 mod admission;
 pub mod backoff;
-pub mod conditions;
 pub mod duties;
 mod ending;
 pub mod phase;
 pub mod probes;
+mod pulling;
 mod rebuild;
 mod status;
 mod sync;

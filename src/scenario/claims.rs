@@ -8,7 +8,9 @@ use crate::api::diagnostic::Diagnostic;
 use crate::api::kind::Kind;
 use crate::api::kinds::nearest;
 use crate::api::name::Text;
-use crate::cluster::plan::{Act, Instance, Plan, Spot, Step, Target};
+use crate::api::rules::image_names::with_tag;
+use crate::base::glob::is_like;
+use crate::cluster::plan::{Act, Change, Instance, Plan, Spot, Step, Target};
 
 /// Something that must be there.
 #[derive(Clone, PartialEq, Debug)]
@@ -21,6 +23,8 @@ pub(super) enum Claim {
     Instance(Instance),
     /// A namespace.
     Namespace(Text),
+    /// Images that look like this, of the input or of any step.
+    Image(Text),
 }
 
 /// The claims of one step, each with what is to be said if it does not hold.
@@ -40,6 +44,7 @@ struct Known<'p> {
     nodes: BTreeSet<String>,
     zones: BTreeSet<&'p str>,
     objects: BTreeSet<(Kind, String, String)>,
+    images: BTreeSet<&'p str>,
 }
 
 /// Checks the claims of all steps, in the order of the plan's steps.
@@ -49,6 +54,7 @@ pub(super) fn check(plan: &Plan, claims: &[Claims], findings: &mut Vec<Diagnosti
         nodes: plan.nodes.iter().map(|it| it.node.meta.name.to_string()).collect(),
         zones: plan.nodes.iter().map(|it| it.node.zone()).collect(),
         objects: BTreeSet::new(),
+        images: images(plan),
     };
     for planned in &plan.objects {
         known.add(&planned.object);
@@ -64,6 +70,21 @@ pub(super) fn check(plan: &Plan, claims: &[Claims], findings: &mut Vec<Diagnosti
         }
         known.add_applied(step);
     }
+}
+
+/// The images of all containers of the input and of all steps.
+fn images(plan: &Plan) -> BTreeSet<&str> {
+    let applied = plan.steps.iter().flat_map(|step| match &step.act {
+        Act::Apply(list) => list.as_slice(),
+        _ => &[],
+    });
+    let specs = plan.objects.iter().chain(applied).filter_map(|it| it.object.pod_spec());
+    let containers = specs.flat_map(|spec| spec.init_containers.iter().chain(&spec.containers));
+    let set = plan.steps.iter().filter_map(|step| match &step.act {
+        Act::Change { change: Change::Image { image, .. }, .. } => Some(&**image),
+        _ => None,
+    });
+    containers.map(|container| &*container.image).chain(set).collect()
 }
 
 impl Known<'_> {
@@ -90,6 +111,17 @@ impl Known<'_> {
                 };
                 let missing = !self.objects.iter().any(is_there);
                 missing.then(|| (format!("there is no namespace {name:?} by then"), None))
+            }
+            Claim::Image(pattern) => {
+                let mut all = self.images.iter();
+                let missing = !all.any(|image| {
+                    is_like(image, pattern) || is_like(&with_tag(&(*image).into()), pattern)
+                });
+                missing.then(|| {
+                    let names: Vec<&str> = self.images.iter().copied().collect();
+                    let near = nearest(pattern, &names).map(str::to_owned);
+                    (format!("nothing has an image like {pattern:?}"), near)
+                })
             }
             Claim::Spot(Spot::Node(name)) if !self.nodes.contains(&**name) => {
                 let names: Vec<&str> = self.nodes.iter().map(String::as_str).collect();

@@ -185,7 +185,8 @@ fn step() -> Value {
         "delete": named(), "cascade": {"enum": ["background", "foreground", "orphan"]},
         "scale": named(), "replicas": {"type": "integer", "minimum": 0},
         "setImage": named(), "container": text("Which container; all if none."),
-        "image": text("The image."),
+        "image": text("The image; of fault image-pull also what images look like: * stands for any letters, \
+            ? for one."),
         "patch": named(), "type": {"enum": ["strategic", "merge"]},
         "undo": rollout(), "toRevision": {"type": "integer", "minimum": 0},
         "pause": deployment(), "resume": deployment(), "restart": rollout(),

@@ -38,7 +38,7 @@ const BESIDES: [(&str, &[&str]); 15] = [
     ("probability", &["fault"]),
     ("exit", &["fault"]),
     ("container", &["setImage", "fault"]),
-    ("image", &["setImage"]),
+    ("image", &["setImage", "fault"]),
     ("replicas", &["scale"]),
     ("with", &["patch", "label", "annotate", "taint"]),
     ("type", &["patch"]),

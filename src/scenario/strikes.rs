@@ -1,9 +1,10 @@
 //! Faults of a timeline, as written.
 
-use super::claims::Claims;
+use super::claims::{Claim, Claims};
 use super::judge::Judge;
 use super::targets;
 use super::{raw, values};
+use crate::api::name::Text;
 use crate::cluster::plan::{Act, Fault, LinkHarm, Spot};
 use crate::luck::{Distribution, Ratio};
 use crate::messages::app::Delay;
@@ -11,7 +12,7 @@ use crate::net::Ways;
 use crate::time::SimDuration;
 
 /// Faults by name.
-pub(super) const FAULTS: [&str; 9] = [
+pub(super) const FAULTS: [&str; 10] = [
     "node-crash",
     "kubelet-stop",
     "kill",
@@ -21,6 +22,7 @@ pub(super) const FAULTS: [&str; 9] = [
     "pod-kill",
     "pod-failure",
     "container-crash",
+    "image-pull",
 ];
 /// Directions, as Chaos Mesh calls them.
 const DIRECTIONS: [&str; 3] = ["both", "to", "from"];
@@ -48,6 +50,7 @@ pub(super) fn fault(
         "kill" => Fault::Kill(targets::instance(&target, claims, judge)?),
         "pod-kill" => Fault::PodKill(targets::pods(&target, claims, judge)?),
         "pod-failure" => Fault::PodFailure(targets::pods(&target, claims, judge)?),
+        "image-pull" => Fault::ImagePull(image(step, path, claims, judge)?),
         "container-crash" => Fault::ContainerCrash {
             pods: targets::pods(&target, claims, judge)?,
             container: step.container.as_deref().map(Into::into),
@@ -64,7 +67,10 @@ pub(super) fn fault(
 
 fn check_fields(step: &raw::Step, name: &str, path: &str, judge: &mut Judge<'_, '_>) {
     let is_link = matches!(name, "partition" | "latency" | "loss");
+    let is_image = name == "image-pull";
     for (field, given, fits) in [
+        ("target", step.target.is_some(), !is_image),
+        ("image", step.image.is_some(), is_image),
         ("from", step.from.is_some(), is_link),
         ("direction", step.direction.is_some(), is_link),
         ("delay", step.delay.is_some(), name == "latency"),
@@ -77,6 +83,22 @@ fn check_fields(step: &raw::Step, name: &str, path: &str, judge: &mut Judge<'_, 
             judge.error(&format!("{path}.{field}"), format!("plays no part in {name}"));
         }
     }
+}
+
+/// The images of a fault, by what they look like.
+fn image(
+    step: &raw::Step,
+    path: &str,
+    claims: &mut Claims,
+    judge: &mut Judge<'_, '_>,
+) -> Option<Text> {
+    let place = format!("{path}.image");
+    let Some(image) = step.image.as_deref().filter(|image| !image.is_empty()) else {
+        judge.missing(&place, "Required value: an image, as in registry.example/web:2 or *web*");
+        return None;
+    };
+    claims.add(Claim::Image(image.into()), &place, judge);
+    Some(image.into())
 }
 
 fn link(

@@ -6,7 +6,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::intern::Interner;
 use super::unsigned;
 use crate::api::pod::{
-    Container, ContainerPort, Lifetime, Probe, ProbeHandler, Protocol, PullPolicy,
+    Container, ContainerPort, ExitCodes, Lifetime, Probe, ProbeHandler, Protocol, PullPolicy,
+    RestartAction, RestartPolicy, RestartRule,
 };
 use crate::api::rules::resources::{amounts, counted};
 use crate::time::SimDuration;
@@ -35,6 +36,26 @@ pub(super) fn lifetime(written: &core::Container, place: Place) -> Lifetime {
     match (place, written.restart_policy.as_deref()) {
         (Place::Init, Some("Always")) => Lifetime::Sidecar,
         _ => Lifetime::Normal,
+    }
+}
+
+pub(super) fn restart_policy(written: &str) -> RestartPolicy {
+    match written {
+        "Never" => RestartPolicy::Never,
+        "OnFailure" => RestartPolicy::OnFailure,
+        _ => RestartPolicy::Always,
+    }
+}
+
+fn restart_rule(written: &core::ContainerRestartRule) -> RestartRule {
+    let codes = |it: &core::ContainerRestartRuleOnExitCodes| {
+        let values = it.values.clone().unwrap_or_default();
+        if it.operator == "In" { ExitCodes::In(values) } else { ExitCodes::NotIn(values) }
+    };
+    let is_all = written.action == "RestartAllContainers";
+    RestartRule {
+        action: if is_all { RestartAction::RestartAll } else { RestartAction::Restart },
+        codes: written.exit_codes.as_ref().map_or(ExitCodes::In(Vec::new()), codes),
     }
 }
 
@@ -98,6 +119,13 @@ impl Interner {
             liveness: of(&written.liveness_probe),
             readiness: of(&written.readiness_probe),
             lifetime: lifetime(written, place),
+            restart_policy: written.restart_policy.as_deref().map(restart_policy),
+            restart_rules: written
+                .restart_policy_rules
+                .iter()
+                .flatten()
+                .map(restart_rule)
+                .collect(),
             pre_stop: pre_stop
                 .and_then(|it| it.sleep.as_ref())
                 .map(|it| SimDuration::from_secs(u64::from(unsigned(it.seconds)))),

@@ -141,8 +141,6 @@ fn of_container(it: &core::Container, prefix: Prefix) -> Vec<&'static str> {
         lifecycle.is_some_and(|it| it.post_start.is_some()) => "lifecycle.postStart",
         pre_stop.is_some_and(|it| it.sleep.is_none()) => "lifecycle.preStop",
         lifecycle.is_some_and(|it| it.stop_signal.is_some()) => "lifecycle.stopSignal",
-        matches!(prefix, Prefix::Main) && it.restart_policy.is_some() => "restartPolicy",
-        is_any(it.restart_policy_rules.as_ref()) => "restartPolicyRules",
         it.resources.as_ref().is_some_and(|it| is_any(it.claims.as_ref())) => "resources.claims",
         it.security_context.as_ref().is_some_and(|it| *it != core::SecurityContext::default())
             => "securityContext",

@@ -40,6 +40,8 @@ fn waiting(reason: Option<&str>) -> WaitingReason {
         Some("ErrImagePull") => WaitingReason::ErrImagePull,
         Some("ImagePullBackOff") => WaitingReason::ImagePullBackOff,
         Some("ErrImageNeverPull") => WaitingReason::ErrImageNeverPull,
+        Some("InvalidImageName") => WaitingReason::InvalidImageName,
+        Some("RestartingAllContainers") => WaitingReason::RestartingAllContainers,
         Some("RunContainerError" | "CreateContainerError" | "CreateContainerConfigError") => {
             WaitingReason::RunContainerError
         }
@@ -52,6 +54,7 @@ fn termination(written: &core::ContainerStateTerminated) -> Termination {
         Some("OOMKilled") => TerminationReason::OomKilled,
         Some("StartError" | "ContainerCannotRun") => TerminationReason::StartError,
         Some("ContainerStatusUnknown") => TerminationReason::ContainerStatusUnknown,
+        Some("RestartingAllContainers") => TerminationReason::RestartingAllContainers,
         Some("Completed") => TerminationReason::Completed,
         _ if written.exit_code == 0 => TerminationReason::Completed,
         _ => TerminationReason::Error,

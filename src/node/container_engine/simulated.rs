@@ -7,6 +7,7 @@
 //! ```text
 //! operation   submitted --work done--> floor --> reported
 //! pull        queued (one at a time a node) --bytes fetched--> unpacking (work) --> reported
+//!                 `-- the registry has it not --> reported;  `-- too many of late --> reported at once
 //! container   Created --StartContainer--> Running --its own end, SIGTERM, SIGKILL--> Exited
 //! ```
 //! A container whose scenario says when it starts (`App.start`) costs nothing: it runs that long after its
@@ -29,14 +30,15 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 pub use addresses::{POD_CIDR_PREFIX, pod_cidr};
-pub use images::{ImageTable, with_tag};
+pub use images::ImageTable;
 pub use serving::{ProgramNews, ProgramState};
 pub use settings::{Cost, EngineSettings};
 pub use usage::RunningProgram;
 
 use self::addresses::AddressPool;
-use self::images::ImageNumber;
+use self::images::{ImageNumber, RegistryLimit};
 use super::{ContainerEngine, EngineReport};
+use crate::api::name::Text;
 use crate::api::node::NodeImage;
 use crate::api::pod::{Container, Pod, PodSpec};
 use crate::base::{Arena, Chunked, Id};
@@ -93,6 +95,8 @@ enum OpKind {
     Fetch(ImageNumber),
     /// They are unpacked; so many were fetched.
     Unpack(ImageNumber, i64),
+    /// The registry has it not.
+    Refuse(ImageNumber),
     Create(ContainerRef),
     Start(ContainerRef),
     Stop(ContainerRef),
@@ -141,6 +145,8 @@ struct EngineNode {
     images: Vec<ImageNumber>,
     /// Pulls in the order they were asked for; the first is being worked on.
     pulls: VecDeque<Id<Op>>,
+    /// How often the registry may be asked.
+    registry: RegistryLimit,
     sandboxes: Vec<Id<Sandbox>>,
     /// The completion of the machine that is armed.
     armed: Option<(SimTime, u32)>,
@@ -159,6 +165,8 @@ pub struct SimulatedEngines {
     ops: Arena<Op>,
     /// Pods whose programs cannot run: each ends as soon as it starts.
     forbidden: Vec<Id<Pod>>,
+    /// What images look like that no registry has, and the fact that made it so.
+    withheld: Vec<(Text, u64)>,
     /// Changes of programs; `None`: nobody wants to know.
     news: Option<Vec<ProgramNews>>,
 }
@@ -175,6 +183,7 @@ impl SimulatedEngines {
             by_pod: Chunked::new(),
             ops: Arena::new(),
             forbidden: Vec::new(),
+            withheld: Vec::new(),
             news: None,
         }
     }
@@ -189,6 +198,16 @@ impl SimulatedEngines {
         self.forbidden.retain(|&one| one != pod);
     }
 
+    /// From now on no registry has images that look like this (`*`: any letters, `?`: one), because of this fact.
+    pub fn withhold(&mut self, pattern: &Text, cause: u64) {
+        self.withheld.push((pattern.clone(), cause));
+    }
+
+    /// Registries have these images again.
+    pub fn give_out(&mut self, pattern: &Text) {
+        self.withheld.retain(|(one, _)| one != pattern);
+    }
+
     /// Adds the next node, with its own address and the images it has.
     pub fn add_node(&mut self, address: Ipv4Addr, images: &[NodeImage]) -> NodeIndex {
         let node = NodeIndex(self.nodes.len() as u32);
@@ -200,6 +219,7 @@ impl SimulatedEngines {
             pool: AddressPool::new(node),
             images: has,
             pulls: VecDeque::new(),
+            registry: RegistryLimit::default(),
             sandboxes: Vec::new(),
             armed: None,
         });

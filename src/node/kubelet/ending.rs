@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::Desk;
 use super::worker::{Ending, Kill, Life, SandboxKnown, Stage, Step, Worker};
 use crate::api::kind::Kind;
-use crate::api::pod::{Lifetime, StatusReason};
+use crate::api::pod::{Lifetime, StatusReason, Termination, TerminationReason, WaitingReason};
 use crate::messages::engine::EngineAsk;
 use crate::messages::request::Propagation;
 use crate::messages::{Call, Remark, Verb};
@@ -192,23 +192,74 @@ impl Worker {
         for index in 0..self.runs.len() {
             if let Kill::Wanted(grace) = self.runs[index].kill {
                 self.runs[index].kill = Kill::None;
-                let container = self.container(index).name.clone();
-                let fact = self.fact(Verb::Killing, desk).with("container", index as i64);
-                let what = format!("container {container} failed a probe, will be restarted");
-                self.tell(fact.saying(what), desk);
-                let probe = if self.runs[index].started { "liveness" } else { "startup" };
-                self.say_of(index, desk, |container| {
-                    let name = &container.name;
-                    let what = format!("Container {name} failed {probe} probe, will be restarted");
-                    Remark::normal("Killing", what)
-                });
+                self.tell_killing(index, desk);
                 self.begin_stop(index, grace, desk);
             }
             self.hook_done(index, desk);
         }
         if self.step == Step::Kill && self.runs.iter().all(|run| run.kill == Kill::None) {
+            if self.is_restarting_all {
+                self.begin_anew(desk);
+            }
             self.start_next(desk);
         }
+    }
+
+    fn tell_killing(&mut self, index: usize, desk: &mut Desk<'_>) {
+        let container = self.container(index).name.clone();
+        let why = match self.is_restarting_all {
+            true => "is stopped, because all containers are restarted",
+            false => "failed a probe, will be restarted",
+        };
+        let fact = self.fact(Verb::Killing, desk).with("container", index as i64);
+        self.tell(fact.saying(format!("container {container} {why}")), desk);
+        let probe = if self.runs[index].started { "liveness" } else { "startup" };
+        let is_probe = !self.is_restarting_all;
+        self.say_of(index, desk, |container| {
+            let name = &container.name;
+            Remark::normal(
+                "Killing",
+                match is_probe {
+                    true => format!("Container {name} failed {probe} probe, will be restarted"),
+                    false => format!("Stopping container {name}"),
+                },
+            )
+        });
+    }
+
+    /// All containers are to be stopped, before all are started anew.
+    pub(super) fn stop_to_restart(&mut self) {
+        self.is_restarting_all = true;
+        let grace = self.spec.grace_seconds;
+        for run in &mut self.runs {
+            if matches!(run.truth(), Life::Running(_)) && run.kill == Kill::None {
+                run.kill = Kill::Wanted(grace);
+            }
+        }
+    }
+
+    /// All containers have ended and are removed: the pod begins anew, with its init containers (kubelet 1.36
+    /// `RestartAllContainers`).
+    fn begin_anew(&mut self, desk: &mut Desk<'_>) {
+        self.is_restarting_all = false;
+        let now = desk.fx.now();
+        for index in 0..self.runs.len() {
+            self.look(index, desk);
+            let run = &mut self.runs[index];
+            let Life::Ended(started, exit) = run.seen else { continue };
+            run.last = Some(Termination {
+                exit_code: 137,
+                reason: TerminationReason::RestartingAllContainers,
+                started,
+                finished: exit.finished.min(now),
+            });
+            run.restarts += 1;
+            run.attempt = run.restarts;
+            (run.seen, run.killed) = (Life::New, false);
+            run.waiting = Some(WaitingReason::RestartingAllContainers);
+            run.retry_at = SimTime::MAX;
+        }
+        self.write_status(desk);
     }
 
     /// The engine has answered a stop; says whether the number was one's.

@@ -2,7 +2,9 @@
 
 use crate::api::pod::{
     Container, ContainerState, ContainerStatus, Lifetime, Phase, PodSpec, RestartPolicy,
+    TerminationReason,
 };
+use crate::api::rules::restarts::restarts_on;
 
 /// Whether a pod has come to its end, whatever its restart policy says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,109 +24,129 @@ pub enum Initialized {
     Once,
 }
 
-/// How containers of a kind stand.
+/// How the containers stand.
 #[derive(Default)]
 struct Count {
     running: u32,
     waiting: u32,
+    unknown: u32,
     stopped: u32,
     succeeded: u32,
+    /// Of those stopped, how many are started again.
+    coming_back: u32,
 }
 
 /// How the init containers stand.
 #[derive(Default)]
 struct Inits {
     pending: u32,
+    /// Failed for good.
     failed: u32,
     pending_sidecars: u32,
 }
 
-/// The phase of a pod of this spec. `statuses` are of its init containers and then its containers, in
-/// the order of the spec; one that is not there yet is waiting.
+/// The phase of a pod of this spec. `status` tells the status of a container by its index, init containers first;
+/// one that has none yet has not been heard of.
 pub fn pod_phase(
     spec: &PodSpec,
-    statuses: &[ContainerStatus],
+    status: impl Fn(usize) -> Option<ContainerStatus>,
     finality: Finality,
     initialized: Initialized,
 ) -> Phase {
-    let inits = spec.init_containers.len().min(statuses.len());
-    let (of_init, of_main) = statuses.split_at(inits);
+    let inits = spec.init_containers.len();
     let mut count = Count::default();
-    let init = count_inits(&spec.init_containers, of_init, &mut count);
-    for status in of_main {
-        match exit_of(status) {
-            Seen::Running => count.running += 1,
-            Seen::Waiting => count.waiting += 1,
-            Seen::Ended(code) => {
-                count.stopped += 1;
-                count.succeeded += u32::from(code == 0);
-            }
-        }
+    let init = count_inits(spec, &status, &mut count);
+    for (at, container) in spec.containers.iter().enumerate() {
+        count.look(container, spec.restart_policy, status(inits + at));
     }
-    count.waiting += (spec.containers.len() - of_main.len().min(spec.containers.len())) as u32;
-    if init.failed > 0 && spec.restart_policy == RestartPolicy::Never {
+    if init.failed > 0 {
         return Phase::Failed;
     }
     let held_back = init.pending_sidecars > 0 && initialized == Initialized::NotYet;
-    if init.pending > 0 || held_back || count.waiting > 0 {
+    if init.pending > 0 || held_back || count.waiting > 0 || count.unknown > 0 {
         return Phase::Pending;
     }
     if count.running > 0 {
         return Phase::Running;
     }
-    if count.stopped == 0 {
-        return Phase::Pending;
-    }
-    let all_well = count.stopped == count.succeeded;
-    match (finality, spec.restart_policy) {
-        (Finality::Final, _) => ended(all_well),
-        (Finality::Open, RestartPolicy::Always) => Phase::Running,
-        (Finality::Open, _) if all_well => Phase::Succeeded,
-        (Finality::Open, RestartPolicy::Never) => Phase::Failed,
-        (Finality::Open, RestartPolicy::OnFailure) => Phase::Running,
+    match (count.stopped, finality) {
+        (0, _) => Phase::Pending,
+        (_, Finality::Open) if count.coming_back > 0 => Phase::Running,
+        (stopped, _) if stopped == count.succeeded => Phase::Succeeded,
+        _ => Phase::Failed,
     }
 }
 
-fn ended(all_well: bool) -> Phase {
-    if all_well { Phase::Succeeded } else { Phase::Failed }
+/// The phase of a pod of which nothing runs any more: one that is not done has failed
+/// (kubelet 1.36 status manager, `TerminatePod`).
+pub fn phase_at_end(phase: Phase) -> Phase {
+    if phase.is_terminal() { phase } else { Phase::Failed }
 }
 
-fn count_inits(containers: &[Container], statuses: &[ContainerStatus], count: &mut Count) -> Inits {
-    let mut init = Inits::default();
-    for (container, status) in containers.iter().zip(statuses) {
-        match (container.lifetime, exit_of(status)) {
-            (Lifetime::Normal, Seen::Ended(0)) => {}
-            (Lifetime::Normal, Seen::Ended(_)) => init.failed += 1,
-            (Lifetime::Normal, _) => init.pending += 1,
-            (Lifetime::Sidecar, Seen::Running) => {
-                count.running += 1;
-                init.pending_sidecars += u32::from(!status.started);
+impl Count {
+    fn look(&mut self, container: &Container, policy: RestartPolicy, of: Option<ContainerStatus>) {
+        let Some(status) = of else {
+            self.unknown += 1;
+            return;
+        };
+        match (status.state, status.last) {
+            (ContainerState::Running(_), _) => self.running += 1,
+            (ContainerState::Terminated(end), _) => {
+                self.stopped += 1;
+                self.succeeded += u32::from(end.exit_code == 0);
+                self.coming_back += u32::from(restarts_on(container, policy, end.exit_code));
             }
-            (Lifetime::Sidecar, Seen::Waiting) => {
+            // It waits to be started again.
+            (ContainerState::Waiting(_), Some(end)) => {
+                self.stopped += 1;
+                let comes_back = end.reason == TerminationReason::RestartingAllContainers
+                    || restarts_on(container, policy, end.exit_code);
+                self.coming_back += u32::from(comes_back);
+            }
+            (ContainerState::Waiting(_), None) => self.waiting += 1,
+        }
+    }
+}
+
+fn count_inits(
+    spec: &PodSpec,
+    status: impl Fn(usize) -> Option<ContainerStatus>,
+    count: &mut Count,
+) -> Inits {
+    let mut init = Inits::default();
+    for (at, container) in spec.init_containers.iter().enumerate() {
+        let status = status(at);
+        let state = status.map(|status| (status.state, status.last));
+        match (container.lifetime, state) {
+            (Lifetime::Normal, None | Some((ContainerState::Running(_), _))) => init.pending += 1,
+            (
+                Lifetime::Normal,
+                Some(
+                    (ContainerState::Terminated(end), _) | (ContainerState::Waiting(_), Some(end)),
+                ),
+            ) => match end.exit_code {
+                _ if end.reason == TerminationReason::RestartingAllContainers => init.pending += 1,
+                0 => {}
+                code => {
+                    let stays = !restarts_on(container, spec.restart_policy, code);
+                    init.failed += u32::from(stays);
+                }
+            },
+            (Lifetime::Normal, Some((ContainerState::Waiting(_), None))) => init.pending += 1,
+            (Lifetime::Sidecar, Some((ContainerState::Running(_), _))) => {
+                count.running += 1;
+                init.pending_sidecars += u32::from(!status.is_some_and(|one| one.started));
+            }
+            (Lifetime::Sidecar, Some((ContainerState::Waiting(_), None))) => {
                 init.pending_sidecars += 1;
                 count.waiting += 1;
             }
-            (Lifetime::Sidecar, Seen::Ended(_)) => {}
+            (Lifetime::Sidecar, None) => {
+                init.pending_sidecars += 1;
+                count.unknown += 1;
+            }
+            (Lifetime::Sidecar, Some(_)) => {}
         }
     }
-    let missing = containers.iter().skip(statuses.len());
-    init.pending += missing.filter(|one| one.lifetime == Lifetime::Normal).count() as u32;
     init
-}
-
-enum Seen {
-    Waiting,
-    Running,
-    Ended(u8),
-}
-
-/// A container that waits to be started again counts as ended.
-fn exit_of(status: &ContainerStatus) -> Seen {
-    match (status.state, status.last) {
-        (ContainerState::Running(_), _) => Seen::Running,
-        (ContainerState::Terminated(end), _) | (ContainerState::Waiting(_), Some(end)) => {
-            Seen::Ended(end.exit_code)
-        }
-        (ContainerState::Waiting(_), None) => Seen::Waiting,
-    }
 }

@@ -57,6 +57,7 @@ pub(super) fn new_worker(
         ops: 0,
         cursor: 0,
         wants_sync: true,
+        is_restarting_all: false,
         fresh_from: SimTime::ZERO,
         has_news: false,
         armed: SimTime::MAX,

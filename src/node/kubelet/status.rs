@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::Desk;
-use super::conditions::{containers_ready, pod_initialized, pod_ready};
-use super::phase::{Finality, Initialized, pod_phase};
+use super::phase::{Finality, Initialized, phase_at_end, pod_phase};
 use super::worker::{Ending, Life, SandboxKnown, Stage, Worker, shown_state, termination};
 use crate::api::pod::{
     ContainerState, ContainerStatus, Lifetime, Phase, PodCondition, PodStatus, Termination,
     TerminationReason, WaitingReason,
 };
+use crate::api::rules::pod_conditions::{Known, ready_to_start};
 use crate::messages::Call;
 use crate::time::SimTime;
 
@@ -71,10 +71,11 @@ impl Worker {
         let finality = if is_over { Finality::Final } else { Finality::Open };
         let once = if self.has_initialized() { Initialized::Once } else { Initialized::NotYet };
         let held = self.status.phase;
-        let phase = match pod_phase(&self.spec, &containers, finality, once) {
+        let of = |index: usize| containers.get(index).copied();
+        let phase = match pod_phase(&self.spec, of, finality, once) {
             _ if held.is_terminal() => held,
             _ if is_over && self.reason.is_some() => Phase::Failed,
-            phase if is_over && !phase.is_terminal() => Phase::Failed,
+            phase if is_over => phase_at_end(phase),
             phase => phase,
         };
         let mut status = PodStatus {
@@ -90,13 +91,21 @@ impl Worker {
         if let SandboxKnown::Made(Some(address)) = self.sandbox {
             status.ip = Some(address);
         }
-        let has_address = matches!(self.sandbox, SandboxKnown::Made(Some(_)));
-        status.set(PodCondition::PodReadyToStartContainers, has_address, now);
-        let initialized = pod_initialized(&self.spec, &containers, phase);
-        status.set(PodCondition::Initialized, initialized, now);
-        let ready = containers_ready(&self.spec, &containers, phase);
-        status.set(PodCondition::ContainersReady, ready, now);
-        status.set(PodCondition::Ready, pod_ready(&self.spec, &containers, phase), now);
+        let known = Known { spec: &self.spec, statuses: Some(&of), phase };
+        // Conditions of readiness gates are for others to set, and nobody here does.
+        let findings = [
+            (PodCondition::Initialized, known.initialized()),
+            (PodCondition::ContainersReady, known.containers_ready()),
+            (PodCondition::Ready, known.ready(|_| None)),
+        ];
+        let address = match self.sandbox {
+            SandboxKnown::Made(address) => address,
+            SandboxKnown::None => None,
+        };
+        status.set(PodCondition::PodReadyToStartContainers, ready_to_start(address), now);
+        for (which, found) in findings {
+            status.set(which, found.holds, now);
+        }
         status.containers = match &self.status.containers {
             Some(held) if **held == *containers => Some(held.clone()),
             _ => Some(Arc::from(containers)),

@@ -3,9 +3,9 @@
 
 use super::backoff::BackoffLaw;
 use super::probes::Answers;
-use super::worker::{Change, Ending, Kill, Life, SandboxKnown, Stage, Step, Worker};
-use super::{Desk, effective_grace, told};
-use crate::api::pod::{Lifetime, PullPolicy, WaitingReason};
+use super::worker::{Change, ContainerRun, Ending, Kill, Life, SandboxKnown, Stage, Step, Worker};
+use super::{Desk, effective_grace};
+use crate::api::pod::{Lifetime, WaitingReason};
 use crate::base::hash::StableHasher;
 use crate::kernel::Fidelity;
 use crate::luck::{Label, Luck};
@@ -192,14 +192,19 @@ impl Worker {
         let now = desk.fx.now();
         self.wants_sync = false;
         self.cursor = 0;
-        self.mark_waiting(desk);
+        if self.wants_restart_all() {
+            self.stop_to_restart();
+        } else {
+            self.mark_waiting(desk);
+        }
         let phase = self.write_status(desk);
         if phase.is_terminal() || self.is_through() {
             let grace = effective_grace(self.spec.grace_seconds, None, None);
             return self.end(Ending::Finished, grace, desk);
         }
         self.trigger_readiness(now);
-        if self.runs.iter().any(|run| matches!(run.kill, Kill::Wanted(_))) {
+        let is_wanted = |run: &ContainerRun| matches!(run.kill, Kill::Wanted(_));
+        if self.is_restarting_all || self.runs.iter().any(is_wanted) {
             self.step = Step::Kill;
             self.drive_kills(desk);
         } else if self.sandbox == SandboxKnown::None {
@@ -309,22 +314,11 @@ impl Worker {
         if self.is_staged(index) {
             self.create(index, desk);
         } else {
-            self.step = Step::Image(index as u16);
-            let image = self.container(index).image.clone();
-            self.step_op = self.ask(EngineAsk::ImageStatus(image), desk);
+            self.ensure_image(index, desk);
         }
     }
 
-    fn pull(&mut self, index: usize, desk: &mut Desk<'_>) {
-        let image = self.container(index).image.clone();
-        let fact = self.fact(Verb::Pulling, desk);
-        self.tell(fact.saying(format!("pulling image \"{image}\"")), desk);
-        self.say_of(index, desk, told::pulling);
-        self.step = Step::Pull(index as u16);
-        self.step_op = self.ask(EngineAsk::PullImage(image), desk);
-    }
-
-    fn create(&mut self, index: usize, desk: &mut Desk<'_>) {
+    pub(super) fn create(&mut self, index: usize, desk: &mut Desk<'_>) {
         let run = &mut self.runs[index];
         if matches!(run.known(), Life::Ended(..)) {
             run.attempt = run.restarts + 1;
@@ -359,40 +353,10 @@ impl Worker {
                 self.container_started(usize::from(index), at, desk);
             }
             _ if self.stage != Stage::Active => {}
-            (Step::Image(index), Ok(_)) => {
-                return match self.container(index.into()).pull {
-                    PullPolicy::Always => self.pull(index.into(), desk),
-                    PullPolicy::IfNotPresent | PullPolicy::Never => {
-                        self.say_of(index.into(), desk, told::present);
-                        self.create(index.into(), desk);
-                    }
-                };
+            (Step::Image(index), found) => {
+                return self.image_looked_at(index.into(), found.is_ok(), desk);
             }
-            (Step::Image(index), Err(_)) => {
-                if self.container(index.into()).pull != PullPolicy::Never {
-                    return self.pull(index.into(), desk);
-                }
-                self.say_of(index.into(), desk, told::never_pulled);
-                let error = |_: &_| Remark::warning("Failed", "Error: ErrImageNeverPull");
-                self.say_of(index.into(), desk, error);
-                self.hold(index.into(), WaitingReason::ErrImageNeverPull, desk);
-            }
-            (Step::Pull(index), Ok(EngineAnswer::Image { bytes, fetched, took })) => {
-                if fetched > 0 {
-                    let fact = self.fact(Verb::Pulled, desk).with("bytes", fetched);
-                    self.tell(fact, desk);
-                }
-                let pulled = |container: &_| told::pulled(container, bytes, took);
-                self.say_of(index.into(), desk, pulled);
-                return self.create(index.into(), desk);
-            }
-            (Step::Pull(index), _) => {
-                let fact = self.fact(Verb::PullFailed, desk);
-                self.tell(fact, desk);
-                let error = |_: &_| Remark::warning("Failed", "Error: ErrImagePull");
-                self.say_of(index.into(), desk, error);
-                self.hold(index.into(), WaitingReason::ErrImagePull, desk);
-            }
+            (Step::Pull(index), result) => return self.pull_ended(index.into(), result, desk),
             (Step::Create(index), Ok(_)) => {
                 let created = |_: &_| Remark::normal("Created", "Container created");
                 self.say_of(index.into(), desk, created);
@@ -412,17 +376,10 @@ impl Worker {
     }
 
     /// A container that could not be started is tried again later.
-    fn hold(&mut self, index: usize, why: WaitingReason, desk: &mut Desk<'_>) {
-        let now = desk.fx.now();
+    pub(super) fn hold(&mut self, index: usize, why: WaitingReason, desk: &mut Desk<'_>) {
         let run = &mut self.runs[index];
         run.waiting = Some(why);
-        run.retry_at = match why {
-            WaitingReason::ErrImagePull => {
-                run.pulls.next(&BackoffLaw::KUBELET, now, now);
-                now + run.pulls.wait()
-            }
-            _ => now + desk.settings.error_retry,
-        };
+        run.retry_at = desk.fx.now() + desk.settings.error_retry;
         self.write_status(desk);
     }
 

@@ -14,7 +14,9 @@ use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
 use crate::api::node::{NodeConditions, Tristate};
 use crate::api::pod::{Container, ProbeHandler};
+use crate::api::rules::image_names::whole_reference;
 use crate::messages::core_event::Source;
+use crate::messages::engine::EngineError;
 use crate::messages::{About, CoreEvent, Effects, Remark};
 use crate::time::{SimDuration, SimTime};
 
@@ -173,6 +175,37 @@ pub(super) fn pulled(
          {bytes} bytes."
     );
     Remark::normal("Pulled", what)
+}
+
+/// An image could not be fetched.
+pub(super) fn pull_failed(container: &Container, error: &EngineError) -> Remark {
+    let why = match error {
+        EngineError::NotFound(image) => {
+            let reference = whole_reference(image);
+            format!(
+                "rpc error: code = NotFound desc = failed to pull and unpack image \"{reference}\": failed to \
+                 resolve reference \"{reference}\": {reference}: not found"
+            )
+        }
+        EngineError::AlreadyExists => "rpc error: code = AlreadyExists".to_owned(),
+        EngineError::Unknown(why) => why.to_string(),
+    };
+    Remark::warning("Failed", format!("Failed to pull image \"{}\": {why}", container.image))
+}
+
+/// An image that could not be fetched is not fetched yet.
+pub(super) fn backs_off_pulling(container: &Container) -> Remark {
+    Remark::normal("BackOff", format!("Back-off pulling image \"{}\"", container.image))
+}
+
+/// The name of an image is none.
+pub(super) fn unreadable(container: &Container) -> Remark {
+    let image = &container.image;
+    let what = format!(
+        "Failed to apply default image tag \"{image}\": couldn't parse image name \"{image}\": invalid \
+         reference format"
+    );
+    Remark::warning("InspectFailed", what)
 }
 
 /// An image is not there and must not be fetched.

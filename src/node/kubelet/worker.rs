@@ -9,9 +9,10 @@ use super::backoff::Backoff;
 use super::probes::{Answers, Prober, Startup};
 use crate::api::meta::{ObjectName, Uid};
 use crate::api::pod::{
-    Container, ContainerState, Lifetime, Pod, PodSpec, PodStatus, Probe, RestartPolicy,
+    Container, ContainerState, Lifetime, Pod, PodSpec, PodStatus, Probe, RestartAction,
     StatusReason, Termination, WaitingReason,
 };
+use crate::api::rules::restarts::{action_on, restarts_on};
 use crate::base::Id;
 use crate::messages::app::{App, Apps};
 use crate::messages::engine::{Exit, JobPart};
@@ -328,6 +329,8 @@ pub struct Worker {
     pub(super) cursor: u16,
     /// Something happened that a sync must look at.
     pub(super) wants_sync: bool,
+    /// All its containers are being stopped, to be started anew.
+    pub(super) is_restarting_all: bool,
     /// A sync needs a look at the engine that is younger than the last sync; there is one from here on.
     pub(super) fresh_from: SimTime,
     /// It is in its node's list for the next relist.
@@ -378,14 +381,20 @@ impl Worker {
 
     /// Whether a container that ended like this is started again.
     pub(super) fn restarts(&self, index: usize, exit: &Exit) -> bool {
-        if index < self.inits() && self.container(index).lifetime == Lifetime::Sidecar {
-            return true;
-        }
-        match self.spec.restart_policy {
-            RestartPolicy::Always => index >= self.inits() || exit.code != 0,
-            RestartPolicy::OnFailure => exit.code != 0,
-            RestartPolicy::Never => false,
-        }
+        let container = self.container(index);
+        let is_step = index < self.inits() && container.lifetime == Lifetime::Normal;
+        !(is_step && exit.code == 0) && restarts_on(container, self.spec.restart_policy, exit.code)
+    }
+
+    /// Whether a container ended so that all are started anew (kubelet 1.36 `ShouldAllContainersRestart`).
+    pub(super) fn wants_restart_all(&self) -> bool {
+        self.is_restarting_all
+            || self.runs.iter().enumerate().any(|(index, run)| match run.known() {
+                Life::Ended(_, exit) => {
+                    action_on(self.container(index), exit.code) == Some(RestartAction::RestartAll)
+                }
+                Life::New | Life::Running(_) => false,
+            })
     }
 
     /// Whether all containers proper ended and none is started again.

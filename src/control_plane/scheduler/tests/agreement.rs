@@ -156,6 +156,8 @@ fn container(image: &str) -> Container {
         liveness: None,
         readiness: None,
         lifetime: Lifetime::Normal,
+        restart_policy: None,
+        restart_rules: Vec::new(),
         pre_stop: None,
     }
 }

@@ -4,8 +4,10 @@ use indexmap::IndexMap;
 
 use crate::api::name::Text;
 use crate::api::node::NodeImage;
+use crate::api::rules::image_names::with_tag;
 use crate::base::hash::hash_text;
 use crate::luck::Draw;
+use crate::time::{SimDuration, SimTime};
 
 /// Size of an image nobody gave a size: from this ..
 const SMALLEST: u64 = 20 << 20;
@@ -14,6 +16,31 @@ const LARGEST: u64 = 220 << 20;
 
 /// The number of an image in an [`ImageTable`].
 pub type ImageNumber = u32;
+
+/// Between two questions to a registry (kubelet 1.36 `registryPullQPS` 5).
+const BETWEEN_PULLS: SimDuration = SimDuration::from_millis(200);
+/// How many may come at once (`registryBurst`).
+const PULLS_AT_ONCE: u64 = 10;
+
+/// How often a node may ask registries: a bucket of ten that fills with five a second (kubelet 1.36
+/// `pkg/kubelet/images/helpers.go`, throttledImageService).
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct RegistryLimit {
+    /// When the bucket is full again.
+    full_at: SimTime,
+}
+
+impl RegistryLimit {
+    /// Whether one more may be asked now; if so, it counts.
+    pub(super) fn admits(&mut self, now: SimTime) -> bool {
+        let next = self.full_at.max(now) + BETWEEN_PULLS;
+        let fits = next.saturating_since(now) <= BETWEEN_PULLS * PULLS_AT_ONCE;
+        if fits {
+            self.full_at = next;
+        }
+        fits
+    }
+}
 
 /// All images of a run, in the order they were first named.
 #[derive(Clone, Debug, Default)]
@@ -57,20 +84,18 @@ impl ImageTable {
     }
 }
 
-/// The name with the tag `latest` if it has neither tag nor digest (kubelet 1.36 `pkg/util/parsers`,
-/// `applyDefaultImageTag`).
-pub fn with_tag(name: &Text) -> Text {
-    let last = name.rsplit('/').next().unwrap_or(name);
-    if name.contains('@') || last.contains(':') {
-        name.clone()
-    } else {
-        format!("{name}:latest").into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_registry_is_asked_ten_times_at_once_and_five_times_a_second() {
+        let mut limit = RegistryLimit::default();
+        let mut asked = |millis| limit.admits(SimTime::ZERO + SimDuration::from_millis(millis));
+        assert_eq!((0..12).filter(|_| asked(1000)).count(), 10);
+        assert!(!asked(1199) && asked(1200) && !asked(1201));
+        assert_eq!((0..12).filter(|_| asked(9000)).count(), 10);
+    }
 
     #[test]
     fn an_image_is_one_image_with_or_without_latest() {

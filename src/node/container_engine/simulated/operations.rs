@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::images::ImageNumber;
 use super::{
     Bench, Cost, EngineTimer, Op, OpKind, Program, Sandbox, SandboxState, SimulatedEngines,
     container_of, report,
@@ -9,6 +10,7 @@ use super::{
 use crate::api::name::Text;
 use crate::api::pod::{Pod, PodNetwork, TerminationReason};
 use crate::base::Id;
+use crate::base::glob::is_like;
 use crate::messages::engine::ListedState;
 use crate::messages::engine::{
     ContainerRef, EngineAnswer, EngineAsk, EngineCall, EngineError, EngineEvent, Exit,
@@ -64,7 +66,7 @@ impl SimulatedEngines {
                 let id = self.ops.insert(op(OpKind::Fetch(image)));
                 self.nodes[node.row()].pulls.push_back(id);
                 if self.nodes[node.row()].pulls.len() == 1 {
-                    self.begin_pull(id, bench);
+                    self.begin_pulls(node, bench);
                 }
             }
             EngineAsk::CreateContainer(container) => {
@@ -141,14 +143,31 @@ impl SimulatedEngines {
         sandbox.config.apps.iter().all(|app| app.start.is_some())
     }
 
-    /// The first pull of the queue begins.
+    /// The first pull of the queue begins; those that come too often fail.
+    fn begin_pulls(&mut self, node: NodeIndex, bench: &mut Bench<'_>) {
+        while let Some(&id) = self.nodes[node.row()].pulls.front() {
+            if self.nodes[node.row()].registry.admits(bench.fx.now()) {
+                return self.begin_pull(id, bench);
+            }
+            self.nodes[node.row()].pulls.pop_front();
+            let Some(op) = self.ops.remove(id) else { continue };
+            let error = EngineError::Unknown("pull QPS exceeded".into());
+            report(node, op.cause, EngineEvent::Done(op.number, Err(error)), bench);
+        }
+    }
+
     fn begin_pull(&mut self, id: Id<Op>, bench: &mut Bench<'_>) {
         let op = &mut self.ops[id];
         op.begun = bench.fx.now();
         let op = &self.ops[id];
         let OpKind::Fetch(image) = op.kind else { unreachable!("only pulls are queued") };
         bench.fx.because(op.cause);
-        if self.nodes[op.node.row()].images.binary_search(&image).is_ok() {
+        if let Some(cause) = self.why_withheld(image) {
+            let op = &mut self.ops[id];
+            (op.kind, op.cause) = (OpKind::Refuse(image), cause);
+            let cost = self.settings.pull_present;
+            self.work(id, cost, bench);
+        } else if self.nodes[op.node.row()].images.binary_search(&image).is_ok() {
             self.ops[id].kind = OpKind::Unpack(image, 0);
             let cost = self.settings.pull_present;
             self.work(id, cost, bench);
@@ -172,13 +191,22 @@ impl SimulatedEngines {
         let Some(op) = self.ops.remove(id) else { return };
         let result = self.finish(&op, bench);
         report(op.node, op.cause, EngineEvent::Done(op.number, result), bench);
-        if let OpKind::Unpack(..) = op.kind {
-            let pulls = &mut self.nodes[op.node.row()].pulls;
-            pulls.pop_front();
-            if let Some(&next) = pulls.front() {
-                self.begin_pull(next, bench);
-            }
+        if let OpKind::Unpack(..) | OpKind::Refuse(_) = op.kind {
+            self.nodes[op.node.row()].pulls.pop_front();
+            self.begin_pulls(op.node, bench);
         }
+    }
+
+    /// The fact because of which no registry has the image, if so.
+    fn why_withheld(&self, image: ImageNumber) -> Option<u64> {
+        if self.withheld.is_empty() {
+            return None;
+        }
+        let name = self.images.reported(image).name;
+        let plain = name.strip_suffix(":latest").unwrap_or(&name);
+        let fits = |pattern: &str| is_like(&name, pattern) || is_like(plain, pattern);
+        let mut all = self.withheld.iter().filter(|(pattern, _)| fits(pattern));
+        all.next().map(|(_, cause)| *cause)
     }
 
     fn finish(&mut self, op: &Op, bench: &mut Bench<'_>) -> Result<EngineAnswer, EngineError> {
@@ -199,6 +227,7 @@ impl SimulatedEngines {
                 self.forget(pod);
                 Ok(EngineAnswer::Ok)
             }
+            OpKind::Refuse(image) => Err(EngineError::NotFound(self.images.reported(image).name)),
             OpKind::Fetch(_) => unreachable!("a fetch is followed by its unpacking"),
             OpKind::Unpack(image, fetched) => {
                 let images = &mut self.nodes[op.node.row()].images;

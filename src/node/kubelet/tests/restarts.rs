@@ -161,3 +161,40 @@ fn a_node_that_crashed_starts_its_pods_again() {
     let last = writes.last().map_or("", String::as_str);
     assert!(last.ends_with("write Running ready [running x1 ready]"), "{writes:#?}");
 }
+
+#[test]
+fn an_exit_code_of_a_rule_restarts_one_container_or_all() {
+    let mut rig = Rig::new();
+    let on = |action, codes| RestartRule { action, codes: ExitCodes::In(codes) };
+    let main = Container {
+        restart_policy: Some(RestartPolicy::Never),
+        restart_rules: vec![on(RestartAction::RestartAll, vec![42])],
+        ..container("main")
+    };
+    let pod = PodSpec {
+        restart_policy: RestartPolicy::Never,
+        ..spec(vec![container("init")], vec![main, container("other")])
+    };
+    let first = App {
+        run: Some(Run { lasts: takes(5).expect("a delay"), exit_code: 42, exit_by_index: vec![] }),
+        ..App::default()
+    };
+    rig.assign(1, pod, vec![App::default(), first, App::default()]);
+    rig.run_to(30);
+    let log = rig.take();
+    let told: Vec<&str> = log
+        .iter()
+        .filter_map(|line| Some(line.split_once(" write ")?.1))
+        .skip_while(|line| !line.starts_with("Running"))
+        .collect();
+    assert_eq!(
+        told[..4],
+        [
+            "Running ready [Completed 0 ready, running ready, running ready]",
+            "Running [Completed 0 ready, Error 42, running ready]",
+            "Pending [RestartingAllContainers x1, RestartingAllContainers x1, RestartingAllContainers x1]",
+            "Pending [running x1, RestartingAllContainers x1, RestartingAllContainers x1]",
+        ]
+    );
+    assert!(log.iter().any(|line| line.contains("killing container=2")), "{log:#?}");
+}

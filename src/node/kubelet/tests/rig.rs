@@ -71,6 +71,8 @@ pub(super) fn container(name: &str) -> Container {
         liveness: None,
         readiness: None,
         lifetime: Lifetime::Normal,
+        restart_policy: None,
+        restart_rules: Vec::new(),
         pre_stop: None,
     }
 }

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Fields, Moment};
 use crate::api::pod::{
-    Container, ContainerState, ContainerStatus, Lifetime, Phase, Pod, PodCondition, Qos,
-    Termination,
+    Container, ContainerState, ContainerStatus, Lifetime, Pod, PodCondition, Qos, Termination,
 };
+use crate::api::rules::pod_conditions::{Finding, Known};
 use crate::time::SimTime;
 
 /// Conditions with their names, in the order a kubelet writes them.
@@ -95,38 +95,20 @@ fn why(pod: &Pod, which: PodCondition, value: bool) -> Option<(String, String)> 
     match (which, value) {
         (PodCondition::DisruptionTarget, true) => pod.status.disruption.as_deref().map(told),
         (PodCondition::PodScheduled, false) => pod.status.reason.as_deref().map(told),
-        (PodCondition::Initialized | PodCondition::Ready | PodCondition::ContainersReady, _)
-            if pod.status.phase == Phase::Succeeded =>
-        {
-            Some(("PodCompleted".into(), String::new()))
-        }
-        (PodCondition::Ready | PodCondition::ContainersReady, false) => {
-            let names = lacking(pod, &pod.spec.containers, |it| it.ready);
-            let message = format!("containers with unready status: [{names}]");
-            Some(("ContainersNotReady".into(), message))
-        }
-        (PodCondition::Initialized, false) => {
-            let is_through = |it: &ContainerStatus| match it.state {
-                ContainerState::Terminated(end) => end.exit_code == 0,
-                _ => it.started,
-            };
-            let names = lacking(pod, &pod.spec.init_containers, is_through);
-            let message = format!("containers with incomplete status: [{names}]");
-            Some(("ContainersNotInitialized".into(), message))
-        }
+        (PodCondition::Initialized, _) => known(pod, |it| it.initialized()),
+        (PodCondition::Ready, _) => known(pod, |it| it.ready(|_| None)),
+        (PodCondition::ContainersReady, _) => known(pod, |it| it.containers_ready()),
         _ => None,
     }
 }
 
-/// The names of those containers of which `is_fine` does not hold.
-fn lacking(pod: &Pod, of: &[Container], is_fine: impl Fn(&ContainerStatus) -> bool) -> String {
-    let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
-    let status = |name: &str| {
-        let at = all.clone().position(|it| &*it.name == name)?;
-        pod.status.containers.as_ref()?.get(at)
-    };
-    let names = of.iter().filter(|it| !status(&it.name).is_some_and(&is_fine));
-    names.map(|it| &*it.name).collect::<Vec<_>>().join(" ")
+/// What a kubelet finds of a condition, if it has anything to say.
+fn known(pod: &Pod, find: impl Fn(Known<'_>) -> Finding) -> Option<(String, String)> {
+    let held = pod.status.containers.as_deref();
+    let of = |index: usize| held.and_then(|held| held.get(index).copied());
+    let statuses = held.map(|_| &of as &dyn Fn(usize) -> Option<ContainerStatus>);
+    let found = find(Known { spec: &pod.spec, statuses, phase: pod.status.phase });
+    (!found.reason.is_empty()).then(|| (found.reason.to_owned(), found.message))
 }
 
 fn containers(moment: Moment<'_>, pod: &Pod, status: &mut Value) {

@@ -1,0 +1,65 @@
+//! Whether a container that ended is started again: its rules by exit code, its own policy, its pod's, in this order
+//! (Kubernetes 1.36 `pkg/api/v1/pod/util.go`, `ContainerShouldRestart`).
+
+use crate::api::pod::{Container, ExitCodes, Lifetime, RestartAction, RestartPolicy};
+
+/// What the container's rules do about an exit code; `None`: they do not name it.
+pub fn action_on(container: &Container, code: u8) -> Option<RestartAction> {
+    let fits = |codes: &ExitCodes| match codes {
+        ExitCodes::In(list) => list.contains(&code.into()),
+        ExitCodes::NotIn(list) => !list.contains(&code.into()),
+    };
+    container.restart_rules.iter().find(|rule| fits(&rule.codes)).map(|rule| rule.action)
+}
+
+/// Whether the container is started again after it ended so, by itself or with its whole pod.
+pub fn restarts_on(container: &Container, of_pod: RestartPolicy, code: u8) -> bool {
+    if container.lifetime == Lifetime::Sidecar || action_on(container, code).is_some() {
+        return true;
+    }
+    match container.restart_policy.unwrap_or(of_pod) {
+        RestartPolicy::Always => true,
+        RestartPolicy::OnFailure => code != 0,
+        RestartPolicy::Never => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::compact::Compactor;
+    use crate::api::object::Object;
+
+    fn container(fields: serde_json::Value) -> Container {
+        let mut written = json!({"name": "c", "image": "c"});
+        written
+            .as_object_mut()
+            .expect("an object")
+            .extend(fields.as_object().expect("fields").clone());
+        let meta = json!({"name": "p", "namespace": "default"});
+        let pod = json!({"metadata": meta, "spec": {"containers": [written]}});
+        let pod = serde_json::from_value(pod).expect("a Pod");
+        match Compactor::new().pod(pod).object {
+            Object::Pod(pod) => pod.spec.containers[0].clone(),
+            other => panic!("a {:?}", other.kind()),
+        }
+    }
+
+    #[test]
+    fn rules_come_before_the_containers_policy_and_that_before_the_pods() {
+        use RestartPolicy::{Always, Never, OnFailure};
+        let plain = container(json!({}));
+        assert!(!restarts_on(&plain, OnFailure, 0) && restarts_on(&plain, OnFailure, 1));
+        let never = container(json!({"restartPolicy": "Never"}));
+        assert!(!restarts_on(&never, Always, 1));
+        let rule =
+            json!({"action": "Restart", "exitCodes": {"operator": "NotIn", "values": [0, 3]}});
+        let ruled = container(json!({"restartPolicy": "Never", "restartPolicyRules": [rule]}));
+        let restarted: Vec<u8> = (0..5).filter(|&code| restarts_on(&ruled, Always, code)).collect();
+        assert_eq!(restarted, [1, 2, 4]);
+        assert!(!restarts_on(&ruled, Never, 0));
+        assert_eq!(action_on(&ruled, 1), Some(RestartAction::Restart));
+    }
+}
