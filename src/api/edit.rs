@@ -216,14 +216,6 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
         (Object::ControllerRevision(held), Object::ControllerRevision(next)) => {
             next.template = held.template.clone();
         }
-        (Object::PersistentVolume(held), Object::PersistentVolume(next)) => {
-            next.phase = held.phase;
-            next.claim = held.claim.clone();
-        }
-        (Object::PersistentVolumeClaim(held), Object::PersistentVolumeClaim(next)) => {
-            next.phase = held.phase;
-            next.volume = held.volume.clone();
-        }
         (Object::Service(held), Object::Service(next)) => {
             next.cluster_ip = held.cluster_ip;
             next.node_ports = held.node_ports.clone();
@@ -236,7 +228,7 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
             next.images = held.images.clone();
             next.address = held.address;
         }
-        _ => {}
+        (held, next) => storage::keep(held, next),
     }
     Ok(())
 }

@@ -90,13 +90,7 @@ impl World {
                 asked: about.map(Arc::new),
                 ..plan.scheduler.settings()
             },
-            controllers: controllers::Settings {
-                volumes: persistent_volume::Settings { provisioning: profile.provisioning },
-                max_unavailable: max_unavailable(&plan),
-                calendar: Calendar { epoch_seconds: plan.epoch_seconds },
-                autoscalers: autoscaling(&plan),
-                ..controllers::Settings::default()
-            },
+            controllers: of_controllers(&plan),
         };
         settings.controllers.nodes.zones.luck = luck;
         let mut store = Store::default();
@@ -368,6 +362,17 @@ impl World {
         let kind = hash_text("leader-election").wrapping_add(id.key());
         let candidate = self.clients.add(owner, place, kind, CANDIDATE_LIMIT);
         Process::new(id, place, candidate)
+    }
+}
+
+/// What the plan says of controllers.
+fn of_controllers(plan: &Plan) -> controllers::Settings {
+    controllers::Settings {
+        volumes: persistent_volume::Settings { provisioning: plan.profile.provisioning },
+        max_unavailable: max_unavailable(plan),
+        calendar: Calendar { epoch_seconds: plan.epoch_seconds },
+        autoscalers: autoscaling(plan),
+        ..controllers::Settings::default()
     }
 }
 

@@ -5,40 +5,27 @@ use std::sync::Arc;
 
 use super::judge::Judge;
 use super::raw;
+use super::reading;
 use super::usage::{self, Unit};
 use super::values::Span;
 use crate::api::compact::DEFAULT_NAMESPACE;
 use crate::api::meta::Labels;
 use crate::api::rules::selector::Selector;
+use crate::api::tree::Value;
 use crate::control_plane::metrics_server::{Metrics, Owner, Pods, Series, Settings, Share};
 use crate::time::SimDuration;
 
 /// How often a figure that stands for what pods use is written anew, if nothing else is said.
 const EVERY: SimDuration = SimDuration::from_secs(15);
+/// The shortest period metrics-server takes (`--metric-resolution`).
+const PERIOD_MIN: SimDuration = SimDuration::from_secs(10);
 /// Figures of one Scenario at most.
 const SERIES_MAX: usize = 10_000;
 
 /// Judges `spec.metrics`; what is wrong is told to `judge`.
 pub(super) fn metrics(written: raw::Metrics, judge: &mut Judge<'_, '_>) -> Metrics {
     let mut metrics = Metrics::default();
-    let server = Settings::default();
-    match written.server {
-        None => {}
-        Some(raw::MetricsServer::Word(word)) if word == "none" => metrics.server = None,
-        Some(raw::MetricsServer::Word(word)) => {
-            judge.not_one_of("spec.metrics.server", &word, &["none"]);
-        }
-        Some(raw::MetricsServer::Settings { period, delay }) => {
-            let period = period.map_or(server.period, |Span(it)| it);
-            if period < SimDuration::from_secs(10) {
-                let message = "Invalid value: must be at least 10s, as metrics-server demands";
-                judge.error("spec.metrics.server.period", message);
-            } else {
-                let delay = delay.map_or(server.delay, |Span(it)| it);
-                metrics.server = Some(Settings { period, delay });
-            }
-        }
-    }
+    metrics.server = server(judge);
     let series = written.series.unwrap_or_default();
     if series.len() > SERIES_MAX {
         let message = format!("{} series: there may be up to {SERIES_MAX}", series.len());
@@ -49,6 +36,30 @@ pub(super) fn metrics(written: raw::Metrics, judge: &mut Judge<'_, '_>) -> Metri
         metrics.series.extend(figure(one, &format!("spec.metrics.series[{at}]"), judge));
     }
     metrics
+}
+
+/// `none`, or how it is run.
+fn server(judge: &mut Judge<'_, '_>) -> Option<Settings> {
+    const PATH: &str = "spec.metrics.server";
+    let default = Settings::default();
+    match judge.document.node.at_path(PATH).map(|node| &node.value) {
+        None => return Some(default),
+        Some(Value::Text(word)) if *word == "none" => return None,
+        Some(Value::Text(word)) => {
+            let word = word.to_string();
+            judge.not_one_of(PATH, &word, &["none"]);
+            return Some(default);
+        }
+        Some(_) => {}
+    }
+    let written: raw::MetricsServer = reading::whole(PATH, judge);
+    let period = written.period.map_or(default.period, |Span(it)| it);
+    if period < PERIOD_MIN {
+        let message = "Invalid value: must be at least 10s, as metrics-server demands";
+        judge.error(&format!("{PATH}.period"), message);
+        return Some(default);
+    }
+    Some(Settings { period, delay: written.delay.map_or(default.delay, |Span(it)| it) })
 }
 
 fn figure(written: raw::Series, path: &str, judge: &mut Judge<'_, '_>) -> Option<Series> {

@@ -60,15 +60,16 @@ pub(super) struct Cluster {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Metrics {
-    pub server: Option<MetricsServer>,
+    #[allow(dead_code, reason = "read from the document itself: a word or an object")]
+    pub server: Option<IgnoredAny>,
     pub series: Option<Vec<Series>>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
-pub(super) enum MetricsServer {
-    Word(String),
-    Settings { period: Option<Span>, delay: Option<Span> },
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct MetricsServer {
+    pub period: Option<Span>,
+    pub delay: Option<Span>,
 }
 
 #[derive(Deserialize, Default)]

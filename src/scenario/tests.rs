@@ -135,6 +135,16 @@ fn what_is_wrong_once_is_told_once() {
         ("expect: [{name: e, always: 5}]", "spec.expect[0].always: expected a string"),
         ("apps: [{ready: {uniform: [5s, 1s]}}]", "the longest time is shorter than the shortest"),
         ("apps: [{ready: {exponential: 5y}}]", "unknown unit \"y\""),
+        ("metrics: {server: nane}", "did you mean \"none\"?"),
+        ("metrics: {server: {period: 1s}}", "must be at least 10s"),
+        ("metrics: {server: {perod: 20s}}", "did you mean \"period\"?"),
+        ("metrics: {series: [{value: 1}]}", "spec.metrics.series[0].name: Required value"),
+        ("metrics: {series: [{name: a}]}", "spec.metrics.series[0].value: Required value"),
+        ("metrics: {series: [{name: a, value: -1}]}", "must be greater than or equal to 0"),
+        ("metrics: {series: [{name: a, value: 1, shared: true}]}", "only pods share a figure"),
+        ("metrics: {series: [{name: a, value: 1, object: x}]}", "expected an object as in"),
+        ("metrics: {series: [{usage: disk, pods: {}, value: 1}]}", "supported values: \"cpu\", \"memory\""),
+        ("metrics: {series: [{usage: cpu, value: 1}]}", "pods: Required value"),
     ] {
         let said = findings(&format!("{HEAD}spec:\n  {spec}\n"));
         let said: Vec<&String> = said.iter().filter(|it| !it.contains("Not found")).collect();

@@ -3,7 +3,23 @@
 use serde_json::{Value, json};
 
 use super::{metadata, parsed, whole};
+use crate::api::object::Object;
 use crate::api::storage::{PersistentVolume, PersistentVolumeClaim, StorageClass};
+
+/// What is not the user's to write of volumes and claims stays as it is.
+pub(super) fn keep(held: &Object, next: &mut Object) {
+    match (held, next) {
+        (Object::PersistentVolume(held), Object::PersistentVolume(next)) => {
+            next.phase = held.phase;
+            next.claim = held.claim.clone();
+        }
+        (Object::PersistentVolumeClaim(held), Object::PersistentVolumeClaim(next)) => {
+            next.phase = held.phase;
+            next.volume = held.volume.clone();
+        }
+        _ => {}
+    }
+}
 
 /// A PersistentVolume. Its claim's uid is told beside it, as that of owners is.
 pub(super) fn volume(it: &PersistentVolume) -> Value {
