@@ -24,8 +24,7 @@ const SERIES_MAX: usize = 10_000;
 
 /// Judges `spec.metrics`; what is wrong is told to `judge`.
 pub(super) fn metrics(written: raw::Metrics, judge: &mut Judge<'_, '_>) -> Metrics {
-    let mut metrics = Metrics::default();
-    metrics.server = server(judge);
+    let mut metrics = Metrics { server: server(judge), series: Vec::new() };
     let series = written.series.unwrap_or_default();
     if series.len() > SERIES_MAX {
         let message = format!("{} series: there may be up to {SERIES_MAX}", series.len());
