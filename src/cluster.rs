@@ -31,6 +31,7 @@ mod nodes;
 mod observed;
 mod paths;
 pub mod plan;
+mod pressure;
 mod processes;
 mod requests;
 mod servers;

@@ -9,6 +9,9 @@
 //! has grown by its work. A start or an end costs a step in a heap, however many jobs there are. Virtual time
 //! is held in 2^-32 ns, rounded down; completions are rounded up to a whole nanosecond, so a job is never done
 //! before it had its work.
+pub mod pressure;
+pub mod shares;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 

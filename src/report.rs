@@ -1,6 +1,7 @@
 //! Renders what a run left behind: text for a person at a terminal, pictures, a page, and why things happened.
 pub mod explain;
 pub mod get;
+pub mod kubelet_api;
 mod page;
 pub mod pictures;
 pub mod placement;

@@ -17,6 +17,7 @@ mod vectors {
     pub mod disruption;
     pub mod endpoint_hints;
     pub mod endpoint_slice;
+    pub mod eviction;
     pub mod hpa_behavior;
     pub mod hpa_calculator;
     pub mod int_or_percent;

@@ -5,6 +5,7 @@ pub mod hostnames;
 pub mod image_names;
 pub mod limits;
 pub mod merge_label_keys;
+pub mod oom_score;
 pub mod pod_conditions;
 pub mod ports;
 pub mod quota;

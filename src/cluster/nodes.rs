@@ -103,7 +103,8 @@ impl Nodes {
     /// Adds the machine of a registered node.
     pub fn add(&mut self, id: Id<Node>, node: &Node, place: Place, client: ClientId) -> NodeIndex {
         let at = self.kubelets.add_node(id, node, client);
-        self.engines.add_node(node.address, &node.images);
+        let engine = self.engines.add_node(node.address, &node.images);
+        self.engines.set_memory(engine, u64::try_from(node.capacity.memory).unwrap_or(0));
         self.machines
             .push(Machine::new(node.capacity.cpu_milli.clamp(1, i64::from(u32::MAX)) as u32));
         self.rows.push(Row {
@@ -310,6 +311,7 @@ impl World {
         }
         self.buffers.engine = fx;
         self.tell_programs();
+        self.plan_pressures();
     }
 
     /// Carries calls to engines and reports to kubelets until both are silent: what an engine
@@ -347,6 +349,9 @@ impl World {
                 kubelets.node_status(at, &node, images, fx);
             });
             return;
+        }
+        if let kubelet::Timer::Pressure(at) = timer {
+            return self.look_at_pressure(cause, at, sink);
         }
         self.kubelet(at, cause, sink, |kubelets, fx| kubelets.timer(timer, fx));
     }
@@ -400,6 +405,7 @@ impl World {
             if self.nodes.row(at).reached {
                 self.resync(cause, at, sink);
             }
+            self.plan_pressure(at);
         }
     }
 

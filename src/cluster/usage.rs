@@ -1,10 +1,12 @@
 //! What programs take of their machines: asked by anybody, decided by nobody here.
 
 use super::World;
-use super::nodes::Nodes;
+use super::nodes::{Nodes, Power};
 use super::requests::Sink;
+use crate::api::node::Node;
 use crate::api::pod::{Pod, TerminationReason};
 use crate::base::Id;
+use crate::compute::shares::{Claim, divide, shares_of};
 use crate::messages::app::App;
 use crate::messages::usage::CORE;
 use crate::time::{SimDuration, SimTime};
@@ -53,6 +55,9 @@ impl World {
     /// What the program of a pod's container took from `from` to `to`, its requests included: nothing is
     /// kept for it, so asking changes nothing. The latest three minutes can be asked of, `to` not after
     /// now. `None`: it does not run, or did not by then.
+    ///
+    /// Where the programs of a node together want more than it has, each gets its share by `cpu.shares`, on
+    /// average over the while. (Requests do not take longer for it: only a limit of their own holds them up.)
     pub fn usage(
         &self,
         pod: Id<Pod>,
@@ -60,11 +65,37 @@ impl World {
         from: SimTime,
         to: SimTime,
     ) -> Option<ContainerUsage> {
-        of(&self.nodes, self.traffic.as_deref(), (pod, container), (from, to))
+        let alone = of(&self.nodes, self.traffic.as_deref(), (pod, container), (from, to))?;
+        let Some((node, beside)) = self.nodes.engines.beside(pod) else { return Some(alone) };
+        if !self.nodes.engines.is_watched(node) {
+            return Some(alone);
+        }
+        let capacity = self.store.get(self.nodes.row(node).id)?.capacity.cpu_milli;
+        let whole = (to - from).scaled(u64::try_from(capacity).unwrap_or(0), 1000).as_nanos();
+        let claims: Vec<_> = beside
+            .iter()
+            .map(|&(pod, container, milli)| Claim {
+                weight: shares_of(milli),
+                wants: of(&self.nodes, self.traffic.as_deref(), (pod, container), (from, to))
+                    .map_or(0, |it| it.cpu.as_nanos()),
+            })
+            .collect();
+        if claims.iter().map(|one| one.wants).fold(0, u64::saturating_add) <= whole {
+            return Some(alone);
+        }
+        let own = beside.iter().position(|&(of, at, _)| (of, at) == (pod, container))?;
+        let got = SimDuration::from_nanos(divide(whole, &claims)[own]);
+        Some(ContainerUsage { cpu: got, ..alone })
+    }
+
+    /// Whether the kubelet of a node runs, so that it answers.
+    pub fn kubelet_runs(&self, node: Id<Node>) -> bool {
+        self.nodes.of(node).is_some_and(|at| self.nodes.row(at).power == Power::On)
     }
 }
 
-/// The same for whoever holds these parts of the World.
+/// What a program would take if it were alone on its node: what metrics-server is told, so that a pod's figures do
+/// not change with those of its neighbours.
 pub(super) fn of(
     nodes: &Nodes,
     traffic: Option<&Traffic>,

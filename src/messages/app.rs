@@ -52,6 +52,9 @@ pub struct App {
     pub usage: Option<Arc<Usage>>,
     /// How it crashes; `None`: not by itself.
     pub crash: Option<Crash>,
+    /// With which code it ends itself when the kernel kills a child of it for memory; `None`: it is killed
+    /// itself, or with its children.
+    pub oom_exit: Option<u8>,
     /// How it is slower at first; `None`: it is not.
     pub warm_up: Option<WarmUp>,
 }

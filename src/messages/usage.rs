@@ -6,6 +6,10 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
+use crate::api::pod::Pod;
+use crate::base::Id;
 use crate::time::SimDuration;
 
 /// Nano-cores of one core: how processor time is counted.
@@ -230,6 +234,16 @@ impl Course {
         })
     }
 
+    /// The largest amount from an instant on.
+    pub fn peak_from(&self, since: SimDuration) -> u64 {
+        let phase = self.phase(since).1;
+        let first = if self.cycle.is_some() { 0 } else { self.piece(phase) };
+        let later = self.pieces[first..].iter().skip(1).map(|piece| piece.amount.max(piece.to));
+        let piece = &self.pieces[first];
+        let from = if self.cycle.is_some() { piece.amount } else { piece.at(phase) };
+        later.fold(from.max(piece.to), u64::max)
+    }
+
     /// The first instant after `since` at which it begins to go another way; `None`: there is none.
     pub fn bends_after(&self, since: SimDuration) -> Option<SimDuration> {
         let (round, phase) = self.phase(since);
@@ -327,6 +341,56 @@ impl Default for Usage {
             processes: Demand::constant(1),
             volumes: Vec::new(),
         }
+    }
+}
+
+/// What a container takes at an instant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Taken {
+    /// The container, init containers counted first.
+    pub container: u16,
+    /// Bytes of working set.
+    pub memory: u64,
+    /// Bytes in its own layer and its logs.
+    pub disk: u64,
+    /// Files in its own layer.
+    pub inodes: u64,
+    /// Processes and threads.
+    pub processes: u64,
+}
+
+/// What a pod takes at an instant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PodTaken {
+    /// The pod.
+    pub pod: Id<Pod>,
+    /// Its containers that run.
+    pub containers: SmallVec<[Taken; 1]>,
+    /// Bytes in its volumes, by name.
+    pub volumes: Vec<(Arc<str>, u64)>,
+}
+
+/// Something of a machine that runs out.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Scarce {
+    /// Memory.
+    Memory,
+    /// Disk.
+    Disk,
+    /// Inodes.
+    Inodes,
+}
+
+impl Usage {
+    /// What it takes of something at all times.
+    pub fn of(&self, what: Scarce) -> impl Iterator<Item = &Course> {
+        let own = match what {
+            Scarce::Memory => &self.memory,
+            Scarce::Disk => &self.disk,
+            Scarce::Inodes => &self.inodes,
+        };
+        let volumes = self.volumes.iter().filter(move |_| what == Scarce::Disk);
+        std::iter::once(&own.course).chain(volumes.map(|(_, demand)| &demand.course))
     }
 }
 

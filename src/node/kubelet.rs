@@ -23,7 +23,9 @@ mod admission;
 pub mod backoff;
 pub mod duties;
 mod ending;
+pub mod eviction;
 pub mod phase;
+pub mod pressure;
 pub mod probes;
 mod pulling;
 mod rebuild;
@@ -46,7 +48,7 @@ use super::NodeIndex;
 use crate::api::meta::Meta;
 use crate::api::node::{Node, NodeConditions, NodeImage, Tristate};
 use crate::api::object::Object;
-use crate::api::pod::{Pod, PodCondition, PodStatus};
+use crate::api::pod::{Pod, PodCondition, PodStatus, StatusReason};
 use crate::api::resources::Resources;
 use crate::base::{Arena, Chunked, Id};
 use crate::kernel::recurring::{Cadence, Fidelity};
@@ -70,6 +72,8 @@ pub enum Timer {
     Probe(Id<Worker>),
     /// Statuses that could not be sent are sent again.
     Resend(NodeIndex),
+    /// What the node is short of is looked at. The world answers with [`Kubelets::look_at_pressure`].
+    Pressure(NodeIndex),
     /// Something else of a pod may be due.
     Pod(Id<Worker>),
     /// Containers a restarted kubelet found and nobody claimed are due to be removed.
@@ -80,7 +84,9 @@ impl Timer {
     /// How it comes about.
     pub const fn rhythm(self) -> Rhythm {
         match self {
-            Timer::Status(_) | Timer::Relist(_) | Timer::Resend(_) => Rhythm::Cadence,
+            Timer::Status(_) | Timer::Relist(_) | Timer::Resend(_) | Timer::Pressure(_) => {
+                Rhythm::Cadence
+            }
             Timer::Probe(_) => Rhythm::Occurrence,
             Timer::Pod(_) | Timer::Orphans(_) => Rhythm::Event,
         }
@@ -133,6 +139,10 @@ struct KubeletNode {
     unsent: Vec<Id<Worker>>,
     /// The next status tells of other images, because of this fact.
     images_changed: Option<u64>,
+    /// What the node is short of.
+    pressure: eviction::manager::Manager,
+    /// The next status tells of other pressure, because of this fact.
+    pressure_changed: Option<u64>,
     /// What a kubelet that started anew found on its engine, until pods claim it.
     found: Vec<ListedPod>,
 }
@@ -145,6 +155,7 @@ pub struct Kubelets {
     luck: Luck,
     nodes: Chunked<KubeletNode>,
     workers: Arena<Worker>,
+    thresholds: Arc<[eviction::thresholds::Threshold]>,
     /// The worker of a pod, by the pod's slot.
     by_pod: Chunked<Option<Id<Worker>>>,
 }
@@ -173,6 +184,10 @@ impl Kubelets {
             luck,
             nodes: Chunked::new(),
             workers: Arena::new(),
+            thresholds: eviction::thresholds::Config::DEFAULT
+                .thresholds()
+                .expect("the defaults are sound")
+                .into(),
             by_pod: Chunked::new(),
         }
     }
@@ -191,19 +206,22 @@ impl Kubelets {
             news: Vec::new(),
             unsent: Vec::new(),
             images_changed: None,
+            pressure: Default::default(),
+            pressure_changed: None,
             found: Vec::new(),
         });
         at
     }
 
     /// What a node's kubelet does again and again, and when.
-    pub fn duties(&self, at: NodeIndex) -> [(Timer, Cadence); 3] {
+    pub fn duties(&self, at: NodeIndex) -> [(Timer, Cadence); 4] {
         let node = &self.nodes[at.row()];
         let cadence = |duty: Duty| duty.cadence(self.luck, &node.meta.name);
         [
             (Timer::Status(at), cadence(Duty::Status)),
             (Timer::Relist(at), node.relist),
             (Timer::Resend(at), cadence(Duty::Resend)),
+            (Timer::Pressure(at), cadence(Duty::Pressure)),
         ]
     }
 
@@ -376,7 +394,7 @@ impl Kubelets {
                 }
             }
             Timer::Orphans(at) => self.remove_orphans(at, fx),
-            Timer::Status(_) => {}
+            Timer::Status(_) | Timer::Pressure(_) => {}
         }
     }
 
@@ -384,9 +402,11 @@ impl Kubelets {
     pub fn node_of(&self, timer: Timer) -> Option<NodeIndex> {
         match timer {
             Timer::Pod(id) | Timer::Probe(id) => self.workers.get(id).map(|worker| worker.node),
-            Timer::Status(at) | Timer::Relist(at) | Timer::Resend(at) | Timer::Orphans(at) => {
-                Some(at)
-            }
+            Timer::Status(at)
+            | Timer::Relist(at)
+            | Timer::Resend(at)
+            | Timer::Pressure(at)
+            | Timer::Orphans(at) => Some(at),
         }
     }
 
@@ -400,12 +420,17 @@ impl Kubelets {
         fx: &mut Effects<Timer>,
     ) {
         let kept = &mut self.nodes[at.row()];
-        let Some(cause) = kept.images_changed.take() else { return };
+        let (images_changed, turned) = (kept.images_changed.take(), kept.pressure_changed.take());
+        let Some(cause) = images_changed.max(turned) else { return };
         fx.because(cause);
-        if node.images == images {
+        let mut next = Node { images, ..node.clone() };
+        if turned.is_some() {
+            self.tell_pressure(at, &mut next.conditions);
+        }
+        if next == *node {
             return;
         }
-        let mut next = Node { images, ..node.clone() };
+        let kept = &self.nodes[at.row()];
         if next.conditions.ready != Tristate::True {
             next.conditions.ready = Tristate::True;
             next.conditions.ready_since = fx.now();
@@ -440,6 +465,7 @@ impl Kubelets {
         node.unsent.clear();
         node.found.clear();
         node.images_changed = None;
+        (node.pressure, node.pressure_changed) = (Default::default(), None);
     }
 
     /// The kubelet of a node starts anew, and finds this on its engine; the world then tells it of
@@ -521,6 +547,14 @@ impl Desk<'_> {
             self.node.images_changed = Some(self.fx.cause());
             let cadence = Duty::Status.cadence(self.luck, &self.node.meta.name);
             self.fx.arm_at(next_after(cadence, self.fx.now()), Timer::Status(self.at));
+        }
+    }
+
+    /// Whether the node takes a pod on; if not, the reason its status will give.
+    fn admit(&self, pod: &Pod) -> Result<(), StatusReason> {
+        match pressure::refused(self.node.pressure.pressures(), pod) {
+            Some(reason) => Err(reason),
+            None => self.node.held.admit(&self.node.allocatable, pod),
         }
     }
 

@@ -27,6 +27,10 @@ mod workloads;
 
 use serde_json::Value;
 
+use crate::api::node::Node;
+use crate::api::object::Object;
+use crate::api::pod::Pod;
+use crate::base::Id;
 use crate::control_plane::core_events::CoreEvents;
 use crate::store::Store;
 use crate::time::SimTime;
@@ -55,6 +59,16 @@ impl Moment<'_> {
         let start = i128::from(self.epoch_seconds) * 1_000_000_000;
         Clock(start + i128::from(self.now.as_nanos()))
     }
+}
+
+/// The pods of a node as an API server would give them.
+pub(super) fn pods_on(moment: Moment<'_>, node: Id<Node>) -> Vec<Value> {
+    let whole = |&id: &Id<Pod>| {
+        let object = Object::Pod(Box::new(moment.store.get(id)?.clone()));
+        let revision = moment.store.table::<Pod>().revision(id)?;
+        Some(export::object(moment, &object, revision))
+    };
+    moment.store.indexes().pods_on(node).iter().filter_map(whole).collect()
 }
 
 /// How much room there is.

@@ -39,6 +39,7 @@ pub(super) fn app_rule(written: raw::App, path: &str, judge: &mut Judge<'_, '_>)
                 .and_then(|it| traffic::serving(it, &format!("{path}.service"), judge)),
             usage: usage.flatten().map(Into::into),
             crash: written.crash.and_then(|it| crash(it, &format!("{path}.crash"), judge)),
+            oom_exit: written.oom.unwrap_or_default().exit,
             warm_up: written.warm_up.and_then(|it| warm_up(&it, &format!("{path}.warmUp"), judge)),
         },
     }

@@ -143,6 +143,7 @@ pub(super) struct App {
     /// Read from the document itself: an amount or an object each.
     pub usage: Option<IgnoredAny>,
     pub crash: Option<Crash>,
+    pub oom: Option<Oom>,
     pub warm_up: Option<WarmUp>,
 }
 
@@ -152,6 +153,12 @@ pub(super) struct Crash {
     pub after: Option<WrittenDelay>,
     pub probability: Option<f64>,
     pub per_request: Option<f64>,
+    pub exit: Option<u8>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Oom {
     pub exit: Option<u8>,
 }
 

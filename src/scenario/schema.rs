@@ -90,6 +90,8 @@ fn app() -> Value {
             "perRequest": {"type": "number", "minimum": 0, "maximum": 1,
                 "description": "The chance that a request crashes it."},
             "exit": {"type": "integer", "minimum": 1, "maximum": 255}})),
+        "oom": object(json!({"exit": {"type": "integer", "minimum": 0, "maximum": 255,
+            "description": "A child is killed when memory runs out, and the program ends with this code; 137 at once if left out."}})),
         "warmUp": object(json!({
             "for": duration(), "slower": {"type": "number", "minimum": 1, "maximum": 1000,
                 "description": "How many times longer a request takes, and how much more of the processor."}})),

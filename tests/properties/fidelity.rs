@@ -82,18 +82,24 @@ pub fn cluster(seed: u64, mut steps: Vec<Step>) -> Plan {
     plan
 }
 
-/// The same with programs that get ready late, hang and crash, under probes of each kind.
+/// The same with programs that get ready late, hang, crash, and take all the memory of their nodes, under probes
+/// of each kind.
 fn restless(seed: u64, mut steps: Vec<Step>) -> Plan {
     let spec = format!(
         "  seed: {seed}\n  duration: 250s\n  cluster:\n    nodes: [{{name: n, count: 4, capacity: \
          {{cpu: '4', memory: 8Gi}}}}]\n    controlPlane: {{masters: 3, apiServers: 2, etcd: 3, schedulers: 2, \
          controllerManagers: 2}}\n  apps:\n  - {{match: {{labels: {{app: hangs}}}}, ready: {{exponential: 4s}}, hang: \
-         {{exponential: 40s}}}}\n  - {{match: {{labels: {{app: ends}}}}, run: {{for: 20s, exit: 1}}}}"
+         {{exponential: 40s}}}}\n  - {{match: {{labels: {{app: ends}}}}, run: {{for: 20s, exit: 1}}}}\n  - {{match: {{labels: {{app: leaks}}}}, usage: {{memory: \
+         {{base: 1Gi, growth: {{by: 25Mi, each: 500ms}}}}}}}}"
     );
     let probes = "startupProbe: {httpGet: {port: 80}, periodSeconds: 1, failureThreshold: 9}\n        \
                   readinessProbe: {httpGet: {port: 80}, periodSeconds: 3}\n        \
                   livenessProbe: {httpGet: {port: 80}, periodSeconds: 5, failureThreshold: 2}";
-    let more = deployment("hangs", 3, probes) + "---\n" + &deployment("ends", 2, "");
+    let more = deployment("hangs", 3, probes)
+        + "---\n"
+        + &deployment("ends", 2, "")
+        + "---\n"
+        + &deployment("leaks", 4, "");
     let mut plan = shop(2, 1, &spec, &more);
     steps.sort_by_key(|step| step.at);
     plan.steps = steps;

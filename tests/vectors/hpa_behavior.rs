@@ -315,7 +315,7 @@ fn tolerant(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn hpa_behavior() {
+pub fn hpa_behavior() {
     let data = include_str!("../data/vectors/hpa_behavior.json");
     let tally = run("hpa_behavior", data, |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);
@@ -331,7 +331,7 @@ fn hpa_behavior() {
 }
 
 #[test]
-fn hpa_reconcile() {
+pub fn hpa_reconcile() {
     let data = include_str!("../data/vectors/hpa_reconcile.json");
     let tally = run("hpa_reconcile", data, |_, case| {
         reconciled(text(&case["name"]), &case["input"], &case["expected"])

@@ -233,7 +233,7 @@ fn asked(input: &Value, expected: &Value) -> Outcome {
 }
 
 #[test]
-fn hpa_replica_calculator() {
+pub fn hpa_replica_calculator() {
     let data = include_str!("../data/vectors/hpa_replica_calculator.json");
     let tally = run("hpa_replica_calculator", data, |function, case| {
         let (input, expected) = (&case["input"], &case["expected"]);

@@ -17,6 +17,7 @@
 //! came second ends with exit code 1, because it cannot bind.
 mod addresses;
 mod images;
+mod memory;
 mod operations;
 mod programs;
 mod serving;
@@ -59,6 +60,8 @@ pub enum EngineTimer {
     Exit(Id<Sandbox>, u16),
     /// The machine has done a job, if the generation is still right.
     Machine(NodeIndex, u32),
+    /// The machine's memory may be used up.
+    Memory(NodeIndex),
 }
 
 /// What the engine works with: the node's own machine, effects, and where reports to the node's kubelet go.
@@ -150,6 +153,12 @@ struct EngineNode {
     sandboxes: Vec<Id<Sandbox>>,
     /// The completion of the machine that is armed.
     armed: Option<(SimTime, u32)>,
+    /// Bytes of memory; 0: unknown.
+    memory: u64,
+    /// Programs that run and of which is said what they take.
+    said: u32,
+    /// When memory may be used up.
+    memory_due: SimTime,
 }
 
 /// The engines of all nodes.
@@ -169,6 +178,8 @@ pub struct SimulatedEngines {
     withheld: Vec<(Text, u64)>,
     /// Changes of programs; `None`: nobody wants to know.
     news: Option<Vec<ProgramNews>>,
+    /// Nodes on which what is taken goes another way now.
+    touched: Vec<NodeIndex>,
 }
 
 impl SimulatedEngines {
@@ -185,6 +196,7 @@ impl SimulatedEngines {
             forbidden: Vec::new(),
             withheld: Vec::new(),
             news: None,
+            touched: Vec::new(),
         }
     }
 
@@ -222,6 +234,9 @@ impl SimulatedEngines {
             registry: RegistryLimit::default(),
             sandboxes: Vec::new(),
             armed: None,
+            memory: 0,
+            said: 0,
+            memory_due: SimTime::MAX,
         });
         node
     }
@@ -267,6 +282,8 @@ impl SimulatedEngines {
         node.pool.clear();
         node.pulls.clear();
         node.armed = None;
+        (node.said, node.memory_due) = (0, SimTime::MAX);
+        self.touched.push(at);
         for id in std::mem::take(&mut node.sandboxes) {
             if let Some(sandbox) = self.sandboxes.remove(id) {
                 self.by_pod[sandbox.config.pod.slot()] = None;
@@ -285,6 +302,7 @@ impl SimulatedEngines {
             EngineTimer::Op(id) => self.op_due(id, bench),
             EngineTimer::Exit(id, index) => self.exit_due(id, index, bench),
             EngineTimer::Machine(node, generation) => self.machine_due(node, generation, bench),
+            EngineTimer::Memory(node) => self.memory_due(node, bench),
         }
     }
 
@@ -293,7 +311,7 @@ impl SimulatedEngines {
         match timer {
             EngineTimer::Op(id) => self.ops.get(id).map(|op| op.node),
             EngineTimer::Exit(id, _) => self.sandboxes.get(id).map(|sandbox| sandbox.node),
-            EngineTimer::Machine(node, _) => Some(node),
+            EngineTimer::Machine(node, _) | EngineTimer::Memory(node) => Some(node),
         }
     }
 

@@ -21,13 +21,17 @@ pub enum Duty {
     Relist,
     /// Sending pod statuses that could not be sent: each 10 s.
     Resend,
+    /// Looking at what the node is short of: each 10 s.
+    Pressure,
 }
 
 impl Duty {
     /// The span between occurrences.
     pub const fn period(self) -> SimDuration {
         match self {
-            Duty::Lease | Duty::Status | Duty::Resend => SimDuration::from_secs(10),
+            Duty::Lease | Duty::Status | Duty::Resend | Duty::Pressure => {
+                SimDuration::from_secs(10)
+            }
             Duty::Relist => SimDuration::from_secs(1),
         }
     }
@@ -38,6 +42,7 @@ impl Duty {
             Duty::Status => Label::new("node-status-phase"),
             Duty::Relist => Label::new("relist-phase"),
             Duty::Resend => Label::new("resend-phase"),
+            Duty::Pressure => Label::new("pressure-phase"),
         }
     }
 

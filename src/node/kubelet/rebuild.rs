@@ -76,7 +76,7 @@ impl Worker {
     pub(super) fn take_on(&mut self, pod: &Pod, desk: &mut Desk<'_>) {
         if pod.status.phase.is_terminal() {
             self.stage = Stage::Ended;
-        } else if let Err(reason) = desk.node.held.admit(&desk.node.allocatable, pod) {
+        } else if let Err(reason) = desk.admit(pod) {
             let fact = self.fact(Verb::Refused, desk).saying(reason.message.clone());
             self.tell(fact, desk);
             self.say(desk, || {

@@ -6,8 +6,8 @@ use super::Desk;
 use super::phase::{Finality, Initialized, phase_at_end, pod_phase};
 use super::worker::{Ending, Life, SandboxKnown, Stage, Worker, shown_state, termination};
 use crate::api::pod::{
-    ContainerState, ContainerStatus, Lifetime, Phase, PodCondition, PodStatus, Termination,
-    TerminationReason, WaitingReason,
+    ContainerState, ContainerStatus, Lifetime, Phase, PodCondition, PodStatus, StatusReason,
+    Termination, TerminationReason, WaitingReason,
 };
 use crate::api::rules::pod_conditions::{Known, ready_to_start};
 use crate::messages::Call;
@@ -88,6 +88,13 @@ impl Worker {
             disruption: None,
             nominated: None,
         };
+        if self.ending == Ending::Evicted && self.stage != Stage::Active {
+            status.set(PodCondition::DisruptionTarget, true, now);
+            status.disruption = self.reason.as_ref().map(|why| {
+                let message = why.message.clone();
+                Arc::new(StatusReason { reason: "TerminationByKubelet".into(), message })
+            });
+        }
         if let SandboxKnown::Made(Some(address)) = self.sandbox {
             status.ip = Some(address);
         }

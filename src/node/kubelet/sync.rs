@@ -5,7 +5,7 @@ use super::backoff::BackoffLaw;
 use super::probes::Answers;
 use super::worker::{Change, ContainerRun, Ending, Kill, Life, SandboxKnown, Stage, Step, Worker};
 use super::{Desk, effective_grace};
-use crate::api::pod::{Lifetime, WaitingReason};
+use crate::api::pod::{Lifetime, TerminationReason, WaitingReason};
 use crate::base::hash::StableHasher;
 use crate::kernel::Fidelity;
 use crate::luck::{Label, Luck};
@@ -455,7 +455,15 @@ impl Worker {
         self.runs[index].look(container, desk.fx.now());
         if let Life::Ended(_, exit) = self.runs[index].seen {
             let fact = self.fact(Verb::Exited, desk).with("container", index as i64);
-            self.tell(fact.with("exit_code", exit.code.into()), desk);
+            let fact = fact.with("exit_code", exit.code.into());
+            let fact = match exit.reason {
+                TerminationReason::OomKilled => fact.saying(format!(
+                    "OOMKilled: container {} was killed because memory ran out",
+                    self.container(index).name
+                )),
+                _ => fact,
+            };
+            self.tell(fact, desk);
         }
     }
 }

@@ -39,6 +39,8 @@ pub(super) enum Ending {
     Finished,
     /// It was active longer than `activeDeadlineSeconds`.
     Deadline,
+    /// The node runs out of something.
+    Evicted,
     /// It is being deleted.
     Deleted,
     /// Its object is gone already.

@@ -142,7 +142,7 @@ impl Row {
             },
             "exited" => match self.value("exit_code") {
                 0 => format!("{at}a container ends well"),
-                code => format!("{at}a container ends with exit code {code}"),
+                code => format!("{at}a container ends with exit code {code}{colon}{said}"),
             },
             "killing" => format!("{at}{said}"),
             "probe-failed" => format!("{at}a probe fails{colon}{said}"),

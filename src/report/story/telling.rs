@@ -274,6 +274,9 @@ impl Teller<'_> {
             Mark::JobFailed => bad(format!("Job {first} has failed: {said}{through}")),
             Mark::Scaled => plain(format!("{} {first} is scaled{through}", kind_of(row))),
             Mark::Restarted => plain(format!("a container starts again: {first}{on}{through}")),
+            Mark::Exited if said.starts_with("OOMKilled") => bad(format!(
+                "a container is killed because memory ran out (OOMKilled): {first}{on}{through}"
+            )),
             Mark::Exited if self.mark(Mark::Deleting).is_none() => {
                 plain(format!("a container ends: {first}{on}{through}"))
             }

@@ -233,6 +233,7 @@ impl SimulatedEngines {
                 let images = &mut self.nodes[op.node.row()].images;
                 if let Err(at) = images.binary_search(&image) {
                     images.insert(at, image);
+                    self.touched.push(op.node);
                 }
                 let now = bench.fx.now();
                 let took = (now.saturating_since(op.begun), now.saturating_since(op.asked));

@@ -26,7 +26,7 @@ impl SimulatedEngines {
         self.luck.draw(label, key, attempt.into())
     }
 
-    fn app(sandbox: &Sandbox, index: u16) -> Option<&App> {
+    pub(super) fn app(sandbox: &Sandbox, index: u16) -> Option<&App> {
         sandbox.config.apps.get(usize::from(index))
     }
 
@@ -65,7 +65,11 @@ impl SimulatedEngines {
         } else {
             let own = self.own_end(sandbox, container, now);
             let crash = self.crash_of(sandbox, container, now);
-            crash.filter(|crash| crash.finished < own.finished).unwrap_or(own)
+            let oom = self.own_oom(sandbox, container, now);
+            crash
+                .into_iter()
+                .chain(oom)
+                .fold(own, |first, it| if it.finished < first.finished { it } else { first })
         };
         let hangs = self.hangs(sandbox, container, now);
         let program = &mut self.sandboxes[id].containers[at];
@@ -73,6 +77,7 @@ impl SimulatedEngines {
         program.cause = cause;
         self.tell_program(id, container.index, ProgramState::Running { since: now, hangs }, cause);
         self.plan_end(id, at, end, bench);
+        self.usage_changed(id, container.index, 1, bench);
         Ok(EngineAnswer::Started(now))
     }
 
@@ -289,6 +294,7 @@ impl SimulatedEngines {
         let (stop, cause) = (program.stop.take(), program.cause);
         bench.fx.because(cause);
         self.tell_program(id, index, ProgramState::Down, cause);
+        self.usage_changed(id, index, -1, bench);
         let program = &mut self.sandboxes[id].containers[at];
         if staged || stop.is_some() {
             // Whoever stops a container looks at it when that is answered: no need to wait for the

@@ -2,16 +2,17 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::{SimulatedEngines, container_of};
+use super::{Program, Sandbox, SimulatedEngines, container_of};
 use crate::api::pod::Pod;
 use crate::base::Id;
 use crate::messages::app::App;
 use crate::messages::engine::ListedState;
 use crate::messages::usage::{CORE, Course, Usage};
+use crate::node::NodeIndex;
 use crate::time::{SimDuration, SimTime};
 
 /// What is taken by a program of which nothing is said.
-static UNSAID: LazyLock<Arc<Usage>> = LazyLock::new(Arc::default);
+pub(super) static UNSAID: LazyLock<Arc<Usage>> = LazyLock::new(Arc::default);
 
 /// A program that runs, and what it takes beside its requests.
 #[derive(Clone, PartialEq, Debug)]
@@ -56,6 +57,22 @@ impl SimulatedEngines {
     /// How the program of a pod's container behaves, if its sandbox stands.
     pub fn app_of(&self, pod: Id<Pod>, index: u16) -> Option<&App> {
         self.sandboxes[self.sandbox_of(pod)?].config.apps.get(usize::from(index))
+    }
+
+    /// The node of a pod, and the programs that run there: pod, container, and thousandths of a core it asks for.
+    pub fn beside(&self, pod: Id<Pod>) -> Option<(NodeIndex, Vec<(Id<Pod>, u16, i64)>)> {
+        let node = self.sandboxes[self.sandbox_of(pod)?].node;
+        let sandboxes = self.nodes[node.row()].sandboxes.iter().map(|&id| &self.sandboxes[id]);
+        let of_sandbox = |sandbox: &Sandbox| {
+            let is_up = |one: &&Program| matches!(one.state, ListedState::Running(_));
+            let (pod, spec) = (sandbox.config.pod, sandbox.config.spec.clone());
+            let asked = move |one: &Program| {
+                let milli = container_of(&spec, one.index).map_or(0, |it| it.requests.cpu_milli);
+                (pod, one.index, milli)
+            };
+            sandbox.containers.iter().filter(is_up).map(asked).collect::<Vec<_>>()
+        };
+        Some((node, sandboxes.flat_map(of_sandbox).collect()))
     }
 
     /// The program of a pod's container, if it runs; init containers are counted first.

@@ -1,0 +1,254 @@
+//! Pressure on a node: what its kubelet makes of what is taken there.
+//!
+//! Owns who is evicted and who is not taken on; what is taken, the world observes.
+
+use std::sync::Arc;
+
+use super::eviction::manager::{Eater, Verdict, message, victims};
+use super::eviction::ranking::Candidate;
+use super::eviction::thresholds::{Observations, Threshold};
+use super::eviction::{Pressure, Starved};
+use super::worker::{Ending, Stage, Worker};
+use super::{Desk, Kubelets, Timer, Worker as Held, duties, effective_grace};
+use crate::api::node::NodeConditions;
+use crate::api::node::Tristate;
+use crate::api::pod::{Pod, Qos, StatusReason};
+use crate::api::quantity::Quantity;
+use crate::api::rules::oom_score::CRITICAL_PRIORITY;
+use crate::api::rules::taints::{Effect, Taint};
+use crate::base::Id;
+use crate::messages::usage::PodTaken;
+use crate::messages::{Effects, Verb};
+use crate::node::NodeIndex;
+
+/// Seconds a pod has that is evicted for a hard threshold (`immediateEvictionGracePeriodSeconds`), and for a
+/// soft one too while `evictionMaxPodGracePeriod` is 0.
+const GRACE: u32 = 1;
+/// The taint that lets a best-effort pod onto a node short of memory.
+const MEMORY_PRESSURE: &str = "node.kubernetes.io/memory-pressure";
+
+/// What comes of a look besides evictions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CleanUp {
+    /// Nothing.
+    None,
+    /// Images that nobody uses must go.
+    Images,
+}
+
+impl Kubelets {
+    /// The thresholds of eviction.
+    pub fn thresholds(&self) -> &[Threshold] {
+        &self.thresholds
+    }
+
+    /// Whether the next look at a node's pressure may find something even if nothing changes.
+    pub fn is_tense(&self, at: NodeIndex) -> bool {
+        self.nodes[at.row()].pressure.is_tense()
+    }
+
+    /// A look at what is taken on a node: `cleaned` is what would be observed without the images that
+    /// nobody uses, if there are any.
+    pub fn look_at_pressure(
+        &mut self,
+        at: NodeIndex,
+        observed: &Observations,
+        cleaned: Option<&Observations>,
+        taken: &[PodTaken],
+        fx: &mut Effects<Timer>,
+    ) -> CleanUp {
+        let thresholds = self.thresholds.clone();
+        let manager = &mut self.nodes[at.row()].pressure;
+        let before = manager.pressures().to_vec();
+        let verdict = manager.look(&thresholds, observed, fx.now());
+        let has_turned = before != manager.pressures();
+        let active = self.active(taken);
+        if let Some(&(first, _)) = active.first() {
+            fx.because(self.workers[first].cause);
+        }
+        let over: Vec<_> = active
+            .iter()
+            .filter_map(|&(id, taken)| Some((id, over_own_limit(&self.workers[id], taken)?)))
+            .collect();
+        let mut clean_up = CleanUp::None;
+        let mut cause = None;
+        for (id, text) in &over {
+            cause = self.evict(*id, text.clone(), fx).or(cause);
+        }
+        if let (Verdict::Evict(threshold), true) = (verdict, over.is_empty()) {
+            let manager = &self.nodes[at.row()].pressure;
+            let is_disk = threshold.signal.pressure() == Pressure::Disk;
+            let is_short = cleaned.is_none_or(|after| manager.is_short_still(&thresholds, after));
+            if is_disk && cleaned.is_some() {
+                clean_up = CleanUp::Images;
+            }
+            if !is_disk || is_short {
+                cause = self.evict_one(&threshold, observed, &active, fx);
+            }
+        }
+        if has_turned {
+            let node = &mut self.nodes[at.row()];
+            let cadence = duties::Duty::Status.cadence(self.luck, &node.meta.name);
+            node.pressure_changed = Some(cause.unwrap_or(fx.cause()));
+            fx.arm_at(duties::next_after(cadence, fx.now()), Timer::Status(at));
+        }
+        clean_up
+    }
+
+    /// The pods among these that are not on their way out.
+    fn active<'t>(&self, taken: &'t [PodTaken]) -> Vec<(Id<Held>, &'t PodTaken)> {
+        let is_active = |id: &Id<Held>| self.workers[*id].stage == Stage::Active;
+        let of = |one: &'t PodTaken| Some((self.worker_of(one.pod).filter(is_active)?, one));
+        taken.iter().filter_map(of).collect()
+    }
+
+    fn evict_one(
+        &mut self,
+        threshold: &Threshold,
+        observed: &Observations,
+        active: &[(Id<Held>, &PodTaken)],
+        fx: &mut Effects<Timer>,
+    ) -> Option<u64> {
+        let of = |&(id, taken): &(Id<Held>, &PodTaken)| candidate(&self.workers[id], taken);
+        let candidates: Vec<_> = active.iter().map(of).collect();
+        for place in victims(&candidates, threshold.signal.starved()) {
+            let (id, taken) = active[place];
+            let worker = &self.workers[id];
+            if worker.spec.priority >= CRITICAL_PRIORITY {
+                continue;
+            }
+            let eaters = eaters(worker, taken, threshold.signal.starved());
+            let text = message(threshold, observed, &eaters);
+            return self.evict(id, text, fx);
+        }
+        None
+    }
+
+    /// Evicts a pod; gives the fact that says so.
+    fn evict(&mut self, id: Id<Held>, text: String, fx: &mut Effects<Timer>) -> Option<u64> {
+        if self.workers[id].spec.priority >= CRITICAL_PRIORITY {
+            return None;
+        }
+        let mut told = None;
+        self.with(id, fx, |worker, desk| {
+            worker.evict(text, desk);
+            told = Some(worker.cause);
+        });
+        told
+    }
+
+    /// The conditions of a node's pressure as its status tells them.
+    pub(super) fn tell_pressure(&self, at: NodeIndex, conditions: &mut NodeConditions) {
+        let stands = self.nodes[at.row()].pressure.pressures();
+        let value = |one| if stands.contains(&one) { Tristate::True } else { Tristate::False };
+        conditions.memory_pressure = value(Pressure::Memory);
+        conditions.disk_pressure = value(Pressure::Disk);
+        conditions.pid_pressure = value(Pressure::Pid);
+    }
+}
+
+impl Worker {
+    fn evict(&mut self, text: String, desk: &mut Desk<'_>) {
+        let fact = self.fact(Verb::Evicted, desk).saying(text.clone());
+        self.tell(fact, desk);
+        self.reason =
+            Some(Arc::new(StatusReason { reason: "Evicted".into(), message: text.into() }));
+        self.end(
+            Ending::Evicted,
+            effective_grace(self.spec.grace_seconds, None, Some(GRACE)),
+            desk,
+        );
+    }
+}
+
+/// Why a pod is not taken on by a node under pressure (`managerImpl.Admit`).
+pub(super) fn refused(stands: &[Pressure], pod: &Pod) -> Option<StatusReason> {
+    if stands.is_empty() || pod.spec.priority >= CRITICAL_PRIORITY {
+        return None;
+    }
+    if stands == [Pressure::Memory] {
+        let taint =
+            Taint { key: MEMORY_PRESSURE.into(), value: "".into(), effect: Effect::NoSchedule };
+        let tolerates = pod.spec.tolerations.iter().any(|one| one.covers(&taint));
+        if pod.spec.qos != Qos::BestEffort || tolerates {
+            return None;
+        }
+    }
+    let names: Vec<_> = stands.iter().map(|one| one.name()).collect();
+    let message = format!("Pod was rejected: The node had condition: [{}]. ", names.join(" "));
+    Some(StatusReason { reason: "Evicted".into(), message: message.into() })
+}
+
+fn whole(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
+}
+
+fn candidate(worker: &Worker, taken: &PodTaken) -> Candidate {
+    let sum = |of: fn(&crate::messages::usage::Taken) -> u64| -> u64 {
+        taken.containers.iter().map(of).sum()
+    };
+    let volumes: u64 = taken.volumes.iter().map(|(_, bytes)| bytes).sum();
+    Candidate {
+        priority: worker.spec.priority,
+        memory: whole(sum(|one| one.memory)),
+        memory_asked: worker.spec.requests.memory,
+        disk: whole(sum(|one| one.disk) + volumes),
+        disk_asked: worker.spec.requests.ephemeral_storage,
+        inodes: whole(sum(|one| one.inodes)),
+        processes: whole(sum(|one| one.processes)),
+    }
+}
+
+/// Containers with what they take and asked for of what is short.
+fn eaters<'w>(worker: &'w Worker, taken: &PodTaken, starved: Starved) -> Vec<Eater<'w>> {
+    let of = |one: &crate::messages::usage::Taken| {
+        let container = worker.container(one.container.into());
+        let (used, asked) = match starved {
+            Starved::Memory => (one.memory, container.requests.memory),
+            Starved::Storage => (one.disk, container.requests.ephemeral_storage),
+            Starved::Inodes | Starved::Pids => return None,
+        };
+        Some((&*container.name, used, asked))
+    };
+    taken.containers.iter().filter_map(of).collect()
+}
+
+/// What a pod took beyond its own limits of disk, if it did (`localStorageEviction`).
+fn over_own_limit(worker: &Worker, taken: &PodTaken) -> Option<String> {
+    let bytes =
+        |amount: i64| Quantity::new(amount, crate::api::quantity::Format::BinarySi).written().0;
+    for (name, used) in &taken.volumes {
+        let limit = size_limit(&worker.spec.written, name);
+        if let Some(limit) = limit.filter(|limit| whole(*used) > *limit) {
+            let limit = bytes(limit);
+            return Some(format!(
+                "Usage of EmptyDir volume \"{name}\" exceeds the limit \"{limit}\". "
+            ));
+        }
+    }
+    let limits = || worker.spec.containers.iter().map(|one| one.limits.ephemeral_storage);
+    let total: i64 = limits().sum();
+    let all = candidate(worker, taken).disk;
+    if limits().any(|limit| limit > 0) && all > total {
+        return Some(format!(
+            "Pod ephemeral local storage usage exceeds the total limit of containers {}. ",
+            bytes(total)
+        ));
+    }
+    taken.containers.iter().find_map(|one| {
+        let container = worker.container(one.container.into());
+        let limit = container.limits.ephemeral_storage;
+        (limit > 0 && whole(one.disk) > limit).then(|| {
+            let (name, limit) = (&container.name, bytes(limit));
+            format!("Container {name} exceeded its local ephemeral storage limit \"{limit}\". ")
+        })
+    })
+}
+
+/// `sizeLimit` of an `emptyDir` of this name in a spec as written.
+pub fn size_limit(written: &str, volume: &str) -> Option<i64> {
+    let spec: serde_json::Value = serde_json::from_str(written).ok()?;
+    let volumes = spec["volumes"].as_array()?;
+    let found = volumes.iter().find(|one| one["name"] == *volume)?;
+    Some(Quantity::parse(found["emptyDir"]["sizeLimit"].as_str()?).ok()?.value())
+}
