@@ -9,6 +9,7 @@
 //! cargo bench --bench scale -- churn 1000 100000
 //! cargo bench --bench scale -- cron 200 10000 24        nodes, hourly CronJobs, hours
 //! cargo bench --bench scale -- rolling 1000 1000        nodes, Deployments of 30 that all roll at once
+//! cargo bench --bench scale -- autoscale 5000 100000    an autoscaler for each 200 pods, for an hour
 //! cargo bench --bench scale -- failing 5000 150000      a tenth of the nodes die and their pods move
 //! ```
 
@@ -219,6 +220,37 @@ impl FactSink<Fact> for Moved {
     }
 }
 
+/// An hour of Deployments whose pods use more or less each minute, each with an autoscaler.
+fn autoscale(nodes: usize, pods: usize) {
+    let plan = Arc::new(plans::autoscaled(nodes, pods));
+    let before = cpu_seconds();
+    let mut world = World::new(plan.clone(), Order::Fifo, &mut NoSink);
+    let mut asked = Asked::default();
+    go(&mut world, plans::DAY_STARTS, Unwatched, &mut asked);
+    let started = cpu_seconds();
+    go(&mut world, plan.end.until(), Unwatched, &mut asked);
+    let cpu = cpu_seconds() - started;
+    say(format!(
+        "autoscale {nodes} nodes {pods} pods: {:.2} CPU s to begin with, {cpu:.2} CPU s the hour \
+         ({:.1} us a pod), {} new sizes, {:.0} MiB peak, {}",
+        started - before,
+        cpu * 1e6 / pods as f64,
+        asked.0,
+        peak_mib(),
+        told(&world)
+    ));
+}
+
+/// Counts new sizes that autoscalers ask for.
+#[derive(Default)]
+struct Asked(u64);
+
+impl FactSink<Fact> for Asked {
+    fn record(&mut self, _at: SimTime, _number: u64, _cause: u64, fact: &Fact) {
+        self.0 += u64::from(fact.verb == Verb::Recommended);
+    }
+}
+
 /// Hourly CronJobs, and the memory held every few hours.
 fn cron(nodes: usize, count: usize, hours: u64) {
     let plan = Arc::new(plans::cron_jobs(nodes, count, hours));
@@ -273,6 +305,7 @@ fn main() {
         Some("churn") => churn(nodes, pods),
         Some("rolling") => rolling(nodes, pods),
         Some("failing") => failing(nodes, pods),
+        Some("autoscale") => autoscale(nodes, pods),
         Some("cron") => cron(nodes, pods, number(3, 24).max(1) as u64),
         _ => cold(nodes, pods),
     }

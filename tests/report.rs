@@ -104,6 +104,77 @@ fn the_story_tells_what_happened_and_explain_says_why() {
     assert!(one.out.contains("the kubelet of node n-0 stops"), "{}", one.out);
 }
 
+/// A Deployment whose pods use more for a while than its autoscaler aims at.
+const LOAD: &str = "\
+apiVersion: wavetank.dev/v1alpha1
+kind: Scenario
+metadata: {name: load}
+spec:
+  duration: 12m
+  cluster:
+    nodes: [{name: n, count: 2, capacity: {cpu: \"4\", memory: 16Gi, pods: 110}}]
+  apps:
+  - {match: {}, start: 1s, stop: 1s}
+  metrics:
+    series:
+    - {usage: cpu, pods: {labels: {app: web}}, shared: true, value: {steps: {0s: 100m, 60s: 400m, 120s: 50m}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: c, image: a:1, resources: {requests: {cpu: 100m}}}]
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: grower}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  maxReplicas: 10
+  metrics:
+  - {type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}
+";
+
+#[test]
+fn what_an_autoscaler_does_is_told_with_its_reason() {
+    let folder = TempDir::new().expect("a folder");
+    fs::write(folder.path().join("in.yaml"), LOAD).expect("a file");
+    let said = wavetank(folder.path(), &["run", "in.yaml", "--out", "r"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    let why = "cpu resource utilization (percentage of request) above target";
+    let up = format!("autoscaler grower asks for 4 pods in place of 2: {why}");
+    assert!(said.out.contains(&up), "{}", said.out);
+    assert!(said.out.contains(": All metrics below target"), "{}", said.out);
+    assert!(!said.out.contains("Deployment web is scaled"), "{}", said.out);
+
+    let explain = |object: &str| wavetank(folder.path(), &["explain", "r", object]).out;
+    let asked = format!("HorizontalPodAutoscaler default/grower asks for 4 in place of 2: {why}");
+    let of_target = explain("deployment/web");
+    assert!(of_target.contains(&asked), "{of_target}");
+    let timeline = text(&folder, "timeline.jsonl");
+    let rows = || timeline.lines().filter_map(|it| serde_json::from_str(it).ok());
+    let asks = |row: &serde_json::Value| row["verb"] == "recommended";
+    let first = rows().find(asks).expect("a new size")["t"].as_f64().expect("a time");
+    let later = |row: &serde_json::Value| {
+        row["verb"] == "created"
+            && row["object"].as_str().is_some_and(|name| name.starts_with("Pod/"))
+            && row["t"].as_f64() > Some(first)
+    };
+    let pod = rows().find(later).expect("a new pod");
+    let pod = pod["object"].as_str().expect("a name").replace("Pod/", "pod/");
+    let of_pod = explain(&pod);
+    assert!(of_pod.contains(&asked), "{of_pod}");
+    assert!(
+        explain("hpa/grower")
+            .contains(&asked.replace("HorizontalPodAutoscaler default/grower", "it"))
+    );
+}
+
 #[test]
 fn what_cannot_be_explained_is_said_with_what_could() {
     let (folder, _) = silence();

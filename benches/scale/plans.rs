@@ -1,6 +1,10 @@
 //! Plans for benches: clusters of any size, made in memory.
 
-use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch, core::v1 as core};
+use std::sync::Arc;
+
+use k8s_openapi::api::{
+    apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, core::v1 as core,
+};
 use serde_json::json;
 use wavetank::api::compact::{Compacted, Compactor};
 use wavetank::api::decode::Typed;
@@ -17,6 +21,7 @@ use wavetank::kernel::Fidelity;
 use wavetank::luck::{Distribution, Label, Luck};
 use wavetank::messages::Profile;
 use wavetank::messages::app::{App, Delay, Run};
+use wavetank::messages::usage::{Between, Course, Demand, Usage};
 use wavetank::time::{SimDuration, SimTime};
 
 fn planned(Compacted { object, arrival, node }: Compacted) -> PlannedObject {
@@ -101,6 +106,7 @@ fn plan(compactor: &mut Compactor, nodes: usize, objects: Vec<PlannedObject>) ->
         scheduler: SchedulerPlan::default(),
         apps: AppRules::default(),
         images: Default::default(),
+        metrics: Default::default(),
         objects,
         steps: Vec::new(),
         traffic: Vec::new(),
@@ -111,6 +117,52 @@ fn default_namespace() -> PlannedObject {
     let meta = Meta::new("".into(), "default".into());
     let namespace = Object::Namespace(Box::new(Namespace::new(meta)));
     planned(Compacted { object: namespace, arrival: Default::default(), node: None })
+}
+
+/// Deployments of 200 pods, each with an autoscaler that aims at half of what they ask for. What a pod
+/// uses steps each minute, around that aim; an hour once the day starts.
+pub fn autoscaled(nodes: usize, pods: usize) -> Plan {
+    let mut compactor = Compactor::new();
+    let mut objects = vec![default_namespace()];
+    for number in 0..pods / 200 {
+        objects.push(deployment(&mut compactor, number, 200));
+        objects.push(autoscaler(&mut compactor, number));
+    }
+    let mut plan = plan(&mut compactor, nodes, objects);
+    let percent = [50, 52, 56, 48, 51, 44, 50, 53, 49, 57];
+    let points = percent
+        .iter()
+        .enumerate()
+        .map(|(minute, percent)| (SimDuration::from_secs(60 * minute as u64), percent * 1_000_000));
+    let points: Vec<(SimDuration, u64)> = points.collect();
+    let round = SimDuration::from_secs(60 * points.len() as u64);
+    let course = Course::through(&points, Between::Steps, Some(round)).expect("a course");
+    let cpu = Demand { course, per_request: 0 };
+    let usage = Some(Arc::new(Usage { cpu, ..Usage::default() }));
+    plan.apps.rules.push(AppRule {
+        image: None,
+        labels: Default::default(),
+        container: None,
+        app: App { usage, ..App::default() },
+    });
+    plan.end = End::At(DAY_STARTS + SimDuration::from_secs(3600));
+    plan
+}
+
+fn autoscaler(compactor: &mut Compactor, number: usize) -> PlannedObject {
+    let name = format!("app-{number}");
+    let written: autoscaling::HorizontalPodAutoscaler = serde_json::from_value(json!({
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+                 "minReplicas": 180, "maxReplicas": 220,
+                 "metrics": [{"type": "Resource", "resource": {"name": "cpu",
+                    "target": {"type": "Utilization", "averageUtilization": 50}}}]}
+    }))
+    .expect("an autoscaler");
+    let mut typed = Typed::HorizontalPodAutoscaler(Box::new(written));
+    assert!(prepare_create(&mut typed).is_empty());
+    let Typed::HorizontalPodAutoscaler(written) = typed else { unreachable!("it stays one") };
+    planned(compactor.horizontal_pod_autoscaler(*written))
 }
 
 /// Bare pods that come at 60 a second (Poisson), each running 60 to 600 s.

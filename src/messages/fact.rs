@@ -20,6 +20,8 @@ pub enum Component {
     Scheduler,
     /// The taint eviction controller.
     TaintEvictionController,
+    /// The HorizontalPodAutoscaler controller.
+    HorizontalPodAutoscaler,
     /// A controller manager as a whole.
     ControllerManager,
     /// A kubelet.
@@ -38,6 +40,7 @@ impl Component {
             Component::ApiServer => "apiserver",
             Component::Scheduler => "scheduler",
             Component::TaintEvictionController => "taint-eviction-controller",
+            Component::HorizontalPodAutoscaler => "horizontal-pod-autoscaler",
             Component::ControllerManager => "controller-manager",
             Component::Kubelet => "kubelet",
             Component::Network => "network",
@@ -97,6 +100,7 @@ verbs! {
     Finished "finished" "The pod's phase became Succeeded or Failed; values: failed 0 or 1.",
     Deleting "deleting" "The object was marked for deletion; values: grace_seconds.",
     Deleted "deleted" "The object is gone.",
+    Recommended "recommended" "An autoscaler asks for another size of its target; values: current, desired; the message says why, as its Event SuccessfulRescale does.",
     Scaled "scaled" "A workload's replica count was set; values: replicas.",
     Status "status" "A workload's status was written; values: its counts.",
     Available "available" "A Deployment reached its desired state.",

@@ -236,6 +236,8 @@ fn mark_of(at: SimTime, fact: &Fact) -> Option<Mark> {
         (Verb::Refused, _) => Mark::Refused,
         (Verb::Changed, kind) if is_followed(kind) => Mark::Changed,
         (Verb::Scaled, kind) if is_followed(kind) => Mark::Scaled,
+        (Verb::Recommended, _) if value("desired") > value("current") => Mark::AutoscaledUp,
+        (Verb::Recommended, _) => Mark::AutoscaledDown,
         (Verb::Bound, _) => Mark::Bound,
         (Verb::Unschedulable, _) => Mark::Unschedulable,
         (Verb::Pulling, _) => Mark::Pulling,

@@ -143,7 +143,10 @@ fn what_is_wrong_once_is_told_once() {
         ("metrics: {series: [{name: a, value: -1}]}", "must be greater than or equal to 0"),
         ("metrics: {series: [{name: a, value: 1, shared: true}]}", "only pods share a figure"),
         ("metrics: {series: [{name: a, value: 1, object: x}]}", "expected an object as in"),
-        ("metrics: {series: [{usage: disk, pods: {}, value: 1}]}", "supported values: \"cpu\", \"memory\""),
+        (
+            "metrics: {series: [{usage: disk, pods: {}, value: 1}]}",
+            "supported values: \"cpu\", \"memory\"",
+        ),
         ("metrics: {series: [{usage: cpu, value: 1}]}", "pods: Required value"),
     ] {
         let said = findings(&format!("{HEAD}spec:\n  {spec}\n"));

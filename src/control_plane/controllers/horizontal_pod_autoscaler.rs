@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use crate::api::autoscaling::{HorizontalPodAutoscaler, HpaStatus, MetricSpec};
 use crate::api::kind::Kind;
+use crate::api::meta::ObjectName;
 use crate::api::name::Text;
 use crate::api::object::Object;
 use crate::api::pod::{Phase, Pod};
@@ -34,7 +35,7 @@ use crate::api::rules::selector::Selector;
 use crate::base::id::Id;
 use crate::kernel::recurring::Cadence;
 use crate::messages::metrics::MetricsApi;
-use crate::messages::{Call, ClientId, Effects, Part, Remark, Reply};
+use crate::messages::{Call, ClientId, Component, Effects, Fact, Part, Remark, Reply, Verb};
 use crate::store::{Change, Rev, Stored};
 use crate::time::{SimDuration, SimTime};
 
@@ -299,6 +300,7 @@ impl Autoscalers {
         let task = Task { rev, hpa: Box::new(hpa.clone()), status, rescale };
         match (target, &task.rescale) {
             (Ok(target), Some(rescale)) => {
+                fx.fact(recommends(hpa, rescale));
                 let (kind, id, uid) = (target.kind, target.id, target.uid);
                 let call = Call::Scale { kind, id, uid, replicas: rescale.to };
                 fx.send(self.client, Tag::Sync(0, slot, SCALE).pack(), call);
@@ -439,6 +441,15 @@ impl Row {
         }
         pods
     }
+}
+
+/// What people are told of the reason for a new size.
+fn recommends(hpa: &HorizontalPodAutoscaler, rescale: &Rescale) -> Fact {
+    let name = ObjectName::of(Kind::HorizontalPodAutoscaler, &hpa.meta);
+    Fact::new(Component::HorizontalPodAutoscaler, Verb::Recommended, name)
+        .with("current", rescale.from.into())
+        .with("desired", rescale.to.into())
+        .saying(rescale.reason.clone())
 }
 
 /// Whether a decision would come out the same at any later time, all that was seen being the same.

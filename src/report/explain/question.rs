@@ -46,6 +46,7 @@ const KINDS: &[(&[&str], &str)] = &[
     (&["daemonset", "daemonsets", "ds"], "DaemonSet"),
     (&["job", "jobs"], "Job"),
     (&["cronjob", "cronjobs", "cj"], "CronJob"),
+    (&["horizontalpodautoscaler", "horizontalpodautoscalers", "hpa"], "HorizontalPodAutoscaler"),
     (&["service", "services", "svc"], "Service"),
     (&["endpointslice", "endpointslices"], "EndpointSlice"),
     (&["lease", "leases"], "Lease"),

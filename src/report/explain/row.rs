@@ -156,6 +156,10 @@ impl Row {
             "finished" => format!("{name} has done its work"),
             "deleting" => format!("{name} is marked for deletion"),
             "deleted" => format!("{name} is gone"),
+            "recommended" => {
+                let (from, to) = (self.value("current"), self.value("desired"));
+                format!("{name} asks for {to} in place of {from}{colon}{said}")
+            }
             "scaled" => format!("{name} is scaled to {}", self.value("replicas")),
             "status" => {
                 let values = self.values.iter().map(|(key, value)| format!("{value} {key}"));

@@ -1,5 +1,7 @@
 //! One stretch of a story: the start of a run, or a step or fault, with what followed from it.
 
+use smallvec::SmallVec;
+
 use crate::api::name::Text;
 use crate::messages::Fact;
 use crate::time::SimTime;
@@ -22,6 +24,10 @@ pub enum Mark {
     Changed,
     /// A workload somebody wrote is scaled.
     Scaled,
+    /// Autoscalers ask for more pods.
+    AutoscaledUp,
+    /// Autoscalers ask for fewer pods.
+    AutoscaledDown,
     /// ReplicaSets are made.
     SetsMade,
     /// A CronJob's Jobs are made.
@@ -111,6 +117,8 @@ pub struct Milestone {
     pub node: Option<String>,
     /// What was said of the first.
     pub message: Option<Text>,
+    /// The integers of the first.
+    pub values: SmallVec<[(&'static str, i64); 2]>,
 }
 
 /// Requests that failed.
@@ -186,6 +194,7 @@ impl Episode {
             names: Vec::new(),
             node: fact.node.as_ref().map(ToString::to_string),
             message: fact.message.clone(),
+            values: fact.values.clone(),
         });
         row.last = at;
         row.count += 1;

@@ -272,6 +272,9 @@ impl Teller<'_> {
             Mark::JobResumed => plain(format!("Job {first} goes on{through}")),
             Mark::JobCompleted => Some((Tone::Good, format!("Job {first} is complete{through}"))),
             Mark::JobFailed => bad(format!("Job {first} has failed: {said}{through}")),
+            Mark::AutoscaledUp | Mark::AutoscaledDown => plain(self.autoscaled(&first, row)),
+            // What autoscalers do is told with their reasons.
+            Mark::Scaled if self.autoscalings() >= row.count => None,
             Mark::Scaled => plain(format!("{} {first} is scaled{through}", kind_of(row))),
             Mark::Restarted => plain(format!("a container starts again: {first}{on}{through}")),
             Mark::Exited if said.starts_with("OOMKilled") => bad(format!(
@@ -319,6 +322,23 @@ impl Teller<'_> {
             Mark::Missed => bad(format!("nothing found: {said}")),
             _ => None,
         }
+    }
+
+    /// How often autoscalers asked for another size.
+    fn autoscalings(&self) -> u64 {
+        let marks = [Mark::AutoscaledUp, Mark::AutoscaledDown];
+        marks.iter().filter_map(|&mark| self.mark(mark)).map(|row| row.count).sum()
+    }
+
+    fn autoscaled(&self, name: &str, row: &Milestone) -> String {
+        let value =
+            |key: &str| row.values.iter().find(|(held, _)| *held == key).map_or(0, |it| it.1);
+        let (from, to) = (value("current"), value("desired"));
+        let why = match row.message.as_deref() {
+            Some(said) if !said.is_empty() => format!(": {said}"),
+            _ => String::new(),
+        };
+        format!("autoscaler {name} asks for {to} pods in place of {from}{why}{}", self.through(row))
     }
 
     fn dip(&self, dip: &Dip) -> (SimTime, Tone, String) {

@@ -268,7 +268,8 @@ impl<K: Ord + Copy> Look<'_, K> {
             course = Some(Course { recommended, desired: normal.replicas, is_lasting });
             (normal.replicas, reason)
         };
-        let rescale = (desired != current).then_some(Rescale { from: current, to: desired, reason });
+        let rescale =
+            (desired != current).then_some(Rescale { from: current, to: desired, reason });
         self.write(current, desired);
         Decision { status: self.status, rescale, events: self.events, outcome, course }
     }
