@@ -27,6 +27,8 @@ use crate::net::Ways;
 pub enum Fault {
     /// Nodes, with all that runs on them.
     NodeCrash(Spot),
+    /// Nodes go down in order: their pods end first, as far as their kubelets wait for it.
+    NodeShutdown(Spot),
     /// Kubelets of nodes; containers run on.
     KubeletStop(Spot),
     /// An instance of the control plane.
@@ -114,6 +116,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fault::NodeCrash(spot) => write!(f, "{spot} crashes"),
+            Fault::NodeShutdown(spot) => write!(f, "{spot} is shut down"),
             Fault::KubeletStop(spot) => write!(f, "the kubelet of {spot} stops"),
             Fault::Kill(instance) => write!(f, "{instance} is killed"),
             Fault::Partition { from, to } => write!(f, "{} cut off from {}", List(from), Rest(to)),

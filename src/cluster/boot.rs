@@ -97,7 +97,7 @@ impl World {
         let observed = Observed::new(&mut store);
         let range = ServiceRange::new(SERVICE_RANGE.0, SERVICE_RANGE.1);
         let nodes = Nodes::new(
-            Kubelets::new(Default::default(), plan.fidelity, luck),
+            Kubelets::new(plan.kubelet.clone(), plan.fidelity, luck),
             SimulatedEngines::new(Default::default(), ImageTable::new(plan.images.clone()), luck),
         );
         let masters = plan.control_plane.masters.max(1);

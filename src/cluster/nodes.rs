@@ -28,7 +28,7 @@ use crate::net::{Place, Weather};
 use crate::node::NodeIndex;
 use crate::node::container_engine::simulated::{Bench, EngineTimer, SimulatedEngines};
 use crate::node::container_engine::{ContainerEngine, EngineReport};
-use crate::node::kubelet::{self, Kubelets, Rhythm};
+use crate::node::kubelet::{self, GoingDown, Kubelets, Rhythm};
 use crate::store::Change;
 use crate::time::{SimDuration, SimTime};
 
@@ -68,6 +68,8 @@ pub struct Row {
     pub news_weather: Weather,
     /// The kubelet is to say that its node is ready, which another has denied: because of this fact.
     pub denied: Option<u64>,
+    /// It went down in order.
+    pub is_down: bool,
 }
 
 /// A spec and, if they matter, labels, held so that their addresses stay theirs, and the apps they
@@ -118,6 +120,7 @@ impl Nodes {
             news_floor: SimTime::ZERO,
             news_weather: Weather::default(),
             denied: None,
+            is_down: false,
         });
         while self.by_slot.len() <= id.slot() {
             self.by_slot.push(None);
@@ -208,6 +211,9 @@ impl World {
     fn assign(&mut self, cause: u64, at: NodeIndex, id: Id<Pod>, sink: Sink<'_>) {
         let Some(pod) = self.store.get(id).cloned() else { return };
         let apps = self.apps_of(&pod);
+        if let Some(node) = self.store.get(self.nodes.row(at).id) {
+            self.nodes.kubelets.see_node(at, node);
+        }
         self.kubelet(at, cause, sink, |kubelets, fx| kubelets.pod_assigned(at, id, &pod, apps, fx));
     }
 
@@ -343,17 +349,51 @@ impl World {
         }
         if let kubelet::Timer::Status(at) = timer {
             self.post_denial(at);
-            let Some(node) = self.store.get(self.nodes.row(at).id).cloned() else { return };
-            let images = self.nodes.engines.images(at);
-            self.kubelet(at, cause, sink, |kubelets, fx| {
-                kubelets.node_status(at, &node, images, fx);
-            });
-            return;
+            return self.post_status(cause, at, sink);
+        }
+        if let kubelet::Timer::Down(at) = timer {
+            self.nodes.row_mut(at).is_down = true;
+            self.set_wanted_power(cause, self.nodes.row(at).id, sink);
+            return self.paths_changed(cause, sink);
         }
         if let kubelet::Timer::Pressure(at) = timer {
             return self.look_at_pressure(cause, at, sink);
         }
         self.kubelet(at, cause, sink, |kubelets, fx| kubelets.timer(timer, fx));
+    }
+
+    /// A machine is told to go down in order: its kubelet says that it is not ready, and ends its pods.
+    pub(super) fn shut_down(&mut self, cause: u64, node: Id<Node>, sink: Sink<'_>) {
+        let Some(at) = self.nodes.of(node).filter(|&at| self.nodes.row(at).power == Power::On)
+        else {
+            return;
+        };
+        let mut going = GoingDown::AtOnce;
+        self.kubelet(at, cause, sink, |kubelets, fx| going = kubelets.shut_down(at, fx));
+        match going {
+            GoingDown::InOrder => self.post_status(cause, at, sink),
+            GoingDown::AtOnce => {
+                self.nodes.row_mut(at).is_down = true;
+                self.set_wanted_power(cause, node, sink);
+            }
+        }
+    }
+
+    /// A machine is to be up again, or to stay so.
+    pub(super) fn stay_up(&mut self, cause: u64, node: Id<Node>, sink: Sink<'_>) {
+        let Some(at) = self.nodes.of(node) else { return };
+        let was_down = std::mem::replace(&mut self.nodes.row_mut(at).is_down, false);
+        if !was_down && self.nodes.row(at).power == Power::On {
+            self.kubelet(at, cause, sink, |kubelets, fx| kubelets.stay_up(at, fx));
+            self.post_status(cause, at, sink);
+        }
+        self.set_wanted_power(cause, node, sink);
+    }
+
+    fn post_status(&mut self, cause: u64, at: NodeIndex, sink: Sink<'_>) {
+        let Some(node) = self.store.get(self.nodes.row(at).id).cloned() else { return };
+        let images = self.nodes.engines.images(at);
+        self.kubelet(at, cause, sink, |kubelets, fx| kubelets.node_status(at, &node, images, fx));
     }
 
     /// An engine's timer.

@@ -25,6 +25,7 @@ use crate::control_plane::scheduler::queue::backoff::Backoff;
 use crate::kernel::Fidelity;
 use crate::messages::Profile;
 use crate::messages::app::{App, Apps};
+use crate::node::kubelet::KubeletSettings;
 use crate::time::{SimDuration, SimTime};
 pub use crate::traffic::plan::TrafficPlan;
 pub use step::{
@@ -49,6 +50,8 @@ pub struct Plan {
     pub control_plane: ControlPlane,
     /// How fast clients may ask.
     pub clients: ClientLimits,
+    /// How kubelets are set.
+    pub kubelet: KubeletSettings,
     /// Whether recurring occurrences are worked out or run.
     pub fidelity: Fidelity,
     /// Feature gates that were set.
@@ -310,6 +313,9 @@ impl Plan {
         let rest = (&self.control_plane, &self.clients, &self.feature_gates, &self.profile);
         let app = (&self.apps, &self.images, &self.nodes);
         // Writing into a hash cannot fail.
+        if self.kubelet != KubeletSettings::default() {
+            let _ = write!(out, "{:?}", self.kubelet);
+        }
         let _ = write!(out, "{head:?}{rest:?}{app:?}{:?}", self.traffic);
         for Step { at, name, act } in &self.steps {
             let _ = write!(out, "{at:?}{name:?}");

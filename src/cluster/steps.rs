@@ -176,6 +176,8 @@ impl World {
             (Order::Off(node) | Order::StopKubelet(node), _) => {
                 self.set_wanted_power(cause, *node, sink);
             }
+            (Order::ShutDown(node), Turn::Begins) => self.shut_down(cause, *node, sink),
+            (Order::ShutDown(node), Turn::Ends) => self.stay_up(cause, *node, sink),
             (Order::Stop(instance), Turn::Begins) => self.stop_instance(*instance),
             (Order::Stop(instance), Turn::Ends) => self.start_instance(cause, *instance, sink),
             (Order::Delete(pod), Turn::Begins) => self.delete_at_once(cause, at, *pod),
@@ -218,12 +220,15 @@ impl World {
     }
 
     /// A machine runs as far as no fault in force forbids.
-    fn set_wanted_power(&mut self, cause: u64, node: Id<Node>, sink: Sink<'_>) {
+    pub(super) fn set_wanted_power(&mut self, cause: u64, node: Id<Node>, sink: Sink<'_>) {
         let Some(at) = self.nodes.of(node) else { return };
         let mut power = Power::On;
         for order in self.struck.values().flat_map(|struck| &struck.orders) {
             match order {
                 Order::Off(id) if *id == node => power = Power::Off,
+                Order::ShutDown(id) if *id == node && self.nodes.row(at).is_down => {
+                    power = Power::Off;
+                }
                 Order::StopKubelet(id) if *id == node && power == Power::On => {
                     power = Power::KubeletStopped;
                 }
@@ -292,6 +297,7 @@ impl World {
         let of_pod = |id: &Id<Pod>| Some(ObjectName::of(Kind::Pod, &self.store.get(*id)?.meta));
         let (object, words) = match order {
             Order::Off(id) => (of_node(id), "the machine is off"),
+            Order::ShutDown(id) => (of_node(id), "the machine is told to go down"),
             Order::StopKubelet(id) => (of_node(id), "the kubelet is stopped"),
             Order::Stop(instance) => {
                 let name = Name::new(instance.to_string());

@@ -82,6 +82,7 @@ pub(super) fn plan(replicas: i32, nodes: usize) -> Plan {
         clients: ClientLimits::default(),
         fidelity: Fidelity::Elided,
         feature_gates: Default::default(),
+        kubelet: Default::default(),
         profile: Profile::default(),
         scheduler: SchedulerPlan::default(),
         apps: AppRules::default(),

@@ -23,6 +23,8 @@ pub struct Damage {
 pub enum Order {
     /// The machine of a node is off while the fault lasts.
     Off(Id<Node>),
+    /// The machine of a node goes down in order, and is off then while the fault lasts.
+    ShutDown(Id<Node>),
     /// A node's kubelet does not run while the fault lasts.
     StopKubelet(Id<Node>),
     /// An instance of the control plane does not run while the fault lasts.
@@ -58,6 +60,7 @@ impl Order {
 pub fn damage(fault: &Fault, scene: &Scene<'_>) -> Result<Damage, Text> {
     match fault {
         Fault::NodeCrash(spot) => nodes(scene, spot, Order::Off),
+        Fault::NodeShutdown(spot) => nodes(scene, spot, Order::ShutDown),
         Fault::KubeletStop(spot) => nodes(scene, spot, Order::StopKubelet),
         Fault::Kill(instance) => {
             Ok(Damage { orders: vec![Order::Stop(*instance)], rules: Vec::new() })

@@ -29,6 +29,7 @@ pub mod pressure;
 pub mod probes;
 mod pulling;
 mod rebuild;
+mod shutdown;
 mod status;
 mod sync;
 #[cfg(test)]
@@ -39,10 +40,13 @@ mod worker;
 use std::sync::Arc;
 
 pub use ending::effective_grace;
+pub use shutdown::{GoingDown, ShutdownGroup, shutdown_groups};
 pub use worker::Worker;
 
-use self::admission::Held;
+use self::admission::{Held, Seen, going_down};
+use self::backoff::BackoffLaw;
 use self::duties::{Duty, next_after};
+use self::shutdown::Shutdown;
 use self::worker::{Ending, Stage};
 use super::NodeIndex;
 use crate::api::meta::Meta;
@@ -50,6 +54,7 @@ use crate::api::node::{Node, NodeConditions, NodeImage, Tristate};
 use crate::api::object::Object;
 use crate::api::pod::{Pod, PodCondition, PodStatus, StatusReason};
 use crate::api::resources::Resources;
+use crate::api::rules::taints::Taint;
 use crate::base::{Arena, Chunked, Id};
 use crate::kernel::recurring::{Cadence, Fidelity};
 use crate::luck::Luck;
@@ -78,6 +83,10 @@ pub enum Timer {
     Pod(Id<Worker>),
     /// Containers a restarted kubelet found and nobody claimed are due to be removed.
     Orphans(NodeIndex),
+    /// The time of pods that end with their node may be over, or all of them have ended.
+    Shutdown(NodeIndex),
+    /// All pods of a node that goes down have had their time. The world switches it off.
+    Down(NodeIndex),
 }
 
 impl Timer {
@@ -88,7 +97,9 @@ impl Timer {
                 Rhythm::Cadence
             }
             Timer::Probe(_) => Rhythm::Occurrence,
-            Timer::Pod(_) | Timer::Orphans(_) => Rhythm::Event,
+            Timer::Pod(_) | Timer::Orphans(_) | Timer::Shutdown(_) | Timer::Down(_) => {
+                Rhythm::Event
+            }
         }
     }
 }
@@ -105,12 +116,16 @@ pub enum Rhythm {
 }
 
 /// Times of a kubelet that are not laid down by the pod.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KubeletSettings {
     /// After which a sync that failed is tried again (`backOffPeriod`).
     pub error_retry: SimDuration,
     /// From a kubelet's start to its first clean-up of pods nobody claims (`housekeepingPeriod`).
     pub housekeeping: SimDuration,
+    /// How containers that crash wait before they are started again.
+    pub crashes: BackoffLaw,
+    /// What pods may take when their node goes down; empty: it goes down at once.
+    pub shutdown: Vec<ShutdownGroup>,
 }
 
 impl Default for KubeletSettings {
@@ -118,6 +133,8 @@ impl Default for KubeletSettings {
         KubeletSettings {
             error_retry: SimDuration::from_secs(10),
             housekeeping: SimDuration::from_secs(2),
+            crashes: BackoffLaw::KUBELET,
+            shutdown: Vec::new(),
         }
     }
 }
@@ -127,6 +144,7 @@ impl Default for KubeletSettings {
 struct KubeletNode {
     id: Id<Node>,
     meta: Meta,
+    taints: Arc<[Taint]>,
     client: ClientId,
     allocatable: Arc<Resources>,
     held: Held,
@@ -145,6 +163,8 @@ struct KubeletNode {
     pressure_changed: Option<u64>,
     /// What a kubelet that started anew found on its engine, until pods claim it.
     found: Vec<ListedPod>,
+    /// How far it is with going down, if it is to.
+    shutdown: Option<Shutdown>,
 }
 
 /// The kubelets of all nodes.
@@ -198,6 +218,7 @@ impl Kubelets {
         self.nodes.push(KubeletNode {
             id,
             meta: node.meta.clone(),
+            taints: node.taints.clone(),
             client,
             allocatable: node.allocatable.clone(),
             held: Held::default(),
@@ -209,8 +230,16 @@ impl Kubelets {
             pressure: Default::default(),
             pressure_changed: None,
             found: Vec::new(),
+            shutdown: None,
         });
         at
+    }
+
+    /// The node as its kubelet sees it now: what admission goes by.
+    pub fn see_node(&mut self, at: NodeIndex, node: &Node) {
+        let kept = &mut self.nodes[at.row()];
+        kept.meta.labels.clone_from(&node.meta.labels);
+        kept.taints.clone_from(&node.taints);
     }
 
     /// What a node's kubelet does again and again, and when.
@@ -249,8 +278,12 @@ impl Kubelets {
             (&self.settings, self.fidelity, self.luck, worker.node);
         let node = &mut self.nodes[at.row()];
         let mut desk = Desk { id, settings, fidelity, luck, at, node, fx };
+        let was = worker.stage;
         work(worker, &mut desk);
         worker.advance(&mut desk);
+        if worker.stage == Stage::Ended && was != Stage::Ended && desk.node.shutdown.is_some() {
+            desk.fx.arm_at(desk.fx.now(), Timer::Shutdown(at));
+        }
         if worker.stage == Stage::Ended && worker.ending == Ending::Removed {
             let slot = worker.pod.slot();
             self.workers.remove(id);
@@ -394,7 +427,8 @@ impl Kubelets {
                 }
             }
             Timer::Orphans(at) => self.remove_orphans(at, fx),
-            Timer::Status(_) | Timer::Pressure(_) => {}
+            Timer::Shutdown(at) => self.go_down(at, fx),
+            Timer::Status(_) | Timer::Pressure(_) | Timer::Down(_) => {}
         }
     }
 
@@ -406,7 +440,9 @@ impl Kubelets {
             | Timer::Relist(at)
             | Timer::Resend(at)
             | Timer::Pressure(at)
-            | Timer::Orphans(at) => Some(at),
+            | Timer::Orphans(at)
+            | Timer::Shutdown(at)
+            | Timer::Down(at) => Some(at),
         }
     }
 
@@ -427,12 +463,16 @@ impl Kubelets {
         if turned.is_some() {
             self.tell_pressure(at, &mut next.conditions);
         }
-        if next == *node {
+        let kept = &self.nodes[at.row()];
+        let ready = match kept.shutdown {
+            None => Tristate::True,
+            Some(_) => Tristate::False,
+        };
+        if next == *node && node.conditions.ready == ready {
             return;
         }
-        let kept = &self.nodes[at.row()];
-        if next.conditions.ready != Tristate::True {
-            next.conditions.ready = Tristate::True;
+        if next.conditions.ready != ready {
+            next.conditions.ready = ready;
             next.conditions.ready_since = fx.now();
         }
         let object = Object::Node(Box::new(next));
@@ -464,7 +504,7 @@ impl Kubelets {
         node.news.clear();
         node.unsent.clear();
         node.found.clear();
-        node.images_changed = None;
+        (node.images_changed, node.shutdown) = (None, None);
         (node.pressure, node.pressure_changed) = (Default::default(), None);
     }
 
@@ -499,6 +539,17 @@ impl Kubelets {
 /// Bits of an operation's number that count a worker's operations; above them, its slot's generation.
 const OP_BITS: u32 = 20;
 const OP_GENERATIONS: u32 = u32::MAX >> OP_BITS;
+
+impl KubeletNode {
+    /// Whether it takes a pod on; if not, the reason the pod's status will give.
+    fn admit(&self, pod: &Pod) -> Result<(), StatusReason> {
+        if self.shutdown.is_some() {
+            return Err(going_down());
+        }
+        let (name, labels) = (&*self.meta.name.to_string(), &*self.meta.labels);
+        self.held.admit(&self.allocatable, &Seen { name, labels, taints: &self.taints }, pod)
+    }
+}
 
 impl Desk<'_> {
     fn arm(&mut self, at: SimTime) {
@@ -554,7 +605,7 @@ impl Desk<'_> {
     fn admit(&self, pod: &Pod) -> Result<(), StatusReason> {
         match pressure::refused(self.node.pressure.pressures(), pod) {
             Some(reason) => Err(reason),
-            None => self.node.held.admit(&self.node.allocatable, pod),
+            None => self.node.admit(pod),
         }
     }
 

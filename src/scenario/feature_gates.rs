@@ -14,13 +14,14 @@ use known::{Known, Lock, NEEDS, Stage};
 
 /// Gates that act: on the scheduler's queue and cycle, on the StatefulSet controller, or on what a
 /// configuration may say.
-const ACTING: [&str; 8] = [
+const ACTING: [&str; 9] = [
     "DRADeviceBindingConditions",
     "DRAResourceClaimDeviceStatus",
     "DRASchedulerFilterTimeout",
     "HPAConfigurableTolerance",
     "MaxUnavailableStatefulSet",
     "OpportunisticBatching",
+    "ReduceDefaultCrashLoopBackOffDecay",
     "SchedulerAsyncPreemption",
     "SchedulerPopFromBackoffQ",
 ];

@@ -53,6 +53,7 @@ pub(super) struct Cluster {
     pub clients: Option<Clients>,
     pub fidelity: Option<String>,
     pub feature_gates: Option<BTreeMap<String, bool>>,
+    pub kubelet: Option<Kubelet>,
     pub profile: Option<String>,
     pub from: Option<String>,
 }
@@ -91,6 +92,20 @@ pub(super) struct Series {
 pub(super) struct SeriesPods {
     pub namespace: Option<String>,
     pub labels: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Kubelet {
+    pub shutdown_grace_period: Option<Span>,
+    pub shutdown_grace_period_critical_pods: Option<Span>,
+    pub crash_loop_back_off: Option<CrashLoopBackOff>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct CrashLoopBackOff {
+    pub max_container_restart_period: Option<Span>,
 }
 
 #[derive(Deserialize, Default)]

@@ -77,6 +77,7 @@ pub(super) fn plan(
         nodes,
         control_plane: settings.control_plane,
         clients: settings.clients,
+        kubelet: settings.kubelet.under(&settings.feature_gates),
         fidelity: overrides.fidelity.unwrap_or(settings.fidelity),
         feature_gates: settings.feature_gates.iter().map(|(name, on)| (name.into(), on)).collect(),
         profile: Profile::default(),

@@ -64,6 +64,9 @@ fn cluster() -> Value {
             "masters": instances(), "apiServers": instances(), "etcd": instances(),
             "schedulers": instances(), "controllerManagers": instances()})),
         "clients": object(json!({"controllers": limit, "scheduler": limit, "kubelets": limit})),
+        "kubelet": object(json!({
+            "shutdownGracePeriod": duration(), "shutdownGracePeriodCriticalPods": duration(),
+            "crashLoopBackOff": object(json!({"maxContainerRestartPeriod": duration()}))})),
         "fidelity": {"enum": ["elided", "explicit"]},
         "featureGates": {"type": "object", "additionalProperties": {"type": "boolean"}},
         "profile": text("The model's times: default."),

@@ -12,8 +12,9 @@ use crate::net::Ways;
 use crate::time::SimDuration;
 
 /// Faults by name.
-pub(super) const FAULTS: [&str; 10] = [
+pub(super) const FAULTS: [&str; 11] = [
     "node-crash",
+    "node-shutdown",
     "kubelet-stop",
     "kill",
     "partition",
@@ -46,6 +47,7 @@ pub(super) fn fault(
     let target = format!("{path}.target");
     let fault = match name {
         "node-crash" => Fault::NodeCrash(targets::machines(&target, claims, judge)?),
+        "node-shutdown" => Fault::NodeShutdown(targets::machines(&target, claims, judge)?),
         "kubelet-stop" => Fault::KubeletStop(targets::machines(&target, claims, judge)?),
         "kill" => Fault::Kill(targets::instance(&target, claims, judge)?),
         "pod-kill" => Fault::PodKill(targets::pods(&target, claims, judge)?),

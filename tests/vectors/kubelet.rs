@@ -10,9 +10,9 @@ use wavetank::api::pod::{
 use wavetank::api::rules::image_names::with_tag;
 use wavetank::api::rules::pod_conditions::{Finding, Known, ready_to_start};
 use wavetank::api::rules::restarts::action_on;
-use wavetank::node::kubelet::backoff::{Backoff, BackoffLaw};
-use wavetank::node::kubelet::effective_grace;
+use wavetank::node::kubelet::backoff::{Backoff, BackoffLaw, CrashDecay};
 use wavetank::node::kubelet::phase::{Finality, Initialized, phase_at_end, pod_phase};
+use wavetank::node::kubelet::{effective_grace, shutdown_groups};
 use wavetank::time::{SimDuration, SimTime};
 
 use super::suite::{Outcome, run, same};
@@ -268,7 +268,28 @@ pub fn kubelet_misc() {
                 same(Some(&*ours), expected["output"].as_str())
             }
             "TestCrashLoopBackOffConfiguration" => {
-                Outcome::Excluded("no setting of nodes changes the law")
+                let decay = match list(input, "featureGates").is_empty() {
+                    true => CrashDecay::Default,
+                    false => CrashDecay::Reduced,
+                };
+                let nanos = |text: &Value| SimDuration::from_nanos(go_nanos(text));
+                let ours = BackoffLaw::of_crashes(decay, Some(nanos(&input["configuredMax"])));
+                let theirs = [nanos(&expected["expectedInitial"]), nanos(&expected["expectedMax"])];
+                same([ours.initial, ours.max], theirs)
+            }
+            "Test_migrateConfig" => {
+                let nanos = |field: &str| SimDuration::from_nanos(go_nanos(&input["args"][field]));
+                let ours = shutdown_groups(
+                    nanos("shutdownGracePeriodRequested"),
+                    nanos("shutdownGracePeriodCriticalPods"),
+                );
+                let ours = ours.iter().map(|it| (it.priority.into(), it.period.as_secs()));
+                let theirs = list(expected, "want").iter();
+                let theirs = theirs.map(|it| {
+                    let seconds = it["shutdownGracePeriodSeconds"].as_u64();
+                    (it["priority"].as_i64().unwrap_or(-1), seconds.unwrap_or(u64::MAX))
+                });
+                same(ours.collect::<Vec<(i64, u64)>>(), theirs.collect())
             }
             "TestProbe" => {
                 Outcome::Excluded("outcomes of probes are programs' here, not commands'")
@@ -288,7 +309,7 @@ pub fn kubelet_misc() {
                 });
                 same(Some(ours), expected["expected"].as_bool())
             }
-            _ => Outcome::Excluded("image clean-up and shutdown of nodes are not modelled"),
+            _ => Outcome::Excluded("disks of nodes are not modelled, so nothing is cleaned up"),
         }
     });
 }

@@ -175,12 +175,13 @@ impl Step {
                 target.object()
             }
             Act::Drain(node) => named(Kind::Node, node),
-            Act::Fault { fault: Fault::NodeCrash(spot) | Fault::KubeletStop(spot), .. } => {
-                match spot {
-                    Spot::Node(node) => named(Kind::Node, node),
-                    _ => itself(),
-                }
-            }
+            Act::Fault {
+                fault: Fault::NodeCrash(spot) | Fault::NodeShutdown(spot) | Fault::KubeletStop(spot),
+                ..
+            } => match spot {
+                Spot::Node(node) => named(Kind::Node, node),
+                _ => itself(),
+            },
             Act::Fault { fault: Fault::Kill(instance), .. } => {
                 named(Kind::Other, &instance.to_string().into())
             }

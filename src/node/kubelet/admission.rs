@@ -1,12 +1,37 @@
 //! Whether a node takes a pod on (kubelet 1.36 `pkg/kubelet/lifecycle/predicate.go`): resources, by the
-//! scheduler's own rule, and ports of the host. What the scheduler checks besides is not checked again.
+//! scheduler's own rule, the node's labels, ports of the host, and taints that let nothing run. What the scheduler
+//! checks besides is not checked again. A resource the node does not have at all is nobody's concern here.
 
 use super::worker::Worker;
+use crate::api::meta::Labels;
 use crate::api::pod::{Pod, PodSpec, StatusReason};
 use crate::api::resources::Resources;
 use crate::api::rules::ports::HostPort;
+use crate::api::rules::taints::{Effect, Taint, first_untolerated};
 use crate::base::Id;
 use crate::control_plane::scheduler::algorithm::plugins::fit::{Shortage, short_of};
+
+/// The node as its kubelet sees it.
+pub(super) struct Seen<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its labels.
+    pub labels: &'a Labels,
+    /// Its taints.
+    pub taints: &'a [Taint],
+}
+
+/// A predicate that rejects a pod.
+fn failed(predicate: &str, why: &str) -> StatusReason {
+    let message = format!("Pod was rejected: Predicate {predicate} failed: {why}");
+    StatusReason { reason: predicate.into(), message: message.into() }
+}
+
+/// A node that goes down takes nothing on.
+pub(super) fn going_down() -> StatusReason {
+    let what = "Pod was rejected: Pod was rejected as the node is shutting down.";
+    StatusReason { reason: "NodeShutdown".into(), message: what.into() }
+}
 
 /// What the pods of a node hold of it.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +42,12 @@ pub(super) struct Held {
 
 impl Held {
     /// Whether a pod fits beside what is held; if not, the reason its status will give.
-    pub(super) fn admit(&self, allocatable: &Resources, pod: &Pod) -> Result<(), StatusReason> {
+    pub(super) fn admit(
+        &self,
+        allocatable: &Resources,
+        seen: &Seen<'_>,
+        pod: &Pod,
+    ) -> Result<(), StatusReason> {
         let spec = &pod.spec;
         let (asked, held, all) = (&spec.requests, &self.amounts, allocatable);
         let (short, _) = short_of(asked, all, held, held.pods, |_| false);
@@ -31,6 +61,7 @@ impl Held {
         let extended = asked.scalar.iter().enumerate().map(|(index, (name, amount))| {
             (Shortage::scalar(index), &**name, (*amount, held.scalar(name), all.scalar(name)))
         });
+        let extended = extended.filter(|(_, _, (_, _, capacity))| *capacity > 0);
         let mut short_of_it = fixed.into_iter().chain(extended).filter(|(it, ..)| short.has(*it));
         if let Some((_, what, (asked, held, capacity))) = short_of_it.next() {
             return Err(StatusReason {
@@ -42,14 +73,22 @@ impl Held {
                 .into(),
             });
         }
+        let is_selected =
+            spec.node_selector.iter().all(|(key, value)| seen.labels.get(key) == Some(value));
+        if !is_selected || !spec.node_affinity.allows(seen.name, seen.labels) {
+            return Err(failed(
+                "NodeAffinity",
+                "node(s) didn't match Pod's node affinity/selector",
+            ));
+        }
         let clash = |port: &HostPort| self.ports.iter().any(|(held, _)| held.clashes(port));
         if spec.host_ports.iter().any(clash) {
-            return Err(StatusReason {
-                reason: "NodePorts".into(),
-                message: "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free \
-                          ports for the requested pod ports"
-                    .into(),
-            });
+            let what = "node(s) didn't have free ports for the requested pod ports";
+            return Err(failed("NodePorts", what));
+        }
+        let is_barred = |effect| effect == Effect::NoExecute;
+        if first_untolerated(seen.taints, &spec.tolerations, is_barred).is_some() {
+            return Err(failed("TaintToleration", "node(s) had untolerated taint(s)"));
         }
         Ok(())
     }

@@ -22,6 +22,26 @@ impl BackoffLaw {
         max: SimDuration::from_secs(300),
         forgotten_after: SimDuration::from_secs(600),
     };
+
+    /// How containers that crash wait: no longer than a node's configuration says, and from the start on more
+    /// briefly where the gate `ReduceDefaultCrashLoopBackOffDecay` is on (kubelet 1.36 `newCrashLoopBackOff`).
+    pub fn of_crashes(decay: CrashDecay, longest: Option<SimDuration>) -> BackoffLaw {
+        let (initial, max) = match decay {
+            CrashDecay::Default => (SimDuration::from_secs(10), SimDuration::from_secs(300)),
+            CrashDecay::Reduced => (SimDuration::from_secs(1), SimDuration::from_secs(60)),
+        };
+        let max = longest.unwrap_or(max);
+        BackoffLaw { initial: initial.min(max), max, ..BackoffLaw::KUBELET }
+    }
+}
+
+/// How fast waits for crashed containers grow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CrashDecay {
+    /// From 10 s to 300 s.
+    Default,
+    /// From 1 s to 60 s.
+    Reduced,
 }
 
 /// The state of one back-off; new: nothing to wait for.

@@ -88,7 +88,8 @@ impl Worker {
             disruption: None,
             nominated: None,
         };
-        if self.ending == Ending::Evicted && self.stage != Stage::Active {
+        let is_by_us = matches!(self.ending, Ending::Evicted | Ending::Shutdown);
+        if is_by_us && self.stage != Stage::Active {
             status.set(PodCondition::DisruptionTarget, true, now);
             status.disruption = self.reason.as_ref().map(|why| {
                 let message = why.message.clone();

@@ -1,7 +1,6 @@
 //! Bringing a pod about: one sync looks at what is there and starts what is missing, in order (kubelet 1.36
 //! `kuberuntime_manager.go`, SyncPod and computePodActions).
 
-use super::backoff::BackoffLaw;
 use super::probes::Answers;
 use super::worker::{Change, ContainerRun, Ending, Kill, Life, SandboxKnown, Stage, Step, Worker};
 use super::{Desk, effective_grace};
@@ -245,7 +244,7 @@ impl Worker {
                 run.retry_at = SimTime::MAX;
             }
             let Life::Ended(_, exit) = run.known() else { continue };
-            let until = run.crashes.until(&BackoffLaw::KUBELET, exit.finished, now);
+            let until = run.crashes.until(&desk.settings.crashes, exit.finished, now);
             let Some(until) = until.filter(|_| !self.runs[index].killed) else { continue };
             if !self.restarts(index, &exit) {
                 continue;
@@ -308,7 +307,7 @@ impl Worker {
             let event =
                 if run.killed { run.last.map(|last| last.finished) } else { Some(exit.finished) };
             if let Some(event) = event {
-                run.crashes.next(&BackoffLaw::KUBELET, event, now);
+                run.crashes.next(&desk.settings.crashes, event, now);
             }
         }
         if self.is_staged(index) {

@@ -255,6 +255,13 @@ impl KubeletNode {
         news.map(|(reason, _)| self.event(self.status(reason))).collect()
     }
 
+    /// It goes down in order.
+    pub(super) fn say_shutdown(&self, fx: &mut Effects<Timer>) {
+        let detected = "Shutdown manager detected shutdown event";
+        fx.say(|| Some(self.event(Remark::normal("Shutdown", detected))));
+        fx.say(|| Some(self.event(self.status("NodeNotReady"))));
+    }
+
     /// `recordNodeStatusEvent`.
     fn status(&self, reason: &'static str) -> Remark {
         Remark::normal(reason, format!("Node {} status is now: {reason}", self.meta.name))

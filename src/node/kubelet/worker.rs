@@ -41,6 +41,8 @@ pub(super) enum Ending {
     Deadline,
     /// The node runs out of something.
     Evicted,
+    /// Its node goes down.
+    Shutdown,
     /// It is being deleted.
     Deleted,
     /// Its object is gone already.

@@ -31,6 +31,7 @@ enum Wake {
 pub(super) struct Rig {
     pub kubelets: Kubelets,
     pub engines: SimulatedEngines,
+    node: Node,
     pub machine: Machine,
     pub now: SimTime,
     queue: BTreeMap<Reverse<Reverse<(SimTime, u64)>>, Wake>,
@@ -106,10 +107,14 @@ pub(super) fn staged() -> App {
 
 impl Rig {
     pub(super) fn new() -> Rig {
+        Rig::with(KubeletSettings::default())
+    }
+
+    pub(super) fn with(kubelet: KubeletSettings) -> Rig {
         let luck = Luck::new(7);
         let settings = EngineSettings::default();
         let mut engines = SimulatedEngines::new(settings, ImageTable::default(), luck);
-        let mut kubelets = Kubelets::new(KubeletSettings::default(), Fidelity::Elided, luck);
+        let mut kubelets = Kubelets::new(kubelet, Fidelity::Elided, luck);
         let address = Ipv4Addr::new(192, 168, 0, 1);
         let amounts =
             Resources { cpu_milli: 4000, memory: 1 << 34, pods: 110, ..Resources::default() };
@@ -126,6 +131,7 @@ impl Rig {
         engines.add_node(address, &[]);
         kubelets.add_node(Id::from_parts(0, 0), &node, ClientId(1));
         Rig {
+            node,
             kubelets,
             engines,
             machine: Machine::new(4000),
@@ -156,6 +162,12 @@ impl Rig {
         self.pods.insert(n, pod.clone());
         let apps: Apps = apps.into();
         self.tell(|kubelets, fx| kubelets.pod_assigned(AT, pod_id(n), &pod, apps, fx));
+    }
+
+    /// The kubelet sees its node changed.
+    pub(super) fn see(&mut self, change: impl FnOnce(&mut Node)) {
+        change(&mut self.node);
+        self.kubelets.see_node(AT, &self.node);
     }
 
     pub(super) fn delete(&mut self, n: u32, grace: u32) -> &mut Rig {
