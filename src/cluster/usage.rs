@@ -74,16 +74,21 @@ impl World {
         let whole = (to - from).scaled(u64::try_from(capacity).unwrap_or(0), 1000).as_nanos();
         let claims: Vec<_> = beside
             .iter()
-            .map(|&(pod, container, milli)| Claim {
-                weight: shares_of(milli),
-                wants: of(&self.nodes, self.traffic.as_deref(), (pod, container), (from, to))
-                    .map_or(0, |it| it.cpu.as_nanos()),
+            .map(|one| Claim {
+                weight: shares_of(one.asked_milli),
+                wants: of(
+                    &self.nodes,
+                    self.traffic.as_deref(),
+                    (one.pod, one.container),
+                    (from, to),
+                )
+                .map_or(0, |it| it.cpu.as_nanos()),
             })
             .collect();
         if claims.iter().map(|one| one.wants).fold(0, u64::saturating_add) <= whole {
             return Some(alone);
         }
-        let own = beside.iter().position(|&(of, at, _)| (of, at) == (pod, container))?;
+        let own = beside.iter().position(|one| (one.pod, one.container) == (pod, container))?;
         let got = SimDuration::from_nanos(divide(whole, &claims)[own]);
         Some(ContainerUsage { cpu: got, ..alone })
     }

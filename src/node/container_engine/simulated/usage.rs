@@ -53,14 +53,25 @@ impl RunningProgram {
     }
 }
 
+/// A program that runs, and what it asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Neighbour {
+    /// Its pod.
+    pub pod: Id<Pod>,
+    /// Its container, init containers counted first.
+    pub container: u16,
+    /// Thousandths of a core that its container requests.
+    pub asked_milli: i64,
+}
+
 impl SimulatedEngines {
     /// How the program of a pod's container behaves, if its sandbox stands.
     pub fn app_of(&self, pod: Id<Pod>, index: u16) -> Option<&App> {
         self.sandboxes[self.sandbox_of(pod)?].config.apps.get(usize::from(index))
     }
 
-    /// The node of a pod, and the programs that run there: pod, container, and thousandths of a core it asks for.
-    pub fn beside(&self, pod: Id<Pod>) -> Option<(NodeIndex, Vec<(Id<Pod>, u16, i64)>)> {
+    /// The node of a pod, and the programs that run there.
+    pub fn beside(&self, pod: Id<Pod>) -> Option<(NodeIndex, Vec<Neighbour>)> {
         let node = self.sandboxes[self.sandbox_of(pod)?].node;
         let sandboxes = self.nodes[node.row()].sandboxes.iter().map(|&id| &self.sandboxes[id]);
         let of_sandbox = |sandbox: &Sandbox| {
@@ -68,7 +79,7 @@ impl SimulatedEngines {
             let (pod, spec) = (sandbox.config.pod, sandbox.config.spec.clone());
             let asked = move |one: &Program| {
                 let milli = container_of(&spec, one.index).map_or(0, |it| it.requests.cpu_milli);
-                (pod, one.index, milli)
+                Neighbour { pod, container: one.index, asked_milli: milli }
             };
             sandbox.containers.iter().filter(is_up).map(asked).collect::<Vec<_>>()
         };
