@@ -107,6 +107,7 @@ fn plan(compactor: &mut Compactor, nodes: usize, objects: Vec<PlannedObject>) ->
         apps: AppRules::default(),
         images: Default::default(),
         metrics: Default::default(),
+        kubelet: Default::default(),
         objects,
         steps: Vec::new(),
         traffic: Vec::new(),

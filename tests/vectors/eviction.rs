@@ -207,21 +207,6 @@ fn eviction(function: &str, case: &Value) -> Outcome {
             keyed(&input["observedAt"]).into_iter().for_each(|(it, at)| since.set(it, at));
             same(told(&since.over_grace(NOW)), told(&thresholds(&expected["result"])))
         }
-        "TestNodeConditions" => {
-            let ours = pressures(&thresholds(&input["inputs"]));
-            same(names(&ours), expected_names(&expected["result"]))
-        }
-        "TestNodeConditionsLastObservedAt" => {
-            let now: Vec<_> = list(&input["nodeConditions"]).iter().map(pressure).collect();
-            let ours = last_seen(&now, &seen(&input["lastObservedAt"]), NOW);
-            same(ours, seen(&expected["result"]))
-        }
-        "TestNodeConditionsObservedSince" => {
-            let period =
-                SimDuration::parse(input["period"].as_str().unwrap_or("")).expect("a span");
-            let ours = seen_within(&seen(&input["observedAt"]), period, NOW);
-            same(names(&ours), expected_names(&expected["result"]))
-        }
         "TestParsePercentage" => {
             let ours = percentage(input["value"].as_str().unwrap_or("")).ok();
             let theirs = expected["value"].as_f64().filter(|_| expected["hasError"] != true);
@@ -244,6 +229,27 @@ fn eviction(function: &str, case: &Value) -> Outcome {
             same(first, theirs.zip(expected["expectedResourceName"].as_str()))
         }
         "TestAddContainerFsThresholds" => container_fs(input, expected),
+        _ => conditions(function, input, expected),
+    }
+}
+
+fn conditions(function: &str, input: &Value, expected: &Value) -> Outcome {
+    match function {
+        "TestNodeConditions" => {
+            let ours = pressures(&thresholds(&input["inputs"]));
+            same(names(&ours), expected_names(&expected["result"]))
+        }
+        "TestNodeConditionsLastObservedAt" => {
+            let now: Vec<_> = list(&input["nodeConditions"]).iter().map(pressure).collect();
+            let ours = last_seen(&now, &seen(&input["lastObservedAt"]), NOW);
+            same(ours, seen(&expected["result"]))
+        }
+        "TestNodeConditionsObservedSince" => {
+            let period =
+                SimDuration::parse(input["period"].as_str().unwrap_or("")).expect("a span");
+            let ours = seen_within(&seen(&input["observedAt"]), period, NOW);
+            same(names(&ours), expected_names(&expected["result"]))
+        }
         _ => Outcome::Different(format!("{function} is not asked")),
     }
 }
