@@ -17,6 +17,7 @@ mod boot;
 pub mod census;
 mod changes;
 pub mod clients;
+pub mod cloud;
 mod convergence;
 mod errands;
 mod event;
@@ -100,6 +101,8 @@ pub enum Duty {
     Leader(Post),
     /// What a kubelet does again and again.
     Kubelet(kubelet::Timer),
+    /// A controller manager's cluster autoscaler looks.
+    Fleet(u8),
     /// A candidate looks, in one of its candidacies.
     Look(ProcessId, u8, election::Timer),
     /// A controller manager's look at the autoscaler in a slot.
@@ -157,6 +160,9 @@ pub struct World {
     schedulers: Vec<SchedulerProcess>,
     managers: Vec<ManagerProcess>,
     nodes: Nodes,
+    cloud: cloud::Cloud,
+    /// How nodes come and go by themselves, if they do.
+    fleet: Option<Arc<controllers::cluster_autoscaler::Setup>>,
     renewals: Renewals,
     leaders: Leaders,
     proxies: Proxies,
@@ -273,6 +279,7 @@ impl World {
             Event::Errand => self.next_errand(sink),
             Event::Evict(tag) => self.ask_eviction(tag),
             Event::Heal(at) => self.heal(cause, at, sink),
+            Event::Machine(number) => self.machine_due(cause, number),
             Event::Synced(process, life) => self.synced(cause, process, life, sink),
         }
     }
@@ -346,7 +353,7 @@ impl World {
             return self.observed.unsettle();
         }
         let living = || {
-            let alive = nodes.indexes().filter(|&at| nodes.row(at).power != nodes::Power::Off);
+            let alive = nodes.indexes().filter(|&at| !nodes.row(at).power.is_off());
             alive.map(|at| nodes.row(at).key)
         };
         let proxies = &self.proxies;
@@ -415,6 +422,7 @@ impl World {
         match key {
             Duty::Lease(at) => self.renewals.renew(at, k),
             Duty::NodeMonitor(at) => self.node_pass(at, k, sink),
+            Duty::Fleet(at) => self.scan(at, sink),
             Duty::Leader(post) => self.leaders.renew(post, k),
             Duty::Kubelet(timer) => self.kubelet_timer(NO_CAUSE, timer, sink),
             Duty::Look(id, candidacy, timer) => self.look(id, candidacy, timer, sink),

@@ -2,6 +2,7 @@
 //! a container engine, and the buffer their effects are gathered in. A component's own timers stay
 //! private to it.
 pub mod app;
+pub mod cloud;
 pub mod core_event;
 pub mod effects;
 pub mod engine;

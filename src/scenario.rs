@@ -14,6 +14,7 @@ mod feature_gates;
 mod judge;
 mod load;
 mod metrics;
+mod node_groups;
 mod nodes;
 mod objects;
 pub mod placement;

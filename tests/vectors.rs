@@ -9,6 +9,7 @@ mod cases;
 mod vectors {
     pub mod admission_defaults;
     pub mod api_server;
+    pub mod cluster_autoscaler;
     pub mod containers;
     pub mod cron_job;
     pub mod cron_schedule;

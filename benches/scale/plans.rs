@@ -108,6 +108,8 @@ fn plan(compactor: &mut Compactor, nodes: usize, objects: Vec<PlannedObject>) ->
         images: Default::default(),
         metrics: Default::default(),
         kubelet: Default::default(),
+        node_groups: Vec::new(),
+        autoscaler: None,
         objects,
         steps: Vec::new(),
         traffic: Vec::new(),

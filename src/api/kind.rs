@@ -57,6 +57,8 @@ pub enum Kind {
     ResourceQuota,
     /// A client of a Service, as a scenario's `traffic` names it: no object of the API.
     Client,
+    /// Machines that are all alike, as a scenario's `nodeGroups` names them: no object of the API.
+    NodeGroup,
     /// Anything else.
     Other,
 }
@@ -90,6 +92,7 @@ impl Kind {
             Kind::LimitRange => "LimitRange",
             Kind::ResourceQuota => "ResourceQuota",
             Kind::Client => "Client",
+            Kind::NodeGroup => "NodeGroup",
             Kind::Other => "Other",
         }
     }
@@ -122,6 +125,7 @@ impl Kind {
             Kind::LimitRange => "limitranges",
             Kind::ResourceQuota => "resourcequotas",
             Kind::Client => "clients",
+            Kind::NodeGroup => "nodegroups",
             Kind::Other => "objects",
         }
     }

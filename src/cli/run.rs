@@ -209,6 +209,7 @@ fn summary(loaded: &Loaded, finished: &Finished, counts: &Counts, metrics: &Metr
         digest: world.digest(),
         converged_at: world.converged_since(),
     });
+    summary.costs = world.costs();
     summary.expectations.clone_from(&finished.expectations);
     let warnings = loaded.findings.iter().filter(|it| !it.is_error());
     summary.warnings.extend(warnings.map(ToString::to_string));

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::clients::{Clients, Owner, RateLimit};
+use super::cloud::Cloud;
 use super::errands::Errands;
 use super::evictions::Evictions;
 use super::heartbeats::{Renewals, Way};
@@ -32,6 +33,7 @@ use crate::base::arena::Arena;
 use crate::base::hash::hash_text;
 use crate::base::id::Id;
 use crate::control_plane::api_server::Shared;
+use crate::control_plane::controllers::cluster_autoscaler;
 use crate::control_plane::controllers::cron_job::Calendar;
 use crate::control_plane::controllers::horizontal_pod_autoscaler::decide::{OwnTolerances, Rules};
 use crate::control_plane::controllers::stateful_set::plan::MaxUnavailable;
@@ -43,6 +45,7 @@ use crate::luck::Luck;
 use crate::messages::{Call, Fact, Listening};
 use crate::net::address::ServiceRange;
 use crate::net::{Net, Place};
+use crate::node::NodeIndex;
 use crate::node::container_engine::simulated::{ImageTable, SimulatedEngines};
 use crate::node::kube_proxy::Proxies;
 use crate::node::kubelet::{Kubelets, duties};
@@ -85,6 +88,8 @@ impl World {
         let mut clients = Clients::default();
         let user =
             clients.add(Owner::User, Place::Outside, hash_text("user"), rate(plan.clients.user));
+        let cloud_client =
+            clients.add(Owner::Cloud, Place::Outside, hash_text("cloud"), CANDIDATE_LIMIT);
         let mut settings = Settings {
             scheduler: scheduler::Settings {
                 asked: about.map(Arc::new),
@@ -120,6 +125,8 @@ impl World {
             schedulers: Vec::new(),
             managers: Vec::new(),
             nodes,
+            cloud: Cloud::new(&plan, cloud_client),
+            fleet: fleet(&plan, luck),
             renewals: Renewals::new(way.clone()),
             leaders: Leaders::new(way),
             proxies: Proxies::new(Default::default(), luck),
@@ -157,11 +164,10 @@ impl World {
 
     fn register_nodes(&mut self, sink: &mut dyn FactSink<Fact>) {
         let plan = self.plan.clone();
-        let limit = rate(plan.clients.kubelets);
         for (number, planned) in (0u32..).zip(&plan.nodes) {
             let mut node = planned.node.clone();
             if node.address.is_unspecified() {
-                node.address = Ipv4Addr::from(u32::from(NODE_RANGE) + number + 1);
+                node.address = node_address(number);
             }
             if planned.arrival == Arrival::Applied || node.conditions.ready == Tristate::Unknown {
                 let conditions = &mut node.conditions;
@@ -177,21 +183,29 @@ impl World {
                 Role::Worker => Place::Node(number),
                 Role::Master(master) => Place::Master(master),
             };
-            let client =
-                self.clients.add(Owner::Kubelet(number), place, hash_text("kubelet"), limit);
-            let at = self.nodes.add(id, &node, place, client);
-            if let Some(traffic) = &mut self.traffic {
-                traffic.add_node(id, &node.meta.name, place);
-            }
-            let lease = duties::Duty::Lease.cadence(self.luck, &node.meta.name);
-            self.renewals.add(id, node.meta.name.stable_hash(), lease);
-            if plan.fidelity == Fidelity::Explicit {
-                self.kernel.recurring.declare(SimTime::ZERO, Duty::Lease(at), lease);
-            }
-            for (timer, cadence) in self.nodes.kubelets.duties(at) {
-                self.kernel.recurring.declare(SimTime::ZERO, Duty::Kubelet(timer), cadence);
-            }
+            let at = self.add_machine(id, &node, place);
+            self.cloud.is_node(&node.meta.name, at, id);
         }
+    }
+
+    /// Adds the machine of a registered node, heard of from now on.
+    pub(super) fn add_machine(&mut self, id: Id<Node>, node: &Node, place: Place) -> NodeIndex {
+        let (now, limit) = (self.kernel.now(), rate(self.plan.clients.kubelets));
+        let owner = Owner::Kubelet(self.nodes.len() as u32);
+        let client = self.clients.add(owner, place, hash_text("kubelet"), limit);
+        let at = self.nodes.add(id, node, place, client);
+        if let Some(traffic) = &mut self.traffic {
+            traffic.add_node(id, &node.meta.name, place);
+        }
+        let lease = duties::Duty::Lease.cadence(self.luck, &node.meta.name);
+        self.renewals.add(id, node.meta.name.stable_hash(), lease, now);
+        if self.plan.fidelity == Fidelity::Explicit {
+            self.kernel.recurring.declare(now, Duty::Lease(at), lease);
+        }
+        for (timer, cadence) in self.nodes.kubelets.duties(at) {
+            self.kernel.recurring.declare(now, Duty::Kubelet(timer), cadence);
+        }
+        at
     }
 
     /// Puts an object into the store as if it had always been there.
@@ -347,9 +361,11 @@ impl World {
                 ttl_after_finished: client("ttl-after-finished-controller"),
                 disruptions: client("disruption-controller"),
                 resource_quotas: client("resourcequota-controller"),
+                autoscaler: client("cluster-autoscaler"),
                 autoscalers: client("horizontal-pod-autoscaler"),
             };
-            let manager = ControllerManager::new(clients, self.settings.controllers);
+            let manager = ControllerManager::new(clients, self.settings.controllers)
+                .growing(self.fleet.clone());
             let id = ProcessId::Manager(at);
             let process = self.new_process(id, place(number));
             self.managers.push(ManagerProcess { process, clients, manager });
@@ -393,6 +409,20 @@ fn max_unavailable(plan: &Plan) -> MaxUnavailable {
     }
 }
 
-fn rate(limit: ClientLimit) -> RateLimit {
+/// What a cluster autoscaler is given, if the plan has one.
+fn fleet(plan: &Plan, luck: Luck) -> Option<Arc<cluster_autoscaler::Setup>> {
+    let options = plan.autoscaler.clone()?;
+    let profile = plan.scheduler.profiles.first().cloned().unwrap_or_default();
+    let groups = plan.node_groups.clone().into();
+    Some(Arc::new(cluster_autoscaler::Setup { options, groups, profile, luck }))
+}
+
+/// The address of machine `number`.
+pub(super) fn node_address(number: u32) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(NODE_RANGE) + number + 1)
+}
+
+/// A limit as clients have it.
+pub(super) fn rate(limit: ClientLimit) -> RateLimit {
     RateLimit { qps: limit.qps, burst: limit.burst }
 }

@@ -19,6 +19,10 @@ pub enum Owner {
     Kubelet(u32),
     /// Whoever runs the cluster.
     User,
+    /// The kubelet of machine number so-and-so, which has no node yet.
+    Machine(u32),
+    /// The cloud's own controller.
+    Cloud,
 }
 
 /// How many requests a client may make: `qps` a second, `burst` at once.

@@ -49,6 +49,8 @@ pub enum Event {
     Evict(u32),
     /// A fault of the timeline ends.
     Heal(u32),
+    /// A machine of the cloud has booted, or left its node behind.
+    Machine(u32),
     /// A process begins a life: its caches are filled.
     Synced(ProcessId, u8),
 }

@@ -208,13 +208,13 @@ impl Renewals {
         }
     }
 
-    /// Adds the next machine, heard from the start of the run on.
-    pub fn add(&mut self, node: Id<Node>, key: u64, lease: Cadence) {
+    /// Adds the next machine, heard from `since` on.
+    pub fn add(&mut self, node: Id<Node>, key: u64, lease: Cadence, since: SimTime) {
         while self.by_slot.len() <= node.slot() {
             self.by_slot.push(None);
         }
         self.by_slot[node.slot()] = Some(NodeIndex(self.rows.len() as u32));
-        let pulse = Pulse::new(key, lease, SimTime::ZERO);
+        let pulse = Pulse::new(key, lease, since);
         let (silenced_by, changed_at) = (NO_CAUSE, SimTime::ZERO);
         self.rows.push(Row { node, pulse, silenced_by, changed_at });
     }
@@ -290,7 +290,8 @@ impl Renewals {
         let Renewals { rows, by_slot, silent, way, .. } = self;
         silent.retain(|node| {
             let at = by_slot[node.slot()].expect("a silent machine is known");
-            !rows[at.row()].pulse.is_sure(now, way)
+            // Another may have its slot by now.
+            rows[at.row()].node == *node && !rows[at.row()].pulse.is_sure(now, way)
         });
     }
 

@@ -43,6 +43,15 @@ pub enum Power {
     KubeletStopped,
     /// It has crashed.
     Off,
+    /// It was given back and will not come again.
+    Gone,
+}
+
+impl Power {
+    /// Whether nothing runs.
+    pub fn is_off(self) -> bool {
+        matches!(self, Power::Off | Power::Gone)
+    }
 }
 
 /// One machine.
@@ -144,6 +153,11 @@ impl Nodes {
         &mut self.rows[at.row()]
     }
 
+    /// How many machines there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// All machines, in order.
     pub fn indexes(&self) -> impl Iterator<Item = NodeIndex> + use<> {
         (0..self.rows.len() as u32).map(NodeIndex)
@@ -151,7 +165,7 @@ impl Nodes {
 
     /// Whether the machine of a node object is gone or dead, so that nobody can end its pods.
     pub fn is_gone(&self, id: Id<Node>) -> bool {
-        self.of(id).is_none_or(|at| self.rows[at.row()].power == Power::Off)
+        self.of(id).is_none_or(|at| self.rows[at.row()].power.is_off())
     }
 }
 
@@ -279,6 +293,7 @@ impl World {
                     self.arm_kubelet(at, cause, timer);
                 }
                 Effect::Engine(call) => self.buffers.calls.push_back((at, cause, call)),
+                Effect::Cloud(_) => unreachable!("a kubelet asks for no machines"),
             }
         }
         self.buffers.kubelet = fx;
@@ -399,7 +414,7 @@ impl World {
     /// An engine's timer.
     pub(super) fn engine_timer(&mut self, cause: u64, timer: EngineTimer, sink: Sink<'_>) {
         let Some(at) = self.nodes.engines.node_of(timer) else { return };
-        if self.nodes.row(at).power == Power::Off {
+        if self.nodes.row(at).power.is_off() {
             return;
         }
         self.engine(at, cause, sink, |engines, mut bench| engines.timer(timer, &mut bench));
@@ -415,10 +430,11 @@ impl World {
 
     /// The power of a machine changes.
     pub(super) fn set_power(&mut self, cause: u64, at: NodeIndex, power: Power, sink: Sink<'_>) {
-        let before = std::mem::replace(&mut self.nodes.row_mut(at).power, power);
-        if before == power {
+        let before = self.nodes.row(at).power;
+        if before == power || before == Power::Gone {
             return;
         }
+        self.nodes.row_mut(at).power = power;
         let now = self.kernel.now();
         if power == Power::Off {
             let machine = &mut self.nodes.machines[at.row()];

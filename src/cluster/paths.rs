@@ -22,6 +22,9 @@ impl World {
         self.cut_watches(cause);
         let now = self.kernel.now();
         for at in self.nodes.indexes() {
+            if self.nodes.row(at).power == Power::Gone {
+                continue;
+            }
             let server = self.server_of(at);
             let is_reached = server.is_some();
             let (up, down) = self.weather(self.nodes.row(at).place, server);
@@ -90,7 +93,7 @@ impl World {
     }
 
     /// A kubelet that is back posts its node's status at once (fast status updates until ready).
-    fn post_ready(&mut self, cause: u64, at: NodeIndex) {
+    pub(super) fn post_ready(&mut self, cause: u64, at: NodeIndex) {
         let row = self.nodes.row(at);
         let Some(node) = self.store.get(row.id) else { return };
         if node.conditions.ready == Tristate::True {
@@ -125,6 +128,7 @@ impl World {
             self.await_node_pass(at);
             self.managers[usize::from(at)].manager.measure_anew();
             self.await_looks(at);
+            self.await_scan(at);
         }
     }
 
@@ -148,6 +152,20 @@ impl World {
                     recurring.wake_at(now, key(slot), cadence.first_from(instant));
                 }
             }
+        }
+    }
+
+    /// Wakes a manager's cluster autoscaler for the first scan in which something can change.
+    pub(super) fn await_scan(&mut self, at: u8) {
+        let key = Duty::Fleet(at);
+        let now = self.kernel.now();
+        let Some(due) = self.kernel.recurring.next_at(now, key) else { return };
+        // A scan of this very instant is still to come as long as events of it are handled.
+        let after = if due == now { SimTime::from_nanos(now.as_nanos() - 1) } else { now };
+        let fleet = self.managers[usize::from(at)].manager.fleet();
+        match fleet.and_then(|fleet| fleet.next_scan(after, &self.cloud)) {
+            Some(k) => self.kernel.recurring.wake_at(now, key, k),
+            None => self.kernel.recurring.sleep(key),
         }
     }
 

@@ -18,6 +18,7 @@ use crate::api::object::Object;
 use crate::api::pod::{Container, PodSpec, PodTemplate};
 use crate::base::glob::is_like;
 use crate::base::{FastMap, StableHasher};
+use crate::control_plane::controllers::cluster_autoscaler::Options;
 use crate::control_plane::metrics_server::Metrics;
 use crate::control_plane::scheduler;
 use crate::control_plane::scheduler::algorithm::gates::Gates;
@@ -25,6 +26,7 @@ use crate::control_plane::scheduler::queue::backoff::Backoff;
 use crate::kernel::Fidelity;
 use crate::messages::Profile;
 use crate::messages::app::{App, Apps};
+use crate::messages::cloud::NodeGroup;
 use crate::node::kubelet::KubeletSettings;
 use crate::time::{SimDuration, SimTime};
 pub use crate::traffic::plan::TrafficPlan;
@@ -68,6 +70,10 @@ pub struct Plan {
     pub objects: Vec<PlannedObject>,
     /// What happens later, by time; at one instant in the order written.
     pub steps: Vec<Step>,
+    /// Groups of nodes that can grow and shrink, in the order written.
+    pub node_groups: Vec<NodeGroup>,
+    /// How they do so by themselves; nothing: they do not.
+    pub autoscaler: Option<Options>,
     /// Clients that call Services, in the order written.
     pub traffic: Vec<TrafficPlan>,
     /// What serves the metrics APIs.
@@ -312,6 +318,9 @@ impl Plan {
         let head = (head, &self.scheduler);
         let rest = (&self.control_plane, &self.clients, &self.feature_gates, &self.profile);
         let app = (&self.apps, &self.images, &self.nodes);
+        if !self.node_groups.is_empty() {
+            let _ = write!(out, "{:?}{:?}", self.node_groups, self.autoscaler);
+        }
         // Writing into a hash cannot fail.
         if self.kubelet != KubeletSettings::default() {
             let _ = write!(out, "{:?}", self.kubelet);

@@ -209,7 +209,8 @@ impl World {
             served: OnceCell::new(),
             sharing: RefCell::default(),
         };
-        let known = Known { store: &self.store, view: &view, renewals: &self.renewals, metrics };
+        let (store, renewals, cloud) = (&self.store, &self.renewals, &self.cloud);
+        let known = Known { store, view: &view, renewals, metrics, cloud };
         work(&mut row.manager, &known, &mut fx);
         self.carry_out(&mut fx, sink, |kernel, when, cause, timer| {
             kernel.schedule(when, cause, Event::Manager(at, life, timer));
@@ -217,6 +218,7 @@ impl World {
         self.buffers.manager = fx;
         self.await_node_pass(at);
         self.await_looks(at);
+        self.await_scan(at);
     }
 
     pub(super) fn carry_out<T>(
@@ -234,6 +236,7 @@ impl World {
                 Effect::Send(request) => self.send(cause, request),
                 Effect::Arm { at, timer } => arm(&mut self.kernel, at, cause, timer),
                 Effect::Engine(_) => unreachable!("the control plane has no container engine"),
+                Effect::Cloud(call) => self.cloud_call(cause, call, sink),
             }
         }
     }
@@ -396,12 +399,17 @@ impl World {
             }
             ProcessId::Manager(at) => {
                 let row = &mut self.managers[usize::from(at)];
-                row.manager = ControllerManager::new(row.clients, self.settings.controllers);
+                row.manager = ControllerManager::new(row.clients, self.settings.controllers)
+                    .growing(self.fleet.clone());
                 self.manager(at, cause, sink, |it, known, fx| it.start(known.view, fx));
                 let passes = self.managers[usize::from(at)].manager.node_passes();
                 let now = self.kernel.now();
                 self.kernel.recurring.declare(now, Duty::NodeMonitor(at), passes);
                 self.await_node_pass(at);
+                if let Some(fleet) = self.managers[usize::from(at)].manager.fleet() {
+                    self.kernel.recurring.declare(now, Duty::Fleet(at), fleet.cadence());
+                    self.await_scan(at);
+                }
             }
         }
     }
@@ -434,6 +442,7 @@ impl World {
             }
             ProcessId::Manager(at) => {
                 self.kernel.recurring.retire(Duty::NodeMonitor(at));
+                self.kernel.recurring.retire(Duty::Fleet(at));
                 let row = &mut self.managers[usize::from(at)];
                 row.manager.take_rhythms();
                 for slot in row.manager.autoscaled() {
@@ -456,6 +465,11 @@ impl World {
         self.manager(at, NO_CAUSE, sink, |it, known, fx| {
             it.autoscale((slot, k), &known.metrics, known.view, fx);
         });
+    }
+
+    /// A scan of a manager's cluster autoscaler.
+    pub(super) fn scan(&mut self, at: u8, sink: Sink<'_>) {
+        self.manager(at, NO_CAUSE, sink, |it, known, fx| it.scan(known.cloud, known.view, fx));
     }
 
     /// When the node controller of a manager must look next.
@@ -531,6 +545,7 @@ struct Known<'a> {
     view: &'a View<'a>,
     renewals: &'a Renewals,
     metrics: Measured<'a>,
+    cloud: &'a super::cloud::Cloud,
 }
 
 /// How soon a started process works.

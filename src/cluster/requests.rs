@@ -254,6 +254,8 @@ impl World {
             Owner::Manager(at) => self.manager_reply(at, cause, &reply, sink),
             Owner::Kubelet(slot) => self.kubelet_reply(slot, cause, &reply, sink),
             Owner::User => self.user_reply(cause, &reply, sink),
+            Owner::Machine(number) => self.registered(number, cause, &reply, sink),
+            Owner::Cloud => self.cloud_reply(cause, &reply),
         }
     }
 
@@ -264,7 +266,7 @@ impl World {
             Owner::Manager(at) => u32::from(self.process(ProcessId::Manager(at)).life),
             Owner::Candidate(of) => u32::from(self.process(of).candidacy),
             Owner::Kubelet(at) => self.nodes.row(NodeIndex(at)).life,
-            Owner::User => 0,
+            Owner::User | Owner::Machine(_) | Owner::Cloud => 0,
         }
     }
 

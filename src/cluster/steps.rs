@@ -236,6 +236,9 @@ impl World {
             }
         }
         let (before, place) = (self.nodes.row(at).power, self.nodes.row(at).place);
+        if before == Power::Gone {
+            return;
+        }
         self.set_power(cause, at, power, sink);
         match (before == Power::Off, power == Power::Off) {
             (false, true) => self.machine_off(place),

@@ -89,6 +89,8 @@ pub(super) fn plan(replicas: i32, nodes: usize) -> Plan {
         images: Default::default(),
         objects,
         steps: Vec::new(),
+        node_groups: Vec::new(),
+        autoscaler: None,
         traffic: Vec::new(),
         metrics: Default::default(),
     }

@@ -99,7 +99,7 @@ impl Around for Outside<'_> {
             ProgramState::Running { since, hangs } => (Doors::Open, since, hangs),
             ProgramState::Stopping => (Doors::Leaving, SimTime::ZERO, SimTime::MAX),
         };
-        if self.nodes.row(node).power == Power::Off {
+        if self.nodes.row(node).power.is_off() {
             doors = Doors::Silent;
         }
         let name = (pod.meta.namespace.clone(), pod.meta.name.clone());
@@ -261,7 +261,7 @@ impl World {
             let row = self.nodes.row(*at);
             let node = self.store.get(row.id);
             matches!(row.place, Place::Node(_))
-                && row.power != Power::Off
+                && !row.power.is_off()
                 && self.net.reaches(Place::Outside, row.place)
                 && node.is_some_and(|node| {
                     node.conditions.ready == Tristate::True

@@ -9,6 +9,7 @@
 mod autoscaling;
 pub mod claims;
 mod clients;
+pub mod cluster_autoscaler;
 pub mod cron_job;
 pub mod daemon_set;
 pub mod deployment;
@@ -17,6 +18,7 @@ pub mod endpoint_slice;
 pub mod endpoints;
 pub mod events;
 pub mod expectations;
+mod fleet;
 pub mod garbage_collector;
 pub mod history;
 pub mod horizontal_pod_autoscaler;
@@ -67,6 +69,7 @@ use crate::store::{Change, Store, Stored, TableKind, View};
 use crate::time::SimTime;
 
 pub use clients::Clients;
+use cluster_autoscaler::ClusterAutoscaler;
 use cron_job::CronJobs;
 use daemon_set::DaemonSets;
 use deployment::Deployments;
@@ -168,6 +171,7 @@ pub struct ControllerManager {
     disruptions: Disruptions,
     resource_quotas: ResourceQuotas,
     autoscalers: Autoscalers,
+    fleet: Option<ClusterAutoscaler>,
 }
 
 impl ControllerManager {
@@ -201,6 +205,7 @@ impl ControllerManager {
             disruptions: Disruptions::new(clients.disruptions, queue),
             resource_quotas: ResourceQuotas::new(clients.resource_quotas, queue),
             autoscalers: Autoscalers::new(clients.autoscalers, autoscalers),
+            fleet: None,
         }
     }
 
@@ -306,6 +311,7 @@ impl ControllerManager {
     fn node(&mut self, change: &Change<'_, Node>, view: &View<'_>, fx: &mut Effects<Timer>) {
         let known = Known { view, index: &self.index };
         self.nodes.node(change, fx);
+        self.fleet.iter_mut().for_each(|fleet| fleet.node(change));
         self.taints.node(change, known, fx);
         self.pod_gc.node(change, fx);
         self.daemon_sets.node(change, known, fx);
@@ -370,6 +376,7 @@ impl ControllerManager {
         fx: &mut Effects<Timer>,
     ) {
         self.daemon_sets.daemon_set(change, fx);
+        self.fleet.iter_mut().for_each(|fleet| fleet.daemon_set(change));
         let known = Known { view, index: &self.index };
         self.garbage.changed(Kind::DaemonSet, change, known, fx);
         self.resource_quotas.object(Kind::DaemonSet.resource(), change, known, fx);
@@ -425,6 +432,7 @@ impl ControllerManager {
     ) {
         self.index.groups.budget(change.id, change.new);
         self.disruptions.budget(change, fx);
+        self.fleet.iter_mut().for_each(|fleet| fleet.budget(change));
         let known = Known { view, index: &self.index };
         self.garbage.changed(Kind::PodDisruptionBudget, change, known, fx);
         self.resource_quotas.object(Kind::PodDisruptionBudget.resource(), change, known, fx);
@@ -474,6 +482,7 @@ impl ControllerManager {
         self.disruptions.pod(change, guards, known, fx);
         self.resource_quotas.pod(change, known, fx);
         self.autoscalers.pod(change);
+        self.fleet.iter_mut().for_each(|fleet| fleet.pod(change));
     }
 
     fn job(&mut self, change: &Change<'_, Job>, view: &View<'_>, fx: &mut Effects<Timer>) {
@@ -570,6 +579,7 @@ impl ControllerManager {
             Timer::Namespace { slot, generation } => {
                 self.namespaces.look(slot, generation, known, fx);
             }
+            Timer::Removals => self.removals_due(view, fx),
             Timer::PodGc => self.pod_gc.round(known, fx),
             Timer::Quotas => self.resource_quotas.round(fx),
             Timer::Volumes => self.volumes.due(known, fx),
@@ -653,6 +663,7 @@ impl ControllerManager {
             }
             client if client == clients.disruptions => self.disruptions.reply(reply, fx),
             client if client == clients.resource_quotas => self.resource_quotas.reply(reply, fx),
+            client if client == clients.autoscaler => self.fleet_reply(reply, view, fx),
             client if client == clients.autoscalers => self.autoscalers.reply(reply, fx),
             client if client == clients.namespaces => self.namespaces.reply(reply, fx),
             _ => {}

@@ -166,6 +166,7 @@ impl<'a> Lowering<'a> {
             Noun::Cluster => "cluster".to_owned(),
             Noun::Pods => "pods('app=web')".to_owned(),
             Noun::Node => "node('a')".to_owned(),
+            Noun::NodeGroup => "nodegroup('a')".to_owned(),
             noun => format!("{}('namespace/name')", noun.word()),
         };
         let message = format!("{how} is no value by itself: ask for one of its fields");
@@ -383,6 +384,7 @@ impl<'a> Lowering<'a> {
             let wanted = match noun {
                 Noun::Pods => "a selector, or a namespace and a selector",
                 Noun::Node => "a node's name",
+                Noun::NodeGroup => "a node group's name",
                 _ => "a name, as in 'namespace/name'",
             };
             self.tell(at, format!("{} needs {wanted}", noun.word()), None);
@@ -410,11 +412,11 @@ impl<'a> Lowering<'a> {
             }
             (_, [(at, text), ..]) => {
                 let (namespace, name) = match (noun, text.split_once('/')) {
-                    (Noun::Node, _) => ("", text.as_str()),
+                    (Noun::Node | Noun::NodeGroup, _) => ("", text.as_str()),
                     (_, Some((namespace, name))) => (namespace, name),
                     (_, None) => ("default", text.as_str()),
                 };
-                if noun != Noun::Node {
+                if !matches!(noun, Noun::Node | Noun::NodeGroup) {
                     self.valid_name(*at, namespace)?;
                 }
                 self.valid_name(*at, name)?;

@@ -18,6 +18,7 @@ use crate::api::service::{EndpointSlice, Service};
 use crate::api::stateful_set::StatefulSet;
 use crate::api::workload::{Deployment, ReplicaSet, Rollout, SetKind};
 use crate::base::id::Id;
+use crate::messages::cloud::GROUP_LABEL;
 use crate::store::{Store, Stored, TableKind};
 
 /// A value a condition can look at.
@@ -126,7 +127,7 @@ impl Watched {
                 self.pod(store, id.typed())
             }
             (Noun::Pod, TableKind::Pod) => self.follow::<Pod>(store, id),
-            (Noun::Cluster, TableKind::Node) => self.node(store, id.typed()),
+            (Noun::Cluster | Noun::NodeGroup, TableKind::Node) => self.node(store, id.typed()),
             _ => false,
         }
     }
@@ -180,7 +181,11 @@ impl Watched {
     }
 
     fn node(&mut self, store: &Store, id: Id<Node>) -> bool {
-        let new = store.get(id).map(Node::is_ready);
+        let is_counted = |node: &&Node| match &self.subject {
+            Subject::Object { name, .. } => node.meta.labels.get(GROUP_LABEL) == Some(name),
+            _ => true,
+        };
+        let new = store.get(id).filter(is_counted).map(Node::is_ready);
         let old = match new {
             Some(is_ready) => self.nodes.insert(id, is_ready),
             None => self.nodes.remove(&id),
@@ -212,6 +217,11 @@ impl Watched {
             },
             Noun::Node => self.of_node(store.get(self.id?.typed())?, field),
             Noun::Pod => of_pod(store, store.get(self.id?.typed())?, field),
+            Noun::NodeGroup => match field {
+                Field::Nodes => Some(Scalar::Number(self.nodes.len() as i64)),
+                Field::NodesReady => Some(Scalar::Number(self.nodes_ready)),
+                _ => None,
+            },
             Noun::Pods | Noun::Cluster => self.of_pods(store, field),
         }
     }

@@ -73,6 +73,8 @@ pub enum Noun {
     Service,
     /// A node.
     Node,
+    /// A group of nodes that can grow and shrink.
+    NodeGroup,
     /// All pods a selector matches.
     Pods,
     /// One pod.
@@ -148,7 +150,7 @@ const AUTOSCALER: &[(&str, Field, Kind)] = &[
 
 impl Noun {
     /// Those that are called with a name or a selector.
-    pub(super) const CALLED: [Noun; 12] = [
+    pub(super) const CALLED: [Noun; 13] = [
         Noun::Deployment,
         Noun::ReplicaSet,
         Noun::ReplicationController,
@@ -159,6 +161,7 @@ impl Noun {
         Noun::Autoscaler,
         Noun::Service,
         Noun::Node,
+        Noun::NodeGroup,
         Noun::Pods,
         Noun::Pod,
     ];
@@ -176,6 +179,7 @@ impl Noun {
             Noun::Autoscaler => "hpa",
             Noun::Service => "service",
             Noun::Node => "node",
+            Noun::NodeGroup => "nodegroup",
             Noun::Pods => "pods",
             Noun::Pod => "pod",
             Noun::Cluster => "cluster",
@@ -230,6 +234,7 @@ impl Noun {
                 ("memory_requested", F::MemoryRequested, Number),
                 ("memory_allocatable", F::MemoryAllocatable, Number),
             ],
+            Noun::NodeGroup => &[("size", F::Nodes, Number), ("ready", F::NodesReady, Number)],
             Noun::Pods => &[
                 ("count", F::Pods, Number),
                 ("pending", F::Pending, Number),

@@ -1,6 +1,7 @@
 //! What a component wishes to happen: gathered while it handles one event, drained by the world
 //! before the next.
 
+use super::cloud::CloudCall;
 use super::core_event::{CoreEvent, Listening};
 use super::engine::EngineCall;
 use super::fact::Fact;
@@ -14,6 +15,8 @@ pub enum Effect<T> {
     Send(Request),
     /// Ask the container engine of the component's own node.
     Engine(EngineCall),
+    /// Ask the cloud for machines, or give one back.
+    Cloud(CloudCall),
     /// Wake me with `timer` at `at`.
     Arm {
         /// When; never before now.
@@ -108,6 +111,11 @@ impl<T> Effects<T> {
     /// Asks the container engine; its answer comes as an `EngineEvent` with the call's `op`.
     pub fn call(&mut self, call: EngineCall) {
         self.list.push((self.cause, Effect::Engine(call)));
+    }
+
+    /// Asks the cloud.
+    pub fn cloud(&mut self, call: CloudCall) {
+        self.list.push((self.cause, Effect::Cloud(call)));
     }
 
     /// Comes back with `timer` in `after`.

@@ -30,6 +30,10 @@ pub enum Component {
     Network,
     /// A client of a Service.
     Client,
+    /// The cluster autoscaler.
+    ClusterAutoscaler,
+    /// Whoever lends machines.
+    Cloud,
 }
 
 impl Component {
@@ -45,6 +49,8 @@ impl Component {
             Component::Kubelet => "kubelet",
             Component::Network => "network",
             Component::Client => "client",
+            Component::ClusterAutoscaler => "cluster-autoscaler",
+            Component::Cloud => "cloud",
         }
     }
 }
@@ -126,6 +132,11 @@ verbs! {
     Missed "missed" "A step of the timeline found nothing to do its work on.",
     Requests "requests" "What became of a client's requests since its last such fact, at the end of a second; values: sent, ok, refused, reset, timeout, failed, in_flight, latency_us_sum (of ok).",
     Harmed "harmed" "A request ended the program it was in; the message says how and which.",
+    Booting "booting" "A machine was asked for and boots.",
+    Returned "returned" "A machine was given back; values: seconds it was lent.",
+    Removing "removing" "The cluster autoscaler begins to remove the node; values: pods that have to move.",
+    NotHelped "not-helped" "No node group helps the pod; the message is the cluster autoscaler's.",
+    ScaleUpFailed "scale-up-failed" "Machines of a node group did not come in time; values: missing, backoff_seconds.",
     RequestFailed "request-failed" "A request failed; the message says why. Up to ten for each client, kind of failure and pod.",
 }
 

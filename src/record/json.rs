@@ -17,6 +17,8 @@ pub enum Json {
     Seconds(SimTime),
     /// Milliseconds with three decimals, from microseconds.
     Millis(u64),
+    /// A number with six decimals, from millionths.
+    Millionths(u64),
     /// Text.
     Text(String),
     /// A list.
@@ -62,6 +64,7 @@ impl Json {
             Json::Int(number) => write!(out, "{number}"),
             Json::Seconds(at) => write!(out, "{at}"),
             Json::Millis(micros) => write!(out, "{}.{:03}", micros / 1000, micros % 1000),
+            Json::Millionths(of) => write!(out, "{}.{:06}", of / 1_000_000, of % 1_000_000),
             Json::Text(text) => out.write_str(&quoted(text)),
             Json::List(items) if items.is_empty() => out.write_str("[]"),
             Json::Map(fields) if fields.is_empty() => out.write_str("{}"),

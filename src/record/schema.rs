@@ -119,6 +119,24 @@ pub fn summary() -> Value {
     schema["$schema"] = json!(DIALECT);
     schema["$id"] = json!(SUMMARY_SCHEMA);
     schema["title"] = json!("How a run ended");
+    let money = || json!({"type": ["number", "null"], "minimum": 0});
+    let mut cost = exactly(&[
+        ("total", money()),
+        ("node_seconds", count()),
+        (
+            "groups",
+            list(&exactly(&[
+                ("name", text()),
+                ("machines", count()),
+                ("lent", count()),
+                ("node_seconds", count()),
+                ("price_per_hour", money()),
+                ("cost", money()),
+            ])),
+        ),
+    ]);
+    cost["description"] = json!("Only where there are node groups: what their machines cost.");
+    schema["properties"]["cost"] = cost;
     schema["properties"]["wall"] =
         json!({"type": "object", "description": "What depends on the machine; never compared."});
     schema

@@ -13,6 +13,7 @@ use crate::api::pod::{ContainerState, ContainerStatus, Phase, Pod, TerminationRe
 use crate::api::service::{EndpointSlice, Exposure, Service};
 use crate::api::stateful_set::StatefulSet;
 use crate::api::workload::{Deployment, ReplicaSet};
+use crate::cluster::cloud::GroupCost;
 use crate::cluster::plan::Plan;
 use crate::net::address::service_dns_name;
 use crate::store::Store;
@@ -65,6 +66,8 @@ pub struct Summary {
     pub workloads: Vec<WorkloadRow>,
     /// Services.
     pub services: Vec<ServiceRow>,
+    /// What the machines of each node group cost.
+    pub costs: Vec<GroupCost>,
     /// What was expected, in the order written.
     pub expectations: Vec<ExpectationRow>,
     /// Pods that could not be placed: how many share a message, and one of them.
@@ -230,6 +233,7 @@ impl Summary {
             nodes: NodeCounts { total, ready },
             workloads: workloads(store),
             services: services(store, metrics),
+            costs: Vec::new(),
             expectations: Vec::new(),
             unplaced: unplaced(store),
             warnings: unserved(plan, store),
@@ -239,7 +243,7 @@ impl Summary {
     /// As written to `summary.json`.
     pub fn to_json(&self) -> Json {
         let list = |rows: Vec<Json>| Json::List(rows);
-        Json::map([
+        let mut json = vec![
             ("schema", Json::text(SUMMARY_SCHEMA)),
             ("scenario", Json::text(&*self.scenario)),
             ("seed", Json::count(self.seed)),
@@ -260,8 +264,33 @@ impl Summary {
             ("services", list(self.services.iter().map(ServiceRow::to_json).collect())),
             ("expectations", list(self.expectations.iter().map(ExpectationRow::to_json).collect())),
             ("warnings", list(self.warnings.iter().map(Json::text).collect())),
-        ])
+        ];
+        if !self.costs.is_empty() {
+            json.insert(json.len() - 1, ("cost", cost(&self.costs)));
+        }
+        Json::Map(json.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     }
+}
+
+/// What machines cost, by group and in all; money with six digits.
+fn cost(groups: &[GroupCost]) -> Json {
+    let money = |millionths: u64| Json::Millionths(millionths);
+    let group = |one: &GroupCost| {
+        Json::map([
+            ("name", Json::text(&*one.name)),
+            ("machines", Json::count(one.machines)),
+            ("lent", Json::count(one.lent)),
+            ("node_seconds", Json::count(one.seconds)),
+            ("price_per_hour", Json::or_null(one.price.map(money))),
+            ("cost", Json::or_null(one.price.map(|_| money(one.cost)))),
+        ])
+    };
+    let total = groups.iter().fold(0, |sum: u64, one| sum.saturating_add(one.cost));
+    Json::map([
+        ("total", money(total)),
+        ("node_seconds", Json::count(groups.iter().map(|one| one.seconds).sum())),
+        ("groups", Json::List(groups.iter().map(group).collect())),
+    ])
 }
 
 impl PodCounts {

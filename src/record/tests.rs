@@ -95,6 +95,7 @@ fn what_is_written_has_exactly_the_fields_of_its_schema() {
                 latency_us: [Some(1_500), None, None],
             },
         }],
+        costs: Vec::new(),
         expectations: vec![ExpectationRow {
             name: "up".to_owned(),
             passed: false,

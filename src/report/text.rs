@@ -122,6 +122,7 @@ fn write_story(out: &mut String, story: Story<'_>) -> std::fmt::Result {
     )?;
     let (pods, nodes) = (&summary.pods, &summary.nodes);
     writeln!(out, "  nodes {} of {} ready", nodes.ready, nodes.total)?;
+    write_costs(out, summary)?;
     write!(out, "  pods  {} running, {} ready", pods.running, pods.ready)?;
     for (count, what) in [
         (pods.pending, "pending"),
@@ -160,6 +161,22 @@ fn write_story(out: &mut String, story: Story<'_>) -> std::fmt::Result {
         writeln!(out, "  and {} more", refused.len() - MESSAGES_MAX)?;
     }
     write_notes(out, notes)
+}
+
+/// What the machines of node groups cost.
+fn write_costs(out: &mut String, summary: &Summary) -> std::fmt::Result {
+    let money =
+        |millionths: u64| format!("{}.{:02}", millionths / 1_000_000, millionths / 10_000 % 100);
+    for group in &summary.costs {
+        let hours = format!("{}.{:02}", group.seconds / 3600, group.seconds % 3600 / 36);
+        let (name, machines, lent) = (&group.name, group.machines, group.lent);
+        write!(out, "  nodes of {name}: {machines} now, {lent} in all, {hours} node-hours")?;
+        match group.price {
+            Some(price) => writeln!(out, " at {}: {}", money(price), money(group.cost))?,
+            None => writeln!(out)?,
+        }
+    }
+    Ok(())
 }
 
 fn write_expectations(out: &mut String, rows: &[ExpectationRow], paint: Paint) -> std::fmt::Result {

@@ -240,6 +240,9 @@ fn names(noun: Noun, plan: &Plan, objects: &[&PlannedObject]) -> Vec<String> {
         Noun::Node => {
             return plan.nodes.iter().map(|it| it.node.meta.name.to_string()).collect();
         }
+        Noun::NodeGroup => {
+            return plan.node_groups.iter().map(|group| group.name.to_string()).collect();
+        }
         Noun::Pods | Noun::Cluster => return Vec::new(),
     };
     let of_kind = objects.iter().filter(|it| it.object.kind() == kind);

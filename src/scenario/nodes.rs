@@ -119,7 +119,8 @@ impl Group {
         (0..count).map(master).collect()
     }
 
-    fn node(&self, number: u32) -> Node {
+    /// Node `number` of the group.
+    pub(super) fn node(&self, number: u32) -> Node {
         let mut labels = self.labels.clone();
         if !self.zone.is_empty() {
             labels.entry(ZONE_LABEL.to_owned()).or_insert_with(|| self.zone.clone());

@@ -49,6 +49,8 @@ pub(super) struct Spec {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Cluster {
     pub nodes: Option<Vec<NodeGroup>>,
+    pub node_groups: Option<Vec<LentGroup>>,
+    pub autoscaler: Option<Autoscaler>,
     pub control_plane: Option<ControlPlane>,
     pub clients: Option<Clients>,
     pub fidelity: Option<String>,
@@ -117,6 +119,50 @@ pub(super) struct NodeGroup {
     pub capacity: Option<BTreeMap<String, Quantity>>,
     pub labels: Option<BTreeMap<String, String>>,
     pub taints: Option<Vec<Taint>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct LentGroup {
+    pub name: Option<Word>,
+    pub min: Option<u32>,
+    pub max: Option<u32>,
+    pub count: Option<u32>,
+    pub zone: Option<Word>,
+    pub capacity: Option<BTreeMap<String, Quantity>>,
+    pub labels: Option<BTreeMap<String, String>>,
+    pub taints: Option<Vec<Taint>>,
+    pub boot_time: Option<WrittenDelay>,
+    pub price: Option<f64>,
+    pub priority: Option<i32>,
+    pub zero_or_max: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Autoscaler {
+    pub expander: Option<String>,
+    pub scan_interval: Option<Span>,
+    pub balance_similar_node_groups: Option<bool>,
+    pub balancing_labels: Option<Vec<String>>,
+    pub max_nodes_total: Option<u32>,
+    pub max_node_provision_time: Option<Span>,
+    pub scale_down_unneeded_time: Option<Span>,
+    pub scale_down_unready_time: Option<Span>,
+    pub scale_down_utilization_threshold: Option<f64>,
+    pub scale_down_delay_after_add: Option<Span>,
+    pub scale_down_delay_after_delete: Option<Span>,
+    pub scale_down_delay_after_failure: Option<Span>,
+    pub max_scale_down_parallelism: Option<u32>,
+    pub max_drain_parallelism: Option<u32>,
+    pub max_graceful_termination: Option<Span>,
+    pub max_pod_eviction_time: Option<Span>,
+    pub skip_nodes_with_system_pods: Option<bool>,
+    pub skip_nodes_with_local_storage: Option<bool>,
+    pub initial_node_group_backoff: Option<Span>,
+    pub max_node_group_backoff: Option<Span>,
+    pub node_group_backoff_reset: Option<Span>,
+    pub expendable_pods_priority_cutoff: Option<i32>,
 }
 
 #[derive(Deserialize, Default)]

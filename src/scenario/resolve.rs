@@ -50,6 +50,7 @@ pub(super) fn plan(
     let (nodes, mut objects): (Vec<_>, Vec<_>) =
         objects.into_iter().partition(|it| matches!(it.object, Object::Node(_)));
     let is_made_up = nodes.is_empty();
+    let node_groups = settings.node_groups.iter().map(|it| it.planned(compactor)).collect();
     let nodes = cluster_nodes(nodes, &settings, overrides, compactor, findings);
     drop_doubles(&mut objects, findings);
     let node_names: FastSet<Text> =
@@ -85,6 +86,8 @@ pub(super) fn plan(
         apps: settings.apps,
         objects,
         steps,
+        node_groups,
+        autoscaler: settings.autoscaler,
         traffic: clients.into_iter().map(|client| client.plan).collect(),
         metrics: settings.metrics,
     };
@@ -139,7 +142,7 @@ pub(super) fn cluster_nodes(
         }
         written.clear();
         groups = std::slice::from_ref(given);
-    } else if written.is_empty() && groups.is_empty() {
+    } else if written.is_empty() && groups.is_empty() && settings.node_groups.is_empty() {
         groups = &default;
     }
     let mut is_brought = false;
@@ -155,13 +158,18 @@ pub(super) fn cluster_nodes(
             add((compacted.object, compacted.arrival, Role::Worker), &nowhere, findings);
         }
     }
+    for node in settings.node_groups.iter().flat_map(|lent| lent.group.nodes()) {
+        let compacted = compactor.node(node);
+        add((compacted.object, compacted.arrival, Role::Worker), &nowhere, findings);
+    }
     if is_brought {
         // The control plane of a cluster that was brought stands outside it.
         return nodes;
     }
     let nowhere = Source { file: "spec.cluster.controlPlane".into(), ..Source::nowhere() };
     let mut zones: Vec<&str> = Vec::new();
-    for zone in groups.iter().map(|group| &*group.zone).filter(|zone| !zone.is_empty()) {
+    let all = groups.iter().chain(settings.node_groups.iter().map(|lent| &lent.group));
+    for zone in all.map(|group| &*group.zone).filter(|zone| !zone.is_empty()) {
         if !zones.contains(&zone) {
             zones.push(zone);
         }

@@ -59,7 +59,19 @@ fn cluster() -> Value {
             "name": text("Nodes are called this, a dash, and a number from 0."),
             "count": {"type": "integer", "minimum": 1},
             "zone": text("Their zone."),
-            "capacity": amounts(), "labels": labels(), "taints": list(taint)}))),
+            "capacity": amounts(), "labels": labels(), "taints": list(taint.clone())}))),
+        "nodeGroups": list(object(json!({
+            "name": text("Machines are called this, a dash, and a number from 0."),
+            "min": {"type": "integer", "minimum": 0, "description": "The fewest machines; 0 if left out."},
+            "max": {"type": "integer", "minimum": 0, "description": "The most machines."},
+            "count": {"type": "integer", "minimum": 0, "description": "How many there are at the start; min if left out."},
+            "zone": text("Their zone."),
+            "capacity": amounts(), "labels": labels(), "taints": list(taint),
+            "bootTime": delay(),
+            "price": {"type": "number", "minimum": 0, "description": "What a machine costs an hour."},
+            "priority": {"type": "integer", "description": "For the expander priority: the greatest grows first."},
+            "zeroOrMax": {"type": "boolean", "description": "The group is resized as a whole."}}))),
+        "autoscaler": autoscaler(),
         "controlPlane": object(json!({
             "masters": instances(), "apiServers": instances(), "etcd": instances(),
             "schedulers": instances(), "controllerManagers": instances()})),
@@ -71,6 +83,29 @@ fn cluster() -> Value {
         "featureGates": {"type": "object", "additionalProperties": {"type": "boolean"}},
         "profile": text("The model's times: default."),
         "from": text("A kubectl dump in place of nodes."),
+    }))
+}
+
+/// Flags of the Cluster Autoscaler.
+fn autoscaler() -> Value {
+    let count = || json!({"type": "integer", "minimum": 0});
+    object(json!({
+        "expander": text("random, most-pods, least-waste, least-nodes, price or priority; several with commas between."),
+        "scanInterval": duration(),
+        "balanceSimilarNodeGroups": {"type": "boolean"},
+        "balancingLabels": list(json!({"type": "string"})),
+        "maxNodesTotal": count(), "maxNodeProvisionTime": duration(),
+        "scaleDownUnneededTime": duration(), "scaleDownUnreadyTime": duration(),
+        "scaleDownUtilizationThreshold": {"type": "number", "minimum": 0, "maximum": 1},
+        "scaleDownDelayAfterAdd": duration(), "scaleDownDelayAfterDelete": duration(),
+        "scaleDownDelayAfterFailure": duration(),
+        "maxScaleDownParallelism": count(), "maxDrainParallelism": count(),
+        "maxGracefulTermination": duration(), "maxPodEvictionTime": duration(),
+        "skipNodesWithSystemPods": {"type": "boolean"},
+        "skipNodesWithLocalStorage": {"type": "boolean"},
+        "initialNodeGroupBackoff": duration(), "maxNodeGroupBackoff": duration(),
+        "nodeGroupBackoffReset": duration(),
+        "expendablePodsPriorityCutoff": {"type": "integer"},
     }))
 }
 

@@ -5,6 +5,7 @@ use super::expect::{self, Expected};
 use super::feature_gates::FeatureGates;
 use super::judge::Judge;
 use super::metrics;
+use super::node_groups::{self, LentGroup};
 use super::nodes::{Group, NODES_MAX};
 use super::raw;
 use super::steps::{self, WrittenStep};
@@ -13,6 +14,7 @@ use super::values::{Span, Word};
 use crate::api::quantity::Quantity;
 use crate::api::validation::names::is_dns1123_subdomain;
 use crate::cluster::plan::{AppRules, ClientLimit, ClientLimits, ControlPlane};
+use crate::control_plane::controllers::cluster_autoscaler::Options;
 use crate::control_plane::metrics_server::Metrics;
 use crate::kernel::Fidelity;
 use crate::node::kubelet::backoff::{BackoffLaw, CrashDecay};
@@ -34,6 +36,8 @@ pub(super) struct Settings {
     pub epoch_seconds: i64,
     pub duration: Option<SimDuration>,
     pub groups: Vec<Group>,
+    pub node_groups: Vec<LentGroup>,
+    pub autoscaler: Option<Options>,
     pub control_plane: ControlPlane,
     pub clients: ClientLimits,
     pub kubelet: Kubelet,
@@ -55,6 +59,8 @@ impl Default for Settings {
             epoch_seconds: DEFAULT_EPOCH_SECONDS,
             duration: None,
             groups: Vec::new(),
+            node_groups: Vec::new(),
+            autoscaler: None,
             control_plane: ControlPlane::default(),
             clients: ClientLimits::default(),
             kubelet: Kubelet::default(),
@@ -181,9 +187,15 @@ fn take_cluster(written: raw::Cluster, settings: &mut Settings, judge: &mut Judg
         total = total.saturating_add(group.count as usize);
         settings.groups.push(group);
     }
+    settings.node_groups = node_groups::groups(written.node_groups.unwrap_or_default(), judge);
+    settings.autoscaler =
+        written.autoscaler.map(|it| node_groups::autoscaler(it, &settings.node_groups, judge));
+    let lent = settings.node_groups.iter().map(|group| group.max as usize);
+    total = lent.fold(total, usize::saturating_add);
     if total > NODES_MAX {
         judge.error("spec.cluster.nodes", format!("{total} nodes: there may be up to {NODES_MAX}"));
         settings.groups.clear();
+        settings.node_groups.clear();
     }
     if let Some(written) = written.control_plane {
         settings.control_plane = control_plane(&written, judge);
@@ -261,7 +273,7 @@ fn control_plane(written: &raw::ControlPlane, judge: &mut Judge<'_, '_>) -> Cont
     plane
 }
 
-fn node_group(written: raw::NodeGroup, path: &str, judge: &mut Judge<'_, '_>) -> Group {
+pub(super) fn node_group(written: raw::NodeGroup, path: &str, judge: &mut Judge<'_, '_>) -> Group {
     let mut group = Group { count: written.count.unwrap_or(1), ..Group::default() };
     if let Some(name) = word(written.name, &format!("{path}.name"), judge) {
         for problem in is_dns1123_subdomain(&name) {

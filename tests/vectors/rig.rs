@@ -76,6 +76,7 @@ pub fn clients() -> Clients {
         ttl_after_finished: ClientId(22),
         disruptions: ClientId(14),
         resource_quotas: ClientId(15),
+        autoscaler: ClientId(99),
         autoscalers: ClientId(15),
     }
 }
@@ -121,7 +122,7 @@ impl Rig {
                     let reply = Reply { client: request.client, tag: request.tag, result };
                     self.push(self.now + SimDuration::from_millis(1), Due::Reply(reply));
                 }
-                Effect::Engine(_) => {}
+                Effect::Engine(_) | Effect::Cloud(_) => {}
             }
         }
     }

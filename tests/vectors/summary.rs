@@ -10,6 +10,7 @@ use super::*;
 const TABLES: &[(&str, fn())] = &[
     ("admission_defaults", admission_defaults::admission_defaults),
     ("backoff", kubelet::backoff),
+    ("cluster_autoscaler", cluster_autoscaler::cluster_autoscaler),
     ("controller_pod_ranking", pod_ranking::controller_pod_ranking),
     ("cron_schedule", cron_schedule::schedules_fire_when_the_library_says),
     ("cronjob", cron_job::cron_jobs_are_kubernetes_own),

@@ -24,6 +24,7 @@ impl Interner {
             }
             let image = volume.image.as_ref().and_then(|it| it.reference.as_deref());
             volumes.images.extend(image.map(|it| self.text(it)));
+            volumes.local.extend(is_local(volume).then(|| self.text(&volume.name)));
         }
         volumes
     }
@@ -60,6 +61,12 @@ impl Interner {
             mount: mount(it.read_only),
         })
     }
+}
+
+/// Whether a volume's data lie on the node's disk.
+fn is_local(volume: &core::Volume) -> bool {
+    let on_disk = |dir: &core::EmptyDirVolumeSource| dir.medium.as_deref() != Some("Memory");
+    volume.host_path.is_some() || volume.empty_dir.as_ref().is_some_and(on_disk)
 }
 
 /// The plugin of a volume that a CSI driver has taken over, and its name for the volume.

@@ -14,6 +14,9 @@ pub struct PodVolumes {
     pub in_tree: Vec<(InTreePlugin, Text)>,
     /// Images mounted as volumes.
     pub images: Vec<Text>,
+    /// Volumes whose data lie on the node and are lost with it, by name: `hostPath`, and `emptyDir`
+    /// but in memory.
+    pub local: Vec<Text>,
 }
 
 /// A volume of a pod that lies on a claim.

@@ -41,7 +41,7 @@ impl<T> Server<'_, T> {
         self.name(kind, object.meta_mut(), &|server, meta| match kind {
             Kind::ReplicaSet | Kind::ReplicationController => server.is_taken_by_set(kind, meta),
             // Others share one table; kinds are told apart by the caller's names.
-            Kind::Client | Kind::Other => false,
+            Kind::Client | Kind::NodeGroup | Kind::Other => false,
             kind => of_kind!(kind, S => server.is_taken::<S>(meta)),
         })?;
         self.admit(&mut object)?;

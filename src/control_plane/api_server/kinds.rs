@@ -48,7 +48,9 @@ macro_rules! of_kind {
             $crate::api::kind::Kind::ResourceQuota => {
                 with!($crate::api::resource_quota::ResourceQuota)
             }
-            $crate::api::kind::Kind::Client | $crate::api::kind::Kind::Other => {
+            $crate::api::kind::Kind::Client
+            | $crate::api::kind::Kind::NodeGroup
+            | $crate::api::kind::Kind::Other => {
                 with!($crate::api::misc::Other)
             }
         }

@@ -43,6 +43,8 @@ pub struct Clients {
     pub ttl_after_finished: ClientId,
     /// Of the disruption controller.
     pub disruptions: ClientId,
+    /// Of the cluster autoscaler.
+    pub autoscaler: ClientId,
     /// Of the resource quota controller.
     pub resource_quotas: ClientId,
     /// Of the HorizontalPodAutoscaler controller.

@@ -298,7 +298,7 @@ fn scale(pod: &Pod, known: Known<'_>) -> Scale {
             Some(set) => Scale::Wanted(set.meta.uid, set.replicas),
             None => missing(),
         },
-        Kind::Other | Kind::Client => missing(),
+        Kind::Other | Kind::Client | Kind::NodeGroup => missing(),
         kind => {
             let resource = kind.resource();
             Scale::Unknown(format!("{resource} does not implement the scale subresource").into())

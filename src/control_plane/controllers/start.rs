@@ -26,6 +26,7 @@ impl ControllerManager {
     pub fn start(&mut self, view: &View<'_>, fx: &mut Effects<Timer>) {
         self.nodes.begin(view.now);
         self.pod_gc.begin(view.now);
+        self.fleet.iter_mut().for_each(|fleet| fleet.begin(view.now));
         self.resource_quotas.begin(view.now);
         for (id, namespace) in view.list::<Namespace>() {
             self.namespace(&added(view, id, namespace), view, fx);

@@ -195,6 +195,7 @@ pub fn clients() -> Clients {
         ttl_after_finished: ClientId(22),
         disruptions: ClientId(13),
         resource_quotas: ClientId(14),
+        autoscaler: ClientId(99),
         autoscalers: ClientId(14),
     }
 }
@@ -403,7 +404,7 @@ impl Cluster {
                     let at = self.reserve(request.client) + SimDuration::from_millis(5);
                     self.push(at, Due::Commit(request));
                 }
-                Effect::Engine(_) => {}
+                Effect::Engine(_) | Effect::Cloud(_) => {}
             }
         }
     }

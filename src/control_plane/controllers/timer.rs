@@ -103,6 +103,8 @@ pub enum Timer {
         /// And generation.
         generation: u32,
     },
+    /// A removal of the cluster autoscaler may have something to do.
+    Removals,
     /// A round of the pod garbage collector.
     PodGc,
     /// A round of the resource quota controller.

@@ -68,13 +68,13 @@ pub fn meta_of<'v>((kind, id): Item, known: Known<'v>) -> Option<&'v Meta> {
         Kind::ResourceQuota => view.get::<ResourceQuota>(id.typed()).map(|it| &it.meta),
         Kind::Lease => view.get::<Lease>(id.typed()).map(|it| &it.meta),
         Kind::Other => view.get::<Other>(id.typed()).map(|it| &it.meta),
-        Kind::PriorityClass | Kind::CsiNode | Kind::Client => None,
+        Kind::PriorityClass | Kind::CsiNode | Kind::Client | Kind::NodeGroup => None,
     }
 }
 
 /// Whether the collector hears of objects of this kind.
 fn is_watched(kind: Kind) -> bool {
-    !matches!(kind, Kind::PriorityClass | Kind::CsiNode | Kind::Client)
+    !matches!(kind, Kind::PriorityClass | Kind::CsiNode | Kind::Client | Kind::NodeGroup)
 }
 
 /// Whether the controllers' indexes list dependents of `kind` by their controller.

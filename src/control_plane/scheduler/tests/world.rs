@@ -297,7 +297,7 @@ impl World {
                     assert!(sent.insert(request.tag), "two requests with one tag");
                     self.push(self.now + ANSWER, Event::Request(request.tag, request.call));
                 }
-                Effect::Engine(_) => panic!("a scheduler has no engine"),
+                Effect::Engine(_) | Effect::Cloud(_) => panic!("a scheduler has no engine"),
             }
         }
     }

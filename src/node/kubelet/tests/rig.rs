@@ -191,6 +191,7 @@ impl Rig {
             for effect in effects {
                 match effect {
                     Effect::Send(request) => self.written(request.call),
+                    Effect::Cloud(_) => unreachable!("a kubelet asks for no machines"),
                     Effect::Engine(call) => {
                         self.engine_fx.begin(self.now, 0, self.facts + 1);
                         let (machine, fx) = (&mut self.machine, &mut self.engine_fx);
