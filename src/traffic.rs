@@ -250,6 +250,28 @@ impl Traffic {
         Some(servers.find(|one| one.program.container == container)?.spent(at))
     }
 
+    /// How many requests a second the programs of a pod were done with, in thousandths: from a whole second
+    /// `window` before `at`, or the first since a program began, to the latest; the window at most what
+    /// [`Traffic::spent`] can be asked of. `None`: no client ever asked for it, or it began just now.
+    pub fn rate(&self, pod: Id<Pod>, window: SimDuration, at: SimTime) -> Option<u64> {
+        let servers = self.by_pod.get(&pod)?.iter();
+        let servers = servers.filter_map(|&server| self.servers[server as usize].as_ref());
+        let of_each = servers.filter_map(|server| server.rate(window, at));
+        of_each.reduce(u64::saturating_add)
+    }
+
+    /// The same of all pods that `counts` picks, together.
+    pub fn rate_of(
+        &self,
+        counts: impl Fn(Id<Pod>) -> bool,
+        window: SimDuration,
+        at: SimTime,
+    ) -> Option<u64> {
+        let servers = self.servers.iter().flatten();
+        let counted = servers.filter(|server| counts(server.program.pod));
+        counted.filter_map(|server| server.rate(window, at)).reduce(u64::saturating_add)
+    }
+
     /// The pods at the ends of long-lived connections that are open, each as often as it has one.
     pub fn connections(&self) -> impl Iterator<Item = &Name> {
         let all = self.clients.iter().flat_map(|client| &client.connections);

@@ -14,17 +14,25 @@ use super::usage;
 use crate::api::autoscaling::{MetricName, ObjectRef};
 use crate::api::meta::Labels;
 use crate::api::pod::{Phase, Pod};
+use crate::api::rules::selector::Selector;
+use crate::api::service::Service;
 use crate::base::FastMap;
 use crate::base::id::Id;
 use crate::control_plane::metrics_server::{Metrics, Owner, Pods, Scrapes, Series, Share};
 use crate::messages::MetricsApi;
 use crate::messages::metrics::{Absent, ContainerSample, Figure, PodSample};
 use crate::store::Store;
-use crate::time::SimTime;
+use crate::time::{SimDuration, SimTime};
 use crate::traffic::Traffic;
 
 /// Nano-cores in a thousandth of a core.
 const NANO_PER_MILLI: u64 = 1_000_000;
+
+/// What requests of clients are measured as, where the plan gives no figure of that name: a pods metric of
+/// those who serve, and a metric of their Service. How many a second over the latest two minutes, as the
+/// walkthrough of the Prometheus adapter has it.
+const REQUESTS: &str = "http_requests";
+const REQUESTS_WINDOW: SimDuration = SimDuration::from_secs(120);
 
 /// All that is measured, at one instant.
 pub(super) struct Measured<'a> {
@@ -130,6 +138,34 @@ impl Measured<'_> {
     fn has_custom(&self) -> bool {
         self.plan.series.iter().any(|it| matches!(it.of, Owner::Pods(_) | Owner::Object { .. }))
     }
+
+    /// Traffic, if a figure stands for its requests. They have no labels of their own.
+    fn requests(&self, metric: &MetricName) -> Option<&Traffic> {
+        let is_given = self.plan.series.iter().any(|it| *it.name == *REQUESTS);
+        let is_meant = !is_given && is_asked_for(metric, REQUESTS, &Labels::new());
+        self.traffic.filter(|_| is_meant)
+    }
+
+    /// Requests a second to all pods behind a Service.
+    fn requests_to(
+        &self,
+        traffic: &Traffic,
+        namespace: &str,
+        service: &str,
+        now: SimTime,
+    ) -> Result<Figure, Absent> {
+        let found = self.store.find::<Service>(namespace, service);
+        let service = found.and_then(|id| self.store.get(id)).ok_or(Absent::NoMetric)?;
+        let labels = service.spec.selector.as_ref().ok_or(Absent::NoMetric)?;
+        let selector = Selector::of_labels(labels);
+        let is_behind = |id| {
+            self.store.get(id).is_some_and(|pod: &Pod| {
+                *pod.meta.namespace == *namespace && selector.matches(&pod.meta.labels)
+            })
+        };
+        let sum = traffic.rate_of(is_behind, REQUESTS_WINDOW, now).ok_or(Absent::NoMetric)?;
+        Ok(figure_of(sum))
+    }
 }
 
 fn selects(pods: &Pods, pod: &Pod) -> bool {
@@ -137,6 +173,11 @@ fn selects(pods: &Pods, pod: &Pod) -> bool {
         && pods.selector.matches(&pod.meta.labels)
         && !pod.meta.is_terminating()
         && pod.status.phase == Phase::Running
+}
+
+/// What changes with every request.
+fn figure_of(rate: u64) -> Figure {
+    Figure { value: i64::try_from(rate).unwrap_or(i64::MAX), holds_until: SimTime::ZERO }
 }
 
 fn is_asked_for(metric: &MetricName, name: &str, labels: &Labels) -> bool {
@@ -162,6 +203,9 @@ impl MetricsApi for Measured<'_> {
         id: Id<Pod>,
         now: SimTime,
     ) -> Result<Option<Figure>, Absent> {
+        if let Some(traffic) = self.requests(metric) {
+            return Ok(traffic.rate(id, REQUESTS_WINDOW, now).map(figure_of));
+        }
         if !self.has_custom() {
             return Err(Absent::NoServer);
         }
@@ -192,6 +236,11 @@ impl MetricsApi for Measured<'_> {
         object: &ObjectRef,
         now: SimTime,
     ) -> Result<Figure, Absent> {
+        if let Some(traffic) = self.requests(metric)
+            && object.kind.eq_ignore_ascii_case("Service")
+        {
+            return self.requests_to(traffic, namespace, &object.name, now);
+        }
         if !self.has_custom() {
             return Err(Absent::NoServer);
         }

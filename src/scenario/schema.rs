@@ -176,7 +176,7 @@ fn metrics() -> Value {
             "column": text("The table's column; value if left out."),
             "repeat": duration(),
             "growth": object(json!({"by": amount(), "each": duration(), "upTo": amount()}))}))]});
-    object(json!({
+    let mut metrics = object(json!({
         "server": {"description": "metrics-server, which asks all kubelets once a period and serves what two \
             scrapes tell; none: the cluster has none.",
             "oneOf": [{"const": "none"}, object(json!({"period": duration(), "delay": duration()}))]},
@@ -191,7 +191,13 @@ fn metrics() -> Value {
             "shared": {"type": "boolean", "description": "The pods have so much together, each ready one its \
                 part; else each has so much."},
             "every": duration(), "value": value}))),
-    }))
+    }));
+    metrics["description"] = json!(
+        "What serves the metrics APIs. Where clients call Services (traffic) the \
+        custom metric http_requests is there without a word: requests a second over the latest two minutes, \
+        of each pod that serves them and of a Service as a whole, unless a series has that name."
+    );
+    metrics
 }
 
 fn amount() -> Value {

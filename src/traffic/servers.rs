@@ -109,6 +109,8 @@ pub struct Server {
     busy_before: u128,
     /// Requests done since it began, in thousandths: one while it warms up counts for more.
     done: u64,
+    /// Requests done since it began.
+    served: u64,
     charged: Charged,
     marks: Marks,
 }
@@ -143,6 +145,7 @@ impl Server {
             busy: 0,
             busy_before: 0,
             done: 0,
+            served: 0,
             charged: Charged::default(),
             marks: Marks::default(),
         }
@@ -155,6 +158,7 @@ impl Server {
         self.program.began = now;
         self.busy_before = self.busy;
         self.done = 0;
+        self.served = 0;
         self.marks.begin();
         self.life += 1;
         self.inside = 0;
@@ -248,6 +252,7 @@ impl Server {
             self.mark(now);
         }
         self.inside -= 1;
+        self.served += 1;
         self.done += if self.program.load.warm_up.is_some() { self.slower(now) } else { 1000 };
     }
 
@@ -288,7 +293,7 @@ impl Server {
                 (self.busy_nanos(at).saturating_sub(self.busy_before), settled)
             }
         };
-        (Spent { cpu, inside: self.inside }, settled)
+        (Spent { cpu, inside: self.inside, served: self.served }, settled)
     }
 
     /// What its requests took since it began, up to the whole second that `at` is in; the latest few
@@ -297,6 +302,18 @@ impl Server {
         let second = at.as_secs();
         let marked = self.marks.at(second);
         marked.unwrap_or_else(|| self.spent_now(SimTime::from_secs(second)).0)
+    }
+
+    /// Requests a second it was done with in the whole seconds of the latest `window`, in thousandths;
+    /// nothing before it ran for a second.
+    pub fn rate(&self, window: SimDuration, now: SimTime) -> Option<u64> {
+        let began = self.program.began;
+        let to = now.as_secs();
+        let first = began.as_secs() + u64::from(began > SimTime::from_secs(began.as_secs()));
+        let from = to.saturating_sub(window.as_secs()).max(first);
+        let seconds = to.checked_sub(from).filter(|&seconds| seconds > 0)?;
+        let served = |second| self.spent(SimTime::from_secs(second)).served;
+        Some(served(to).saturating_sub(served(from)).saturating_mul(1000) / seconds)
     }
 
     /// Nanoseconds workers have worked up to `now`.
@@ -364,6 +381,24 @@ mod tests {
 
     fn done(server: &mut Server, at: u64) -> u64 {
         server.accept(SimTime::from_millis(at), 1, &Exponential::new()).done.as_nanos() / 1_000_000
+    }
+
+    #[test]
+    fn a_rate_is_of_whole_seconds_within_the_window() {
+        let mut server = server(1, SimTime::MAX);
+        server.begin(SimTime::from_millis(500), SimTime::MAX);
+        let window = SimDuration::from_secs(4);
+        assert_eq!(server.rate(window, SimTime::from_millis(1900)), None, "no whole second yet");
+        for half in 2..20 {
+            let at = SimTime::from_millis(500 * half);
+            server.accept(at, 1, &Exponential::new());
+            server.leave(at + SimDuration::from_millis(10));
+        }
+        let rate = |at| server.rate(window, SimTime::from_millis(at));
+        assert_eq!(rate(3_900), Some(2_000), "since it began");
+        assert_eq!(rate(10_000), Some(2_000));
+        assert_eq!(rate(12_000), Some(1_000), "two of four seconds");
+        assert_eq!(rate(20_000), Some(0));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Spent {
     pub cpu: u128,
     /// Requests inside.
     pub inside: u32,
+    /// Requests it was done with, since the program began.
+    pub served: u64,
 }
 
 /// The latest whole seconds at which something changed.
@@ -158,7 +160,7 @@ mod tests {
     #[test]
     fn marks_answer_for_the_second_whenever_they_are_asked() {
         let mut marks = Marks::default();
-        let spent = |cpu| Spent { cpu, inside: 0 };
+        let spent = |cpu| Spent { cpu, inside: 0, served: 0 };
         marks.mark(SimTime::from_millis(2500), |_| (spent(0), Settled::Yes));
         assert_eq!(
             [0, 1, 2, 3].map(|second| marks.at(second)),
