@@ -2,7 +2,7 @@
 //!
 //! Owns what follows from an owner's end: dependents go after it (background), before it
 //! (foreground), or lose it and stay (orphan). Owners are told by uid. Refuses to know why an owner
-//! goes. What an object's owners have come to is [`graph`]'s to say:
+//! goes. What an object's owners have come to is `graph`'s to say:
 //!
 //! ```text
 //! some are there ──────────────▶ it stays; it loses those that are gone or wait
