@@ -133,6 +133,21 @@ const CRON_JOB: &[(&str, Field, Kind)] = &[
     ("last_schedule", Field::LastSchedule, Kind::Number),
 ];
 
+const CLUSTER: &[(&str, Field, Kind)] = &[
+    ("pods", Field::Pods, Kind::Number),
+    ("pending", Field::Pending, Kind::Number),
+    ("running", Field::Running, Kind::Number),
+    ("ready", Field::Ready, Kind::Number),
+    ("succeeded", Field::Succeeded, Kind::Number),
+    ("failed", Field::Failed, Kind::Number),
+    ("unschedulable", Field::Unschedulable, Kind::Number),
+    ("terminating", Field::Terminating, Kind::Number),
+    ("restarts", Field::Restarts, Kind::Number),
+    ("nodes", Field::Nodes, Kind::Number),
+    ("nodes_ready", Field::NodesReady, Kind::Number),
+    ("converged", Field::Converged, Kind::Flag),
+];
+
 /// Fields of a HorizontalPodAutoscaler.
 const AUTOSCALER: &[(&str, Field, Kind)] = &[
     ("exists", Field::Exists, Kind::Flag),
@@ -258,20 +273,7 @@ impl Noun {
                 ("terminating", F::Terminating, Flag),
                 ("restarts", F::Restarts, Number),
             ],
-            Noun::Cluster => &[
-                ("pods", F::Pods, Number),
-                ("pending", F::Pending, Number),
-                ("running", F::Running, Number),
-                ("ready", F::Ready, Number),
-                ("succeeded", F::Succeeded, Number),
-                ("failed", F::Failed, Number),
-                ("unschedulable", F::Unschedulable, Number),
-                ("terminating", F::Terminating, Number),
-                ("restarts", F::Restarts, Number),
-                ("nodes", F::Nodes, Number),
-                ("nodes_ready", F::NodesReady, Number),
-                ("converged", F::Converged, Flag),
-            ],
+            Noun::Cluster => CLUSTER,
         }
     }
 
