@@ -3,8 +3,8 @@
 
 use super::probes::Answers;
 use super::worker::{Change, ContainerRun, Ending, Kill, Life, SandboxKnown, Stage, Step, Worker};
-use super::{Desk, effective_grace};
-use crate::api::pod::{Lifetime, TerminationReason, WaitingReason};
+use super::{Desk, effective_grace, told};
+use crate::api::pod::{Lifetime, WaitingReason};
 use crate::base::hash::StableHasher;
 use crate::kernel::Fidelity;
 use crate::luck::{Label, Luck};
@@ -170,10 +170,11 @@ impl Worker {
     }
 
     fn probe_failed(&mut self, index: usize, what: &'static str, desk: &mut Desk<'_>) {
-        let container = self.container(index).name.clone();
-        let fact = self.fact(Verb::ProbeFailed, desk).with("container", index as i64);
-        self.tell(fact.saying(format!("container {container}: {what}")), desk);
         let kind = what.split(' ').next().unwrap_or_default();
+        let container = &self.container(index).name;
+        let why = self.why_unhealthy(index, kind, desk.fx.now());
+        let fact = self.fact(Verb::ProbeFailed, desk).with("container", index as i64);
+        self.tell(fact.saying(format!("container {container}: {what}{why}")), desk);
         self.say_unhealthy(index, kind, desk);
     }
 
@@ -455,12 +456,9 @@ impl Worker {
         if let Life::Ended(_, exit) = self.runs[index].seen {
             let fact = self.fact(Verb::Exited, desk).with("container", index as i64);
             let fact = fact.with("exit_code", exit.code.into());
-            let fact = match exit.reason {
-                TerminationReason::OomKilled => fact.saying(format!(
-                    "OOMKilled: container {} was killed because memory ran out",
-                    self.container(index).name
-                )),
-                _ => fact,
+            let fact = match told::why_ended(self.container(index), exit) {
+                Some(why) => fact.saying(why),
+                None => fact,
             };
             self.tell(fact, desk);
         }

@@ -13,10 +13,11 @@ use super::{Desk, KubeletNode, Timer};
 use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
 use crate::api::node::{NodeConditions, Tristate};
-use crate::api::pod::{Container, ProbeHandler};
+use crate::api::pod::{Container, Probe, ProbeHandler, TerminationReason};
+use crate::api::quantity::{Format, Quantity};
 use crate::api::rules::image_names::whole_reference;
 use crate::messages::core_event::Source;
-use crate::messages::engine::EngineError;
+use crate::messages::engine::{EngineError, Exit};
 use crate::messages::{About, CoreEvent, Effects, Remark};
 use crate::time::{SimDuration, SimTime};
 
@@ -75,20 +76,13 @@ impl Worker {
 
     /// A probe of this `kind` failed as often as it takes; the last time now.
     pub(super) fn say_unhealthy(&self, index: usize, kind: &'static str, desk: &mut Desk<'_>) {
-        let container = self.container(index);
-        let probe = match kind {
-            "Readiness" => &container.readiness,
-            "Liveness" => &container.liveness,
-            _ => &container.startup,
-        };
-        let (Some(probe), SandboxKnown::Made(Some(address))) = (probe, self.sandbox) else {
+        let (Some(probe), SandboxKnown::Made(Some(address))) =
+            (self.probe(index, kind), self.sandbox)
+        else {
             return;
         };
         let now = desk.fx.now();
-        let failure = match self.runs[index].answers.until <= now {
-            true => Failure::Hangs,
-            false => Failure::Refused,
-        };
+        let failure = self.failure(index, now);
         for before in (0..u64::from(probe.failure_threshold.max(1))).rev() {
             let at = now.saturating_sub(probe.period * before);
             self.say_at(at, Some(index), desk, || {
@@ -96,6 +90,45 @@ impl Worker {
                 let what = answer(probe.handler, &written, address, failure)?;
                 Some(Remark::warning("Unhealthy", format!("{kind} probe failed: {what}")))
             });
+        }
+    }
+
+    /// Why a probe of this `kind` failed, in plain words that follow on what failed.
+    pub(super) fn why_unhealthy(&self, index: usize, kind: &'static str, now: SimTime) -> String {
+        let Some(probe) = self.probe(index, kind) else { return String::new() };
+        let (times, period) = (probe.failure_threshold.max(1), probe.period.as_secs());
+        let often = match times {
+            1 => " once".to_owned(),
+            _ => format!(" {times} times, {period} s apart"),
+        };
+        match self.failure(index, now) {
+            Failure::Hangs => {
+                let hung = now.saturating_since(self.runs[index].answers.until).as_secs();
+                let timeout = probe.timeout.as_secs();
+                format!(
+                    "{often}: no answer within {timeout} s: the program hangs, for {hung} s now"
+                )
+            }
+            Failure::Refused => {
+                format!("{often}: connection refused: the program does not answer yet")
+            }
+        }
+    }
+
+    fn probe(&self, index: usize, kind: &'static str) -> Option<&Probe> {
+        let container = self.container(index);
+        match kind {
+            "Readiness" => container.readiness.as_ref(),
+            "Liveness" => container.liveness.as_ref(),
+            _ => container.startup.as_ref(),
+        }
+    }
+
+    /// How its program fails its probes at `now`.
+    fn failure(&self, index: usize, now: SimTime) -> Failure {
+        match self.runs[index].answers.until <= now {
+            true => Failure::Hangs,
+            false => Failure::Refused,
         }
     }
 
@@ -147,6 +180,51 @@ fn answer(
         }
     };
     Some(format!("Get \"{scheme}://{address}:{port}/{path}\": {why}"))
+}
+
+/// Why a container ended, in plain words; nothing of one that ended well.
+pub(super) fn why_ended(container: &Container, exit: Exit) -> Option<String> {
+    let Container { name, limits, .. } = container;
+    if exit.reason == TerminationReason::OomKilled {
+        let limit = match limits.memory {
+            0 => "it has no limit, its node has no more".to_owned(),
+            limit => format!("its limit is {}", Quantity::new(limit, Format::BinarySi)),
+        };
+        let killed = match exit.code {
+            SIGKILLED => format!("container {name} was killed"),
+            _ => format!("a process of container {name} was killed"),
+        };
+        return Some(format!("OOMKilled: {killed} because memory ran out: {limit}"));
+    }
+    match exit.code {
+        0 => None,
+        code @ 1..=128 => {
+            Some(format!("the program of container {name} ended itself with error {code}"))
+        }
+        code => Some(format!("container {name} was ended by {}", signal(code - 128))),
+    }
+}
+
+/// What a shell and container engines make of a program that signal 9 ended.
+const SIGKILLED: u8 = 128 + 9;
+
+/// A signal of Linux by its number.
+fn signal(number: u8) -> String {
+    let name = match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        6 => "SIGABRT, as a program that gives up",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV, as a program with a bad pointer",
+        13 => "SIGPIPE",
+        15 => "SIGTERM",
+        _ => return format!("signal {number}"),
+    };
+    name.to_owned()
 }
 
 /// An image is fetched.

@@ -241,6 +241,7 @@ impl Teller<'_> {
             "deleting",
             "unready",
             "killing",
+            "pull-failed",
             "scaled",
             "changed",
             "exited",
