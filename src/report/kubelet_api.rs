@@ -78,8 +78,9 @@ impl Series {
     }
 }
 
-/// Prometheus' text of what the node's containers take (kubelet 1.36
-/// `pkg/kubelet/metrics/collectors/resource_metrics.go`), in the order of names.
+/// Prometheus' text of what the node and its containers take (kubelet 1.36
+/// `pkg/kubelet/metrics/collectors/resource_metrics.go`), in the order of names. Of the node counts what runs there
+/// now: its CPU falls when a container ends, as a counter does whose machine was started anew.
 fn resource_metrics(world: &World, moment: Moment<'_>, node: Id<Node>) -> String {
     let mut series = [
         Series::new(
@@ -98,6 +99,16 @@ fn resource_metrics(world: &World, moment: Moment<'_>, node: Id<Node>) -> String
             "[STABLE] Start time of the container since unix epoch in seconds",
         ),
         Series::new(
+            "node_cpu_usage_seconds_total",
+            "counter",
+            "[STABLE] Cumulative cpu time consumed by the node in core-seconds",
+        ),
+        Series::new(
+            "node_memory_working_set_bytes",
+            "gauge",
+            "[STABLE] Current working set of the node in bytes",
+        ),
+        Series::new(
             "pod_cpu_usage_seconds_total",
             "counter",
             "[STABLE] Cumulative cpu time consumed by the pod in core-seconds",
@@ -108,6 +119,7 @@ fn resource_metrics(world: &World, moment: Moment<'_>, node: Id<Node>) -> String
             "[STABLE] Current working set of the pod in bytes",
         ),
     ];
+    let mut whole = (0.0, 0.0);
     for &pod in world.store().indexes().pods_on(node) {
         let Some(object) = world.store().get::<Pod>(pod) else { continue };
         let (name, namespace) = (&object.meta.name, &object.meta.namespace);
@@ -125,10 +137,13 @@ fn resource_metrics(world: &World, moment: Moment<'_>, node: Id<Node>) -> String
             (cpu, memory, runs) = (cpu + used, memory + held, true);
         }
         if runs {
-            series[3].samples.push((of_pod.clone(), cpu));
-            series[4].samples.push((of_pod, memory));
+            series[5].samples.push((of_pod.clone(), cpu));
+            series[6].samples.push((of_pod, memory));
+            whole = (whole.0 + cpu, whole.1 + memory);
         }
     }
+    series[3].samples.push((String::new(), whole.0));
+    series[4].samples.push((String::new(), whole.1));
     let millis =
         i128::from(moment.epoch_seconds) * 1000 + i128::from(moment.now.as_nanos() / 1_000_000);
     let mut text = String::new();
@@ -142,7 +157,8 @@ fn resource_metrics(world: &World, moment: Moment<'_>, node: Id<Node>) -> String
             } else {
                 format!(" {millis}")
             };
-            let _ = writeln!(text, "{name}{{{labels}}} {}{stamp}", go_float(value));
+            let labels = if labels.is_empty() { labels } else { format!("{{{labels}}}") };
+            let _ = writeln!(text, "{name}{labels} {}{stamp}", go_float(value));
         }
     }
     text + "# HELP resource_scrape_error [STABLE] 1 if there was an error while getting container \
