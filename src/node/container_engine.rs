@@ -4,6 +4,7 @@
 //! [`EngineEvent`]; nothing waits. A simulated engine schedules completions; a real one carries calls out
 //! behind the run's driver and stamps what comes back. The kubelet cannot tell them apart. Refuses to know
 //! pods' policies: restarts, probes and order are the kubelet's.
+pub mod conformance;
 pub mod simulated;
 
 use super::NodeIndex;

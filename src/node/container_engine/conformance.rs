@@ -221,7 +221,11 @@ impl<'a, D: Driver> Session<'a, D> {
     }
 
     /// A sandbox for containers with these programs; its pod and their images.
-    fn sandbox(&mut self, number: u32, programs: &[Behaviour]) -> Result<(Id<Pod>, EngineAsk), Miss> {
+    fn sandbox(
+        &mut self,
+        number: u32,
+        programs: &[Behaviour],
+    ) -> Result<(Id<Pod>, EngineAsk), Miss> {
         let pod = Id::from_parts(number, 0);
         let offers: Result<Vec<Offer>, Miss> =
             programs.iter().map(|&one| self.offer(one)).collect();

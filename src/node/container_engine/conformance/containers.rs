@@ -65,8 +65,7 @@ fn one_attempt<D: Driver>(session: &mut Session<'_, D>) -> Held {
 
 fn unknown<D: Driver>(session: &mut Session<'_, D>) -> Held {
     let container = session.created(0, Behaviour::Serves)?;
-    for other in
-        [ContainerRef { attempt: 7, ..container }, ContainerRef { index: 5, ..container }]
+    for other in [ContainerRef { attempt: 7, ..container }, ContainerRef { index: 5, ..container }]
     {
         let started = session.done(EngineAsk::StartContainer(other))?;
         need(is_not_found(&started), || format!("{other:?}: {started:?}"))?;

@@ -77,7 +77,9 @@ fn images<D: Driver>(session: &mut Session<'_, D>) -> Held {
     })?;
     let there = bytes.map(|bytes| (bytes, 0));
     need(status == there && again == there, || {
-        format!("after {first:?} (bytes, fetched) its status is {status:?}, a second pull {again:?}")
+        format!(
+            "after {first:?} (bytes, fetched) its status is {status:?}, a second pull {again:?}"
+        )
     })
 }
 
