@@ -20,7 +20,7 @@ use wavetank::api::diagnostic::Diagnostic;
 use wavetank::api::job::Job;
 use wavetank::api::meta::Labels;
 use wavetank::api::object::Object;
-use wavetank::api::pod::{Phase, Pod, PodCondition};
+use wavetank::api::pod::{ContainerState, Phase, Pod, PodCondition, WaitingReason};
 use wavetank::api::stateful_set::StatefulSet;
 use wavetank::api::workload::{Deployment, ReplicaSet};
 use wavetank::cluster::plan::PlannedObject;
@@ -99,6 +99,11 @@ fn nodes(text: &str) -> Option<Group> {
 
 /// Why a pod is not placed.
 fn why_pending(pod: &Pod) -> Option<String> {
+    let waits_for_ever = ContainerState::Waiting(WaitingReason::InvalidImageName);
+    let mut containers = pod.status.containers.iter().flat_map(|all| all.iter());
+    if containers.any(|one| one.state == waits_for_ever) {
+        return Some(WaitingReason::InvalidImageName.name().to_owned());
+    }
     let is_refused = pod.status.condition(PodCondition::PodScheduled).value == Some(false);
     (pod.node.is_none() && is_refused)
         .then(|| pod.status.reason.as_ref().map_or_else(String::new, |it| it.message.to_string()))
