@@ -5,7 +5,6 @@ use std::sync::Arc;
 use k8s_openapi::api::policy::v1 as policy;
 
 use super::meta::arrival;
-use super::notes::Note;
 use super::pod_spec::canonical;
 use super::workload::{generation, number, share};
 use super::{Compacted, Compactor};
@@ -22,7 +21,6 @@ impl Compactor {
     pub fn pod_disruption_budget(&mut self, written: policy::PodDisruptionBudget) -> Compacted {
         let arrival = arrival(&written.metadata);
         let meta = self.meta(&written.metadata, Scope::Namespaced);
-        self.notes.add(Note::Kind(self.intern.text("PodDisruptionBudget")));
         let spec = written.spec.unwrap_or_default();
         let status = written.status.unwrap_or_default();
         let intern = &mut self.intern;
