@@ -107,6 +107,8 @@ pub enum Duty {
     Look(ProcessId, u8, election::Timer),
     /// A controller manager's look at the autoscaler in a slot.
     Autoscaler(u8, u32),
+    /// Another timer of a controller manager that recurs, in one of its lives.
+    Manager(u8, u8, controllers::Timer),
 }
 
 /// Settings of components that start anew with each life.
@@ -427,6 +429,7 @@ impl World {
             Duty::Kubelet(timer) => self.kubelet_timer(NO_CAUSE, timer, sink),
             Duty::Look(id, candidacy, timer) => self.look(id, candidacy, timer, sink),
             Duty::Autoscaler(at, slot) => self.autoscale(at, (slot, k), sink),
+            Duty::Manager(at, life, timer) => self.manager_timer(at, life, NO_CAUSE, timer, sink),
         }
     }
 }

@@ -37,7 +37,7 @@ use crate::control_plane::controllers::cluster_autoscaler;
 use crate::control_plane::controllers::cron_job::Calendar;
 use crate::control_plane::controllers::horizontal_pod_autoscaler::decide::{OwnTolerances, Rules};
 use crate::control_plane::controllers::stateful_set::plan::MaxUnavailable;
-use crate::control_plane::controllers::{self, ControllerManager, history, persistent_volume};
+use crate::control_plane::controllers::{self, ControllerManager, history, persistent_volume, ttl};
 use crate::control_plane::scheduler::telling::Asked;
 use crate::control_plane::scheduler::{self, Scheduler};
 use crate::kernel::{FactSink, Fidelity, Kernel, NO_CAUSE, Order};
@@ -164,8 +164,12 @@ impl World {
 
     fn register_nodes(&mut self, sink: &mut dyn FactSink<Fact>) {
         let plan = self.plan.clone();
+        let size = ttl::Size::grown_to(plan.nodes.len());
         for (number, planned) in (0u32..).zip(&plan.nodes) {
             let mut node = planned.node.clone();
+            if planned.arrival == Arrival::Applied {
+                size.tell(&mut node.meta);
+            }
             if node.address.is_unspecified() {
                 node.address = node_address(number);
             }
@@ -349,6 +353,7 @@ impl World {
                 endpoint_slices: client("endpointslice-controller"),
                 endpoints: client("endpoint-controller"),
                 nodes: client("node-controller"),
+                node_ttl: client("ttl-controller"),
                 taints: client("taint-eviction-controller"),
                 garbage: client("generic-garbage-collector"),
                 pod_garbage: client("pod-garbage-collector"),

@@ -21,6 +21,7 @@ use crate::base::{Held, StableHasher};
 use crate::compute::Machine;
 use crate::control_plane::core_events::Speakers;
 use crate::kernel::Fidelity;
+use crate::kernel::recurring::Rhythm;
 use crate::luck::Label;
 use crate::messages::app::Apps;
 use crate::messages::{ClientId, Effect, Effects, Reply};
@@ -28,7 +29,7 @@ use crate::net::{Place, Weather};
 use crate::node::NodeIndex;
 use crate::node::container_engine::simulated::{Bench, EngineTimer, SimulatedEngines};
 use crate::node::container_engine::{ContainerEngine, EngineReport};
-use crate::node::kubelet::{self, GoingDown, Kubelets, Rhythm};
+use crate::node::kubelet::{self, GoingDown, Kubelets};
 use crate::store::Change;
 use crate::time::{SimDuration, SimTime};
 
@@ -303,7 +304,7 @@ impl World {
         let (now, kernel) = (self.kernel.now(), &mut self.kernel);
         match timer.rhythm() {
             Rhythm::Event => kernel.schedule(at, cause, Event::Kubelet(timer)),
-            Rhythm::Occurrence => kernel.recurring.once(now, Duty::Kubelet(timer), at),
+            Rhythm::Once => kernel.recurring.once(now, Duty::Kubelet(timer), at),
             Rhythm::Cadence => {
                 kernel.recurring.wake_next(now, Duty::Kubelet(timer));
             }

@@ -25,6 +25,7 @@ use crate::control_plane::core_events::Speakers;
 use crate::control_plane::election::Election;
 use crate::control_plane::scheduler::telling::Telling;
 use crate::control_plane::scheduler::{self, Leading, Scheduler};
+use crate::kernel::recurring::Rhythm;
 use crate::kernel::{Kernel, NO_CAUSE};
 use crate::luck::Label;
 use crate::messages::{ClientId, Effect, Effects, Reply};
@@ -213,7 +214,12 @@ impl World {
         let known = Known { store, view: &view, renewals, metrics, cloud };
         work(&mut row.manager, &known, &mut fx);
         self.carry_out(&mut fx, sink, |kernel, when, cause, timer| {
-            kernel.schedule(when, cause, Event::Manager(at, life, timer));
+            let key = Duty::Manager(at, life, timer);
+            match timer.rhythm() {
+                Rhythm::Event => kernel.schedule(when, cause, Event::Manager(at, life, timer)),
+                Rhythm::Once => kernel.recurring.once(now, key, when),
+                Rhythm::Cadence => drop(kernel.recurring.wake_next(now, key)),
+            }
         });
         self.buffers.manager = fx;
         self.await_node_pass(at);
@@ -398,12 +404,17 @@ impl World {
                 }
             }
             ProcessId::Manager(at) => {
+                let now = self.kernel.now();
                 let row = &mut self.managers[usize::from(at)];
                 row.manager = ControllerManager::new(row.clients, self.settings.controllers)
                     .growing(self.fleet.clone());
+                row.manager.begin(now);
+                let life = row.process.life;
+                for (round, cadence) in row.manager.rounds() {
+                    self.kernel.recurring.declare(now, Duty::Manager(at, life, round), cadence);
+                }
                 self.manager(at, cause, sink, |it, known, fx| it.start(known.view, fx));
                 let passes = self.managers[usize::from(at)].manager.node_passes();
-                let now = self.kernel.now();
                 self.kernel.recurring.declare(now, Duty::NodeMonitor(at), passes);
                 self.await_node_pass(at);
                 if let Some(fleet) = self.managers[usize::from(at)].manager.fleet() {
@@ -425,7 +436,8 @@ impl World {
     /// What a process knows and does is void; it goes on standing for election, or leading.
     fn forget(&mut self, id: ProcessId) {
         let process = self.process_mut(id);
-        process.life = process.life.wrapping_add(1);
+        let last = process.life;
+        process.life = last.wrapping_add(1);
         process.cursors = Cursors::default();
         self.watches.close(&mut self.store, id);
         if let Some(events) = &mut self.core_events {
@@ -444,6 +456,9 @@ impl World {
                 self.kernel.recurring.retire(Duty::NodeMonitor(at));
                 self.kernel.recurring.retire(Duty::Fleet(at));
                 let row = &mut self.managers[usize::from(at)];
+                for (round, _) in row.manager.rounds() {
+                    self.kernel.recurring.retire(Duty::Manager(at, last, round));
+                }
                 row.manager.take_rhythms();
                 for slot in row.manager.autoscaled() {
                     self.kernel.recurring.retire(Duty::Autoscaler(at, slot));

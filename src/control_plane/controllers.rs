@@ -41,6 +41,7 @@ pub(crate) mod testing;
 mod tests;
 mod timer;
 pub mod told;
+pub mod ttl;
 pub mod ttl_after_finished;
 pub mod workqueue;
 
@@ -91,6 +92,7 @@ use stateful_set::StatefulSets;
 use stateful_set::plan::MaxUnavailable;
 use taint_eviction::TaintEviction;
 pub use timer::{Timer, Which};
+use ttl::NodeTtl;
 use ttl_after_finished::TtlAfterFinished;
 use workqueue::QueueSettings;
 
@@ -159,6 +161,7 @@ pub struct ControllerManager {
     endpoint_slices: EndpointSlices,
     endpoints: EndpointsObjects,
     nodes: NodeLifecycle,
+    node_ttl: NodeTtl,
     taints: TaintEviction,
     garbage: GarbageCollector,
     pod_gc: PodGc,
@@ -193,6 +196,7 @@ impl ControllerManager {
             endpoint_slices: EndpointSlices::new(clients.endpoint_slices, queue),
             endpoints: EndpointsObjects::new(clients.endpoints, queue),
             nodes: NodeLifecycle::new(clients.nodes, nodes, queue),
+            node_ttl: NodeTtl::new(clients.node_ttl, queue),
             taints: TaintEviction::new(clients.taints),
             garbage: GarbageCollector::new(clients.garbage),
             pod_gc: PodGc::new(clients.pod_garbage, pod_gc::TERMINATED_MAX),
@@ -311,6 +315,7 @@ impl ControllerManager {
     fn node(&mut self, change: &Change<'_, Node>, view: &View<'_>, fx: &mut Effects<Timer>) {
         let known = Known { view, index: &self.index };
         self.nodes.node(change, fx);
+        self.node_ttl.node(change, known, fx);
         self.fleet.iter_mut().for_each(|fleet| fleet.node(change));
         self.taints.node(change, known, fx);
         self.pod_gc.node(change, fx);
@@ -541,6 +546,7 @@ impl ControllerManager {
                 Which::EndpointSlices => self.endpoint_slices.sync(worker, serial, known, fx),
                 Which::Endpoints => self.endpoints.sync(worker, serial, known, fx),
                 Which::Nodes => self.nodes.sync(worker, serial, known, fx),
+                Which::NodeTtl => self.node_ttl.sync(worker, serial, known, fx),
                 Which::Jobs => self.jobs.sync(worker, serial, known, fx),
                 Which::JobOrphans => self.jobs.orphans.sync(worker, serial, known, fx),
                 Which::CronJobs => self.cron_jobs.sync(worker, serial, known, fx),
@@ -563,6 +569,7 @@ impl ControllerManager {
                 Which::EndpointSlices => self.endpoint_slices.queue.due(slot, generation, fx),
                 Which::Endpoints => self.endpoints.queue.due(slot, generation, fx),
                 Which::Nodes => self.nodes.queue.due(slot, generation, fx),
+                Which::NodeTtl => self.node_ttl.queue.due(slot, generation, fx),
                 Which::Jobs => self.jobs.queue.due(slot, generation, fx),
                 Which::JobOrphans => self.jobs.orphans.queue.due(slot, generation, fx),
                 Which::CronJobs => self.cron_jobs.queue.due(slot, generation, fx),
@@ -598,7 +605,10 @@ impl ControllerManager {
                 Which::Jobs => self.jobs.events.retry(fx),
                 Which::CronJobs => self.cron_jobs.events.retry(fx),
                 // They say nothing.
-                Which::JobOrphans | Which::TtlAfterFinished | Which::ResourceQuotas => {}
+                Which::JobOrphans
+                | Which::NodeTtl
+                | Which::TtlAfterFinished
+                | Which::ResourceQuotas => {}
                 Which::Disruptions | Which::StaleDisruptions => self.disruptions.events.retry(fx),
                 Which::Autoscalers => self.autoscalers.events.retry(fx),
             },
@@ -649,6 +659,7 @@ impl ControllerManager {
             client if client == clients.endpoint_slices => self.endpoint_slices.reply(reply, fx),
             client if client == clients.endpoints => self.endpoints.reply(reply, fx),
             client if client == clients.nodes => self.nodes.reply(reply, known, fx),
+            client if client == clients.node_ttl => self.node_ttl.reply(reply, fx),
             client if client == clients.taints => self.taints.reply(reply, fx),
             client if client == clients.garbage => self.garbage.reply(reply, known, fx),
             client if client == clients.pod_garbage => self.pod_gc.reply(reply, known, fx),

@@ -32,6 +32,17 @@ pub enum Fidelity {
     Explicit,
 }
 
+/// How a timer of a component comes about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rhythm {
+    /// An event at the instant it is armed for.
+    Event,
+    /// An occurrence at the instant it is armed for ([`Recurring::once`]).
+    Once,
+    /// The next occurrence of the duty that its owner has declared.
+    Cadence,
+}
+
 /// What a recurrence key must be: small, and ordered by (kind, owner).
 pub trait Key: Copy + Ord + Hash + Debug {}
 

@@ -134,6 +134,8 @@ pub enum MetaPatch {
     DropFinalizer(Text),
     /// It gets a finalizer, unless it is being deleted.
     AddFinalizer(Text),
+    /// It gets an annotation: its key and value.
+    Annotate(Box<(Text, Text)>),
 }
 
 /// What the garbage collector knows of an object that is to go.

@@ -56,6 +56,7 @@ use crate::api::pod::{Pod, PodCondition, PodStatus, StatusReason};
 use crate::api::resources::Resources;
 use crate::api::rules::taints::Taint;
 use crate::base::{Arena, Chunked, Id};
+use crate::kernel::recurring::Rhythm;
 use crate::kernel::recurring::{Cadence, Fidelity};
 use crate::luck::Luck;
 use crate::messages::app::Apps;
@@ -96,23 +97,12 @@ impl Timer {
             Timer::Status(_) | Timer::Relist(_) | Timer::Resend(_) | Timer::Pressure(_) => {
                 Rhythm::Cadence
             }
-            Timer::Probe(_) => Rhythm::Occurrence,
+            Timer::Probe(_) => Rhythm::Once,
             Timer::Pod(_) | Timer::Orphans(_) | Timer::Shutdown(_) | Timer::Down(_) => {
                 Rhythm::Event
             }
         }
     }
-}
-
-/// How a timer comes about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Rhythm {
-    /// An event at the instant it is armed for.
-    Event,
-    /// An occurrence at the instant it is armed for.
-    Occurrence,
-    /// The next occurrence of its duty, which [`Kubelets::duties`] tells.
-    Cadence,
 }
 
 /// Times of a kubelet that are not laid down by the pod.

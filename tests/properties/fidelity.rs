@@ -69,14 +69,17 @@ pub fn strike() -> impl Strategy<Value = Step> {
     )
 }
 
-/// A cluster of four nodes and two of each process on three masters.
+/// A cluster of four nodes and two of each process on three masters, with a quota, where a node is deleted
+/// and its pods are left to the collectors.
 pub fn cluster(seed: u64, mut steps: Vec<Step>) -> Plan {
     let spec = format!(
         "  seed: {seed}\n  duration: 400s\n  cluster:\n    nodes: [{{name: n, count: 4, capacity: \
          {{cpu: '4', memory: 8Gi}}}}]\n    controlPlane: {{masters: 3, apiServers: 2, etcd: 3, schedulers: 2, \
-         controllerManagers: 2}}"
+         controllerManagers: 2}}\n  timeline:\n  - {{at: 200s, delete: node/n-3}}"
     );
-    let mut plan = shop(4, 2, &spec, &(sets() + "---\n" + &batch()));
+    let quota = "---\napiVersion: v1\nkind: ResourceQuota\nmetadata: {name: most}\nspec: {hard: {pods: 30}}\n";
+    let mut plan = shop(4, 2, &spec, &(sets() + "---\n" + &batch() + quota));
+    steps.append(&mut plan.steps);
     steps.sort_by_key(|step| step.at);
     plan.steps = steps;
     plan
@@ -221,7 +224,7 @@ proptest! {
 fn a_restless_cluster_has_every_duty() {
     let plan = restless(7, Vec::new());
     let kinds = occurrences(&plan, SimTime::from_secs(60));
-    for kind in ["Lease(", "NodeMonitor(", "Leader(", "Look("] {
+    for kind in ["Lease(", "NodeMonitor(", "Leader(", "Look(", "Manager("] {
         assert!(kinds.keys().any(|it| it.starts_with(kind)), "{kind} in {:?}", kinds.keys());
     }
     for kind in ["Status(", "Relist(", "Resend(", "Probe("] {

@@ -8,7 +8,8 @@ use wavetank::api::node::{Node, Tristate};
 use wavetank::api::object::Object;
 use wavetank::api::pod::{Pod, StatusReason};
 use wavetank::base::Id;
-use wavetank::control_plane::controllers::{Settings, pod_gc::TERMINATED_MAX};
+use wavetank::control_plane::controllers::{Settings, pod_gc::TERMINATED_MAX, ttl};
+use wavetank::messages::request::MetaPatch;
 use wavetank::messages::{Call, Part};
 use wavetank::store::Store;
 use wavetank::time::{SimDuration, SimTime};
@@ -18,7 +19,6 @@ use super::rig::{Rig, clients};
 use super::suite::{Outcome, run, same};
 use super::taint_eviction::{node, taints};
 
-const TTL: &str = "the TTL annotation of nodes, which no component reads";
 const ROUNDS: &str =
     "rounds come every 20 s: nothing lies between the end of quarantine and its round";
 const LIVE: &str =
@@ -146,6 +146,48 @@ fn terminating(input: &Value, expected: &Value) -> Outcome {
     compared(collected(input, nodes, 0, SimDuration::from_secs(21)), expected)
 }
 
+fn desired_ttl(input: &Value, expected: &Value) -> Outcome {
+    let number = |field: &str| input[field].as_u64().unwrap_or(0) as usize;
+    let mut size = ttl::Size::new(number("nodeCount"), number("boundaryStep"));
+    if input["addNode"] == true {
+        size.grow();
+    }
+    if input["deleteNode"] == true {
+        size.shrink();
+    }
+    same(u64::from(size.ttl_seconds()), expected["expectedTTL"].as_u64().unwrap_or(0))
+}
+
+/// One node among as many as ask for the annotation, which all others have.
+fn patched_ttl(input: &Value, expected: &Value) -> Outcome {
+    let wanted = input["desiredTTL"].as_u64();
+    let sizes = [1, 101, 501, 1_001, 2_001].map(ttl::Size::grown_to);
+    let sizes = sizes.into_iter().zip([1, 101, 501, 1_001, 2_001]);
+    let size = sizes.into_iter().find(|(size, _)| Some(size.ttl_seconds().into()) == wanted);
+    let Some((size, count)) = size else {
+        return Outcome::Different("no size asks for it".to_owned());
+    };
+    let mut store = Store::default();
+    let mut one = node("name", [].into());
+    one.meta = objects::meta(&input["node"]["metadata"]);
+    store.create(SimTime::ZERO, one);
+    for at in 1..count {
+        let mut other = node(&format!("n{at}"), [].into());
+        size.tell(&mut other.meta);
+        store.create(SimTime::ZERO, other);
+    }
+    let mut rig = Rig::new(store, SimTime::ZERO, Settings::default(), Box::new(|_| Ok(())));
+    rig.run(SimDuration::from_secs(1));
+    let theirs = rig.calls.iter().filter(|(by, _)| *by == clients().node_ttl);
+    let patches = theirs.map(|(_, call)| match call {
+        Call::Patch { patch: MetaPatch::Annotate(one), .. } => {
+            json!({"metadata": {"annotations": {(&*one.0): &*one.1}}}).to_string()
+        }
+        other => format!("{other:?}"),
+    });
+    same(patches.collect::<String>(), text(&expected["patch"]).to_owned())
+}
+
 #[test]
 pub fn ttl_podgc() {
     let data = include_str!("../data/vectors/ttl_podgc.json");
@@ -158,12 +200,13 @@ pub fn ttl_podgc() {
                 Outcome::Excluded(LOST)
             }
             "TestGCTerminating" | "TestGCUnscheduledTerminating" => terminating(input, expected),
-            "TestDesiredTTL" | "TestUpdateNodeIfNeeded" => Outcome::Excluded(TTL),
+            "TestDesiredTTL" => desired_ttl(input, expected),
+            "TestUpdateNodeIfNeeded" => patched_ttl(input, expected),
             "TestTimeLeft" => super::job_rules::time_left(input, expected),
             _ => Outcome::Different("no answer to this function".to_owned()),
         }
     });
-    let excluded = [TTL, ROUNDS, LIVE, UNLIMITED, LOST];
+    let excluded = [ROUNDS, LIVE, UNLIMITED, LOST];
     let excluded = excluded.map(|why| tally.excluded_for(why));
-    assert_eq!((tally.equal, excluded), (26, [15, 2, 3, 1, 1]));
+    assert_eq!((tally.equal, excluded), (41, [2, 3, 1, 1]));
 }

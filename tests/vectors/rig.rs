@@ -61,6 +61,7 @@ pub fn clients() -> Clients {
         replication_controllers: ClientId(3),
         endpoint_slices: ClientId(4),
         nodes: ClientId(5),
+        node_ttl: ClientId(25),
         taints: ClientId(6),
         garbage: ClientId(7),
         pod_garbage: ClientId(8),

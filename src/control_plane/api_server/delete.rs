@@ -2,6 +2,8 @@
 //! for the garbage collector (`registry/rest/delete.go`, `registry/generic/registry/store.go`,
 //! 1.36).
 
+use std::sync::Arc;
+
 use super::facts::Told;
 use super::kinds::of_kind;
 use super::{Server, not_found};
@@ -78,6 +80,10 @@ impl<T> Server<'_, T> {
             MetaPatch::DropOwners(owners) => meta.disown(owners),
             MetaPatch::Unblock => meta.unblock_owners(),
             MetaPatch::DropFinalizer(finalizer) => meta.drop_finalizer(finalizer),
+            MetaPatch::Annotate(one) => {
+                let (key, value) = (**one).clone();
+                Arc::make_mut(&mut meta.annotations).insert(key, value);
+            }
             MetaPatch::AddFinalizer(finalizer) => {
                 if !meta.is_terminating() {
                     meta.add_finalizer(finalizer);

@@ -21,6 +21,8 @@ pub struct Clients {
     pub endpoints: ClientId,
     /// Of the node lifecycle controller.
     pub nodes: ClientId,
+    /// Of the controller of the nodes' TTL annotation.
+    pub node_ttl: ClientId,
     /// Of the taint eviction controller.
     pub taints: ClientId,
     /// Of the garbage collector.

@@ -4,9 +4,8 @@
 //! due, say when to look again. Refuses to know pods. It sleeps until the next start: a CronJob that
 //! fires once a day costs one event a day.
 //!
-//! Starts are entries of the delayed queue, as in Kubernetes, not occurrences of `kernel/recurring`: a
-//! calendar is no fixed period, none of them can be left out, and among the events of an instant they
-//! come where the queue puts them.
+//! A calendar is no fixed period: each start is asked of `kernel/recurring` by itself, and those of one
+//! instant come after its events, CronJob by CronJob.
 //!
 //! ```text
 //! begin ─▶ delete old Jobs ─▶ what is due? ─┬─ nothing ──────────────────▶ status ─▶ done, again at the next start

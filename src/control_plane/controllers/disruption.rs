@@ -217,11 +217,7 @@ impl Disruptions {
     pub fn reply(&mut self, reply: &Reply, fx: &mut Effects<Timer>) {
         match Tag::unpack(reply.tag) {
             Tag::Event => self.events.reply(reply.result.as_ref().map(drop), fx),
-            Tag::Sync(worker, serial, STALE_POD) if self.stale.is_at(worker, serial) => {
-                let is_done = matches!(reply.result, Ok(_) | Err(Status::NotFound(_)));
-                let outcome = if is_done { Outcome::Done } else { Outcome::Failed };
-                self.stale.finish(worker, outcome, fx);
-            }
+            Tag::Sync(_, _, STALE_POD) => self.stale.replied(reply, fx),
             Tag::Sync(worker, serial, BUDGET) if self.queue.is_at(worker, serial) => {
                 self.written(reply, fx);
             }

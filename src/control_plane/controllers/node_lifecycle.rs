@@ -280,14 +280,7 @@ impl NodeLifecycle {
         if worker & PASS_LANE != 0 {
             return self.pass_reply(worker & !PASS_LANE, serial, reply, known, fx);
         }
-        if !self.queue.is_at(worker, serial) {
-            return;
-        }
-        let outcome = match &reply.result {
-            Ok(_) | Err(crate::api::status::Status::NotFound(_)) => Outcome::Done,
-            Err(_) => Outcome::Failed,
-        };
-        self.queue.finish(worker, outcome, fx);
+        self.queue.replied(reply, fx);
     }
 
     /// A zone's line may move.

@@ -70,9 +70,14 @@ impl PodGc {
         }
     }
 
-    /// The manager starts: rounds are counted from here.
+    /// The manager starts: the first round is one period later.
     pub fn begin(&mut self, now: SimTime) {
-        self.cadence = every_period(now);
+        self.cadence = every_period(now + PERIOD);
+    }
+
+    /// When rounds fall.
+    pub fn rounds(&self) -> Cadence {
+        self.cadence
     }
 
     /// A pod changed.
@@ -145,9 +150,6 @@ impl PodGc {
 
     /// A round (`gc`): done pods, pods out of service, pods of vanished nodes, unplaced pods.
     pub fn round(&mut self, known: Known<'_>, fx: &mut Effects<Timer>) {
-        if self.armed != fx.now() {
-            return;
-        }
         self.armed = SimTime::MAX;
         if !self.line.is_empty() {
             return self.arm(fx);

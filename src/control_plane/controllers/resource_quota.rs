@@ -32,7 +32,6 @@ use crate::api::resource_quota::{QuotaStatus, ResourceQuota};
 use crate::api::rules::quota::amounts::masked;
 use crate::api::rules::quota::{Evaluator, is_charged};
 use crate::api::service::Service;
-use crate::api::status::Status;
 use crate::api::storage::PersistentVolumeClaim;
 use crate::base::id::Id;
 use crate::kernel::recurring::Cadence;
@@ -86,9 +85,14 @@ impl ResourceQuotas {
         }
     }
 
-    /// The manager starts: rounds are counted from here.
+    /// The manager starts: the first round is one period later.
     pub fn begin(&mut self, now: SimTime) {
-        self.cadence = rounds_from(now);
+        self.cadence = rounds_from(now + ROUND);
+    }
+
+    /// When rounds fall.
+    pub fn rounds(&self) -> Cadence {
+        self.cadence
     }
 
     /// A quota changed. Its status is the API server's or our own: only its limits are looked at.
@@ -227,11 +231,8 @@ impl ResourceQuotas {
         }
     }
 
-    /// A round, if one is due.
+    /// A round.
     pub fn round(&mut self, fx: &mut Effects<Timer>) {
-        if self.armed > fx.now() {
-            return;
-        }
         self.armed = SimTime::MAX;
         for id in std::mem::take(&mut self.doubtful) {
             self.queue.add(id, fx);
@@ -273,15 +274,7 @@ impl ResourceQuotas {
 
     /// A reply to a write.
     pub fn reply(&mut self, reply: &Reply, fx: &mut Effects<Timer>) {
-        let Tag::Sync(worker, serial, _) = Tag::unpack(reply.tag) else { return };
-        if !self.queue.is_at(worker, serial) {
-            return;
-        }
-        let outcome = match &reply.result {
-            Ok(_) | Err(Status::NotFound(_)) => Outcome::Done,
-            Err(_) => Outcome::Failed,
-        };
-        self.queue.finish(worker, outcome, fx);
+        self.queue.replied(reply, fx);
     }
 }
 

@@ -17,17 +17,28 @@ use crate::api::stateful_set::StatefulSet;
 use crate::api::storage::{PersistentVolume, PersistentVolumeClaim, StorageClass};
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::id::Id;
+use crate::kernel::recurring::Cadence;
 use crate::messages::Effects;
 use crate::store::{Change, View};
+use crate::time::SimTime;
 
 impl ControllerManager {
-    /// Its caches are filled: everything listed counts as added. What its controllers do again and
-    /// again is counted from here.
+    /// It starts at `now`: what its controllers do again and again is counted from here.
+    pub fn begin(&mut self, now: SimTime) {
+        self.nodes.begin(now);
+        self.pod_gc.begin(now);
+        self.fleet.iter_mut().for_each(|fleet| fleet.begin(now));
+        self.resource_quotas.begin(now);
+    }
+
+    /// The rounds of its controllers, by the timers that stand for them.
+    pub fn rounds(&self) -> [(Timer, Cadence); 2] {
+        [(Timer::PodGc, self.pod_gc.rounds()), (Timer::Quotas, self.resource_quotas.rounds())]
+    }
+
+    /// It begins now, and its caches are filled: everything listed counts as added.
     pub fn start(&mut self, view: &View<'_>, fx: &mut Effects<Timer>) {
-        self.nodes.begin(view.now);
-        self.pod_gc.begin(view.now);
-        self.fleet.iter_mut().for_each(|fleet| fleet.begin(view.now));
-        self.resource_quotas.begin(view.now);
+        self.begin(view.now);
         for (id, namespace) in view.list::<Namespace>() {
             self.namespace(&added(view, id, namespace), view, fx);
         }
@@ -84,6 +95,7 @@ impl ControllerManager {
             self.quota(&added(view, id, quota), view, fx);
         }
         self.endpoints.begin(view, fx);
+        self.node_ttl.listed(Known { view, index: &self.index }, fx);
         for (id, lease) in view.list::<Lease>() {
             self.lease(&added(view, id, lease), view, fx);
         }

@@ -180,6 +180,7 @@ pub fn clients() -> Clients {
         replication_controllers: ClientId(2),
         endpoint_slices: ClientId(3),
         nodes: ClientId(4),
+        node_ttl: ClientId(25),
         taints: ClientId(5),
         garbage: ClientId(6),
         pod_garbage: ClientId(7),

@@ -1,5 +1,7 @@
 //! What controllers wish to be woken for.
 
+use crate::kernel::recurring::Rhythm;
+
 /// One of the controllers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
@@ -20,6 +22,8 @@ pub enum Which {
     Endpoints,
     /// Nodes.
     Nodes,
+    /// The annotation of nodes that tells how long to trust what was read.
+    NodeTtl,
     /// Evictions by taint.
     Taints,
     /// Jobs.
@@ -52,6 +56,7 @@ impl Which {
             Which::EndpointSlices => "endpoint-slice-controller",
             Which::Endpoints => "endpoint-controller",
             Which::Nodes => "node-controller",
+            Which::NodeTtl => "ttl-controller",
             Which::Taints => "taint-eviction-controller",
             Which::Jobs | Which::JobOrphans => "job-controller",
             Which::CronJobs => "cronjob-controller",
@@ -64,7 +69,7 @@ impl Which {
 }
 
 /// A controller's wish to be woken. Stale ones are told by what they carry.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
     /// A worker has computed for as long as a sync takes.
     Sync {
@@ -120,6 +125,17 @@ pub enum Timer {
         /// Whose.
         of: Which,
     },
+}
+
+impl Timer {
+    /// How it comes about: rounds and the starts of CronJobs recur.
+    pub const fn rhythm(self) -> Rhythm {
+        match self {
+            Timer::PodGc | Timer::Quotas => Rhythm::Cadence,
+            Timer::Due { of: Which::CronJobs, .. } => Rhythm::Once,
+            _ => Rhythm::Event,
+        }
+    }
 }
 
 const _: () = assert!(size_of::<Timer>() <= 12 && align_of::<Timer>() <= 4);

@@ -10,7 +10,6 @@
 
 use crate::api::job::Job;
 use crate::api::kind::Kind;
-use crate::api::status::Status;
 use crate::messages::request::Propagation;
 use crate::messages::{Call, ClientId, Effects, Reply};
 use crate::store::Change;
@@ -70,14 +69,6 @@ impl TtlAfterFinished {
 
     /// A reply to a call.
     pub fn reply(&mut self, reply: &Reply, fx: &mut Effects<Timer>) {
-        let Tag::Sync(worker, serial, _) = Tag::unpack(reply.tag) else { return };
-        if !self.queue.is_at(worker, serial) {
-            return;
-        }
-        let outcome = match &reply.result {
-            Ok(_) | Err(Status::NotFound(_)) => Outcome::Done,
-            Err(_) => Outcome::Failed,
-        };
-        self.queue.finish(worker, outcome, fx);
+        self.queue.replied(reply, fx);
     }
 }

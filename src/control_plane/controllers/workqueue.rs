@@ -18,9 +18,10 @@
 use std::collections::VecDeque;
 
 use super::{Timer, Which};
+use crate::api::status::Status;
 use crate::base::FastMap;
 use crate::base::id::Id;
-use crate::messages::Effects;
+use crate::messages::{Effects, Reply};
 use crate::time::{SimDuration, SimTime};
 
 /// How a queue behaves.
@@ -224,6 +225,25 @@ impl<T> Queue<T> {
     /// Whether `worker` is still at its sync number `serial`.
     pub fn is_at(&self, worker: u8, serial: u32) -> bool {
         self.workers.get(usize::from(worker)).is_some_and(|at| at.is_some_and(|at| at.0 == serial))
+    }
+
+    /// The one call of a sync has been answered: what is gone needs no more.
+    pub fn replied(&mut self, reply: &Reply, fx: &mut Effects<Timer>) {
+        if let Tag::Sync(worker, serial, _) = Tag::unpack(reply.tag) {
+            self.answered(worker, serial, reply, fx);
+        }
+    }
+
+    /// As [`Queue::replied`] where the tag has a form of its own.
+    pub fn answered(&mut self, worker: u8, serial: u32, reply: &Reply, fx: &mut Effects<Timer>) {
+        if !self.is_at(worker, serial) {
+            return;
+        }
+        let outcome = match reply.result {
+            Ok(_) | Err(Status::NotFound(_)) => Outcome::Done,
+            Err(_) => Outcome::Failed,
+        };
+        self.finish(worker, outcome, fx);
     }
 
     /// A worker is through with its key. Returns whether a failed key was given up.

@@ -4,7 +4,6 @@
 use super::owning_job;
 use super::pods::{is_tracked, untracking};
 use crate::api::pod::Pod;
-use crate::api::status::Status;
 use crate::control_plane::controllers::workqueue::{Outcome, Queue, QueueSettings, Tag};
 use crate::control_plane::controllers::{Known, Timer, Which};
 use crate::messages::{ClientId, Effects, Reply};
@@ -50,13 +49,6 @@ impl Orphans {
         reply: &Reply,
         fx: &mut Effects<Timer>,
     ) {
-        if !self.queue.is_at(worker, serial) {
-            return;
-        }
-        let outcome = match &reply.result {
-            Ok(_) | Err(Status::NotFound(_)) => Outcome::Done,
-            Err(_) => Outcome::Failed,
-        };
-        self.queue.finish(worker, outcome, fx);
+        self.queue.answered(worker, serial, reply, fx);
     }
 }
