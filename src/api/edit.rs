@@ -284,14 +284,7 @@ fn selector(of: &Selector) -> Value {
     let mut labels = Map::new();
     let mut expressions = Vec::new();
     for requirement in &of.requirements {
-        let operator = match requirement.operator {
-            Operator::In => "In",
-            Operator::NotIn => "NotIn",
-            Operator::Exists => "Exists",
-            Operator::DoesNotExist => "DoesNotExist",
-            Operator::Gt => "Gt",
-            Operator::Lt => "Lt",
-        };
+        let operator = requirement.operator.name();
         match (&requirement.values[..], requirement.operator) {
             ([value], Operator::In) if !labels.contains_key(&*requirement.key) => {
                 labels.insert(requirement.key.to_string(), json!(&**value));

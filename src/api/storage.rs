@@ -50,6 +50,12 @@ impl AccessModes {
         }
     }
 
+    /// The names of these, in the order in which kubectl tells them.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"];
+        all.into_iter().filter(move |name| self.has(AccessModes::named(name)))
+    }
+
     /// Both together.
     pub fn with(self, other: AccessModes) -> AccessModes {
         AccessModes(self.0 | other.0)
@@ -71,6 +77,16 @@ pub enum VolumeMode {
     Block,
 }
 
+impl VolumeMode {
+    /// As the API writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            VolumeMode::Filesystem => "Filesystem",
+            VolumeMode::Block => "Block",
+        }
+    }
+}
+
 /// What becomes of a volume whose claim is gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Reclaim {
@@ -81,6 +97,17 @@ pub enum Reclaim {
     Delete,
     /// It is emptied and offered again (deprecated).
     Recycle,
+}
+
+impl Reclaim {
+    /// As the API writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reclaim::Retain => "Retain",
+            Reclaim::Delete => "Delete",
+            Reclaim::Recycle => "Recycle",
+        }
+    }
 }
 
 /// What a volume lies on, as far as attach limits tell volumes apart.
@@ -199,7 +226,7 @@ pub struct VolumeSpec {
     pub source: VolumeSource,
     /// `volumeAttributesClassName`; empty: none.
     pub attributes_class: Text,
-    /// Spec as written, as canonical JSON, `claimRef` apart.
+    /// Spec as written, as canonical JSON, `claimRef` apart; empty for what a provisioner made.
     pub written: Text,
 }
 

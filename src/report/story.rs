@@ -76,7 +76,7 @@ impl Chronicle {
             (step.at, step.name.clone(), lasts)
         });
         Chronicle {
-            episodes: vec![Episode::new(SimTime::ZERO, String::new(), String::new())],
+            episodes: vec![Episode::new(SimTime::ZERO, NO_CAUSE, String::new(), String::new())],
             of: Vec::new(),
             deployments: wanted(plan),
             steps: steps.collect(),
@@ -93,14 +93,14 @@ impl Chronicle {
     }
 
     /// A step of the timeline begins; returns its episode.
-    fn turn(&mut self, at: SimTime, fact: &Fact) -> usize {
+    fn turn(&mut self, at: SimTime, number: u64, fact: &Fact) -> usize {
         if self.episodes.len() < EPISODES_MAX {
             let said = fact.message.as_deref().unwrap_or_default();
             let known =
                 self.steps.iter().find(|(when, name, _)| *when == at && said.starts_with(&**name));
             let lasts = known.map_or("", |(.., lasts)| lasts);
             let about = fact.object.to_string();
-            self.episodes.push(Episode::new(at, format!("{said}{lasts}"), about));
+            self.episodes.push(Episode::new(at, number, format!("{said}{lasts}"), about));
         }
         self.latest()
     }
@@ -174,9 +174,9 @@ fn wanted(plan: &Plan) -> BTreeMap<String, (i64, Option<i64>)> {
 }
 
 impl FactSink<Fact> for Chronicle {
-    fn record(&mut self, at: SimTime, _number: u64, cause: u64, fact: &Fact) {
+    fn record(&mut self, at: SimTime, number: u64, cause: u64, fact: &Fact) {
         let episode = match fact.verb {
-            Verb::Step => self.turn(at, fact),
+            Verb::Step => self.turn(at, number, fact),
             _ => self.place(cause, fact),
         };
         if self.of.len() < FACTS_MAX {
@@ -207,7 +207,12 @@ impl FactSink<Fact> for Chronicle {
             }
             _ => {}
         }
-        if let Some(mark) = mark_of(at, fact) {
+        let mark = mark_of(at, fact).filter(|mark| match mark {
+            // What a controller makes of it nobody applied.
+            Mark::Applied(_) => [NO_CAUSE, self.episodes[episode].step].contains(&cause),
+            _ => true,
+        });
+        if let Some(mark) = mark {
             self.episodes[episode].note(at, mark, fact);
         }
     }
@@ -229,8 +234,6 @@ fn mark_of(at: SimTime, fact: &Fact) -> Option<Mark> {
         (Verb::Created, Kind::Pod) => Mark::PodsMade,
         (Verb::Created, Kind::Job) if fact.message.is_some() => Mark::JobsMade,
         (Verb::Created, Kind::EndpointSlice | Kind::Endpoints | Kind::Lease) => return None,
-        // Controllers make these.
-        (Verb::Created, Kind::ControllerRevision) => return None,
         // What is there at the very start nobody applied.
         (Verb::Created, kind) if at > SimTime::ZERO => Mark::Applied(kind),
         (Verb::Refused, _) => Mark::Refused,

@@ -4,7 +4,11 @@ use serde_json::{Value, json};
 
 use super::{metadata, parsed, whole};
 use crate::api::object::Object;
-use crate::api::storage::{PersistentVolume, PersistentVolumeClaim, StorageClass};
+use crate::api::quantity::{Format, Quantity};
+use crate::api::rules::affinity::Term;
+use crate::api::storage::{
+    PersistentVolume, PersistentVolumeClaim, StorageClass, VolumeSource, VolumeSpec,
+};
 
 /// What is not the user's to write of volumes and claims stays as it is.
 pub(super) fn keep(held: &Object, next: &mut Object) {
@@ -23,7 +27,10 @@ pub(super) fn keep(held: &Object, next: &mut Object) {
 
 /// A PersistentVolume. Its claim's uid is told beside it, as that of owners is.
 pub(super) fn volume(it: &PersistentVolume) -> Value {
-    let mut spec = parsed(&it.spec.written);
+    let mut spec = match &*it.spec.written {
+        "" => made(&it.spec),
+        written => parsed(written),
+    };
     if let Some(claim) = &it.claim {
         spec["claimRef"] = json!({
             "apiVersion": "v1",
@@ -33,6 +40,38 @@ pub(super) fn volume(it: &PersistentVolume) -> Value {
         });
     }
     whole("v1", "PersistentVolume", &it.meta, spec)
+}
+
+/// The spec of a volume that a provisioner made: nobody wrote it.
+fn made(spec: &VolumeSpec) -> Value {
+    let capacity = Quantity::new(spec.capacity, Format::BinarySi).to_string();
+    let mut written = json!({
+        "accessModes": spec.access.names().collect::<Vec<_>>(),
+        "capacity": {"storage": capacity},
+        "persistentVolumeReclaimPolicy": spec.reclaim.name(),
+        "storageClassName": &*spec.class,
+        "volumeMode": spec.mode.name(),
+    });
+    if let VolumeSource::Csi { driver, handle } = &spec.source {
+        written["csi"] = json!({"driver": &**driver, "volumeHandle": &**handle});
+    }
+    if let Some(terms) = &spec.node_affinity {
+        let terms: Vec<Value> = terms.iter().map(term).collect();
+        written["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": terms}});
+    }
+    if !spec.attributes_class.is_empty() {
+        written["volumeAttributesClassName"] = json!(&*spec.attributes_class);
+    }
+    written
+}
+
+/// A provisioner's term: labels only.
+fn term(it: &Term) -> Value {
+    let expressions = it.labels.iter().map(|it| {
+        let values: Vec<&str> = it.values.iter().map(AsRef::as_ref).collect();
+        json!({"key": &*it.key, "operator": it.operator.name(), "values": values})
+    });
+    json!({"matchExpressions": expressions.collect::<Vec<_>>()})
 }
 
 /// A PersistentVolumeClaim.
@@ -54,4 +93,49 @@ pub(super) fn class(it: &StorageClass) -> Value {
     written["kind"] = json!("StorageClass");
     written["metadata"] = metadata(&it.meta);
     written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::meta::Meta;
+    use crate::api::name::Name;
+    use crate::api::rules::selector::{Operator, Requirement};
+    use crate::api::storage::{AccessModes, Reclaim, VolumeMode, VolumePhase};
+
+    #[test]
+    fn the_spec_of_a_made_volume_is_told_as_if_it_were_written() {
+        let zone =
+            Requirement { key: "zone".into(), operator: Operator::In, values: vec!["a".into()] };
+        let spec = VolumeSpec {
+            capacity: 5 << 30,
+            access: AccessModes::READ_WRITE_ONCE.with(AccessModes::READ_ONLY_MANY),
+            class: "fast".into(),
+            mode: VolumeMode::Block,
+            reclaim: Reclaim::Delete,
+            node_affinity: Some(vec![Term { labels: vec![zone], fields: Vec::new() }]),
+            source: VolumeSource::Csi { driver: "d".into(), handle: "h".into() },
+            ..VolumeSpec::default()
+        };
+        let volume = PersistentVolume {
+            meta: Meta::new("".into(), Name::new("pvc-1")),
+            spec: spec.into(),
+            claim: None,
+            phase: VolumePhase::Available,
+        };
+        let told = super::volume(&volume);
+        assert_eq!(
+            told["spec"],
+            json!({
+                "accessModes": ["ReadWriteOnce", "ReadOnlyMany"],
+                "capacity": {"storage": "5Gi"},
+                "persistentVolumeReclaimPolicy": "Delete",
+                "storageClassName": "fast",
+                "volumeMode": "Block",
+                "csi": {"driver": "d", "volumeHandle": "h"},
+                "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                    {"key": "zone", "operator": "In", "values": ["a"]}]}]}},
+            })
+        );
+    }
 }

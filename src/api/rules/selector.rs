@@ -20,6 +20,20 @@ pub enum Operator {
     Lt,
 }
 
+impl Operator {
+    /// As the API writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Operator::In => "In",
+            Operator::NotIn => "NotIn",
+            Operator::Exists => "Exists",
+            Operator::DoesNotExist => "DoesNotExist",
+            Operator::Gt => "Gt",
+            Operator::Lt => "Lt",
+        }
+    }
+}
+
 /// One condition on labels.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Requirement {

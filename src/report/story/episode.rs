@@ -156,6 +156,8 @@ pub struct Dip {
 pub struct Episode {
     /// When it begins.
     pub begins: SimTime,
+    /// The number of the fact it begins with.
+    pub step: u64,
     /// What it is called; nothing for the start.
     pub title: String,
     /// What the step or fault is about.
@@ -172,9 +174,10 @@ pub struct Episode {
 
 impl Episode {
     /// One that begins at `begins`.
-    pub fn new(begins: SimTime, title: String, about: String) -> Episode {
+    pub fn new(begins: SimTime, step: u64, title: String, about: String) -> Episode {
         Episode {
             begins,
+            step,
             title,
             about,
             marks: std::collections::BTreeMap::new(),

@@ -7,7 +7,6 @@ use super::{Evaluator, Item, is_in_all};
 use crate::api::quantity::Quantity;
 use crate::api::resource_quota::{ResourceQuota, ScopeRule};
 use crate::api::rules::resources::{Amounts, add};
-use crate::api::rules::selector::Operator;
 
 /// What may only be used where some quota covers it (`limitedResources` of the admission plugin's
 /// configuration; there is none by default).
@@ -124,19 +123,17 @@ fn check_covered(
     let scopes = limited().flat_map(|it| &it.scopes).filter(|rule| item.is_in(rule));
     let lacking: Vec<String> = scopes
         .filter(|rule| met.iter().all(|met| met.scope != rule.scope))
-        .map(|rule| format!("{{{} {} [{}]}}", rule.scope.name(), verb(rule), rule.values.join(" ")))
+        .map(|rule| {
+            format!(
+                "{{{} {} [{}]}}",
+                rule.scope.name(),
+                rule.operator.name(),
+                rule.values.join(" ")
+            )
+        })
         .collect();
     if lacking.is_empty() {
         return Ok(());
     }
     Err(format!("insufficient quota to match these scopes: [{}]", lacking.join(" ")))
-}
-
-fn verb(rule: &ScopeRule) -> &'static str {
-    match rule.operator {
-        Operator::In => "In",
-        Operator::NotIn => "NotIn",
-        Operator::DoesNotExist => "DoesNotExist",
-        _ => "Exists",
-    }
 }

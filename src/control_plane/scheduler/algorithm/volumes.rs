@@ -333,7 +333,7 @@ pub fn provisioned(
         node_affinity: (!labels.is_empty()).then(|| vec![Term { labels, fields: Vec::new() }]),
         source: VolumeSource::Csi { driver: driver.clone(), handle: name.as_str().into() },
         attributes_class: claim.spec.attributes_class.clone(),
-        written: "{}".into(),
+        written: "".into(),
     };
     PersistentVolume {
         meta: Meta::new("".into(), Name::new(name)),
