@@ -311,6 +311,15 @@ impl PodCounts {
 }
 
 impl WorkloadRow {
+    /// Whether as many pods are available as are wanted, no fewer and no more; of a Job, whether enough
+    /// have succeeded.
+    pub fn is_as_wanted(&self) -> bool {
+        match self.kind {
+            "Job" => self.available >= self.desired,
+            _ => self.available == self.desired,
+        }
+    }
+
     fn to_json(&self) -> Json {
         Json::map([
             ("kind", Json::text(self.kind)),

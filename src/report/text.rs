@@ -198,7 +198,7 @@ fn write_workloads(out: &mut String, rows: &[WorkloadRow], paint: Paint) -> std:
         return Ok(());
     }
     let mut sorted: Vec<(bool, &WorkloadRow)> =
-        rows.iter().map(|row| (row.available >= row.desired, row)).collect();
+        rows.iter().map(|row| (row.is_as_wanted(), row)).collect();
     if sorted.len() > ROWS_MAX {
         // What is missing is what people look for.
         sorted.sort_by_key(|(is_fine, _)| *is_fine);

@@ -271,14 +271,17 @@ impl Teller<'_> {
         let name = self.found.own[0].name();
         let row = row_of(summary, &self.found.object);
         let count_of = |key: &str| row.and_then(|row| row[key].as_i64()).unwrap_or(0);
-        let (desired, available) = (count_of("desired"), count_of("available"));
+        let [desired, available, updated] = ["desired", "available", "updated"].map(count_of);
         *out += &match row {
             // A summary has no row of what belongs to another workload.
             None if self.is_gone() => format!("{name}: gone at the end of the run\n"),
             None => format!("{name}\n"),
-            Some(_) if available >= desired => {
+            Some(_) if available == desired && (updated == desired || name.starts_with("Job ")) => {
                 format!("{name}: as desired at the end: {available} of {desired} available\n")
             }
+            Some(_) if available >= desired => format!(
+                "{name}: at the end {available} of {desired} available, {updated} of the newest template\n"
+            ),
             Some(_) => format!("{name}: not available at the end: {available} of {desired}\n"),
         };
         let mut groups: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
