@@ -5,6 +5,8 @@ mod common {
     pub mod play;
 }
 
+use std::collections::BTreeMap;
+
 use common::play::{Told, run};
 use wavetank::api::kind::Kind;
 use wavetank::api::workload::{Deployment, ReplicaSet};
@@ -277,4 +279,85 @@ fn a_standby_takes_over_within_the_published_bounds() {
         let mean = waits.iter().sum::<f64>() / waits.len() as f64;
         assert!((16.5..=20.5).contains(&mean), "{part}: {mean:.2} s in the mean");
     }
+}
+
+/// 600 pods on 60 nodes that have their image, a user who scales something else meanwhile, and more steps.
+fn default_cluster(seed: u64, more: &str) -> String {
+    let steps: String = (0..40)
+        .map(|number| {
+            format!(
+                "  - {{at: {}s, scale: deployment/other, replicas: {}}}\n",
+                1 + number,
+                number % 2
+            )
+        })
+        .collect();
+    let node = |number| {
+        format!(
+            "---\napiVersion: v1\nkind: Node\nmetadata: {{name: n-{number}}}\nstatus: {{capacity: \
+             {{cpu: '4', memory: 16Gi, pods: '110'}}, images: [{{names: ['web:1'], sizeBytes: 150000000}}]}}\n"
+        )
+    };
+    let other = "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: other}\nspec:\n  replicas: \
+                 0\n  selector: {matchLabels: {app: other}}\n  template: {metadata: {labels: {app: \
+                 other}}, spec: {containers: [{name: c, image: 'web:1'}]}}\n";
+    let spec = format!("  seed: {seed}\n  duration: 120s\n  timeline:\n{steps}{more}");
+    let nodes: String = (0..60).map(node).collect();
+    "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {name: s}\nspec:\n".to_owned()
+        + &spec
+        + &nodes
+        + other
+        + &deployment(600, "", "n-0")
+}
+
+/// The 99th percentile.
+fn p99(mut of: Vec<f64>) -> f64 {
+    of.sort_by(f64::total_cmp);
+    of[(of.len() * 99).div_ceil(100) - 1]
+}
+
+/// Seconds from each pod's creation until all saw it running.
+fn starts(told: &Told) -> Vec<f64> {
+    let mut created = BTreeMap::new();
+    let mut waits = Vec::new();
+    for (at, fact) in told.0.iter().filter(|(_, fact)| fact.object.kind == Kind::Pod) {
+        let (name, at) = (fact.object.to_string(), at.as_nanos() as f64 / 1e9);
+        match fact.verb {
+            Verb::Created => drop(created.insert(name, at)),
+            Verb::Running => waits.push(at - created[&name]),
+            _ => {}
+        }
+    }
+    waits
+}
+
+/// P12: in a healthy default cluster a pod that need not pull runs within 5 s and a call that changes something is
+/// through within 1 s, both at the 99th percentile. With two nodes of sixty three
+/// seconds away the first does not hold: the twin.
+#[test]
+fn a_healthy_default_cluster_keeps_the_published_objectives() {
+    for seed in 1..=3 {
+        let told = run(&default_cluster(seed, "")).1;
+        let starts = starts(&told);
+        assert!(starts.len() >= 600, "seed {seed}: {} pods ran", starts.len());
+        let slow = p99(starts);
+        assert!(slow <= 5.0, "seed {seed}: pods start within {slow:.3} s");
+        let begun = times(&told, |fact| fact.verb == Verb::Step);
+        let done = times(&told, |fact| {
+            fact.verb == Verb::Scaled && fact.object.to_string() == "Deployment/default/other"
+        });
+        assert_eq!((begun.len(), done.len()), (40, 39), "the first step finds what is there");
+        let calls = begun[1..].iter().zip(&done).map(|(begun, done)| done - begun);
+        let slow = p99(calls.collect());
+        assert!((0.001..=1.0).contains(&slow), "seed {seed}: calls take {slow:.3} s");
+    }
+    let far: String = (0..2)
+        .map(|number| {
+            format!(
+                "  - {{at: 1ms, fault: latency, target: node/n-{number}, delay: 3s, for: 2m}}\n"
+            )
+        })
+        .collect();
+    let slow = p99(starts(&run(&default_cluster(1, &far)).1));
+    assert!(slow > 5.0, "on far nodes pods start within {slow:.3} s");
 }
