@@ -62,9 +62,12 @@
 //! | [`expect`] | conditions over the World and its metrics, and when each must hold |
 //! | [`scenario`] | documents to Plan and expectations |
 //! | [`runs`] | one run and many |
-//! | [`report`], [`cli`] | the story, pictures, a page, and why things happened; the command line |
+//! | [`report`] | the story, pictures, a page, and why things happened |
+//! | [`calibration`] | from measurements of a real engine to a profile, and how far off it is |
+//! | [`cli`] | the command line |
 pub mod api;
 pub mod base;
+pub mod calibration;
 pub mod cli;
 pub mod cluster;
 pub mod compute;

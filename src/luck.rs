@@ -12,6 +12,7 @@
 pub mod distribution;
 pub mod draw;
 pub mod exponential;
+pub mod measured;
 #[cfg(test)]
 pub mod recorded;
 pub mod stream;
@@ -20,6 +21,7 @@ pub mod suffix;
 pub use distribution::Distribution;
 pub use draw::{Draw, Ratio};
 pub use exponential::Exponential;
+pub use measured::Measured;
 pub use stream::Stream;
 pub use suffix::Suffix;
 

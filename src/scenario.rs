@@ -18,6 +18,8 @@ mod node_groups;
 mod nodes;
 mod objects;
 pub mod placement;
+pub mod profile;
+mod profile_file;
 mod raw;
 mod reading;
 mod resolve;
@@ -36,6 +38,7 @@ pub use assign::Assignment;
 pub use feature_gates::FeatureGates;
 pub use load::{API_VERSION, Loaded, Loader, Overrides, Wanted};
 pub use nodes::{Group, NODES_MAX};
+pub use profile_file::{WantedProfile, is_file, read as read_profile};
 pub use values::letter_at;
 
 #[cfg(test)]

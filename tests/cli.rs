@@ -165,7 +165,7 @@ fn what_cannot_be_written_is_exit_4_and_what_is_not_ours_is_left_alone() {
 #[test]
 fn schemas_are_json_with_a_name() {
     let folder = folder(&[]);
-    for name in ["scenario", "summary", "timeline", "schedule"] {
+    for name in ["scenario", "summary", "timeline", "schedule", "profile"] {
         let said = wavetank(folder.path(), &["schema", name]);
         let schema: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
         assert!(schema["$id"].as_str().is_some_and(|id| id.starts_with("wavetank.dev/")), "{name}");

@@ -25,6 +25,7 @@ const ORDER: &[&str] = &[
     "scenario",
     "runs",
     "report",
+    "calibration",
     "cli",
 ];
 

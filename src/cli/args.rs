@@ -264,6 +264,8 @@ pub(super) enum SchemaName {
     Timeline,
     /// What `schedule -o json` prints
     Schedule,
+    /// What a container engine costs: `cluster.profile`
+    Profile,
 }
 
 fn duration(flag: &str, text: Option<&String>) -> Result<Option<SimDuration>, Failure> {

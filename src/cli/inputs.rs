@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Failure;
 use crate::api::documents::Document;
 use crate::api::tree::{Node, Value};
-use crate::scenario::{API_VERSION, Loaded, Loader, Overrides, letter_at};
+use crate::scenario::{API_VERSION, Loaded, Loader, Overrides, is_file, letter_at};
 
 /// What is read out of a folder, as by kubectl; each may be gzipped.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
@@ -100,7 +100,29 @@ pub(super) fn read(
             }
         }
     }
+    if let Some(wanted) = loader.wanted_profile() {
+        keep.begin(&profile_as(&wanted.path))?;
+        let folder = Path::new(&wanted.beside).parent().unwrap_or(Path::new(""));
+        let input = Input::File(folder.join(&wanted.path));
+        match open(&input) {
+            Ok(reader) => {
+                let mut each = |document: &Document<'_>| keep.document(&document.node);
+                loader.read_profile(&input.name(), reader, &mut each);
+            }
+            Err(error) => {
+                loader.unreadable_profile(&wanted, &format!("cannot be read: {}", words(&error)));
+            }
+        }
+    }
     Ok(())
+}
+
+/// The folder a profile is kept in, for folders inside one are not read.
+pub(super) const PROFILE: &str = "profile/";
+
+/// The name a profile is kept under.
+fn profile_as(path: &str) -> String {
+    format!("{PROFILE}{}", kept_as(0, path))
 }
 
 /// The name an input is kept under.
@@ -124,6 +146,12 @@ fn keep_document(keep: &mut dyn Keep, document: &Document<'_>) {
         return keep.document(&document.node);
     }
     let mut node = document.node.clone();
+    if let Some(Value::Text(name)) =
+        node.at_path_mut("spec.cluster.profile").map(|it| &mut it.value)
+        && is_file(name)
+    {
+        *name = profile_as(name).into();
+    }
     let mut number = 0;
     let mut rename = |it: &mut Node<'_>| {
         if let Value::Text(path) = &mut it.value {

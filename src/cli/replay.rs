@@ -41,10 +41,19 @@ fn again(run: &Path, said: &Value) -> Result<Loaded, String> {
         return Err("run.json names no command that this version knows".to_owned());
     };
     let kept = list("inputs");
-    let first = kept.iter().filter(|name| !name.starts_with("applied/"));
+    let is_first =
+        |name: &&String| !name.starts_with("applied/") && !name.starts_with(inputs::PROFILE);
+    let first = kept.iter().filter(is_first);
     args.input.files = first.map(|name| run.join("inputs").join(name)).collect();
     if args.input.scheduler_config.is_some() {
         args.input.scheduler_config = args.input.files.pop();
+    }
+    if let Some(profile) = kept.iter().find(|name| name.starts_with(inputs::PROFILE)) {
+        // One that a flag named lies beside the inputs now.
+        for set in args.input.set.iter_mut().filter(|set| set.starts_with("spec.cluster.profile="))
+        {
+            *set = format!("spec.cluster.profile={profile}");
+        }
     }
     let said_seed = said["seed"].as_u64();
     let mut loaded =

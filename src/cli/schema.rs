@@ -12,11 +12,13 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<Code, Failure> {
         Some(SchemaName::Summary) => record::schema::summary(),
         Some(SchemaName::Timeline) => record::schema::timeline(),
         Some(SchemaName::Schedule) => report::placement::schema(),
+        Some(SchemaName::Profile) => scenario::schema::profile(),
         None => json!({
             "scenario": scenario::schema::scenario(),
             "summary": record::schema::summary(),
             "timeline": record::schema::timeline(),
             "schedule": report::placement::schema(),
+            "profile": scenario::schema::profile(),
         }),
     };
     say(format_args!("{schema:#}"));

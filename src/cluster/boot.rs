@@ -103,7 +103,7 @@ impl World {
         let range = ServiceRange::new(SERVICE_RANGE.0, SERVICE_RANGE.1);
         let nodes = Nodes::new(
             Kubelets::new(plan.kubelet.clone(), plan.fidelity, luck),
-            SimulatedEngines::new(Default::default(), ImageTable::new(plan.images.clone()), luck),
+            SimulatedEngines::new(plan.engine.clone(), ImageTable::new(plan.images.clone()), luck),
         );
         let masters = plan.control_plane.masters.max(1);
         let place = |number: u16| Place::Master(number % masters);

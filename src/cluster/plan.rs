@@ -27,6 +27,7 @@ use crate::kernel::Fidelity;
 use crate::messages::Profile;
 use crate::messages::app::{App, Apps};
 use crate::messages::cloud::NodeGroup;
+use crate::node::container_engine::simulated::EngineSettings;
 use crate::node::kubelet::KubeletSettings;
 use crate::time::{SimDuration, SimTime};
 pub use crate::traffic::plan::TrafficPlan;
@@ -60,6 +61,8 @@ pub struct Plan {
     pub feature_gates: BTreeMap<Text, bool>,
     /// How long things take.
     pub profile: Profile,
+    /// What container engines cost.
+    pub engine: EngineSettings,
     /// How schedulers place pods.
     pub scheduler: SchedulerPlan,
     /// How programs behave.
@@ -324,6 +327,9 @@ impl Plan {
         // Writing into a hash cannot fail.
         if self.kubelet != KubeletSettings::default() {
             let _ = write!(out, "{:?}", self.kubelet);
+        }
+        if self.engine != EngineSettings::default() {
+            let _ = write!(out, "{:?}", self.engine);
         }
         let _ = write!(out, "{head:?}{rest:?}{app:?}{:?}", self.traffic);
         for Step { at, name, act } in &self.steps {

@@ -84,6 +84,7 @@ pub(super) fn plan(replicas: i32, nodes: usize) -> Plan {
         feature_gates: Default::default(),
         kubelet: Default::default(),
         profile: Profile::default(),
+        engine: Default::default(),
         scheduler: SchedulerPlan::default(),
         apps: AppRules::default(),
         images: Default::default(),

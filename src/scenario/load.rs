@@ -11,6 +11,7 @@ use super::judge::Judge;
 use super::nodes::Group;
 use super::objects::{Applied, Objects, Purpose};
 use super::placement::{self, Witness};
+use super::profile_file::WantedProfile;
 use super::raw;
 use super::reading::whole;
 use super::resolve;
@@ -26,6 +27,7 @@ use crate::api::tree::{Entry, Node, Value, canonical_json};
 use crate::cluster::plan::{Act, Plan, PlannedObject, SchedulerPlan};
 use crate::expect::Expectations;
 use crate::kernel::Fidelity;
+use crate::node::container_engine::simulated::EngineSettings;
 use crate::time::{SimDuration, SimTime};
 
 /// The one `apiVersion` of a Scenario.
@@ -91,6 +93,7 @@ pub struct Loader {
     first_file: Option<String>,
     documents: usize,
     wanted: VecDeque<Wanted>,
+    pub(super) wanted_profile: Option<WantedProfile>,
     experiments: Vec<WrittenStep>,
     /// What only those ask for who place pods and run nothing.
     witness: Option<Witness>,
@@ -123,6 +126,7 @@ impl Loader {
             first_file: None,
             documents: 0,
             wanted: VecDeque::new(),
+            wanted_profile: None,
             experiments: Vec::new(),
             witness: None,
             copies: Vec::new(),
@@ -346,7 +350,24 @@ impl Loader {
                 self.look_through(&document, path, target.kind);
             }
         }
+        if let Some(engine) = self.want_profile(&settings.profile, &document) {
+            settings.engine = engine;
+        }
         self.settings = Some(settings);
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.overrides.limits
+    }
+
+    pub(super) fn set_engine(&mut self, engine: EngineSettings) {
+        if let Some(settings) = &mut self.settings {
+            settings.engine = engine;
+        }
+    }
+
+    pub(super) fn tell(&mut self, findings: Vec<Diagnostic>) {
+        self.objects.findings.extend(findings);
     }
 
     /// Objects written inside the Scenario; files it names are wanted.
@@ -501,6 +522,9 @@ impl Loader {
         }
         while let Some(wanted) = self.wanted.pop_front() {
             self.unreadable_wanted(&wanted, "was not read");
+        }
+        if let Some(wanted) = self.wanted_profile.take() {
+            self.unreadable_profile(&wanted, "was not read");
         }
         let mut settings = self.settings.take().unwrap_or_default();
         let scheduler = self.scheduler_plan(&mut settings);

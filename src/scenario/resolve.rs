@@ -82,6 +82,7 @@ pub(super) fn plan(
         fidelity: overrides.fidelity.unwrap_or(settings.fidelity),
         feature_gates: settings.feature_gates.iter().map(|(name, on)| (name.into(), on)).collect(),
         profile: Profile::default(),
+        engine: settings.engine,
         scheduler,
         apps: settings.apps,
         objects,

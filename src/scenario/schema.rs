@@ -3,24 +3,25 @@
 use serde_json::{Value, json};
 
 use super::load::API_VERSION;
+pub use super::profile::schema::profile;
 use super::strikes::FAULTS;
 
 /// The dialect of our schemas.
-const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+pub(super) const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-fn object(properties: Value) -> Value {
+pub(super) fn object(properties: Value) -> Value {
     json!({"type": "object", "properties": properties, "additionalProperties": false})
 }
 
-fn list(items: Value) -> Value {
+pub(super) fn list(items: Value) -> Value {
     json!({"type": "array", "items": items})
 }
 
-fn text(meaning: &str) -> Value {
+pub(super) fn text(meaning: &str) -> Value {
     json!({"type": "string", "description": meaning})
 }
 
-fn duration() -> Value {
+pub(super) fn duration() -> Value {
     json!({"type": "string", "description": "A duration as in 300ms, 1.5s or 1h30m.",
         "pattern": "^([0-9]+(\\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$|^0$"})
 }
@@ -81,7 +82,8 @@ fn cluster() -> Value {
             "crashLoopBackOff": object(json!({"maxContainerRestartPeriod": duration()}))})),
         "fidelity": {"enum": ["elided", "explicit"]},
         "featureGates": {"type": "object", "additionalProperties": {"type": "boolean"}},
-        "profile": text("The model's times: default."),
+        "profile": text("What container engines cost: default, the name of a built-in profile, or a file that \
+            ends with .yaml, .yml or .json, relative to this one."),
         "from": text("A kubectl dump in place of nodes."),
     }))
 }

@@ -7,6 +7,7 @@ use super::judge::Judge;
 use super::metrics;
 use super::node_groups::{self, LentGroup};
 use super::nodes::{Group, NODES_MAX};
+use super::profile_file::{self, Named};
 use super::raw;
 use super::steps::{self, WrittenStep};
 use super::traffic::{self, WrittenClient};
@@ -17,6 +18,7 @@ use crate::cluster::plan::{AppRules, ClientLimit, ClientLimits, ControlPlane};
 use crate::control_plane::controllers::cluster_autoscaler::Options;
 use crate::control_plane::metrics_server::Metrics;
 use crate::kernel::Fidelity;
+use crate::node::container_engine::simulated::EngineSettings;
 use crate::node::kubelet::backoff::{BackoffLaw, CrashDecay};
 use crate::node::kubelet::{KubeletSettings, ShutdownGroup, shutdown_groups};
 use crate::time::SimDuration;
@@ -42,6 +44,10 @@ pub(super) struct Settings {
     pub clients: ClientLimits,
     pub kubelet: Kubelet,
     pub fidelity: Fidelity,
+    /// Where the engine's costs are told, if the scenario says so.
+    pub profile: Named,
+    /// What container engines cost.
+    pub engine: EngineSettings,
     pub feature_gates: FeatureGates,
     pub apps: AppRules,
     pub steps: Vec<WrittenStep>,
@@ -65,6 +71,8 @@ impl Default for Settings {
             clients: ClientLimits::default(),
             kubelet: Kubelet::default(),
             fidelity: Fidelity::Elided,
+            profile: Named::Default,
+            engine: EngineSettings::default(),
             feature_gates: FeatureGates::default(),
             apps: AppRules::default(),
             steps: Vec::new(),
@@ -219,15 +227,7 @@ fn take_cluster(written: raw::Cluster, settings: &mut Settings, judge: &mut Judg
     }
     settings.feature_gates = FeatureGates::of(written.feature_gates.unwrap_or_default());
     settings.kubelet = kubelet(&written.kubelet.unwrap_or_default(), judge);
-    match written.profile.as_deref() {
-        None | Some("default") => {}
-        Some(other) => {
-            judge.error(
-                "spec.cluster.profile",
-                format!("Invalid value: {other:?}: only \"default\" is known; profiles in files are not read yet"),
-            );
-        }
-    }
+    settings.profile = profile_file::named(written.profile.as_deref(), judge);
     if written.from.is_some() {
         judge.error(
             "spec.cluster.from",

@@ -33,7 +33,7 @@ use smallvec::SmallVec;
 pub use addresses::{POD_CIDR_PREFIX, pod_cidr};
 pub use images::ImageTable;
 pub use serving::{ProgramNews, ProgramState};
-pub use settings::{Cost, EngineSettings};
+pub use settings::{Cost, EngineSettings, Spent, Unpacking};
 pub use usage::RunningProgram;
 
 use self::addresses::AddressPool;
@@ -50,6 +50,9 @@ use crate::messages::engine::{ContainerRef, EngineCall, EngineEvent, Exit, OpId,
 use crate::messages::engine::{Listed, ListedPod, ListedState};
 use crate::node::NodeIndex;
 use crate::time::{SimDuration, SimTime};
+
+/// Work that no operation waits for. No operation has this number: generations begin anew long before.
+const NOBODY: JobTag = JobTag(u64::MAX);
 
 /// What wakes the engine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,6 +106,10 @@ enum OpKind {
     Create(ContainerRef),
     Start(ContainerRef),
     Stop(ContainerRef),
+    /// The signal of a stop is on its way, with so much grace after it.
+    Signal(ContainerRef, SimDuration),
+    /// A program that ended by itself is to be shown.
+    Show(Id<Sandbox>, u16),
 }
 
 /// A pod's sandbox with its containers.
@@ -340,12 +347,15 @@ impl SimulatedEngines {
     }
 
     /// Gives the machine an operation's work.
-    fn work(&mut self, id: Id<Op>, cost: Cost, bench: &mut Bench<'_>) {
+    fn work(&mut self, id: Id<Op>, spent: Spent, bench: &mut Bench<'_>) {
         let op = &mut self.ops[id];
-        op.floor = cost.floor;
+        op.floor = spent.floor;
         let node = op.node;
         let tag = (u64::from(id.generation()) << 32) | id.slot() as u64;
-        bench.machine.start(bench.fx.now(), cost.work, JobTag(tag));
+        bench.machine.start(bench.fx.now(), spent.work, JobTag(tag));
+        if !spent.behind.is_zero() {
+            bench.machine.start(bench.fx.now(), spent.behind, NOBODY);
+        }
         self.watch_machine(node, bench);
     }
 

@@ -3,14 +3,17 @@
 use smallvec::SmallVec;
 
 use super::images::ImageNumber;
+use super::settings::over;
 use super::{
-    Bench, Cost, EngineTimer, Op, OpKind, Program, Sandbox, SandboxState, SimulatedEngines,
+    Bench, EngineTimer, Op, OpKind, Program, Sandbox, SandboxState, SimulatedEngines, Spent,
     container_of, report,
 };
 use crate::api::name::Text;
 use crate::api::pod::{Pod, PodNetwork, TerminationReason};
 use crate::base::Id;
 use crate::base::glob::is_like;
+use crate::base::hash::StableHasher;
+use crate::luck::{Draw, Label};
 use crate::messages::engine::ListedState;
 use crate::messages::engine::{
     ContainerRef, EngineAnswer, EngineAsk, EngineCall, EngineError, EngineEvent, Exit,
@@ -18,6 +21,14 @@ use crate::messages::engine::{
 };
 use crate::node::NodeIndex;
 use crate::time::{SimDuration, SimTime};
+
+const SANDBOX: Label = Label::new("engine-sandbox");
+const STOP_SANDBOX: Label = Label::new("engine-stop-sandbox");
+const REMOVE_SANDBOX: Label = Label::new("engine-remove-sandbox");
+const CREATE: Label = Label::new("engine-create");
+const BEGIN: Label = Label::new("engine-start");
+const SIGNAL: Label = Label::new("engine-signal");
+const PULL: Label = Label::new("engine-pull");
 
 impl SimulatedEngines {
     pub(super) fn take_on(&mut self, node: NodeIndex, call: EngineCall, bench: &mut Bench<'_>) {
@@ -32,8 +43,10 @@ impl SimulatedEngines {
                     !config.apps.is_empty() && config.apps.iter().all(|app| app.start.is_some());
                 match self.new_sandbox(node, config, bench.fx.now()) {
                     Ok(sandbox) => {
+                        let pod = self.sandboxes[sandbox].config.pod;
                         let id = self.ops.insert(op(OpKind::RunSandbox(sandbox)));
-                        self.carry_out(id, costs.run_sandbox, staged, bench);
+                        let spent = costs.run_sandbox.spend(|| self.luck_of_pod(SANDBOX, pod));
+                        self.carry_out(id, spent, staged, bench);
                     }
                     Err(error) => {
                         let event = EngineEvent::Done(number, Err(error));
@@ -44,12 +57,14 @@ impl SimulatedEngines {
             EngineAsk::StopPodSandbox(pod) => {
                 let staged = self.stop_sandbox(pod, bench);
                 let id = self.ops.insert(op(OpKind::StopSandbox(pod)));
-                self.carry_out(id, costs.stop_sandbox, staged, bench);
+                let spent = costs.stop_sandbox.spend(|| self.luck_of_pod(STOP_SANDBOX, pod));
+                self.carry_out(id, spent, staged, bench);
             }
             EngineAsk::RemovePodSandbox(pod) => {
                 let staged = self.stop_sandbox(pod, bench);
                 let id = self.ops.insert(op(OpKind::RemoveSandbox(pod)));
-                self.carry_out(id, costs.remove_sandbox, staged, bench);
+                let spent = costs.remove_sandbox.spend(|| self.luck_of_pod(REMOVE_SANDBOX, pod));
+                self.carry_out(id, spent, staged, bench);
             }
             EngineAsk::ImageStatus(name) => {
                 let found = self.images.find(&name).filter(|_| self.has_image(node, &name));
@@ -72,7 +87,8 @@ impl SimulatedEngines {
             EngineAsk::CreateContainer(container) => {
                 let staged = self.start_delay(container).is_some();
                 let id = self.ops.insert(op(OpKind::Create(container)));
-                self.carry_out(id, costs.create, staged, bench);
+                let spent = costs.create.spend(|| self.luck_of_call(CREATE, container));
+                self.carry_out(id, spent, staged, bench);
             }
             EngineAsk::StartContainer(container) => {
                 let id = self.ops.insert(op(OpKind::Start(container)));
@@ -80,19 +96,49 @@ impl SimulatedEngines {
                     Some(at) if at <= bench.fx.now() => self.op_due(id, bench),
                     Some(SimTime::MAX) => {}
                     Some(at) => bench.fx.arm_at(at, EngineTimer::Op(id)),
-                    None => self.work(id, costs.start, bench),
+                    None => {
+                        let spent = costs.start.spend(|| self.luck_of_call(BEGIN, container));
+                        self.work(id, spent, bench);
+                    }
                 }
             }
             EngineAsk::StopContainer(container, grace) => {
-                let id = self.ops.insert(op(OpKind::Stop(container)));
-                self.stop_container(id, container, SimDuration::from_secs(grace.into()), bench);
+                let grace = SimDuration::from_secs(grace.into());
+                let is_staged = self.start_delay(container).is_some();
+                if let Some(signal) = costs.signal.as_ref().filter(|_| !is_staged) {
+                    let id = self.ops.insert(op(OpKind::Signal(container, grace)));
+                    let spent = signal.spend(|| self.luck_of_call(SIGNAL, container));
+                    self.work(id, spent, bench);
+                } else {
+                    let id = self.ops.insert(op(OpKind::Stop(container)));
+                    self.stop_container(id, container, grace, bench);
+                }
             }
         }
     }
 
     /// Lets an operation cost what it costs, or nothing.
-    fn carry_out(&mut self, id: Id<Op>, cost: Cost, staged: bool, bench: &mut Bench<'_>) {
-        if staged { self.op_due(id, bench) } else { self.work(id, cost, bench) }
+    fn carry_out(&mut self, id: Id<Op>, spent: Spent, staged: bool, bench: &mut Bench<'_>) {
+        if staged { self.op_due(id, bench) } else { self.work(id, spent, bench) }
+    }
+
+    /// Luck of a pod's sandbox.
+    fn luck_of_pod(&self, label: Label, pod: Id<Pod>) -> Draw {
+        let uid = self.sandbox_of(pod).map_or(0, |id| self.sandboxes[id].config.uid.0);
+        self.luck.draw(label, uid, 0)
+    }
+
+    /// Luck of a call that is about a container.
+    pub(super) fn luck_of_call(&self, label: Label, container: ContainerRef) -> Draw {
+        let uid = self.sandbox_of(container.pod).map_or(0, |id| self.sandboxes[id].config.uid.0);
+        let key = StableHasher::new().word(uid).word(container.index.into()).finish();
+        self.luck.draw(label, key, container.attempt.into())
+    }
+
+    /// Luck of a node's pull of an image: one value for all its pulls of it.
+    fn luck_of_pull(&self, node: NodeIndex, image: ImageNumber) -> Draw {
+        let name = self.images.reported(image).name;
+        self.luck.draw(PULL, StableHasher::new().text(&name).finish(), node.0.into())
     }
 
     fn new_sandbox(
@@ -165,16 +211,21 @@ impl SimulatedEngines {
         if let Some(cause) = self.why_withheld(image) {
             let op = &mut self.ops[id];
             (op.kind, op.cause) = (OpKind::Refuse(image), cause);
-            let cost = self.settings.pull_present;
-            self.work(id, cost, bench);
+            self.answer_pull(id, image, bench);
         } else if self.nodes[op.node.row()].images.binary_search(&image).is_ok() {
             self.ops[id].kind = OpKind::Unpack(image, 0);
-            let cost = self.settings.pull_present;
-            self.work(id, cost, bench);
+            self.answer_pull(id, image, bench);
         } else {
             let took = over(self.images.bytes(image), self.settings.bandwidth);
             bench.fx.arm(took, EngineTimer::Op(id));
         }
+    }
+
+    /// The registry answers, and nothing is to be fetched.
+    fn answer_pull(&mut self, id: Id<Op>, image: ImageNumber, bench: &mut Bench<'_>) {
+        let node = self.ops[id].node;
+        let spent = self.settings.pull_present.spend(|| self.luck_of_pull(node, image));
+        self.work(id, spent, bench);
     }
 
     /// An operation has had all its time.
@@ -184,11 +235,20 @@ impl SimulatedEngines {
         if let OpKind::Fetch(image) = op.kind {
             let bytes = self.images.bytes(image);
             self.ops[id].kind = OpKind::Unpack(image, bytes);
-            let work = over(bytes, self.settings.unpacked_a_second);
-            let floor = self.settings.pull_present.floor;
-            return self.work(id, Cost { work, floor }, bench);
+            let node = self.ops[id].node;
+            let settings = &self.settings;
+            let draw = || self.luck_of_pull(node, image);
+            let spent = settings.unpacking.spend(bytes, &settings.pull_present, draw);
+            return self.work(id, spent, bench);
+        }
+        if let OpKind::Signal(container, grace) = op.kind {
+            self.ops[id].kind = OpKind::Stop(container);
+            return self.stop_container(id, container, grace, bench);
         }
         let Some(op) = self.ops.remove(id) else { return };
+        if let OpKind::Show(sandbox, at) = op.kind {
+            return self.show_end(sandbox, at, bench);
+        }
         let result = self.finish(&op, bench);
         report(op.node, op.cause, EngineEvent::Done(op.number, result), bench);
         if let OpKind::Unpack(..) | OpKind::Refuse(_) = op.kind {
@@ -228,7 +288,9 @@ impl SimulatedEngines {
                 Ok(EngineAnswer::Ok)
             }
             OpKind::Refuse(image) => Err(EngineError::NotFound(self.images.reported(image).name)),
-            OpKind::Fetch(_) => unreachable!("a fetch is followed by its unpacking"),
+            OpKind::Fetch(_) | OpKind::Signal(..) | OpKind::Show(..) => {
+                unreachable!("something else follows it")
+            }
             OpKind::Unpack(image, fetched) => {
                 let images = &mut self.nodes[op.node.row()].images;
                 if let Err(at) = images.binary_search(&image) {
@@ -314,9 +376,4 @@ pub(super) fn not_found(container: ContainerRef) -> EngineError {
     let text: Text =
         format!("container {} of attempt {}", container.index, container.attempt).into();
     EngineError::NotFound(text)
-}
-
-/// How long so many bytes take at so many a second.
-fn over(bytes: i64, a_second: u64) -> SimDuration {
-    SimDuration::from_secs(1).scaled(bytes.max(0) as u64, a_second.max(1))
 }

@@ -2,7 +2,7 @@
 
 use super::operations::not_found;
 use super::{
-    Bench, EngineTimer, Op, ProgramState, Sandbox, SimulatedEngines, container_of, report,
+    Bench, EngineTimer, Op, OpKind, ProgramState, Sandbox, SimulatedEngines, container_of, report,
 };
 use crate::api::pod::{Lifetime, Pod, PodSpec, TerminationReason};
 use crate::base::Id;
@@ -10,7 +10,7 @@ use crate::base::hash::StableHasher;
 use crate::luck::{Draw, Label, Ratio};
 use crate::messages::app::{App, Delay};
 use crate::messages::engine::ListedState;
-use crate::messages::engine::{ContainerRef, EngineAnswer, EngineError, EngineEvent, Exit};
+use crate::messages::engine::{ContainerRef, EngineAnswer, EngineError, EngineEvent, Exit, OpId};
 use crate::time::{SimDuration, SimTime};
 
 const START: Label = Label::new("app-start");
@@ -19,6 +19,8 @@ const STOP: Label = Label::new("app-stop");
 const HANG: Label = Label::new("app-hang");
 const CRASH: Label = Label::new("app-crash");
 const CRASHES: Label = Label::new("app-crashes");
+const STOPPED: Label = Label::new("engine-stop");
+const SHOWN: Label = Label::new("engine-exit-shown");
 
 impl SimulatedEngines {
     fn draw(&self, sandbox: &Sandbox, label: Label, index: u16, attempt: u32) -> Draw {
@@ -163,11 +165,11 @@ impl SimulatedEngines {
             Some((id, at))
         });
         let Some((id, at)) = found else {
-            let cost = self.settings.stop;
+            let spent = self.settings.stop.spend(|| self.luck_of_call(STOPPED, container));
             return if self.start_delay(container).is_some() {
                 self.op_due(op, bench);
             } else {
-                self.work(op, cost, bench);
+                self.work(op, spent, bench);
             };
         };
         let now = bench.fx.now();
@@ -275,6 +277,16 @@ impl SimulatedEngines {
         }
     }
 
+    /// A program's end is shown now, if it is still the one that was to be.
+    pub(super) fn show_end(&mut self, id: Id<Sandbox>, at: u16, bench: &mut Bench<'_>) {
+        let programs = self.sandboxes.get_mut(id).map(|sandbox| &mut sandbox.containers);
+        let Some(program) = programs.and_then(|all| all.get_mut(usize::from(at))) else { return };
+        if matches!(program.state, ListedState::Exited(..)) && program.shown == SimTime::MAX {
+            program.shown = bench.fx.now();
+            self.exit_due(id, at, bench);
+        }
+    }
+
     /// The program ends now; a stop that waits for it goes on.
     pub(super) fn end_program(
         &mut self,
@@ -284,9 +296,10 @@ impl SimulatedEngines {
         bench: &mut Bench<'_>,
     ) {
         let now = bench.fx.now();
-        let shown_after = self.settings.exit_shown;
+        let sandbox = &self.sandboxes[id];
+        let (pod, index) = (sandbox.config.pod, sandbox.containers[at].index);
+        let container = ContainerRef { pod, index, attempt: sandbox.containers[at].attempt };
         let sandbox = &mut self.sandboxes[id];
-        let index = sandbox.containers[at].index;
         let staged = Self::app(sandbox, index).is_some_and(|app| app.start.is_some());
         let program = &mut sandbox.containers[at];
         let ListedState::Running(started) = program.state else { return };
@@ -302,12 +315,24 @@ impl SimulatedEngines {
             program.shown = now;
             self.exit_due(id, at as u16, bench);
         } else {
-            program.shown = now + shown_after;
-            bench.fx.arm_at(program.shown, EngineTimer::Exit(id, at as u16));
+            let spent = self.settings.exit_shown.spend(|| self.luck_of_call(SHOWN, container));
+            if spent.work.is_zero() {
+                let shown = now + spent.floor;
+                self.sandboxes[id].containers[at].shown = shown;
+                bench.fx.arm_at(shown, EngineTimer::Exit(id, at as u16));
+            } else {
+                let node = self.sandboxes[id].node;
+                let (kind, floor) = (OpKind::Show(id, at as u16), SimDuration::ZERO);
+                // Nobody asked for it, so it has no number that anybody waits for.
+                let number = OpId(u64::MAX);
+                let show = Op { node, number, cause, kind, floor, asked: now, begun: now };
+                let show = self.ops.insert(show);
+                self.work(show, spent, bench);
+            }
         }
         if let Some(op) = stop {
-            let cost = self.settings.stop;
-            if staged { self.op_due(op, bench) } else { self.work(op, cost, bench) }
+            let spent = self.settings.stop.spend(|| self.luck_of_call(STOPPED, container));
+            if staged { self.op_due(op, bench) } else { self.work(op, spent, bench) }
         }
     }
 }
