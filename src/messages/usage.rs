@@ -133,6 +133,17 @@ impl Course {
         Course { pieces: [Piece::flat(SimDuration::ZERO, amount)].into(), cycle: None }
     }
 
+    /// Its pieces, in order: when each begins, the amount there, the amount it goes evenly to, and how long that
+    /// takes.
+    pub fn pieces(&self) -> impl Iterator<Item = (SimDuration, u64, u64, SimDuration)> {
+        self.pieces.iter().map(|piece| (piece.from, piece.amount, piece.to, piece.over))
+    }
+
+    /// After how long it begins anew, if it does.
+    pub fn cycle(&self) -> Option<SimDuration> {
+        self.cycle
+    }
+
     /// A course through points (since the start, amount), the first at zero or holding from there; each
     /// later than the one before. With a cycle it begins anew whenever that is over.
     ///

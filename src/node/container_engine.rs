@@ -5,6 +5,8 @@
 //! behind the run's driver and stamps what comes back. The kubelet cannot tell them apart. Refuses to know
 //! pods' policies: restarts, probes and order are the kubelet's.
 pub mod conformance;
+#[cfg(feature = "linux-runtime")]
+pub mod linux;
 pub mod simulated;
 
 use super::NodeIndex;

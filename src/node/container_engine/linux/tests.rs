@@ -1,0 +1,76 @@
+//! The runtime for real, where root and containerd are; elsewhere each says that it was skipped, and why.
+use super::*;
+
+/// A runtime, or why there is none here.
+fn runtime() -> Option<LinuxRuntime> {
+    match LinuxRuntime::start(&Settings::default()) {
+        Ok(runtime) => Some(runtime),
+        #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+        Err(Trouble::CannotHere(why)) => {
+            println!("skipped: {why}");
+            None
+        }
+        Err(trouble) => panic!("{trouble}"),
+    }
+}
+
+/// Runs a container of the program to its end; gives its id.
+fn ran(runtime: &LinuxRuntime, sandbox: &SandboxSpec, container: &ContainerSpec) -> ContainerTold {
+    let client = runtime.client();
+    let pod = client.run_pod_sandbox(sandbox).unwrap().value;
+    let id = client.create_container(&pod, sandbox, container).unwrap().value;
+    let _ = client.start_container(&id);
+    loop {
+        let told = client.container_status(&id).unwrap().value;
+        if told.state == ContainerState::Exited {
+            return told;
+        }
+        files::wait(10);
+    }
+}
+
+fn container(image: &str, args: &[&str]) -> ContainerSpec {
+    ContainerSpec {
+        name: "main".to_owned(),
+        image: image.to_owned(),
+        args: args.iter().map(|&arg| arg.to_owned()).collect(),
+        ..ContainerSpec::default()
+    }
+}
+
+#[test]
+fn containers_run_and_nothing_is_left() {
+    let Some(runtime) = runtime() else { return };
+    let image = runtime.offer(&Recipe::program("test/program:1", &[])).unwrap();
+    let client = runtime.client().clone();
+    assert_eq!(client.image_status(&image).unwrap().value, None);
+    client.pull_image(&image).unwrap();
+    assert!(client.image_status(&image).unwrap().value.is_some_and(|told| told.bytes > 1000));
+
+    let ended =
+        ran(&runtime, &runtime.sandbox("a"), &container(&image, &["run", "exit=50", "code=3"]));
+    assert_eq!((ended.exit_code, ended.reason.as_str()), (3, "Error"));
+    assert!(ended.started <= ended.finished);
+
+    let mut hoard = container(&image, &["run", "memory=0:0:268435456:1000"]);
+    hoard.memory_limit = 32 << 20;
+    let ended = ran(&runtime, &runtime.sandbox("b"), &hoard);
+    assert_eq!((ended.exit_code, ended.reason.as_str()), (137, "OOMKilled"));
+
+    hoard.args.push("oom=7".to_owned());
+    let ended = ran(&runtime, &runtime.sandbox("c"), &hoard);
+    assert_eq!((ended.exit_code, ended.reason.as_str()), (7, "OOMKilled"));
+
+    let mut nothing = container(&image, &[]);
+    nothing.command = vec!["/nothing".to_owned()];
+    let ended = ran(&runtime, &runtime.sandbox("d"), &nothing);
+    assert_eq!((ended.exit_code, ended.reason.as_str()), (128, "StartError"));
+
+    let missing = client.pull_image(&runtime.reference("test/nothing:1")).unwrap_err();
+    assert_eq!(missing.kind, CriKind::NotFound);
+
+    assert!(!runtime.left().is_empty());
+    let places = sweep::Places::new(runtime.id(), &Settings::default());
+    runtime.end().unwrap();
+    assert_eq!(sweep::left_of(&places), Vec::<String>::new());
+}
