@@ -141,6 +141,25 @@ impl Store {
         id
     }
 
+    /// Holds an id for objects of the name of `value`, which come and go: each is stored at this id.
+    pub fn reserve<T: Stored>(&mut self, value: T) -> Id<T> {
+        T::table_mut(self).reserve(value)
+    }
+
+    /// Stores a new object: at the id that is held for its name, if one is.
+    pub fn create_reserved<T: Stored>(&mut self, now: SimTime, value: T) -> Id<T> {
+        let meta = value.meta();
+        let Some(id) = T::table(self).reserved(&meta.namespace, &meta.name) else {
+            return self.create(now, value);
+        };
+        let rev = self.next_revision();
+        T::table_mut(self).revive(rev, now, id, value);
+        let mut indexes = std::mem::take(&mut self.indexes);
+        T::index(&mut indexes, id, None, T::table(self).current(id));
+        self.indexes = indexes;
+        id
+    }
+
     /// Replaces an object by its next version; returns whether it is there to be replaced.
     pub fn update<T: Stored>(&mut self, now: SimTime, id: Id<T>, value: T) -> bool {
         if T::table(self).current(id).is_none() {

@@ -13,6 +13,7 @@ pub mod resources;
 pub mod restarts;
 pub mod selector;
 pub mod spread;
+pub mod static_pods;
 pub mod taint_edits;
 pub mod taints;
 pub mod volumes;

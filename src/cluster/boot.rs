@@ -1,7 +1,7 @@
 //! From a plan to a cluster that is up at time zero: nodes registered and ready, control plane
 //! running, imported objects in place, and the user about to apply the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::heartbeats::{Renewals, Way};
 use super::leaders::Leaders;
 use super::nodes::Nodes;
 use super::observed::Observed;
-use super::plan::{ClientLimit, Plan, PlannedObject, Role};
+use super::plan::{ClientLimit, Plan, PlannedObject, Role, StaticPod};
 use super::processes::{ManagerProcess, Process, ProcessId, Readiness, SchedulerProcess};
 use super::servers::{ApiServer, Etcd};
 use super::timeline::Timeline;
@@ -48,7 +48,7 @@ use crate::net::{Net, Place};
 use crate::node::NodeIndex;
 use crate::node::container_engine::simulated::{ImageTable, SimulatedEngines};
 use crate::node::kube_proxy::Proxies;
-use crate::node::kubelet::{Kubelets, duties};
+use crate::node::kubelet::{Kubelets, Manifest, duties};
 use crate::store::{Store, Stored};
 use crate::time::SimTime;
 
@@ -155,6 +155,7 @@ impl World {
         for id in world.processes() {
             world.start(NO_CAUSE, id, Readiness::AtOnce, sink);
         }
+        world.place_static_pods(sink);
         world.await_step(0);
         let applied: Vec<PlannedObject> =
             plan.objects.iter().filter(|one| one.arrival == Arrival::Applied).cloned().collect();
@@ -189,6 +190,24 @@ impl World {
             };
             let at = self.add_machine(id, &node, place);
             self.cloud.is_node(&node.meta.name, at, id);
+        }
+    }
+
+    /// Nodes find manifests of their own.
+    fn place_static_pods(&mut self, sink: &mut dyn FactSink<Fact>) {
+        let plan = self.plan.clone();
+        let mut with_some = BTreeSet::new();
+        for StaticPod { node, pod } in &plan.static_pods {
+            let found = self.store.find::<Node>("", node).and_then(|id| self.nodes.of(id));
+            let Some(at) = found else { continue };
+            let pod = self.nodes.kubelets.as_read(at, pod);
+            let apps = self.apps_of(&pod);
+            let id = self.store.reserve(pod.clone());
+            self.nodes.kubelets.add_manifest(at, Manifest::new(id, pod, apps));
+            with_some.insert(at);
+        }
+        for at in with_some {
+            self.kubelet(at, NO_CAUSE, sink, |kubelets, fx| kubelets.read_manifests(at, fx));
         }
     }
 

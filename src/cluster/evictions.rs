@@ -19,6 +19,7 @@ use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
+use crate::api::rules::static_pods::is_mirror;
 use crate::api::status::Status;
 use crate::base::id::Id;
 use crate::messages::{Call, Component, Fact, Reply, Request, Verb};
@@ -26,8 +27,6 @@ use crate::time::SimDuration;
 
 /// After which a refused eviction is asked for again.
 const RETRY: SimDuration = SimDuration::from_secs(5);
-/// Marks a pod that a kubelet runs from a file of its own.
-const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// Evictions under way, by the tag of their requests; 0 is none's.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +61,7 @@ impl World {
         for pod in bound {
             let Some(held) = self.store.get(pod) else { continue };
             let is_daemon = held.meta.owner.is_some_and(|owner| owner.kind == Kind::DaemonSet);
-            if held.meta.annotation(MIRROR).is_some() || is_daemon || held.meta.is_terminating() {
+            if is_mirror(&held.meta) || is_daemon || held.meta.is_terminating() {
                 continue;
             }
             let object = ObjectName::of(Kind::Pod, &held.meta);

@@ -232,7 +232,7 @@ impl World {
         self.kubelet(at, cause, sink, |kubelets, fx| kubelets.pod_assigned(at, id, &pod, apps, fx));
     }
 
-    fn apps_of(&mut self, pod: &Pod) -> Apps {
+    pub(super) fn apps_of(&mut self, pod: &Pod) -> Apps {
         let rules = &self.plan.apps;
         let labels = rules.ask_for_labels().then(|| pod.meta.labels.clone());
         let key = (Arc::as_ptr(&pod.spec) as usize, labels.as_ref().map(Arc::as_ptr));

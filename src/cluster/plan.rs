@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use crate::api::compact::Arrival;
 use crate::api::meta::Labels;
-use crate::api::name::Text;
+use crate::api::name::{Name, Text};
 use crate::api::node::Node;
 use crate::api::object::Object;
-use crate::api::pod::{Container, PodSpec, PodTemplate};
+use crate::api::pod::{Container, Pod, PodSpec, PodTemplate};
+use crate::api::rules::static_pods::name_on;
 use crate::base::glob::is_like;
 use crate::base::{FastMap, StableHasher};
 use crate::control_plane::controllers::cluster_autoscaler::Options;
@@ -71,6 +72,8 @@ pub struct Plan {
     pub images: BTreeMap<Text, i64>,
     /// What is there, or is applied, at the start: namespaces first, then the order of the input.
     pub objects: Vec<PlannedObject>,
+    /// Pods that nodes run from manifests of their own.
+    pub static_pods: Vec<StaticPod>,
     /// What happens later, by time; at one instant in the order written.
     pub steps: Vec<Step>,
     /// Groups of nodes that can grow and shrink, in the order written.
@@ -117,6 +120,15 @@ pub struct PlannedNode {
     pub arrival: Arrival,
     /// What it is for.
     pub role: Role,
+}
+
+/// A pod that a node runs from a manifest of its own.
+#[derive(Clone, PartialEq, Debug)]
+pub struct StaticPod {
+    /// The node's name; always one of the plan's.
+    pub node: Text,
+    /// The pod as written.
+    pub pod: Arc<Pod>,
 }
 
 /// What a node is for.
@@ -314,6 +326,22 @@ impl AppRules {
 }
 
 impl Plan {
+    /// Static pods as the API will show them, by the names of their mirrors.
+    pub fn mirrors(&self) -> Vec<PlannedObject> {
+        let of = |StaticPod { node, pod }: &StaticPod| {
+            let mut pod = Pod::clone(pod);
+            pod.meta.name = name_on(&pod.meta.name, &Name::new(node.clone()));
+            PlannedObject {
+                object: Object::Pod(Box::new(pod)),
+                arrival: Arrival::Applied,
+                node: Some(node.clone()),
+                source: Source::nowhere(),
+                manifest: None,
+            }
+        };
+        self.static_pods.iter().map(of).collect()
+    }
+
     /// A hash of all of it, the same for the same plan on every machine.
     pub fn hash(&self) -> u64 {
         let mut out = Folding(StableHasher::new());
@@ -323,6 +351,9 @@ impl Plan {
         let app = (&self.apps, &self.images, &self.nodes);
         if !self.node_groups.is_empty() {
             let _ = write!(out, "{:?}{:?}", self.node_groups, self.autoscaler);
+        }
+        if !self.static_pods.is_empty() {
+            let _ = write!(out, "{:?}", self.static_pods);
         }
         // Writing into a hash cannot fail.
         if self.kubelet != KubeletSettings::default() {

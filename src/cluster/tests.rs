@@ -89,6 +89,7 @@ pub(super) fn plan(replicas: i32, nodes: usize) -> Plan {
         apps: AppRules::default(),
         images: Default::default(),
         objects,
+        static_pods: Vec::new(),
         steps: Vec::new(),
         node_groups: Vec::new(),
         autoscaler: None,

@@ -30,6 +30,7 @@ pub mod probes;
 mod pulling;
 mod rebuild;
 mod shutdown;
+mod static_pods;
 mod status;
 mod sync;
 #[cfg(test)]
@@ -41,6 +42,7 @@ use std::sync::Arc;
 
 pub use ending::effective_grace;
 pub use shutdown::{GoingDown, ShutdownGroup, shutdown_groups};
+pub use static_pods::Manifest;
 pub use worker::Worker;
 
 use self::admission::{Held, Seen, going_down};
@@ -155,6 +157,8 @@ struct KubeletNode {
     found: Vec<ListedPod>,
     /// How far it is with going down, if it is to.
     shutdown: Option<Shutdown>,
+    /// Pods it runs from files of its own.
+    manifests: Vec<Manifest>,
 }
 
 /// The kubelets of all nodes.
@@ -184,6 +188,9 @@ struct Desk<'a> {
 /// What a request was for, in its tag.
 const TAG_STATUS: u64 = 0;
 const TAG_DELETE: u64 = 1;
+const TAG_MIRROR: u64 = 2;
+/// Bits of a tag below the generation.
+const TAG_BITS: u32 = 2;
 
 impl Kubelets {
     /// Kubelets of no node yet.
@@ -221,6 +228,7 @@ impl Kubelets {
             pressure_changed: None,
             found: Vec::new(),
             shutdown: None,
+            manifests: Vec::new(),
         });
         at
     }
@@ -295,9 +303,14 @@ impl Kubelets {
         fx: &mut Effects<Timer>,
     ) {
         if self.worker_of(id).is_some() {
-            return self.reconcile(id, &pod.status, fx);
+            return self.seen_again(id, pod, fx);
         }
-        let worker = self.workers.insert(rebuild::new_worker(at, id, pod, apps, fx));
+        self.take_on(at, rebuild::new_worker(at, id, pod, apps, fx), pod, fx);
+    }
+
+    fn take_on(&mut self, at: NodeIndex, worker: Worker, pod: &Pod, fx: &mut Effects<Timer>) {
+        let id = worker.pod;
+        let worker = self.workers.insert(worker);
         while self.by_pod.len() <= id.slot() {
             self.by_pod.push(None);
         }
@@ -337,6 +350,9 @@ impl Kubelets {
     pub fn pod_deleting(&mut self, id: Id<Pod>, grace_seconds: u32, fx: &mut Effects<Timer>) {
         let Some(worker) = self.worker_of(id) else { return };
         self.with(worker, fx, |worker, desk| {
+            if worker.is_static() {
+                return worker.delete_mirror(desk);
+            }
             let grace = effective_grace(worker.spec.grace_seconds, Some(grace_seconds), None);
             worker.end(Ending::Deleted, grace, desk);
         });
@@ -346,6 +362,9 @@ impl Kubelets {
     pub fn pod_removed(&mut self, id: Id<Pod>, fx: &mut Effects<Timer>) {
         let Some(worker) = self.worker_of(id) else { return };
         self.with(worker, fx, |worker, desk| {
+            if worker.is_static() {
+                return worker.mirror_gone(desk);
+            }
             let grace = effective_grace(worker.spec.grace_seconds, None, None);
             worker.end(Ending::Removed, grace, desk);
         });
@@ -474,8 +493,14 @@ impl Kubelets {
     pub fn reply(&mut self, reply: &Reply, fx: &mut Effects<Timer>) {
         let Err(status) = &reply.result else { return };
         let Some((id, _)) = self.workers.at_slot((reply.tag >> 32) as usize) else { return };
-        let fits = (reply.tag as u32) >> 1 == id.generation() & (u32::MAX >> 1);
-        if reply.tag == u64::MAX || !fits || !status.is_transient() {
+        let generation = id.generation() & (u32::MAX >> TAG_BITS);
+        if reply.tag == u64::MAX || (reply.tag as u32) >> TAG_BITS != generation {
+            return;
+        }
+        if reply.tag & ((1 << TAG_BITS) - 1) == TAG_MIRROR {
+            return self.with(id, fx, Worker::mirror_refused);
+        }
+        if !status.is_transient() {
             return;
         }
         self.resend(id, fx);
@@ -484,6 +509,7 @@ impl Kubelets {
     /// The kubelet of a node is gone, with all it remembers; its containers go on unless the engine
     /// lost them too.
     pub fn stop(&mut self, at: NodeIndex) {
+        self.keep_logs(at);
         for id in std::mem::take(&mut self.nodes[at.row()].workers) {
             if let Some(worker) = self.workers.remove(id) {
                 self.by_pod[worker.pod.slot()] = None;
@@ -507,6 +533,7 @@ impl Kubelets {
             fx.arm(self.settings.housekeeping, Timer::Orphans(at));
         }
         node.found = found;
+        self.read_manifests(at, fx);
     }
 
     /// What a kubelet says as it posts that its node is ready; the API has these conditions still.
@@ -564,8 +591,8 @@ impl Desk<'_> {
     }
 
     fn send(&mut self, what: u64, call: Call) {
-        let generation = u64::from(self.id.generation() & (u32::MAX >> 1));
-        let tag = ((self.id.slot() as u64) << 32) | (generation << 1) | what;
+        let generation = u64::from(self.id.generation() & (u32::MAX >> TAG_BITS));
+        let tag = ((self.id.slot() as u64) << 32) | (generation << TAG_BITS) | what;
         self.fx.send(self.node.client, tag, call);
     }
 

@@ -56,7 +56,7 @@ pub(super) fn check(plan: &Plan, claims: &[Claims], findings: &mut Vec<Diagnosti
         objects: BTreeSet::new(),
         images: images(plan),
     };
-    for planned in &plan.objects {
+    for planned in plan.objects.iter().chain(&plan.mirrors()) {
         known.add(&planned.object);
     }
     for (step, claims) in plan.steps.iter().zip(claims) {
@@ -84,7 +84,8 @@ fn images(plan: &Plan) -> BTreeSet<&str> {
         Act::Change { change: Change::Image { image, .. }, .. } => Some(&**image),
         _ => None,
     });
-    containers.map(|container| &*container.image).chain(set).collect()
+    let of_nodes = plan.static_pods.iter().flat_map(|it| &it.pod.spec.containers);
+    containers.chain(of_nodes).map(|container| &*container.image).chain(set).collect()
 }
 
 impl Known<'_> {

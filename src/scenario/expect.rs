@@ -176,7 +176,9 @@ impl Mentioned {
             Act::Apply(list) => Some(list),
             _ => None,
         });
-        let objects: Vec<&PlannedObject> = plan.objects.iter().chain(applied.flatten()).collect();
+        let mirrors = plan.mirrors();
+        let objects = plan.objects.iter().chain(&mirrors).chain(applied.flatten());
+        let objects: Vec<&PlannedObject> = objects.collect();
         let relabels = plan.steps.iter().any(|it| ["patch", "label"].contains(&it.act.verb()));
         let mut findings = Vec::new();
         let steps: Vec<&str> = plan.steps.iter().map(|step| &*step.name).collect();

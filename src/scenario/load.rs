@@ -23,6 +23,8 @@ use crate::api::decode::Strictness;
 use crate::api::diagnostic::{Diagnostic, Severity};
 use crate::api::documents::{self, Document, Limits};
 use crate::api::kind::Kind;
+use crate::api::object::Object;
+use crate::api::pod::Pod;
 use crate::api::tree::{Entry, Node, Value, canonical_json};
 use crate::cluster::plan::{Act, Plan, PlannedObject, SchedulerPlan};
 use crate::expect::Expectations;
@@ -350,6 +352,12 @@ impl Loader {
                 self.look_through(&document, path, target.kind);
             }
         }
+        for (at, group) in settings.groups.iter_mut().enumerate() {
+            let path = format!("spec.cluster.nodes[{at}].staticPods");
+            group.static_pods = self.static_pods(&document, &path);
+        }
+        let path = "spec.cluster.controlPlane.staticPods";
+        settings.master_pods = self.static_pods(&document, path);
         if let Some(engine) = self.want_profile(&settings.profile, &document) {
             settings.engine = engine;
         }
@@ -368,6 +376,41 @@ impl Loader {
 
     pub(super) fn tell(&mut self, findings: Vec<Diagnostic>) {
         self.objects.findings.extend(findings);
+    }
+
+    /// Pods written inside the Scenario that nodes run from manifests of their own.
+    fn static_pods(&mut self, document: &Document<'_>, path: &str) -> Vec<Arc<Pod>> {
+        let Some(node) = document.node.at_path(path) else { return Vec::new() };
+        let wrong = |objects: &mut Objects, path: &str, message: &str| {
+            objects.findings.push(document.finding(Severity::Error, path, message));
+        };
+        let Value::List(items) = &node.value else {
+            wrong(&mut self.objects, path, "expected a list of Pods, written out here");
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (at, item) in items.iter().enumerate() {
+            let path = format!("{path}[{at}]");
+            let text = match &item.value {
+                Value::Map(_) => manifest(&canonical_json(item)),
+                _ => None,
+            };
+            let Some(text) = text else {
+                wrong(&mut self.objects, &path, "expected a Pod, written out here");
+                continue;
+            };
+            self.read_inner(document, &path, text, &mut |objects, inner| match objects
+                .read(inner, Applied::AtStart)
+                .map(|planned| planned.object)
+            {
+                Some(Object::Pod(pod)) => found.push(Arc::from(pod)),
+                Some(_) => {
+                    wrong(objects, &path, "a kubelet runs Pods from manifests, nothing else")
+                }
+                None => {}
+            });
+        }
+        found
     }
 
     /// Objects written inside the Scenario; files it names are wanted.
@@ -557,6 +600,23 @@ impl Loader {
             documents: self.documents,
         }
     }
+}
+
+/// A manifest as a kubelet reads it: a Pod, in some namespace, that stays whatever befalls its node (kubelet
+/// 1.36 `pkg/kubelet/config/common.go`).
+fn manifest(written: &str) -> Option<String> {
+    let mut pod: serde_json::Value = serde_json::from_str(written).ok()?;
+    for (key, default) in [("apiVersion", "v1"), ("kind", "Pod")] {
+        pod.as_object_mut()?.entry(key).or_insert(default.into());
+    }
+    if let Some(spec) = pod.get_mut("spec").and_then(|spec| spec.as_object_mut()) {
+        let tolerations = spec.entry("tolerations").or_insert_with(|| serde_json::json!([]));
+        let stays = serde_json::json!({"operator": "Exists", "effect": "NoExecute"});
+        if let Some(list) = tolerations.as_array_mut().filter(|list| !list.contains(&stays)) {
+            list.push(stays);
+        }
+    }
+    Some(pod.to_string())
 }
 
 /// A name out of the first file's: its last part without its endings.

@@ -82,6 +82,7 @@ fn lent(written: raw::LentGroup, path: &str, judge: &mut Judge<'_, '_>) -> LentG
         capacity: written.capacity,
         labels: written.labels,
         taints: written.taints,
+        static_pods: None,
     };
     let mut group = node_group(like, path, judge);
     group.count = count;

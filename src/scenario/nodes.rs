@@ -1,14 +1,18 @@
 //! Nodes that nobody wrote as objects: `--nodes`, the scenario's groups, the default cluster.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Node, NodeSpec, NodeStatus, Taint};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::compact::DEFAULT_MAX_PODS;
+use crate::api::name::Text;
 use crate::api::node::ZONE_LABEL;
+use crate::api::pod::Pod;
 use crate::api::quantity::Quantity;
+use crate::cluster::plan::StaticPod;
 
 /// Most nodes of one cluster: four times what Kubernetes supports.
 pub const NODES_MAX: usize = 20_000;
@@ -43,6 +47,8 @@ pub struct Group {
     pub labels: BTreeMap<String, String>,
     /// Taints.
     pub taints: Vec<Taint>,
+    /// Pods that each of them runs from a manifest of its own.
+    pub static_pods: Vec<Arc<Pod>>,
 }
 
 impl Default for Group {
@@ -54,6 +60,7 @@ impl Default for Group {
             capacity: BTreeMap::new(),
             labels: BTreeMap::new(),
             taints: Vec::new(),
+            static_pods: Vec::new(),
         }
     }
 }
@@ -93,9 +100,26 @@ impl Group {
         Ok(Group { count, capacity, ..Group::default() })
     }
 
+    /// What its nodes run from manifests of their own.
+    pub(super) fn manifests(&self) -> impl Iterator<Item = StaticPod> + '_ {
+        let of_node = |number| {
+            let node: Text = format!("{}-{number}", self.name).into();
+            self.static_pods
+                .iter()
+                .map(move |pod| StaticPod { node: node.clone(), pod: pod.clone() })
+        };
+        (0..self.count).flat_map(of_node)
+    }
+
     /// The nodes of the group.
     pub(super) fn nodes(&self) -> impl Iterator<Item = Node> + '_ {
         (0..self.count).map(|number| self.node(number))
+    }
+
+    /// `pods` as they lie on each of so many masters.
+    pub(super) fn master_manifests(count: u16, pods: &[Arc<Pod>]) -> Vec<StaticPod> {
+        let (name, static_pods) = (MASTER_NAME.to_owned(), pods.to_vec());
+        Group { name, static_pods, count: count.into(), ..Group::default() }.manifests().collect()
     }
 
     /// Machines of a control plane, marked as kubeadm does, in one of `zones` after the other.

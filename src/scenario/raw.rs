@@ -119,6 +119,8 @@ pub(super) struct NodeGroup {
     pub capacity: Option<BTreeMap<String, Quantity>>,
     pub labels: Option<BTreeMap<String, String>>,
     pub taints: Option<Vec<Taint>>,
+    #[allow(dead_code, reason = "objects, read from the document itself")]
+    pub static_pods: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize, Default)]
@@ -173,6 +175,8 @@ pub(super) struct ControlPlane {
     pub etcd: Option<u16>,
     pub schedulers: Option<u16>,
     pub controller_managers: Option<u16>,
+    #[allow(dead_code, reason = "objects, read from the document itself")]
+    pub static_pods: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize, Default)]

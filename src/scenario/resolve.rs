@@ -20,7 +20,7 @@ use crate::api::resources::Resources;
 use crate::api::rules::resources::{amounts, counted};
 use crate::base::{FastMap, FastSet, StableHasher};
 use crate::cluster::plan::{
-    Act, End, Plan, PlannedNode, PlannedObject, Role, SchedulerPlan, Source, Step,
+    Act, End, Plan, PlannedNode, PlannedObject, Role, SchedulerPlan, Source, StaticPod, Step,
 };
 use crate::messages::profile::Profile;
 use crate::time::{SimDuration, SimTime};
@@ -51,6 +51,7 @@ pub(super) fn plan(
         objects.into_iter().partition(|it| matches!(it.object, Object::Node(_)));
     let is_made_up = nodes.is_empty();
     let node_groups = settings.node_groups.iter().map(|it| it.planned(compactor)).collect();
+    let static_pods = static_pods(&nodes, &settings, overrides);
     let nodes = cluster_nodes(nodes, &settings, overrides, compactor, findings);
     drop_doubles(&mut objects, findings);
     let node_names: FastSet<Text> =
@@ -86,6 +87,7 @@ pub(super) fn plan(
         scheduler,
         apps: settings.apps,
         objects,
+        static_pods,
         steps,
         node_groups,
         autoscaler: settings.autoscaler,
@@ -105,6 +107,21 @@ fn end(duration: Option<SimDuration>, overrides: &Overrides) -> End {
         Some(span) => End::At(SimTime::ZERO + span),
         None => End::Settled { hold: overrides.settle.unwrap_or(SETTLE), backstop: BACKSTOP },
     }
+}
+
+/// What nodes that nobody wrote as objects run from manifests of their own.
+fn static_pods(
+    written: &[PlannedObject],
+    settings: &Settings,
+    overrides: &Overrides,
+) -> Vec<StaticPod> {
+    let groups = if overrides.nodes.is_some() { &[][..] } else { &settings.groups[..] };
+    let mut found: Vec<StaticPod> = groups.iter().flat_map(Group::manifests).collect();
+    if written.is_empty() || overrides.nodes.is_some() {
+        let masters = settings.control_plane.masters;
+        found.extend(Group::master_manifests(masters, &settings.master_pods));
+    }
+    found
 }
 
 fn warning(file: &str, message: String) -> Diagnostic {

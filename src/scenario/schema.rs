@@ -48,6 +48,11 @@ fn instances() -> Value {
     json!({"type": "integer", "minimum": 1, "maximum": 32})
 }
 
+fn manifests() -> Value {
+    json!({"type": "array", "items": {"type": "object"},
+        "description": "Pods that each of the nodes runs from a manifest of its own, written out here."})
+}
+
 fn cluster() -> Value {
     let limit = object(json!({
         "qps": {"type": "integer", "minimum": 1}, "burst": {"type": "integer", "minimum": 1}}));
@@ -60,7 +65,8 @@ fn cluster() -> Value {
             "name": text("Nodes are called this, a dash, and a number from 0."),
             "count": {"type": "integer", "minimum": 1},
             "zone": text("Their zone."),
-            "capacity": amounts(), "labels": labels(), "taints": list(taint.clone())}))),
+            "capacity": amounts(), "labels": labels(), "taints": list(taint.clone()),
+            "staticPods": manifests()}))),
         "nodeGroups": list(object(json!({
             "name": text("Machines are called this, a dash, and a number from 0."),
             "min": {"type": "integer", "minimum": 0, "description": "The fewest machines; 0 if left out."},
@@ -75,7 +81,8 @@ fn cluster() -> Value {
         "autoscaler": autoscaler(),
         "controlPlane": object(json!({
             "masters": instances(), "apiServers": instances(), "etcd": instances(),
-            "schedulers": instances(), "controllerManagers": instances()})),
+            "schedulers": instances(), "controllerManagers": instances(),
+            "staticPods": manifests()})),
         "clients": object(json!({"controllers": limit, "scheduler": limit, "kubelets": limit})),
         "kubelet": object(json!({
             "shutdownGracePeriod": duration(), "shutdownGracePeriodCriticalPods": duration(),

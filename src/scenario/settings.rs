@@ -1,5 +1,7 @@
 //! From a Scenario as written to settings a plan can be made from: every value judged.
 
+use std::sync::Arc;
+
 use super::apps::app_rule;
 use super::expect::{self, Expected};
 use super::feature_gates::FeatureGates;
@@ -12,6 +14,7 @@ use super::raw;
 use super::steps::{self, WrittenStep};
 use super::traffic::{self, WrittenClient};
 use super::values::{Span, Word};
+use crate::api::pod::Pod;
 use crate::api::quantity::Quantity;
 use crate::api::validation::names::is_dns1123_subdomain;
 use crate::cluster::plan::{AppRules, ClientLimit, ClientLimits, ControlPlane};
@@ -41,6 +44,8 @@ pub(super) struct Settings {
     pub node_groups: Vec<LentGroup>,
     pub autoscaler: Option<Options>,
     pub control_plane: ControlPlane,
+    /// Pods that each master runs from a manifest of its own.
+    pub master_pods: Vec<Arc<Pod>>,
     pub clients: ClientLimits,
     pub kubelet: Kubelet,
     pub fidelity: Fidelity,
@@ -68,6 +73,7 @@ impl Default for Settings {
             node_groups: Vec::new(),
             autoscaler: None,
             control_plane: ControlPlane::default(),
+            master_pods: Vec::new(),
             clients: ClientLimits::default(),
             kubelet: Kubelet::default(),
             fidelity: Fidelity::Elided,

@@ -23,18 +23,28 @@ const CURSORS_MAX: usize = 2048;
 #[derive(Clone, Debug)]
 struct Row<T> {
     newest: Id<Version<T>>,
-    /// The revision that deleted it; [`Rev::NEVER`] while it is there.
-    gone: Rev,
     name_hash: u64,
     versions: u32,
     requests: u32,
     children: u32,
+    tenure: Tenure,
+}
+
+/// Whether a row outlives its object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Tenure {
+    /// It goes with what was last seen of it.
+    OfObject,
+    /// It is held for objects of its name, each after the one before.
+    Reserved,
 }
 
 /// One state of one object.
 #[derive(Clone, Debug)]
 struct Version<T> {
     rev: Rev,
+    /// The revision that deleted it; [`Rev::NEVER`] if it was replaced, or stands.
+    gone: Rev,
     older: Option<Id<Version<T>>>,
     newer: Option<Id<Version<T>>>,
     value: T,
@@ -148,27 +158,24 @@ impl<T: Stored> Table<T> {
 
     /// The current version of an object.
     pub fn current(&self, id: Id<T>) -> Option<&T> {
-        let row = self.rows.get(row_id(id))?;
-        (row.gone == Rev::NEVER).then(|| &self.versions[row.newest].value)
+        let newest = &self.versions[self.rows.get(row_id(id))?.newest];
+        (newest.gone == Rev::NEVER).then_some(&newest.value)
     }
 
     /// The revision of an object's current version.
     pub fn revision(&self, id: Id<T>) -> Option<Rev> {
-        let row = self.rows.get(row_id(id))?;
-        (row.gone == Rev::NEVER).then(|| self.versions[row.newest].rev)
+        let newest = &self.versions[self.rows.get(row_id(id))?.newest];
+        (newest.gone == Rev::NEVER).then_some(newest.rev)
     }
 
     /// The version of an object that stood at `rev`.
     pub fn at(&self, id: Id<T>, rev: Rev) -> Option<(Rev, &T)> {
         let row = self.rows.get(row_id(id))?;
-        if row.gone <= rev {
-            return None;
-        }
         let mut version = &self.versions[row.newest];
         while version.rev > rev {
             version = &self.versions[version.older?];
         }
-        Some((version.rev, &version.value))
+        (version.gone > rev).then_some((version.rev, &version.value))
     }
 
     /// The object called `name` at `rev`.
@@ -239,30 +246,76 @@ impl<T: Stored> Table<T> {
     pub(super) fn create(&mut self, rev: Rev, at: SimTime, value: T) -> Id<T> {
         let meta = value.meta();
         let hash = name_hash(&meta.namespace, meta.name.stable_hash());
-        let version = self.versions.insert(Version { rev, older: None, newer: None, value });
+        let (version, id) = self.add_row(rev, Rev::NEVER, hash, Tenure::OfObject, value);
+        self.alive += 1;
+        self.push(Entry { rev, at, object: id, old: None, new: Some(version), nth: 1, cause: 0 });
+        id
+    }
+
+    fn add_row(
+        &mut self,
+        rev: Rev,
+        gone: Rev,
+        hash: u64,
+        tenure: Tenure,
+        value: T,
+    ) -> (Id<Version<T>>, Id<T>) {
+        let newest = Version { rev, gone, older: None, newer: None, value };
+        let version = self.versions.insert(newest);
         let row = Row {
             newest: version,
-            gone: Rev::NEVER,
             name_hash: hash,
-            versions: 1,
+            versions: u32::from(gone == Rev::NEVER),
             requests: 0,
             children: 0,
+            tenure,
         };
         let id = self.rows.insert(row);
         let rows = &self.rows;
         self.names.insert_unique(hash, id.slot() as u32, |&slot| {
             rows.at_slot(slot as usize).map_or(0, |(_, row)| row.name_hash)
         });
+        (version, object_id(id))
+    }
+
+    /// Holds an id for objects of the name of `value`, which is not there yet and may come and go.
+    pub(super) fn reserve(&mut self, value: T) -> Id<T> {
+        let meta = value.meta();
+        let hash = name_hash(&meta.namespace, meta.name.stable_hash());
+        self.add_row(Rev::ZERO, Rev::ZERO, hash, Tenure::Reserved, value).1
+    }
+
+    /// The id that is held for objects of this name, if none of them is there.
+    pub(super) fn reserved(&self, namespace: &str, name: &Name) -> Option<Id<T>> {
+        self.names.iter_hash(name_hash(namespace, name.stable_hash())).find_map(|&slot| {
+            let (id, row) = self.rows.at_slot(slot as usize)?;
+            let newest = &self.versions[row.newest];
+            let meta = newest.value.meta();
+            let is_same = &*meta.namespace == namespace && meta.name == *name;
+            let is_free = row.tenure == Tenure::Reserved && newest.gone != Rev::NEVER;
+            (is_same && is_free).then_some(object_id(id))
+        })
+    }
+
+    /// An object comes at an id that is held for it.
+    pub(super) fn revive(&mut self, rev: Rev, at: SimTime, id: Id<T>, value: T) {
+        let Some(row) = self.rows.get_mut(row_id(id)) else { return };
+        let older = Some(row.newest);
+        let next = Version { rev, gone: Rev::NEVER, older, newer: None, value };
+        let version = self.versions.insert(next);
+        self.versions[row.newest].newer = Some(version);
+        row.newest = version;
+        row.versions = row.versions.wrapping_add(1);
+        let nth = row.versions;
         self.alive += 1;
-        let id = object_id(id);
-        self.push(Entry { rev, at, object: id, old: None, new: Some(version), nth: 1, cause: 0 });
-        id
+        self.push(Entry { rev, at, object: id, old: None, new: Some(version), nth, cause: 0 });
     }
 
     pub(super) fn update(&mut self, rev: Rev, at: SimTime, id: Id<T>, value: T) {
         let Some(row) = self.rows.get_mut(row_id(id)) else { return };
         let old = row.newest;
-        let version = self.versions.insert(Version { rev, older: Some(old), newer: None, value });
+        let next = Version { rev, gone: Rev::NEVER, older: Some(old), newer: None, value };
+        let version = self.versions.insert(next);
         row.newest = version;
         row.versions = row.versions.wrapping_add(1);
         let nth = row.versions;
@@ -273,7 +326,7 @@ impl<T: Stored> Table<T> {
     pub(super) fn delete(&mut self, rev: Rev, at: SimTime, id: Id<T>) {
         let Some(row) = self.rows.get_mut(row_id(id)) else { return };
         let old = row.newest;
-        row.gone = rev;
+        self.versions[old].gone = rev;
         row.versions = row.versions.wrapping_add(1);
         let nth = row.versions;
         self.alive -= 1;
@@ -430,7 +483,12 @@ impl<T: Stored> Table<T> {
     /// Frees the version that entry `at` replaced, unless some watch can still see it.
     fn release(&mut self, at: u64) {
         let Some(entry) = self.log.get((at - self.log_start) as usize) else { return };
-        let (Some(old), until, object) = (entry.old, entry.rev, entry.object) else { return };
+        // What came at an id held for it has the one before, long gone, behind it.
+        let before = || self.versions.get(entry.new?)?.older;
+        let (Some(old), until, object) = (entry.old.or_else(before), entry.rev, entry.object)
+        else {
+            return;
+        };
         let Some(version) = self.versions.get(old) else { return };
         let since = version.rev;
         let wanted = self.cursors.iter().any(|cursor| match cursor.state {
@@ -444,12 +502,17 @@ impl<T: Stored> Table<T> {
     }
 
     fn free(&mut self, object: Id<T>, version: Id<Version<T>>) {
+        let is_held = |row: &Row<T>| row.tenure == Tenure::Reserved && row.newest == version;
+        if self.rows.get(row_id(object)).is_some_and(is_held) {
+            return;
+        }
         let Some(gone) = self.versions.remove(version) else { return };
         if let Some(newer) = gone.newer.and_then(|id| self.versions.get_mut(id)) {
             newer.older = gone.older;
         }
         if let Some(older) = gone.older.and_then(|id| self.versions.get_mut(id)) {
             older.newer = gone.newer;
+            older.gone = older.gone.min(gone.gone);
         }
         let Some(row) = self.rows.get_mut(row_id(object)) else { return };
         if row.newest != version {
@@ -470,15 +533,15 @@ impl<T: Stored> Table<T> {
     fn sweep(&mut self) {
         let mut unseen = Vec::new();
         for (row, held) in self.rows.iter() {
-            let mut until = held.gone;
+            let mut replaced = Rev::NEVER;
             let mut next = Some(held.newest);
-            let mut is_current = held.gone == Rev::NEVER;
             while let Some(at) = next {
                 let Some(version) = self.versions.get(at) else { break };
-                if !is_current && !self.can_be_seen(version.rev, until) {
+                let until = version.gone.min(replaced);
+                if until != Rev::NEVER && !self.can_be_seen(version.rev, until) {
                     unseen.push((object_id(row), at));
                 }
-                (is_current, until, next) = (false, version.rev, version.older);
+                (replaced, next) = (version.rev, version.older);
             }
         }
         for (object, version) in unseen {

@@ -51,6 +51,9 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 /// The store under test beside everything it should show.
+/// Names for which ids are held.
+const HELD: [&str; 2] = ["n0", "n1"];
+
 struct Rig {
     store: Store,
     watchers: Vec<Watcher>,
@@ -61,6 +64,9 @@ struct Rig {
 impl Rig {
     fn new() -> Rig {
         let mut store = Store::default();
+        for name in HELD {
+            store.reserve(lease(name, 0));
+        }
         let watchers = (0..3)
             .map(|_| Watcher {
                 cursor: store.table_mut::<Lease>().open(),
@@ -82,7 +88,7 @@ impl Rig {
                 match self.store.find::<Lease>("ns", &name) {
                     Some(id) => assert!(self.store.update(at, id, next)),
                     None => {
-                        self.store.create(at, next);
+                        self.store.create_reserved(at, next);
                     }
                 }
             }
@@ -155,7 +161,8 @@ proptest! {
         }
         rig.check();
         let table = rig.store.table::<Lease>();
-        prop_assert_eq!(table.versions(), table.len());
+        let held = HELD.iter().filter(|name| table.find("ns", name, Rev(u64::MAX - 1)).is_none());
+        prop_assert_eq!(table.versions(), table.len() + held.count());
     }
 }
 
@@ -188,4 +195,24 @@ fn a_name_can_be_used_again_while_a_watch_still_sees_the_old_object() {
     let table = store.table::<Lease>();
     assert_eq!(table.find("ns", "a", table.seen(cursor)), Some(first));
     assert_eq!(store.find::<Lease>("ns", "a"), Some(second));
+}
+
+#[test]
+fn objects_of_a_reserved_name_have_one_id() {
+    let mut store = Store::default();
+    let held = store.reserve(lease("a", 0));
+    assert_eq!((store.get(held), store.find::<Lease>("ns", "a")), (None, None));
+    let cursor = store.table_mut::<Lease>().open();
+    for transitions in 1..4 {
+        assert_eq!(store.create_reserved(SimTime::ZERO, lease("a", transitions)), held);
+        assert_eq!(store.get(held).map(|it| it.transitions), Some(transitions));
+        assert_ne!(store.create_reserved(SimTime::ZERO, lease("b", transitions)), held);
+        store.delete(SimTime::ZERO, held);
+        assert_eq!(store.get(held), None);
+    }
+    let table = store.table_mut::<Lease>();
+    let range = table.advance(cursor, u64::MAX);
+    let came: Vec<_> = table.changes(range).filter(|it| it.id == held).collect();
+    assert_eq!(came.len(), 6);
+    assert!(came.iter().step_by(2).all(|it| it.old.is_none() && it.new.is_some()));
 }

@@ -19,6 +19,7 @@ use crate::api::name::{Name, Text};
 use crate::api::node::{Node, TAINT_NOT_READY, TAINT_UNREACHABLE};
 use crate::api::pod::{Phase, Pod, PodCondition, PodSpec, Preemption, StatusReason};
 use crate::api::rules::merge_label_keys::Merges;
+use crate::api::rules::static_pods::is_mirror;
 use crate::api::rules::taints::{Comparison, Effect, Taint, Toleration};
 use crate::api::status::Status;
 use crate::api::storage::{CLAIM_PROTECTION, ClaimPhase, PersistentVolumeClaim, StorageClass};
@@ -65,6 +66,10 @@ impl<T> Server<'_, T> {
             if pod.node.is_some() {
                 pod.status.set(PodCondition::PodScheduled, true, self.now);
             }
+        }
+        if is_mirror(&pod.meta) && pod.node.is_none_or(|node| self.store.get(node).is_none()) {
+            let why = "node is not found".into();
+            return Err(Status::Forbidden(ObjectName::of(Kind::Pod, &pod.meta), why));
         }
         pod.status.phase = Phase::Pending;
         if pod.node.is_none() && !pod.spec.scheduling_gates.is_empty() {

@@ -13,7 +13,9 @@ use crate::api::meta::{Meta, ObjectName, RawId, Uid};
 use crate::api::misc::Namespace;
 use crate::api::name::{NAME_MAX, Name};
 use crate::api::object::Object;
+use crate::api::pod::Pod;
 use crate::api::resource_quota::QuotaStatus;
+use crate::api::rules::static_pods::is_mirror;
 use crate::api::stateful_set::StatefulSetStatus;
 use crate::api::status::Status;
 use crate::api::storage::{VOLUME_PROTECTION, VolumePhase};
@@ -87,6 +89,7 @@ impl<T> Server<'_, T> {
 
     fn store_any(&mut self, object: Object) -> Done {
         match object {
+            Object::Pod(it) if is_mirror(&it.meta) => self.store_mirror(*it),
             Object::Pod(it) => self.store_new(*it),
             Object::Node(it) => self.store_new(*it),
             Object::Namespace(it) => self.store_new(*it),
@@ -120,6 +123,14 @@ impl<T> Server<'_, T> {
         meta.generation = meta.generation.max(1);
         facts::created(&object, self.effects);
         let id = self.store.create(self.now, object);
+        Done { id: id.into(), rev: self.store.revision() }
+    }
+
+    /// A mirror is stored where its kubelet expects it.
+    fn store_mirror(&mut self, mut pod: Pod) -> Done {
+        pod.meta.created = self.now;
+        facts::created(&pod, self.effects);
+        let id = self.store.create_reserved(self.now, pod);
         Done { id: id.into(), rev: self.store.revision() }
     }
 

@@ -114,7 +114,7 @@ impl Kubelets {
         for place in victims(&candidates, threshold.signal.starved()) {
             let (id, taken) = active[place];
             let worker = &self.workers[id];
-            if worker.spec.priority >= CRITICAL_PRIORITY {
+            if worker.is_critical() {
                 continue;
             }
             let eaters = eaters(worker, taken, threshold.signal.starved());
@@ -126,7 +126,7 @@ impl Kubelets {
 
     /// Evicts a pod; gives the fact that says so.
     fn evict(&mut self, id: Id<Held>, text: String, fx: &mut Effects<Timer>) -> Option<u64> {
-        if self.workers[id].spec.priority >= CRITICAL_PRIORITY {
+        if self.workers[id].is_critical() {
             return None;
         }
         let mut told = None;

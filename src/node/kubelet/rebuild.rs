@@ -68,6 +68,7 @@ pub(super) fn new_worker(
         is_unsent: false,
         reason: None,
         runs: std::iter::repeat_with(ContainerRun::new).take(containers).collect::<SmallVec<_>>(),
+        mirror: None,
     }
 }
 
@@ -97,9 +98,14 @@ impl Worker {
             self.tell(fact, desk);
             let at = desk.node.found.iter().position(|found| found.pod == self.pod);
             let found = at.map(|at| desk.node.found.swap_remove(at));
-            if let Some(known) = pod.status.containers.clone() {
+            let known = match self.is_static() {
+                true => self.recorded(found.as_ref()),
+                false => pod.status.containers.clone(),
+            };
+            if let Some(known) = known {
                 self.recall(&known, found.as_ref(), desk);
             }
+            self.want_mirror(desk);
         }
         if let Some(deletion) = pod.meta.deletion {
             let grace =

@@ -56,8 +56,9 @@ impl Worker {
         if self.ending == Ending::Removed && self.stage != Stage::Active {
             return;
         }
+        let Some(uid) = self.uid_in_api() else { return };
         let status = Box::new(self.status.clone());
-        desk.send_status(Call::PodStatus { pod: self.pod, uid: self.uid, status });
+        desk.send_status(Call::PodStatus { pod: self.pod, uid, status });
     }
 
     fn next_status(&self, now: SimTime) -> PodStatus {
@@ -110,6 +111,9 @@ impl Worker {
             SandboxKnown::Made(address) => address,
             SandboxKnown::None => None,
         };
+        if self.is_static() {
+            status.set(PodCondition::PodScheduled, true, now);
+        }
         status.set(PodCondition::PodReadyToStartContainers, ready_to_start(address), now);
         for (which, found) in findings {
             status.set(which, found.holds, now);

@@ -31,6 +31,7 @@ impl Worker {
             if self.settle_probes(desk) {
                 continue;
             }
+            self.mirror_due(desk);
             if self.deadline().is_some_and(|at| at <= now) {
                 self.end_at_deadline(desk);
                 continue;
@@ -121,6 +122,7 @@ impl Worker {
                     due = due.min(run.answers_at(self.container(index)).unwrap_or(SimTime::MAX));
                 }
                 due = due.min(self.deadline().unwrap_or(SimTime::MAX));
+                due = due.min(self.mirror.as_ref().map_or(SimTime::MAX, |it| it.wanted));
             }
             Stage::Stopping => {
                 let (began, grace) = self.stopping;

@@ -3,3 +3,4 @@ mod images;
 mod life;
 mod restarts;
 mod rig;
+mod static_pods;

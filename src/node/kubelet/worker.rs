@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::backoff::Backoff;
 use super::probes::{Answers, Prober, Startup};
+use super::static_pods::Mirror;
 use crate::api::meta::{ObjectName, Uid};
 use crate::api::pod::{
     Container, ContainerState, Lifetime, Pod, PodSpec, PodStatus, Probe, RestartAction,
@@ -353,6 +354,8 @@ pub struct Worker {
     /// Reason and message of a pod that was stopped.
     pub(super) reason: Option<Arc<StatusReason>>,
     pub(super) runs: SmallVec<[ContainerRun; 1]>,
+    /// Its mirror in the API, if it comes from a file of its node.
+    pub(super) mirror: Option<Box<Mirror>>,
 }
 
 impl Worker {

@@ -252,6 +252,7 @@ impl Rig {
             Call::Delete { grace_seconds, .. } => {
                 self.log.push(format!("{at} delete within {}", grace_seconds.unwrap_or(99)));
             }
+            Call::Create(object) => self.log.push(format!("{at} create {}", object.name())),
             other => self.log.push(format!("{at} other {other:?}")),
         }
     }
