@@ -156,3 +156,24 @@ fn a_preemption_is_told_with_who_takes_the_place() {
     ];
     explained("priority", ("preempted", "Pod/shop/crunch"), &words);
 }
+
+/// A CronJob's starts follow from its schedule as it was last written, the tenth as the first, and not each from
+/// the one before; but those that replace one that runs, or wait for it, come from its end.
+#[test]
+fn every_start_of_a_cron_job_comes_from_what_wrote_its_schedule() {
+    let lines = timeline("cron-jobs");
+    let rows: Vec<serde_json::Value> =
+        lines.0.lines().map(|row| serde_json::from_str(row).expect("a fact")).collect();
+    let is_start = |row: &&serde_json::Value| {
+        let object = row["object"].as_str().unwrap_or_default();
+        let heeds = ["/replace-", "/forbid-"].iter().any(|name| object.contains(name));
+        row["message"] == "made by a CronJob" && !heeds
+    };
+    let starts: Vec<&serde_json::Value> = rows.iter().filter(is_start).collect();
+    assert!(starts.len() > 2, "{} starts", starts.len());
+    for start in starts {
+        let cause = start["cause"].as_u64().expect("a cause") as usize;
+        let object = rows[cause - 1]["object"].as_str().unwrap_or_default();
+        assert!(object.starts_with("CronJob/"), "{} comes from {object}", start["object"]);
+    }
+}

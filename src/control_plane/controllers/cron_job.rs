@@ -59,10 +59,12 @@ impl Calendar {
     }
 }
 
-/// A schedule as read, and the spec it is of.
+/// A schedule as read, the spec it is of, and the fact that brought it: each start comes from that one,
+/// not from the start before.
 #[derive(Clone, Debug)]
 struct Read {
     spec: Arc<CronJobSpec>,
+    cause: u64,
     schedule: Arc<Result<Clocked, Unusable>>,
 }
 
@@ -101,7 +103,7 @@ impl CronJobs {
             return self.queue.add(change.id, fx);
         }
         // Another schedule: its next start counts; what the old one had queued finds nothing due.
-        let schedule = self.schedule(change.id, new);
+        let schedule = self.schedule(change.id, new, fx.cause());
         let Ok(clocked) = &*schedule else { return };
         if let Some(wait) = wait(clocked, new, self.calendar, fx.now()) {
             self.queue.add_after(change.id, wait, fx);
@@ -123,7 +125,12 @@ impl CronJobs {
         }
     }
 
-    fn schedule(&mut self, id: Id<CronJob>, job: &CronJob) -> Arc<Result<Clocked, Unusable>> {
+    fn schedule(
+        &mut self,
+        id: Id<CronJob>,
+        job: &CronJob,
+        cause: u64,
+    ) -> Arc<Result<Clocked, Unusable>> {
         if let Some(read) = self.read.get(&id)
             && Arc::ptr_eq(&read.spec, &job.spec)
         {
@@ -131,7 +138,7 @@ impl CronJobs {
         }
         let spec = &job.spec;
         let schedule = Arc::new(Clocked::read(&spec.schedule, spec.time_zone.as_deref()));
-        self.read.insert(id, Read { spec: spec.clone(), schedule: schedule.clone() });
+        self.read.insert(id, Read { spec: spec.clone(), cause, schedule: schedule.clone() });
         schedule
     }
 }

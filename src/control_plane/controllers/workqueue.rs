@@ -90,10 +90,13 @@ struct Item {
     failures: u32,
     /// When a delayed add is due; [`SimTime::MAX`]: none waits.
     due: SimTime,
+    /// The fact the delayed add comes from.
+    due_cause: u64,
     cause: u64,
 }
 
-const IDLE: Item = Item { place: Place::Idle, failures: 0, due: SimTime::MAX, cause: 0 };
+const IDLE: Item =
+    Item { place: Place::Idle, failures: 0, due: SimTime::MAX, due_cause: 0, cause: 0 };
 
 /// Interval and depth of the token bucket all rate-limited adds of a queue share: 10/s, 100.
 const BUCKET_INTERVAL: SimDuration = SimDuration::from_millis(100);
@@ -155,8 +158,7 @@ impl<T> Queue<T> {
         let at = fx.now() + delay;
         let item = self.items.entry(key).or_insert(IDLE);
         if at < item.due {
-            item.due = at;
-            item.cause = item.cause.max(fx.cause());
+            (item.due, item.due_cause) = (at, fx.cause());
             let (slot, generation) = (key.slot() as u32, key.generation());
             fx.arm_at(at, Timer::Due { of: self.of, slot, generation });
         }
@@ -184,7 +186,7 @@ impl<T> Queue<T> {
         let Some(item) = self.items.get_mut(&key) else { return };
         if item.due <= fx.now() {
             item.due = SimTime::MAX;
-            fx.because(item.cause);
+            fx.because(item.due_cause);
             self.add(key, fx);
         }
     }

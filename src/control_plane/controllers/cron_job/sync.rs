@@ -60,7 +60,7 @@ impl CronJobs {
         let Some((mut rev, mut cron)) = known.view.version(work.key) else {
             return self.queue.finish(worker, Outcome::Done, fx);
         };
-        let schedule = self.schedule(work.key, cron);
+        let schedule = self.schedule(work.key, cron, work.cause);
         let ids = known.index.owners.jobs(cron.meta.uid).iter();
         let children: Vec<Child<'_>> =
             ids.filter_map(|&id| Some((id, known.view.get(id)?))).collect();
@@ -103,7 +103,10 @@ impl CronJobs {
     fn come_back(&mut self, key: Id<CronJob>, plan: &Plan, fx: &mut Effects<Timer>) {
         if let Some(span) = plan.again {
             let nanos = u64::try_from(span.as_nanos()).unwrap_or(0);
+            let here = fx.cause();
+            fx.because(self.read.get(&key).map_or(here, |read| read.cause));
             self.queue.add_after(key, SimDuration::from_nanos(nanos), fx);
+            fx.because(here);
         }
     }
 
@@ -182,7 +185,7 @@ impl CronJobs {
 
     fn create(&mut self, mut task: Task, fx: &mut Effects<Timer>) {
         let Some(at) = task.plan.start else { return self.write(task, fx) };
-        let schedule = self.schedule(task.work.key, &task.cron);
+        let schedule = self.schedule(task.work.key, &task.cron, task.work.cause);
         let job = new_job(&task.cron, task.work.key, at, schedule.as_ref().as_ref().ok());
         let call = Call::Create(Object::Job(Box::new(job.clone())));
         fx.send(self.client, Tag::Sync(task.work.worker, task.work.serial, 0).pack(), call);
