@@ -11,5 +11,10 @@
 //! ```
 pub mod contention;
 pub mod fit;
+pub mod plots;
 pub mod pulls;
+#[cfg(feature = "linux-runtime")]
+pub mod real;
 pub mod samples;
+pub mod sitting;
+pub mod told;

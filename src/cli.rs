@@ -4,10 +4,12 @@
 //! stderr (the rest). Refuses to decide anything about a run.
 //!
 //! Exit codes: 0 fine; 1 an expectation failed (with none stated: the cluster did not converge), or a pod stays pending; 2 the input or the usage is wrong; 3 a bug of
-//! ours; 4 the machine failed us; 130 interrupted.
+//! ours; 4 the machine failed us; 5 this machine cannot do what was asked, and nothing was started; 130
+//! interrupted.
 
 mod args;
 mod budget;
+mod calibrate;
 mod check;
 mod explain;
 mod folder;
@@ -40,6 +42,8 @@ enum Code {
     Input = 2,
     Bug = 3,
     Machine = 4,
+    /// This machine cannot do what was asked; nothing was started.
+    CannotHere = 5,
     Interrupted = 130,
 }
 
@@ -77,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Get(args) => get::get(&args),
         Command::Schedule(args) => schedule::schedule(&args),
         Command::Check(args) => check::check(&args),
+        Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Schema(args) => schema::schema(&args),
     };
     let code = result.unwrap_or_else(|failure| {

@@ -22,7 +22,7 @@ const ROUNDS: u32 = 12;
 /// How far a share is moved at a time, of what is missing.
 const DAMPING: f64 = 0.6;
 /// Values of `behind` that are tried, in thousandths.
-const BEHIND: [u32; 9] = [0, 100, 200, 300, 450, 600, 800, 1000, 1300];
+const BEHIND: [u32; 11] = [0, 100, 200, 300, 450, 600, 800, 1000, 1300, 1700, 2200];
 /// Times each worker goes through its steps.
 const CYCLES: u32 = 24;
 
@@ -84,7 +84,8 @@ impl Model {
         loop {
             let own = all.iter().map(|it| it.due).min().unwrap_or(SimTime::MAX);
             let done = machine.next_completion().map_or(SimTime::MAX, |(at, _)| at);
-            if own == SimTime::MAX && all.iter().all(|it| it.cycle >= CYCLES) {
+            // When the first is through, fewer are at it: the rest is another matter.
+            if all.iter().any(|it| it.cycle >= CYCLES) || own.min(done) == SimTime::MAX {
                 break;
             }
             now = own.min(done);

@@ -33,10 +33,15 @@ pub fn fit(samples: &Samples) -> Option<Fit> {
     if samples.len() < FEW || smooth.distance <= too_far(samples.len()) {
         return Some(smooth);
     }
-    let quantile = |at| samples.quantile(at * 1000 / QUANTILES);
+    let quantile = |at| micros(samples.quantile(at * 1000 / QUANTILES));
     let law = Measured::Quantiles((0..=QUANTILES).map(quantile).collect::<Arc<[_]>>());
     let distance = samples.distance_to(&law);
     Some(if distance < smooth.distance { Fit { law, distance } } else { smooth })
+}
+
+/// In whole microseconds, as samples are kept: a law is no finer.
+fn micros(span: SimDuration) -> SimDuration {
+    SimDuration::from_micros(span.as_nanos() / 1000)
 }
 
 /// The distance that samples of a normal law are farther from the one fitted to them only once in a hundred times
@@ -48,7 +53,10 @@ fn too_far(count: usize) -> f64 {
 
 /// The floor and the log-normal with the least distance.
 fn log_normal(samples: &Samples) -> Fit {
-    let least = samples.least();
+    // Of few samples the least lies well above the floor; a floor just below it would take it for an exception,
+    // and the law would get a tail that nobody ever saw.
+    let above_least = samples.median() - samples.least();
+    let least = samples.least().saturating_sub(above_least / samples.len() as u64);
     let floor = |at: u64| {
         // Closer and closer to the least: that is where laws differ.
         let gap = 1.0 - at as f64 / FLOORS as f64;
@@ -72,7 +80,8 @@ fn above(samples: &Samples, floor: SimDuration) -> Fit {
     let variance = logs.iter().map(|it| (it - mean) * (it - mean)).sum::<f64>() / count;
     let nanos = |z: f64| libm::round(libm::exp(mean + z * libm::sqrt(variance))) as u64;
     let at = |z: f64| SimDuration::from_nanos(floor.as_nanos().saturating_add(nanos(z)));
-    let law = Measured::LogNormal { floor, p50: at(0.0), p99: at(Z99) };
+    let law =
+        Measured::LogNormal { floor: micros(floor), p50: micros(at(0.0)), p99: micros(at(Z99)) };
     let distance = samples.distance_to(&law);
     Fit { law, distance }
 }
@@ -124,6 +133,17 @@ mod tests {
         for count in [12, 40, 300] {
             let found = fit(&drawn(&law, count)).expect("samples");
             assert!(matches!(found.law, Measured::LogNormal { .. }), "{count}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn few_samples_give_no_tail_that_nobody_saw() {
+        let law = Measured::LogNormal { floor: millis(50), p50: millis(95), p99: millis(200) };
+        for count in [3, 4, 6, 9] {
+            let samples = drawn(&law, count);
+            let found = fit(&samples).expect("samples");
+            let Measured::LogNormal { p99, .. } = found.law else { panic!("{found:?}") };
+            assert!(p99 < samples.quantile(1000) * 3, "{count}: {found:?} of {samples:?}");
         }
     }
 

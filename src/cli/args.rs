@@ -34,6 +34,8 @@ pub(super) enum Command {
     Schedule(ScheduleArgs),
     /// Read and check the input, run nothing
     Check(CheckArgs),
+    /// Measure the container engine of this machine, and write the profile that scenarios take as cluster.profile
+    Calibrate(CalibrateArgs),
     /// Print the JSON Schema of a format
     Schema(SchemaArgs),
 }
@@ -246,6 +248,28 @@ pub(super) enum WayArg {
 pub(super) struct CheckArgs {
     #[command(flatten)]
     pub input: InputArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CalibrateArgs {
+    /// Where the profile, all samples and the pictures go
+    #[arg(long, value_name = "DIR", default_value = "reports/calibration")]
+    pub out: PathBuf,
+    /// What the profile is called [default: the folder's name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// So many times as much of everything; 1 takes some five minutes
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub repeats: u32,
+    /// As little as makes a profile, in a minute or two: to try it out
+    #[arg(long, conflicts_with = "repeats")]
+    pub quick: bool,
+    /// Measure nothing: make the profile and the pictures anew from the samples that an earlier calibration kept
+    #[arg(long, value_name = "DIR")]
+    pub from: Option<PathBuf>,
+    /// Say less
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 #[derive(Args, Debug)]

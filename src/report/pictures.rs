@@ -3,9 +3,9 @@
 //! Owns which pictures there are and how they look; refuses to know files. The same metrics give the
 //! same bytes: text is set with a font of our own, never with one of the system.
 
-mod axis;
-mod canvas;
-mod png;
+pub(crate) mod axis;
+pub(crate) mod canvas;
+pub(crate) mod png;
 
 use std::collections::BTreeMap;
 
@@ -369,7 +369,7 @@ pub(super) fn within_page(svg: &str) -> String {
 }
 
 /// Gives plotters the font that all text is set with.
-fn prepare() -> Result<(), String> {
+pub(crate) fn prepare() -> Result<(), String> {
     register_font("sans-serif", FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
         .map_err(|_| "the font cannot be read".to_owned())
 }

@@ -13,8 +13,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use crate::luck::{Distribution, Measured};
-use crate::messages::app::Delay;
+use crate::luck::Measured;
 use crate::node::container_engine::simulated::{Cost, EngineSettings, Unpacking};
 use crate::time::SimDuration;
 
@@ -213,6 +212,14 @@ pub struct Pull {
     pub samples: u32,
 }
 
+impl Pull {
+    /// How long a pull of an image is expected to take.
+    pub fn expected(&self, bytes: u64, files: u64) -> SimDuration {
+        let second = SimDuration::from_secs(1);
+        self.base + second.scaled(bytes, self.bytes_a_second.max(1)) + self.per_file * files
+    }
+}
+
 /// What came of programs that want more memory than they may have.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Oom {
@@ -274,7 +281,6 @@ impl EngineProfile {
             unpacking: self.unpacking(),
             signal: self.phases.get(&Phase::StopSignal).map(drawn),
             exit_shown: cost(Phase::ExitToSeen, default.exit_shown),
-            stop_default: Delay::Takes(Distribution::Constant(SimDuration::ZERO)),
             ..default
         }
     }

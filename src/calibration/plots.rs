@@ -1,0 +1,222 @@
+//! One picture a phase: the shares of what was measured, and beside them those of the model.
+
+use plotters::coord::Shift;
+use plotters::element::DashedPathElement;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::samples::Samples;
+use crate::luck::Measured;
+use crate::report::pictures::canvas::{COLOURS, FAINT, INK, PAPER};
+use crate::report::pictures::{axis, png, prepare};
+use crate::time::SimDuration;
+
+const WIDTH: u32 = 1000;
+const HEIGHT: u32 = 420;
+const LEFT: i32 = 64;
+const RIGHT: i32 = 760;
+const LEGEND: i32 = 778;
+const TOP: i32 = 44;
+const BOTTOM: i32 = HEIGHT as i32 - 52;
+const FONT: &str = "sans-serif";
+/// Points by which a law is drawn.
+const POINTS: u64 = 240;
+
+/// What a curve is of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shares {
+    /// Of samples: in steps, solid.
+    Measured(Samples),
+    /// Of samples of the model: in steps, dashed.
+    Model(Samples),
+    /// Of a law: smooth, dashed.
+    Law(Measured),
+}
+
+/// A curve of a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// What the legend calls it.
+    pub name: String,
+    /// What it shows.
+    pub shares: Shares,
+    /// Its colour's number; curves to be compared have one.
+    pub colour: usize,
+}
+
+/// A picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plot {
+    /// What it shows.
+    pub title: String,
+    /// Its curves.
+    pub curves: Vec<Curve>,
+}
+
+type Drawn = Result<(), String>;
+
+fn words(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+fn millis(span: SimDuration) -> f64 {
+    span.as_nanos() as f64 / 1e6
+}
+
+impl Curve {
+    /// Where its axis has to reach to, in milliseconds: what is beyond is cut off.
+    fn reach(&self) -> f64 {
+        match &self.shares {
+            Shares::Measured(samples) | Shares::Model(samples) => millis(samples.quantile(980)),
+            Shares::Law(law) => 1.2 * millis(law.median()),
+        }
+    }
+
+    fn points(&self, most: f64) -> Vec<(f64, f64)> {
+        match &self.shares {
+            Shares::Measured(samples) | Shares::Model(samples) => {
+                let (mut points, count) = (vec![(0.0, 0.0)], samples.len() as f64);
+                for (at, value) in samples.sorted().iter().enumerate() {
+                    points.push((millis(*value), at as f64 / count));
+                    points.push((millis(*value), (at + 1) as f64 / count));
+                }
+                points.push((most, 1.0));
+                points
+            }
+            Shares::Law(law) => {
+                let at = |n: u64| most * n as f64 / POINTS as f64;
+                let span = |ms: f64| SimDuration::from_nanos(libm::round(ms * 1e6) as u64);
+                (0..=POINTS).map(|n| (at(n), law.share_up_to(span(at(n))))).collect()
+            }
+        }
+    }
+}
+
+impl Plot {
+    /// As SVG.
+    ///
+    /// # Errors
+    /// Where plotters cannot draw, in its words.
+    pub fn svg(&self) -> Result<String, String> {
+        prepare()?;
+        let mut text = String::new();
+        {
+            let area = SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)).into_drawing_area();
+            self.draw(&Canvas { area: &area, scale: 1 })?;
+            area.present().map_err(words)?;
+        }
+        Ok(text)
+    }
+
+    /// As the bytes of a PNG file.
+    ///
+    /// # Errors
+    /// Where plotters cannot draw, in its words.
+    pub fn png(&self) -> Result<Vec<u8>, String> {
+        prepare()?;
+        let (wide, high) = (WIDTH * 2, HEIGHT * 2);
+        let mut pixels = vec![0_u8; (wide * high * 3) as usize];
+        {
+            let area = BitMapBackend::with_buffer(&mut pixels, (wide, high)).into_drawing_area();
+            self.draw(&Canvas { area: &area, scale: 2 })?;
+            area.present().map_err(words)?;
+        }
+        Ok(png::encode(WIDTH, HEIGHT, &png::halve(wide, high, &pixels)))
+    }
+
+    fn draw<B: DrawingBackend>(&self, canvas: &Canvas<'_, B>) -> Drawn {
+        canvas.area.fill(&PAPER).map_err(words)?;
+        canvas.text((LEFT, 12), &self.title, 18, (HPos::Left, VPos::Top))?;
+        let reach = self.curves.iter().map(Curve::reach).fold(0.01, f64::max);
+        let ticks = axis::linear(reach * 1.03, 1e-3);
+        let most = ticks.last().map_or(1.0, |tick| tick.0).min(reach * 1.06);
+        let x = |value: f64| LEFT + (value / most * f64::from(RIGHT - LEFT)).round() as i32;
+        let y = |share: f64| BOTTOM - (share * f64::from(BOTTOM - TOP)).round() as i32;
+        for quarter in 0..=4 {
+            let share = f64::from(quarter) / 4.0;
+            canvas.line(&[(LEFT, y(share)), (RIGHT, y(share))], FAINT.stroke_width(1))?;
+            let label = format!("{} %", quarter * 25);
+            canvas.text((LEFT - 7, y(share)), &label, 13, (HPos::Right, VPos::Center))?;
+        }
+        for (value, label) in ticks.iter().filter(|(value, _)| *value <= most) {
+            canvas.line(&[(x(*value), BOTTOM), (x(*value), BOTTOM + 4)], INK.stroke_width(1))?;
+            canvas.text((x(*value), BOTTOM + 8), label, 13, (HPos::Center, VPos::Top))?;
+        }
+        canvas.line(&[(LEFT, BOTTOM), (RIGHT, BOTTOM)], INK.stroke_width(1))?;
+        let middle = ((LEFT + RIGHT) / 2, BOTTOM + 44);
+        canvas.text(middle, "milliseconds", 14, (HPos::Center, VPos::Bottom))?;
+        let mut row = TOP;
+        for curve in &self.curves {
+            let points = curve.points(most).into_iter().filter(|(value, _)| *value <= most);
+            let points: Vec<(i32, i32)> = points.map(|(ms, share)| (x(ms), y(share))).collect();
+            let style = COLOURS[curve.colour % COLOURS.len()].stroke_width(2);
+            let sample = [(LEGEND, row + 8), (LEGEND + 26, row + 8)];
+            if matches!(curve.shares, Shares::Measured(_)) {
+                canvas.line(&points, style)?;
+                canvas.line(&sample, style)?;
+            } else {
+                canvas.dashes(&points, style)?;
+                canvas.dashes(&sample, style)?;
+            }
+            canvas.text((LEGEND + 34, row), &curve.name, 13, (HPos::Left, VPos::Top))?;
+            row += 20;
+        }
+        Ok(())
+    }
+}
+
+struct Canvas<'a, B: DrawingBackend> {
+    area: &'a DrawingArea<B, Shift>,
+    scale: i32,
+}
+
+impl<B: DrawingBackend> Canvas<'_, B> {
+    fn at(&self, (x, y): (i32, i32)) -> (i32, i32) {
+        (x * self.scale, y * self.scale)
+    }
+
+    fn thick(&self, style: ShapeStyle) -> ShapeStyle {
+        ShapeStyle { stroke_width: style.stroke_width * self.scale as u32, ..style }
+    }
+
+    fn text(&self, at: (i32, i32), text: &str, size: i32, (h, v): (HPos, VPos)) -> Drawn {
+        let style = (FONT, size * self.scale).into_font().color(&INK).pos(Pos::new(h, v));
+        self.area.draw_text(text, &style, self.at(at)).map_err(words)
+    }
+
+    fn line(&self, points: &[(i32, i32)], style: ShapeStyle) -> Drawn {
+        let points: Vec<(i32, i32)> = points.iter().map(|it| self.at(*it)).collect();
+        self.area.draw(&PathElement::new(points, self.thick(style))).map_err(words)
+    }
+
+    fn dashes(&self, points: &[(i32, i32)], style: ShapeStyle) -> Drawn {
+        let points: Vec<(i32, i32)> = points.iter().map(|it| self.at(*it)).collect();
+        let (dash, gap) = (6 * self.scale, 4 * self.scale);
+        let path = DashedPathElement::new(points, dash, gap, self.thick(style));
+        self.area.draw(&path).map_err(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_shows_each_curve_and_is_drawn_both_ways() {
+        let samples: Samples = (1..40).map(|n| SimDuration::from_millis(40 + n * n / 10)).collect();
+        let law = Measured::LogNormal {
+            floor: SimDuration::from_millis(40),
+            p50: SimDuration::from_millis(80),
+            p99: SimDuration::from_millis(190),
+        };
+        let curve = |name: &str, shares| Curve { name: name.to_owned(), shares, colour: 0 };
+        let curves =
+            vec![curve("measured", Shares::Measured(samples)), curve("fitted", Shares::Law(law))];
+        let plot = Plot { title: "startContainer".to_owned(), curves };
+        let svg = plot.svg().expect("a picture");
+        for text in ["startContainer", "measured", "fitted", "milliseconds", "100 %"] {
+            assert!(svg.contains(text), "{text}");
+        }
+        assert!(plot.png().expect("a picture").starts_with(b"\x89PNG"));
+    }
+}
