@@ -23,6 +23,7 @@ mod pod_spec;
 mod pod_status;
 mod pod_volumes;
 mod quota;
+mod resizing;
 mod selector;
 mod service;
 mod small;
@@ -34,6 +35,7 @@ pub use meta::{DEFAULT_NAMESPACE, imported_uid};
 pub use node::DEFAULT_MAX_PODS;
 pub use notes::{Note, Notes};
 
+pub use resizing::counted_spec;
 pub use small::AsRead;
 
 use k8s_openapi::api::core::v1 as core;

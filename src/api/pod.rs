@@ -207,9 +207,70 @@ pub struct Container {
     pub restart_policy: Option<RestartPolicy>,
     /// What comes of an exit code, before any policy is asked (`restartPolicyRules`); the first that fits holds.
     pub restart_rules: Vec<RestartRule>,
+    /// What its node does where it gets more or less of them while it runs (`resizePolicy`).
+    pub on_resize: OnResize,
     /// Whether it has a `lifecycle.preStop` hook that sleeps, and how long; other hooks take no
     /// time.
     pub pre_stop: Option<SimDuration>,
+}
+
+/// What is done to a running container that is resized (`resizePolicy`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct OnResize {
+    /// Where its CPU changes.
+    pub cpu: ResizePolicy,
+    /// Where its memory changes.
+    pub memory: ResizePolicy,
+}
+
+/// Whether a container must begin anew to take on other resources.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ResizePolicy {
+    /// It goes on (`NotRequired`).
+    #[default]
+    InPlace,
+    /// It is restarted (`RestartContainer`).
+    Restart,
+}
+
+/// What a container may take.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Share {
+    /// Requests.
+    pub requests: Resources,
+    /// Limits.
+    pub limits: Resources,
+}
+
+impl Container {
+    /// What it may take.
+    pub fn share(&self) -> Share {
+        Share { requests: self.requests.clone(), limits: self.limits.clone() }
+    }
+}
+
+/// The container of a spec by its index, init containers first.
+///
+/// # Panics
+/// If there is none.
+pub fn container_at(spec: &PodSpec, index: usize) -> &Container {
+    let inits = spec.init_containers.len();
+    if index < inits { &spec.init_containers[index] } else { &spec.containers[index - inits] }
+}
+
+/// How far a resize of a pod in place has got.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Resizing {
+    /// The spec as far as its node has made room for it (`allocatedResources`).
+    pub allocated: Arc<PodSpec>,
+    /// Containers that have something else than that so far, by index (`resources`).
+    pub actual: Vec<(u16, Share)>,
+    /// Why there is no room: condition PodResizePending.
+    pub pending: Option<StatusReason>,
+    /// That containers are being resized: condition PodResizeInProgress, whose reason may be empty.
+    pub progress: Option<StatusReason>,
+    /// The spec with the requests that schedulers count meanwhile.
+    pub counted: Arc<PodSpec>,
 }
 
 /// How long a container is meant to run.
@@ -384,6 +445,8 @@ pub struct PodStatus {
     pub nominated: Option<Id<Node>>,
     /// Its containers, init containers first, in the order of the spec.
     pub containers: Option<Arc<[ContainerStatus]>>,
+    /// How far it is resized, if somebody ever asked for it.
+    pub resize: Option<Arc<Resizing>>,
 }
 
 /// A reason with its message.
@@ -421,6 +484,16 @@ impl PodStatus {
 }
 
 impl Pod {
+    /// Its spec with the requests that schedulers count.
+    pub fn counted_spec(&self) -> &Arc<PodSpec> {
+        self.status.resize.as_ref().map_or(&self.spec, |resize| &resize.counted)
+    }
+
+    /// Its spec as far as its node has made room for it.
+    pub fn allocated_spec(&self) -> &Arc<PodSpec> {
+        self.status.resize.as_ref().map_or(&self.spec, |resize| &resize.allocated)
+    }
+
     /// Whether the pod is ready.
     pub fn is_ready(&self) -> bool {
         self.status.is(PodCondition::Ready)

@@ -21,6 +21,7 @@ pub mod object;
 mod paths;
 pub mod pod;
 pub mod pod_annotations;
+pub mod pod_resize;
 pub mod pod_update;
 pub mod policy;
 pub mod priority_class;

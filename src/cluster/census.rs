@@ -100,13 +100,13 @@ impl Census {
             return;
         }
         if let (Some(node), Some(pod)) = (from, change.old) {
-            let (load, asked) = (self.row(node), &pod.spec.requests);
+            let (load, asked) = (self.row(node), &pod.counted_spec().requests);
             load.cpu_milli -= asked.cpu_milli;
             load.memory -= asked.memory;
             load.pods -= 1;
         }
         if let (Some(node), Some(pod)) = (to, change.new) {
-            let (load, asked) = (self.row(node), &pod.spec.requests);
+            let (load, asked) = (self.row(node), &pod.counted_spec().requests);
             load.cpu_milli += asked.cpu_milli;
             load.memory += asked.memory;
             load.pods += 1;

@@ -323,7 +323,11 @@ impl World {
         match self.changed(&object, change) {
             Ok(next) if next == object => Turn::Done,
             Ok(object) => {
-                Turn::Send(Call::Update { id, object, base: Some(base), part: Part::Main })
+                let part = match change {
+                    Change::Resize { .. } => Part::Resize,
+                    _ => Part::Main,
+                };
+                Turn::Send(Call::Update { id, object, base: Some(base), part })
             }
             Err(why) => Turn::Refused(Status::Invalid(target.object(), why.into())),
         }

@@ -64,6 +64,8 @@ pub enum News {
     Deleting,
     /// The pod is no longer ready, whoever says so.
     Unready,
+    /// The pod's containers are to take something else.
+    Resized,
     /// The pod is gone from the API.
     Removed,
 }

@@ -134,7 +134,7 @@ fn capacity(world: &World) -> Result<(), String> {
         let mut asked = Resources::default();
         let pods = world.store.indexes().pods_on(id).iter().filter_map(|&id| world.store.get(id));
         for pod in pods.filter(|pod| !pod.status.phase.is_terminal()) {
-            asked.add(&pod.spec.requests);
+            asked.add(&pod.allocated_spec().requests);
             asked.pods += 1;
         }
         let has = &node.allocatable;

@@ -213,6 +213,10 @@ impl World {
                 let grace = object.meta.deletion.map_or(0, |deletion| deletion.grace_seconds);
                 self.kubelet(at, cause, sink, |kubelets, fx| kubelets.pod_deleting(pod, grace, fx));
             }
+            (News::Resized, Some(object)) => {
+                let spec = object.spec.clone();
+                self.kubelet(at, cause, sink, |kubelets, fx| kubelets.pod_resized(pod, &spec, fx));
+            }
             (News::Unready, Some(object)) => {
                 let status = object.status.clone();
                 self.kubelet(at, cause, sink, |kubelets, fx| kubelets.reconcile(pod, &status, fx));
@@ -507,6 +511,9 @@ impl PodNews {
                 let old = old?;
                 if new.meta.deletion != old.meta.deletion {
                     return told(new, node, News::Deleting);
+                }
+                if new.spec.written != old.spec.written {
+                    return told(new, node, News::Resized);
                 }
                 let unready = old.is_ready() && !new.is_ready();
                 unready.then(|| told(new, node, News::Unready)).flatten()

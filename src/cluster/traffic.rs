@@ -97,13 +97,15 @@ impl Around for Outside<'_> {
         let (mut doors, began, hangs) = match state {
             ProgramState::Down => (Doors::Shut, SimTime::MAX, SimTime::MAX),
             ProgramState::Running { since, hangs } => (Doors::Open, since, hangs),
-            ProgramState::Stopping => (Doors::Leaving, SimTime::ZERO, SimTime::MAX),
+            ProgramState::Stopping | ProgramState::Resized => {
+                (Doors::Leaving, SimTime::ZERO, SimTime::MAX)
+            }
         };
         if self.nodes.row(node).power.is_off() {
             doors = Doors::Silent;
         }
         let name = (pod.meta.namespace.clone(), pod.meta.name.clone());
-        let limits = container_at(&pod.spec, container).map(|one| &one.limits);
+        let limits = container_at(pod.allocated_spec(), container).map(|one| &one.limits);
         let load = app.map(|app| load(app, limits)).unwrap_or(Load::UNSAID);
         let (pod, ip) = (endpoint.pod, endpoint.ip);
         Program { pod, container, node, ip, name, doors, hangs, serving, began, load }
@@ -355,15 +357,29 @@ impl World {
         let news = self.nodes.engines.take_news();
         self.with_traffic(|world, traffic| {
             for one in news {
+                if one.state == ProgramState::Resized {
+                    if let Some(load) = world.load_of(one.pod, one.index) {
+                        traffic.reload(one.pod, one.index, &load);
+                    }
+                    continue;
+                }
                 let change = match one.state {
                     ProgramState::Down => Change::Ended,
                     ProgramState::Running { hangs, .. } => Change::Began(hangs),
-                    ProgramState::Stopping => Change::Leaving,
+                    ProgramState::Stopping | ProgramState::Resized => Change::Leaving,
                 };
                 let news = News { pod: one.pod, container: one.index, change, cause: one.cause };
                 traffic.program(now, news, &world.outside());
             }
         });
+    }
+
+    /// What requests of a program take, as its engine limits it now.
+    fn load_of(&self, pod: Id<Pod>, index: u16) -> Option<Load> {
+        let held = self.store.get(pod)?;
+        let apps = self.plan.apps.of(&held.spec, &held.meta.labels);
+        let limits = self.nodes.engines.limits_of(pod, index);
+        Some(load(apps.get(usize::from(index))?, limits))
     }
 
     /// Tells traffic that a machine died or runs again.

@@ -53,6 +53,9 @@ pub enum EngineAsk {
     CreateContainer(ContainerRef),
     /// `StartContainer`.
     StartContainer(ContainerRef),
+    /// `UpdateContainerResources`: the container gets what this spec lets it take, at once if it runs, else
+    /// when it is created.
+    UpdateContainerResources(ContainerRef, Arc<PodSpec>),
     /// `StopContainer`: SIGTERM, and SIGKILL after so many seconds. Asked again, the shorter
     /// time holds and only the later call is answered.
     StopContainer(ContainerRef, u32),

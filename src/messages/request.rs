@@ -156,6 +156,8 @@ pub enum Part {
     Main,
     /// The status alone.
     Status,
+    /// What the containers of a pod may take (its subresource `resize`).
+    Resize,
 }
 
 /// What becomes of the dependents of a deleted object.

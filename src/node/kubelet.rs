@@ -29,6 +29,7 @@ pub mod pressure;
 pub mod probes;
 mod pulling;
 mod rebuild;
+mod resizing;
 mod shutdown;
 mod static_pods;
 mod status;
@@ -282,6 +283,7 @@ impl Kubelets {
         if worker.stage == Stage::Ended && was != Stage::Ended && desk.node.shutdown.is_some() {
             desk.fx.arm_at(desk.fx.now(), Timer::Shutdown(at));
         }
+        let has_gone = worker.stage == Stage::Ended && was != Stage::Ended;
         if worker.stage == Stage::Ended && worker.ending == Ending::Removed {
             let slot = worker.pod.slot();
             self.workers.remove(id);
@@ -290,6 +292,9 @@ impl Kubelets {
             if let Some(place) = of_node.iter().position(|&one| one == id) {
                 of_node.swap_remove(place);
             }
+        }
+        if has_gone {
+            self.retry_resizes(at, fx);
         }
     }
 
@@ -317,6 +322,10 @@ impl Kubelets {
         self.by_pod[id.slot()] = Some(worker);
         self.nodes[at.row()].workers.push(worker);
         self.with(worker, fx, |worker, desk| worker.take_on(pod, desk));
+        if pod.status.resize.is_some() {
+            // Once all that were there before have their place again.
+            fx.arm_at(fx.now(), Timer::Pod(worker));
+        }
     }
 
     /// What is stored of a pod's readiness is seen: where somebody else wrote it (the node controller,
@@ -410,8 +419,12 @@ impl Kubelets {
                 if worker.armed == fx.now() {
                     worker.armed = SimTime::MAX;
                 }
+                let (at, is_resized) = (worker.node, worker.resize.is_some());
                 fx.because(worker.cause);
                 self.with(id, fx, |_, _| {});
+                if is_resized {
+                    self.retry_resizes(at, fx);
+                }
             }
             Timer::Probe(id) => {
                 let Some(worker) = self.workers.get_mut(id) else { return };

@@ -310,6 +310,7 @@ pub(super) struct Step {
     pub container: Option<String>,
     pub image: Option<String>,
     pub patch: Option<String>,
+    pub subresource: Option<String>,
     #[serde(rename = "type")]
     pub patch_type: Option<String>,
     pub undo: Option<String>,

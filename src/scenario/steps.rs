@@ -28,7 +28,7 @@ pub(super) struct WrittenStep {
 }
 
 /// Fields beside the verb, and the verbs they belong to.
-const BESIDES: [(&str, &[&str]); 15] = [
+const BESIDES: [(&str, &[&str]); 16] = [
     ("for", &["fault"]),
     ("target", &["fault"]),
     ("from", &["fault"]),
@@ -42,6 +42,7 @@ const BESIDES: [(&str, &[&str]); 15] = [
     ("replicas", &["scale"]),
     ("with", &["patch", "label", "annotate", "taint"]),
     ("type", &["patch"]),
+    ("subresource", &["patch"]),
     ("toRevision", &["undo"]),
     ("cascade", &["delete"]),
 ];
@@ -263,7 +264,15 @@ fn patch(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<Chan
     };
     // What was just written as JSON reads as JSON.
     let patch = serde_json::from_str(&canonical_json(node)).unwrap_or_default();
-    Some(Change::Patch { patch: Arc::new(patch), how })
+    let patch = Arc::new(patch);
+    match step.subresource.as_deref() {
+        None => Some(Change::Patch { patch, how }),
+        Some("resize") => Some(Change::Resize { patch, how }),
+        Some(other) => {
+            judge.not_one_of(&format!("{path}.subresource"), other, &["resize"]);
+            None
+        }
+    }
 }
 
 fn cascade(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<Propagation> {

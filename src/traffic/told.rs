@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::clients::{Caller, Callers};
 use super::requests::{Outcome, Reason, State};
 use super::routes::{Link, ServiceRules, Site, Version};
-use super::servers::Doors;
+use super::servers::{Doors, Load};
 use super::{Around, Origin, Traffic};
 use crate::api::meta::Uid;
 use crate::api::pod::Pod;
@@ -189,6 +189,17 @@ impl Traffic {
                         self.cut_short(row, news.cause, around);
                     }
                 }
+            }
+        }
+    }
+
+    /// The program of a container may take something else from now on.
+    pub fn reload(&mut self, pod: Id<Pod>, container: u16, load: &Load) {
+        let known: SmallVec<[u32; 1]> = self.by_pod.get(&pod).cloned().unwrap_or_default();
+        for at in known {
+            let Some(server) = &mut self.servers[at as usize] else { continue };
+            if server.program.container == container {
+                server.program.load = load.clone();
             }
         }
     }

@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::intern::Interner;
 use super::unsigned;
 use crate::api::pod::{
-    Container, ContainerPort, ExitCodes, Lifetime, Probe, ProbeHandler, Protocol, PullPolicy,
-    RestartAction, RestartPolicy, RestartRule,
+    Container, ContainerPort, ExitCodes, Lifetime, OnResize, Probe, ProbeHandler, Protocol,
+    PullPolicy, ResizePolicy, RestartAction, RestartPolicy, RestartRule,
 };
 use crate::api::rules::resources::{amounts, counted};
 use crate::time::SimDuration;
@@ -99,6 +99,17 @@ fn probe(written: &core::Probe, container: &core::Container) -> Option<Probe> {
     })
 }
 
+fn on_resize(written: &core::Container) -> OnResize {
+    let of = |name: &str| {
+        let found = written.resize_policy.iter().flatten().find(|it| it.resource_name == name);
+        match found.map(|it| &*it.restart_policy) {
+            Some("RestartContainer") => ResizePolicy::Restart,
+            _ => ResizePolicy::InPlace,
+        }
+    };
+    OnResize { cpu: of("cpu"), memory: of("memory") }
+}
+
 impl Interner {
     pub(super) fn container(&mut self, written: &core::Container, place: Place) -> Container {
         let resources = written.resources.as_ref();
@@ -126,6 +137,7 @@ impl Interner {
                 .flatten()
                 .map(restart_rule)
                 .collect(),
+            on_resize: on_resize(written),
             pre_stop: pre_stop
                 .and_then(|it| it.sleep.as_ref())
                 .map(|it| SimDuration::from_secs(u64::from(unsigned(it.seconds)))),

@@ -123,7 +123,7 @@ fn qos(spec: core::PodSpec) -> Qos {
 }
 
 /// What the scheduler takes a container for that asks for nothing (`GetNonzeroRequests`, 1.36).
-fn nonzero_defaults() -> Amounts {
+pub(super) fn nonzero_defaults() -> Amounts {
     Amounts::from([
         ("cpu".to_owned(), Quantity::from_milli(100, Format::DecimalSi)),
         ("memory".to_owned(), Quantity::new(200 * 1024 * 1024, Format::BinarySi)),

@@ -83,6 +83,13 @@ pub enum Change {
         /// How it is merged.
         how: PatchType,
     },
+    /// What a pod's containers may take is patched (`kubectl patch --subresource resize`).
+    Resize {
+        /// The patch, as JSON.
+        patch: Arc<serde_json::Value>,
+        /// How it is merged.
+        how: PatchType,
+    },
     /// A Deployment goes back to an earlier template (`kubectl rollout undo`).
     Undo {
         /// Which revision; none: the one before.
@@ -140,6 +147,7 @@ impl Act {
                 Change::Undo { revision: Some(revision) } => {
                     format!("undo {target} to revision {revision}")
                 }
+                Change::Resize { .. } => format!("resize {target} in place"),
                 other => format!("{} {target}", other.verb()),
             },
             Act::Fault { fault, .. } | Act::Experiment { fault, .. } => fault.to_string(),
@@ -152,7 +160,7 @@ impl Change {
         match self {
             Change::Scale(_) => "scale",
             Change::Image { .. } => "setImage",
-            Change::Patch { .. } => "patch",
+            Change::Patch { .. } | Change::Resize { .. } => "patch",
             Change::Undo { .. } => "undo",
             Change::Restart => "restart",
             Change::Pause => "pause",

@@ -71,6 +71,9 @@ impl Told for Pod {
         if self.node.is_none() && next.node.is_some() {
             effects.fact(placed(fact(Verb::Bound, Kind::Pod, &next.meta), node.as_ref()));
         }
+        if self.spec.written != next.spec.written {
+            effects.fact(placed(fact(Verb::Changed, Kind::Pod, &next.meta), node.as_ref()));
+        }
         if self.status.phase != next.status.phase {
             let verb = match next.status.phase {
                 Phase::Pending => None,

@@ -7,7 +7,7 @@ use super::Server;
 use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
 use crate::api::object::Object;
-use crate::api::pod::PodSpec;
+use crate::api::pod::{Pod, PodSpec};
 use crate::api::resource_quota::ResourceQuota;
 use crate::api::rules::quota::admission::charge;
 use crate::api::rules::quota::{Item, Life, PodAccount};
@@ -102,6 +102,17 @@ impl<T> Server<'_, T> {
     ) -> Result<(), Status> {
         let name = ObjectName::of(Kind::PersistentVolumeClaim, &next.meta);
         self.charge(&name, &Item::Claim(&next.spec), Some(&Item::Claim(held)))
+    }
+
+    /// Charges what a pod that is resized needs more of than before.
+    pub(super) fn charge_resize(&mut self, next: &Pod, held: &Arc<PodSpec>) -> Result<(), Status> {
+        if !self.has_quotas(&next.meta.namespace) {
+            return Ok(());
+        }
+        let accounts = &mut self.shared.accounts;
+        let (after, before) = (accounts.of(&next.spec), accounts.of(held));
+        let (after, before) = (Item::Pod(&after, Life::Charged), Item::Pod(&before, Life::Charged));
+        self.charge(&ObjectName::of(Kind::Pod, &next.meta), &after, Some(&before))
     }
 
     fn charge(

@@ -6,12 +6,13 @@ use super::delete::is_done;
 use super::facts::Told;
 use super::parts::Parted;
 use super::{Server, not_found};
+use crate::api::compact::counted_spec;
 use crate::api::daemon_set::DaemonSet;
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, ObjectName, RawId, Uid};
 use crate::api::node::Node;
 use crate::api::object::Object;
-use crate::api::pod::{Phase, Pod, PodCondition, PodStatus, StatusReason};
+use crate::api::pod::{Phase, Pod, PodCondition, PodStatus, Resizing, StatusReason};
 use crate::api::service::Service;
 use crate::api::status::Status;
 use crate::api::storage::PersistentVolumeClaim;
@@ -28,6 +29,7 @@ impl<T> Server<'_, T> {
         part: Part,
     ) -> Result<Done, Status> {
         match object {
+            Object::Pod(next) if part == Part::Resize => self.resize(id.typed(), *next, base),
             Object::Pod(next) => self.update_as(id.typed(), *next, base, part),
             Object::Node(next) => self.update_as(id.typed(), *next, base, part),
             Object::Namespace(next) => self.update_as(id.typed(), *next, base, part),
@@ -133,7 +135,7 @@ impl<T> Server<'_, T> {
                 }
                 next = whole;
             }
-            Part::Main => {
+            Part::Main | Part::Resize => {
                 next.take_status(current);
                 // What only the server writes stays as it is; a deletion cannot be taken back.
                 let held = current.meta();
@@ -153,6 +155,33 @@ impl<T> Server<'_, T> {
             }
         }
         Ok(self.write(id, next))
+    }
+
+    /// What the containers of a pod may take is changed.
+    fn resize(&mut self, id: Id<Pod>, next: Pod, base: Option<Rev>) -> Result<Done, Status> {
+        let Some(held) = self.store.get(id).cloned() else {
+            return Err(not_found(Kind::Pod, Some(&next.meta)));
+        };
+        let is_current = base.is_none_or(|it| self.store.table().revision(id) == Some(it));
+        if held.meta.uid != next.meta.uid || !is_current {
+            return Err(Status::Conflict(ObjectName::of(Kind::Pod, &next.meta)));
+        }
+        self.charge_resize(&next, &held.spec)?;
+        let mut pod = held.clone();
+        pod.spec = next.spec;
+        pod.meta.generation += u32::from(pod.spec.written != held.spec.written);
+        if held.node.is_some() {
+            let mut resize = held.status.resize.as_deref().cloned().unwrap_or(Resizing {
+                allocated: held.spec.clone(),
+                actual: Vec::new(),
+                pending: None,
+                progress: None,
+                counted: held.spec.clone(),
+            });
+            resize.counted = counted_spec(&pod.spec, &resize);
+            pod.status.resize = Some(Arc::new(resize));
+        }
+        Ok(self.write(id, pod))
     }
 
     /// A kubelet's patch of a pod's status. What the scheduler wrote stays.
@@ -178,6 +207,12 @@ impl<T> Server<'_, T> {
             // A pod that is done never runs again (validation of pod status updates).
             status.phase = held.phase;
         }
+        // A kubelet that says nothing of a resize has not heard of it.
+        let resize = status.resize.as_ref().or(held.resize.as_ref());
+        status.resize = resize.map(|resize| {
+            let counted = counted_spec(&pod.spec, resize);
+            Arc::new(Resizing { counted, ..Resizing::clone(resize) })
+        });
         let next = Pod { status, ..pod.clone() };
         Ok(self.write(id, next))
     }

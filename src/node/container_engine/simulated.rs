@@ -20,6 +20,7 @@ mod images;
 mod memory;
 mod operations;
 mod programs;
+mod resizing;
 mod serving;
 mod settings;
 mod usage;

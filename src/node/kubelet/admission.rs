@@ -49,6 +49,21 @@ impl Held {
         pod: &Pod,
     ) -> Result<(), StatusReason> {
         let spec = &pod.spec;
+        if let Some((what, message)) = self.short_of(allocatable, spec) {
+            return Err(StatusReason {
+                reason: format!("OutOf{what}").into(),
+                message: format!("Pod was rejected: {message}").into(),
+            });
+        }
+        self.admit_beside_resources(seen, pod)
+    }
+
+    /// What there is not enough of for a pod of this size, in a kubelet's words.
+    pub(super) fn lacks(&self, allocatable: &Resources, spec: &PodSpec) -> Option<String> {
+        self.short_of(allocatable, spec).map(|(_, message)| message)
+    }
+
+    fn short_of(&self, allocatable: &Resources, spec: &PodSpec) -> Option<(String, String)> {
         let (asked, held, all) = (&spec.requests, &self.amounts, allocatable);
         let (short, _) = short_of(asked, all, held, held.pods, |_| false);
         let disk = (asked.ephemeral_storage, held.ephemeral_storage, all.ephemeral_storage);
@@ -63,16 +78,16 @@ impl Held {
         });
         let extended = extended.filter(|(_, _, (_, _, capacity))| *capacity > 0);
         let mut short_of_it = fixed.into_iter().chain(extended).filter(|(it, ..)| short.has(*it));
-        if let Some((_, what, (asked, held, capacity))) = short_of_it.next() {
-            return Err(StatusReason {
-                reason: format!("OutOf{what}").into(),
-                message: format!(
-                    "Pod was rejected: Node didn't have enough resource: {what}, requested: {asked}, \
-                     used: {held}, capacity: {capacity}"
-                )
-                .into(),
-            });
-        }
+        let (_, what, (asked, held, capacity)) = short_of_it.next()?;
+        let message = format!(
+            "Node didn't have enough resource: {what}, requested: {asked}, used: {held}, capacity: \
+             {capacity}"
+        );
+        Some((what.to_owned(), message))
+    }
+
+    fn admit_beside_resources(&self, seen: &Seen<'_>, pod: &Pod) -> Result<(), StatusReason> {
+        let spec = &pod.spec;
         let is_selected =
             spec.node_selector.iter().all(|(key, value)| seen.labels.get(key) == Some(value));
         if !is_selected || !spec.node_affinity.allows(seen.name, seen.labels) {

@@ -207,9 +207,11 @@ impl Worker {
 
     fn tell_killing(&mut self, index: usize, desk: &mut Desk<'_>) {
         let container = self.container(index).name.clone();
-        let why = match self.is_restarting_all {
-            true => "is stopped, because all containers are restarted",
-            false => "failed a probe, will be restarted",
+        let resizes = self.must_restart(index);
+        let why = match (self.is_restarting_all, resizes) {
+            (true, _) => "is stopped, because all containers are restarted",
+            (false, true) => "resize requires restart",
+            (false, false) => "failed a probe, will be restarted",
         };
         let fact = self.fact(Verb::Killing, desk).with("container", index as i64);
         self.tell(fact.saying(format!("container {container} {why}")), desk);
@@ -220,6 +222,7 @@ impl Worker {
             Remark::normal(
                 "Killing",
                 match is_probe {
+                    true if resizes => format!("Container {name} resize requires restart"),
                     true => format!("Container {name} failed {probe} probe, will be restarted"),
                     false => format!("Stopping container {name}"),
                 },

@@ -44,7 +44,7 @@ pub(super) fn new_worker(
         uid: object.meta.uid,
         node,
         name: ObjectName::of(Kind::Pod, &object.meta),
-        spec: object.spec.clone(),
+        spec: object.allocated_spec().clone(),
         apps,
         job: (is_of_job || index.is_some())
             .then(|| JobPart { index: index.and_then(|index| index.parse().ok()) }),
@@ -68,6 +68,7 @@ pub(super) fn new_worker(
         is_unsent: false,
         reason: None,
         runs: std::iter::repeat_with(ContainerRun::new).take(containers).collect::<SmallVec<_>>(),
+        resize: super::resizing::recalled(object, fx.now()),
         mirror: None,
     }
 }

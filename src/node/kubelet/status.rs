@@ -88,6 +88,7 @@ impl Worker {
             containers: None,
             disruption: None,
             nominated: None,
+            resize: self.resizing(),
         };
         let is_by_us = matches!(self.ending, Ending::Evicted | Ending::Shutdown);
         if is_by_us && self.stage != Stage::Active {

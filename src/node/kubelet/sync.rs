@@ -43,6 +43,7 @@ impl Worker {
                 break;
             }
             self.wants_sync |= self.runs.iter().any(|run| run.retry_at <= now);
+            self.wants_sync |= self.resize.as_ref().is_some_and(|it| it.retry <= now);
             if !self.wants_sync || now < self.fresh_from {
                 break;
             }
@@ -117,6 +118,7 @@ impl Worker {
                     due = if waits { self.fresh_from } else { SimTime::MAX };
                     let retries = self.runs.iter().map(|run| run.retry_at.max(self.fresh_from));
                     due = retries.fold(due, SimTime::min);
+                    due = due.min(self.resize.as_ref().map_or(SimTime::MAX, |it| it.retry));
                 }
                 for (index, run) in self.runs.iter().enumerate() {
                     due = due.min(run.answers_at(self.container(index)).unwrap_or(SimTime::MAX));
@@ -205,6 +207,7 @@ impl Worker {
             return self.end(Ending::Finished, grace, desk);
         }
         self.trigger_readiness(now);
+        self.restart_to_resize();
         let is_wanted = |run: &ContainerRun| matches!(run.kill, Kill::Wanted(_));
         if self.is_restarting_all || self.runs.iter().any(is_wanted) {
             self.step = Step::Kill;
@@ -298,7 +301,11 @@ impl Worker {
     /// Goes on with the sync under way: the next container, or its end.
     pub(super) fn start_next(&mut self, desk: &mut Desk<'_>) {
         let now = desk.fx.now();
+        if self.update_next(desk) {
+            return;
+        }
         let Some(index) = self.next_to_start(now) else {
+            self.resize_ended(desk);
             self.step = Step::Idle;
             self.cursor = 0;
             self.fresh_from = if self.is_all_staged() { now } else { desk.next_relist() };
@@ -326,6 +333,10 @@ impl Worker {
             run.attempt = run.restarts + 1;
         }
         let container = self.container_ref(index);
+        if self.resize.is_some() {
+            let spec = self.spec.clone();
+            self.ask(EngineAsk::UpdateContainerResources(container, spec), desk);
+        }
         self.step = Step::Create(index as u16);
         self.step_op = self.ask(EngineAsk::CreateContainer(container), desk);
     }
@@ -355,6 +366,7 @@ impl Worker {
                 self.container_started(usize::from(index), at, desk);
             }
             _ if self.stage != Stage::Active => {}
+            (Step::Update(index), result) => self.updated(index.into(), result, desk),
             (Step::Image(index), found) => {
                 return self.image_looked_at(index.into(), found.is_ok(), desk);
             }
@@ -390,6 +402,7 @@ impl Worker {
         let answers = self.answers(index, at, desk.luck);
         let run = &mut self.runs[index];
         run.answers = answers;
+        run.has = None;
         run.unseen = Some(Life::Running(at));
         run.waiting = None;
         run.retry_at = SimTime::MAX;

@@ -1,6 +1,7 @@
 //! Kubelet and simulated engine together, as scripts: what is told, and what is written when.
 mod images;
 mod life;
+mod resizing;
 mod restarts;
 mod rig;
 mod static_pods;

@@ -7,11 +7,12 @@ use smallvec::SmallVec;
 
 use super::backoff::Backoff;
 use super::probes::{Answers, Prober, Startup};
+use super::resizing::Resize;
 use super::static_pods::Mirror;
 use crate::api::meta::{ObjectName, Uid};
 use crate::api::pod::{
-    Container, ContainerState, Lifetime, Pod, PodSpec, PodStatus, Probe, RestartAction,
-    StatusReason, Termination, WaitingReason,
+    Container, ContainerState, Lifetime, Pod, PodSpec, PodStatus, Probe, RestartAction, Share,
+    StatusReason, Termination, WaitingReason, container_at,
 };
 use crate::api::rules::restarts::{action_on, restarts_on};
 use crate::base::Id;
@@ -65,6 +66,8 @@ pub(super) enum Step {
     Create(u16),
     /// The container's start.
     Start(u16),
+    /// That a container gets what it may take now.
+    Update(u16),
     /// Containers that failed a probe are being killed.
     Kill,
 }
@@ -136,6 +139,8 @@ pub(super) struct ContainerRun {
     pub ready_base: SimTime,
     /// When its program answers.
     pub answers: Answers,
+    /// What it has, where that is not what its spec says now.
+    pub has: Option<Box<Share>>,
 }
 
 impl ContainerRun {
@@ -157,6 +162,7 @@ impl ContainerRun {
             seen_at: SimTime::MAX,
             ready_base: SimTime::MAX,
             answers: Answers { from: SimTime::MAX, until: SimTime::MAX },
+            has: None,
         }
     }
 
@@ -354,6 +360,8 @@ pub struct Worker {
     /// Reason and message of a pod that was stopped.
     pub(super) reason: Option<Arc<StatusReason>>,
     pub(super) runs: SmallVec<[ContainerRun; 1]>,
+    /// How far it is resized, if that was ever asked for.
+    pub(super) resize: Option<Box<Resize>>,
     /// Its mirror in the API, if it comes from a file of its node.
     pub(super) mirror: Option<Box<Mirror>>,
 }
@@ -415,8 +423,7 @@ impl Worker {
 
 /// The spec of a container by its index, init containers first.
 pub(super) fn container_of(spec: &PodSpec, index: usize) -> &Container {
-    let inits = spec.init_containers.len();
-    if index < inits { &spec.init_containers[index] } else { &spec.containers[index - inits] }
+    container_at(spec, index)
 }
 
 /// The state that the API shows of a container.

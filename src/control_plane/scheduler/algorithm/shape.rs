@@ -39,7 +39,7 @@ struct Shape {
 impl PodShape {
     /// The shape of this pod and of its siblings.
     pub fn of(pod: &Pod) -> PodShape {
-        let (meta, spec) = (&pod.meta, &pod.spec);
+        let (meta, spec) = (&pod.meta, pod.counted_spec());
         let images = spec
             .init_containers
             .iter()
@@ -69,7 +69,7 @@ impl PodShape {
     /// Whether this is the very shape of `pod`, by where its parts lie: may say no to an equal one.
     pub fn is_of(&self, pod: &Pod) -> bool {
         let shape = &*self.0;
-        Arc::ptr_eq(&shape.spec, &pod.spec)
+        Arc::ptr_eq(&shape.spec, pod.counted_spec())
             && Arc::ptr_eq(&shape.labels, &pod.meta.labels)
             && Arc::ptr_eq(&shape.annotations, &pod.meta.annotations)
             && shape.owner == pod.meta.owner.map(|owner| owner.uid)

@@ -158,6 +158,7 @@ fn container(image: &str) -> Container {
         lifetime: Lifetime::Normal,
         restart_policy: None,
         restart_rules: Vec::new(),
+        on_resize: Default::default(),
         pre_stop: None,
     }
 }

@@ -142,6 +142,7 @@ impl Driver for Simulated {
             lifetime: Lifetime::Normal,
             restart_policy: None,
             restart_rules: Vec::new(),
+            on_resize: Default::default(),
             pre_stop: None,
         };
         Some((container, app))

@@ -38,6 +38,13 @@ impl SimulatedEngines {
         Some(killed(app.oom_exit, now + after))
     }
 
+    /// What the program of a container holds, if anything is said of it.
+    pub(super) fn memory_of(&self, id: Id<Sandbox>, index: u16, now: SimTime) -> Option<u64> {
+        let mut all = programs(&self.sandboxes[id]);
+        let (_, since, usage) = all.find(|(at, ..)| *at == index)?;
+        Some(usage.memory.course.at(now.saturating_since(since)))
+    }
+
     /// A program of this container begins or ends: what the node has left changes.
     pub(super) fn usage_changed(
         &mut self,

@@ -102,6 +102,10 @@ impl SimulatedEngines {
                     }
                 }
             }
+            EngineAsk::UpdateContainerResources(container, spec) => {
+                let result = self.update(container, &spec, bench);
+                report(node, cause, EngineEvent::Done(number, result), bench);
+            }
             EngineAsk::StopContainer(container, grace) => {
                 let grace = SimDuration::from_secs(grace.into());
                 let is_staged = self.start_delay(container).is_some();

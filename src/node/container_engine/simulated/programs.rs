@@ -65,13 +65,7 @@ impl SimulatedEngines {
         {
             ended(1, now + self.settings.bind_failure)
         } else {
-            let own = self.own_end(sandbox, container, now);
-            let crash = self.crash_of(sandbox, container, now);
-            let oom = self.own_oom(sandbox, container, now);
-            crash
-                .into_iter()
-                .chain(oom)
-                .fold(own, |first, it| if it.finished < first.finished { it } else { first })
+            self.end_of(sandbox, container, now)
         };
         let hangs = self.hangs(sandbox, container, now);
         let program = &mut self.sandboxes[id].containers[at];
@@ -81,6 +75,22 @@ impl SimulatedEngines {
         self.plan_end(id, at, end, bench);
         self.usage_changed(id, container.index, 1, bench);
         Ok(EngineAnswer::Started(now))
+    }
+
+    /// How a program that began at `began` ends if left alone.
+    pub(super) fn end_of(
+        &self,
+        sandbox: &Sandbox,
+        container: ContainerRef,
+        began: SimTime,
+    ) -> Exit {
+        let own = self.own_end(sandbox, container, began);
+        let crash = self.crash_of(sandbox, container, began);
+        let oom = self.own_oom(sandbox, container, began);
+        crash
+            .into_iter()
+            .chain(oom)
+            .fold(own, |first, it| if it.finished < first.finished { it } else { first })
     }
 
     fn own_end(&self, sandbox: &Sandbox, container: ContainerRef, now: SimTime) -> Exit {
@@ -141,7 +151,13 @@ impl SimulatedEngines {
     }
 
     /// From now on the program ends so.
-    fn plan_end(&mut self, id: Id<Sandbox>, at: usize, end: Exit, bench: &mut Bench<'_>) {
+    pub(super) fn plan_end(
+        &mut self,
+        id: Id<Sandbox>,
+        at: usize,
+        end: Exit,
+        bench: &mut Bench<'_>,
+    ) {
         let program = &mut self.sandboxes[id].containers[at];
         (program.end, program.shown) = (end, SimTime::MAX);
         if end.finished < SimTime::MAX {

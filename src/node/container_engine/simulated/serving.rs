@@ -1,7 +1,8 @@
 //! Programs as those who call them see them: whether one runs, stops, or is gone.
 
-use super::{Sandbox, SimulatedEngines};
+use super::{Sandbox, SimulatedEngines, container_of};
 use crate::api::pod::Pod;
+use crate::api::resources::Resources;
 use crate::base::Id;
 use crate::messages::engine::{ContainerRef, ListedState};
 use crate::time::SimTime;
@@ -18,6 +19,8 @@ pub enum ProgramState {
         /// From when on it hangs.
         hangs: SimTime,
     },
+    /// It may take something else now; otherwise it does what it did.
+    Resized,
     /// It was told to stop.
     Stopping,
 }
@@ -62,6 +65,12 @@ impl SimulatedEngines {
             })
         });
         found.unwrap_or(ProgramState::Down)
+    }
+
+    /// What a pod's container may take at most, as it stands.
+    pub fn limits_of(&self, pod: Id<Pod>, index: u16) -> Option<&Resources> {
+        let sandbox = &self.sandboxes[self.sandbox_of(pod)?];
+        container_of(&sandbox.config.spec, index).map(|one| &one.limits)
     }
 
     pub(super) fn tell_program(

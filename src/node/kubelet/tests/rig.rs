@@ -74,6 +74,7 @@ pub(super) fn container(name: &str) -> Container {
         lifetime: Lifetime::Normal,
         restart_policy: None,
         restart_rules: Vec::new(),
+        on_resize: Default::default(),
         pre_stop: None,
     }
 }

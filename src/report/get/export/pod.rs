@@ -4,8 +4,11 @@ use serde_json::{Value, json};
 
 use super::{Fields, Moment};
 use crate::api::pod::{
-    Container, ContainerState, ContainerStatus, Lifetime, Pod, PodCondition, Qos, Termination,
+    Container, ContainerState, ContainerStatus, Lifetime, Pod, PodCondition, Qos, Resizing,
+    StatusReason, Termination, container_at,
 };
+use crate::api::quantity::{Format, Quantity};
+use crate::api::resources::Resources;
 use crate::api::rules::pod_conditions::{Finding, Known};
 use crate::time::SimTime;
 
@@ -39,10 +42,11 @@ fn status(moment: Moment<'_>, pod: &Pod) -> Value {
             Qos::BestEffort => "BestEffort",
         },
     });
-    let conditions: Vec<Value> = CONDITIONS
+    let mut conditions: Vec<Value> = CONDITIONS
         .into_iter()
         .filter_map(|(which, name)| condition(moment, pod, which, name))
         .collect();
+    conditions.extend(held.resize.iter().flat_map(|resize| resize_conditions(resize)));
     if !conditions.is_empty() {
         status["conditions"] = json!(conditions);
     }
@@ -70,6 +74,38 @@ fn status(moment: Moment<'_>, pod: &Pod) -> Value {
     status
 }
 
+/// What is said of a resize that is not through.
+fn resize_conditions(resize: &Resizing) -> impl Iterator<Item = Value> + use<> {
+    let of = |name: &str, why: &Option<StatusReason>| {
+        let why = why.as_ref()?;
+        let mut condition = json!({"type": name, "status": "True", "lastProbeTime": null});
+        if !why.reason.is_empty() {
+            condition["reason"] = json!(&*why.reason);
+            condition["message"] = json!(&*why.message);
+        }
+        Some(condition)
+    };
+    let pending = of("PodResizePending", &resize.pending);
+    pending.into_iter().chain(of("PodResizeInProgress", &resize.progress))
+}
+
+/// What a container of a pod that was resized may take by its node, and what it has.
+fn held_resources(resize: &Resizing, index: usize) -> (Value, Value) {
+    let amounts = |of: &Resources| {
+        let cpu = (of.cpu_milli > 0)
+            .then(|| ("cpu", Quantity::from_milli(of.cpu_milli, Format::DecimalSi)));
+        let memory =
+            (of.memory > 0).then(|| ("memory", Quantity::new(of.memory, Format::BinarySi)));
+        let all = cpu.into_iter().chain(memory);
+        Value::Object(all.map(|(name, it)| (name.to_owned(), json!(it.written().0))).collect())
+    };
+    let allocated = container_at(&resize.allocated, index).share();
+    let actual = resize.actual.iter().find(|(at, _)| usize::from(*at) == index);
+    let has = actual.map_or(&allocated, |(_, share)| share);
+    let resources = json!({"requests": amounts(&has.requests), "limits": amounts(&has.limits)});
+    (amounts(&allocated.requests), resources)
+}
+
 fn condition(moment: Moment<'_>, pod: &Pod, which: PodCondition, name: &str) -> Option<Value> {
     let held = pod.status.condition(which);
     let value = held.value?;
@@ -90,8 +126,7 @@ fn condition(moment: Moment<'_>, pod: &Pod, which: PodCondition, name: &str) -> 
 
 /// Why a condition has its value, in a kubelet's or the scheduler's words.
 fn why(pod: &Pod, which: PodCondition, value: bool) -> Option<(String, String)> {
-    let told =
-        |why: &crate::api::pod::StatusReason| (why.reason.to_string(), why.message.to_string());
+    let told = |why: &StatusReason| (why.reason.to_string(), why.message.to_string());
     match (which, value) {
         (PodCondition::DisruptionTarget, true) => pod.status.disruption.as_deref().map(told),
         (PodCondition::PodScheduled, false) => pod.status.reason.as_deref().map(told),
@@ -115,7 +150,14 @@ fn containers(moment: Moment<'_>, pod: &Pod, status: &mut Value) {
     let Some(held) = &pod.status.containers else { return };
     let inits = pod.spec.init_containers.len();
     let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
-    let mut written = all.zip(held.iter()).map(|(spec, it)| container(moment, spec, it));
+    let mut written = all.zip(held.iter()).enumerate().map(|(index, (spec, it))| {
+        let mut written = container(moment, spec, it);
+        if let Some(resize) = &pod.status.resize {
+            let (allocated, has) = held_resources(resize, index);
+            (written["allocatedResources"], written["resources"]) = (allocated, has);
+        }
+        written
+    });
     let init: Vec<Value> = written.by_ref().take(inits).collect();
     let own: Vec<Value> = written.collect();
     for (field, list) in [("initContainerStatuses", init), ("containerStatuses", own)] {
