@@ -6,10 +6,12 @@ mod page;
 pub mod pictures;
 pub mod placement;
 mod story;
+mod surges;
 mod text;
 mod words;
 
 pub use explain::chain;
 pub use page::{Page, page};
 pub use story::{Chronicle, Line, Tone};
+pub use surges::{Felt, Stage, StageKind, Surge};
 pub use text::{Paint, Stop, Story, story, verdict};

@@ -16,7 +16,7 @@ use crate::kernel::{Engine, FactSink, Halt};
 use crate::messages::{Fact, Listening};
 use crate::record::metrics::write_csv;
 use crate::record::{Counts, Json, Metrics, Outcome, Recorder, Summary, unserved};
-use crate::report::pictures;
+use crate::report::pictures::{self, Autoscaled};
 use crate::report::{self, Chronicle, Page, Paint, Stop, Story, page, story, verdict};
 use crate::runs::{self, Finished, Progress, Task};
 use crate::scenario::Loaded;
@@ -52,7 +52,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
     }
     let stop = if finished.halt == Halt::Interrupted { Stop::Interrupted } else { Stop::End };
     let lines = chronicle.lines();
-    draw(&loaded, &finished, &metrics, &folder, (&summary, &lines, stop))?;
+    draw(&loaded, &finished, &metrics, &folder, &chronicle, (&summary, &lines, stop))?;
     folder.write("summary.json", &summary.to_json().pretty())?;
     folder.write("run.json", &run_json(&loaded, &finished, &folder).pretty())?;
     let place = folder.publish()?;
@@ -153,6 +153,7 @@ fn draw(
     finished: &Finished,
     metrics: &Metrics,
     folder: &RunFolder,
+    chronicle: &Chronicle,
     (summary, lines, stop): (&Summary, &[report::Line], Stop),
 ) -> Result<(), Failure> {
     let now = finished.world.now();
@@ -162,7 +163,9 @@ fn draw(
     written.map_err(|error| cannot("metrics.csv", &error))?;
     let moments = pictures::moments(&loaded.plan, &finished.world);
     let mut drawn = Vec::new();
-    for picture in pictures::pictures(&series, now, &moments) {
+    let autoscaled =
+        Autoscaled { targets: chronicle.autoscaled().collect(), surges: chronicle.surges() };
+    for picture in pictures::pictures(&series, now, &moments, &autoscaled) {
         let failed = |error| Failure::machine(format!("{} cannot be drawn: {error}", picture.name));
         let svg = picture.svg().map_err(failed)?;
         folder.write(&format!("{}.svg", picture.name), &svg)?;

@@ -75,7 +75,8 @@ impl Measured<'_> {
         for container in 0..count as u16 {
             let Some(program) = self.nodes.engines.running(id, container) else { continue };
             let since = scrapes.window(program.since, server.period)?;
-            let used = usage::of(self.nodes, self.traffic, (id, container), (since, scrapes.last))?;
+            let over = (since, scrapes.last);
+            let used = usage::of_program(&program, self.traffic, (id, container), over)?;
             let (cpu, memory) = (used.nano_cores(), used.memory);
             containers.push(ContainerSample { container, cpu, memory });
             from.get_or_insert(since);

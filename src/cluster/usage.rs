@@ -9,6 +9,7 @@ use crate::base::Id;
 use crate::compute::shares::{Claim, divide, shares_of};
 use crate::messages::app::App;
 use crate::messages::usage::CORE;
+use crate::node::container_engine::simulated::RunningProgram;
 use crate::time::{SimDuration, SimTime};
 use crate::traffic::{Harm, Harmed, Traffic};
 
@@ -108,6 +109,16 @@ pub(super) fn of(
     (from, to): (SimTime, SimTime),
 ) -> Option<ContainerUsage> {
     let program = nodes.engines.running(pod, container)?;
+    of_program(&program, traffic, (pod, container), (from, to))
+}
+
+/// The same of a program that is known.
+pub(super) fn of_program(
+    program: &RunningProgram,
+    traffic: Option<&Traffic>,
+    (pod, container): (Id<Pod>, u16),
+    (from, to): (SimTime, SimTime),
+) -> Option<ContainerUsage> {
     let from = from.max(program.since);
     if to < from {
         return None;

@@ -20,11 +20,10 @@ use crate::time::{SimDuration, SimTime};
 
 pub use csv::write_csv;
 pub use series::{Metric, Point, Series};
-pub use service::{SPAN_SECONDS_MAX, ServiceMetrics};
+pub use service::{SPAN_SECONDS_MAX, ServiceMetrics, second_before};
 pub use window::{Buckets, Window};
 
 use samples::Samples;
-use service::second_before;
 
 /// Measures one run.
 #[derive(Clone, Debug, Default)]
@@ -134,7 +133,7 @@ impl FactSink<Fact> for Metrics {
 }
 
 /// What one fact tells of a client's requests.
-fn window_of(fact: &Fact) -> Window {
+pub fn window_of(fact: &Fact) -> Window {
     let mut window = Window::default();
     for &(key, value) in &fact.values {
         let value = u64::try_from(value).unwrap_or(0);

@@ -3,6 +3,7 @@
 //! Owns which pictures there are and how they look; refuses to know files. The same metrics give the
 //! same bytes: text is set with a font of our own, never with one of the system.
 
+mod autoscaling;
 pub(crate) mod axis;
 pub(crate) mod canvas;
 pub(crate) mod png;
@@ -17,9 +18,11 @@ use crate::cluster::plan::{Act, Plan};
 use crate::record::metrics::{Metric, Series};
 use crate::time::SimTime;
 
+pub use autoscaling::Autoscaled;
+
 /// Width of a picture, in pixels.
 pub const WIDTH: u32 = 1000;
-/// Height of a picture, in pixels.
+/// Height of most pictures, in pixels.
 pub const HEIGHT: u32 = 420;
 /// Curves of one kind in a panel.
 const CURVES_MAX: usize = 8;
@@ -31,6 +34,8 @@ pub struct Picture {
     pub name: &'static str,
     /// What it shows.
     pub title: String,
+    /// How high it is, in pixels.
+    height: u32,
     /// The end of the time axis.
     end: SimTime,
     /// Steps and faults.
@@ -62,6 +67,21 @@ struct Panel {
     ceiling: f64,
     /// The smallest step of the axis.
     least_step: f64,
+    /// Its part of the height, beside the other panels'.
+    share: i32,
+    /// Blocks, in a panel of the shape that has them.
+    blocks: Vec<Block>,
+}
+
+/// A named stretch of time.
+#[derive(Clone, Debug)]
+struct Block {
+    /// Its row, from the top.
+    row: usize,
+    from: SimTime,
+    to: SimTime,
+    colour: usize,
+    name: &'static str,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,6 +90,8 @@ enum Shape {
     Lines,
     /// Lines over an axis of powers of ten.
     Logarithmic,
+    /// Blocks in rows.
+    Blocks,
 }
 
 #[derive(Clone, Debug)]
@@ -104,7 +126,8 @@ impl Curve {
 impl Panel {
     fn new(title: &str, shape: Shape, ceiling: f64, least_step: f64) -> Panel {
         let title = title.to_owned();
-        Panel { title, shape, curves: Vec::new(), left_out: 0, ceiling, least_step }
+        let (curves, blocks) = (Vec::new(), Vec::new());
+        Panel { title, shape, curves, left_out: 0, ceiling, least_step, share: 1, blocks }
     }
 
     /// Adds a curve, if there is room; `times` scales its values.
@@ -168,11 +191,16 @@ pub fn moments(plan: &Plan, world: &World) -> Vec<Moment> {
 }
 
 /// All pictures that have something to show.
-pub fn pictures(series: &[Series], end: SimTime, moments: &[Moment]) -> Vec<Picture> {
+pub fn pictures(
+    series: &[Series],
+    end: SimTime,
+    moments: &[Moment],
+    autoscaled: &Autoscaled<'_>,
+) -> Vec<Picture> {
     let of = |name, title: &str, panels: Vec<Panel>| {
         let panels: Vec<Panel> = panels.into_iter().filter(|it| !it.curves.is_empty()).collect();
-        let (title, moments) = (title.to_owned(), moments.to_vec());
-        (!panels.is_empty()).then_some(Picture { name, title, end, moments, panels })
+        let (title, moments, height) = (title.to_owned(), moments.to_vec(), HEIGHT);
+        (!panels.is_empty()).then_some(Picture { name, title, height, end, moments, panels })
     };
     let all = Found { series };
     [
@@ -187,12 +215,22 @@ pub fn pictures(series: &[Series], end: SimTime, moments: &[Moment]) -> Vec<Pict
             ],
         ),
         of("requests", "Requests to Services", vec![all.rates(), all.success()]),
-        of("latency", "Latency of good answers", vec![all.latency()]),
+        of("latency", "Latency of good answers", vec![all.latency(&PERCENTILES)]),
+        all.autoscaling(end, moments, autoscaled),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
+
+/// A percentile of latencies: its name, and how wide its curve is.
+type Percentile = (Metric, &'static str, u32);
+
+const PERCENTILES: [Percentile; 3] = [
+    (Metric::LatencyP50, "p50", 3),
+    (Metric::LatencyP95, "p95", 2),
+    (Metric::LatencyP99, "p99", 1),
+];
 
 /// `shop/web` of `Service/shop/web`; `web` where the namespace is the default one.
 fn short(object: &str) -> &str {
@@ -293,19 +331,14 @@ impl<'a> Found<'a> {
         panel
     }
 
-    /// Three percentiles of each Service.
-    fn latency(&self) -> Panel {
+    /// Percentiles of each Service.
+    fn latency(&self, kinds: &[Percentile]) -> Panel {
         let mut panel = Panel::new("latency (ms)", Shape::Lines, 0.001, 0.0);
-        let kinds = [
-            (Metric::LatencyP50, "p50", 3),
-            (Metric::LatencyP95, "p95", 2),
-            (Metric::LatencyP99, "p99", 1),
-        ];
         let services: Vec<&str> =
             self.all(Metric::LatencyP50).map(|it| it.object.as_str()).collect();
         let room = CURVES_MAX / kinds.len();
         for (at, object) in services.iter().take(room).enumerate() {
-            for (kind, (metric, name, width)) in kinds.into_iter().enumerate() {
+            for (kind, &(metric, name, width)) in kinds.iter().enumerate() {
                 let Some(series) = self.all(metric).find(|it| it.object == *object) else {
                     continue;
                 };
@@ -336,7 +369,7 @@ impl Picture {
         prepare()?;
         let mut text = String::new();
         {
-            let area = SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)).into_drawing_area();
+            let area = SVGBackend::with_string(&mut text, (WIDTH, self.height)).into_drawing_area();
             canvas::draw(&area, 1, self)?;
             area.present().map_err(|error| error.to_string())?;
         }
@@ -349,14 +382,14 @@ impl Picture {
     /// Where plotters cannot draw, in its words.
     pub fn png(&self) -> Result<Vec<u8>, String> {
         prepare()?;
-        let (wide, high) = (WIDTH * 2, HEIGHT * 2);
+        let (wide, high) = (WIDTH * 2, self.height * 2);
         let mut pixels = vec![0_u8; (wide * high * 3) as usize];
         {
             let area = BitMapBackend::with_buffer(&mut pixels, (wide, high)).into_drawing_area();
             canvas::draw(&area, 2, self)?;
             area.present().map_err(|error| error.to_string())?;
         }
-        Ok(png::encode(WIDTH, HEIGHT, &png::halve(wide, high, &pixels)))
+        Ok(png::encode(WIDTH, self.height, &png::halve(wide, high, &pixels)))
     }
 }
 
@@ -425,7 +458,7 @@ mod tests {
     #[test]
     fn load_is_drawn_with_its_units_and_what_was_done_to_it() {
         let (series, moments) = load();
-        let drawn = pictures(&series, SimTime::from_secs(600), &moments);
+        let drawn = pictures(&series, SimTime::from_secs(600), &moments, &Autoscaled::default());
         let names: Vec<&str> = drawn.iter().map(|it| it.name).collect();
         assert_eq!(names, ["requests", "latency"]);
         for (picture, texts) in drawn.iter().zip([
@@ -445,13 +478,15 @@ mod tests {
 
     #[test]
     fn any_values_can_be_drawn() {
+        let targets = vec!["Service/a/b"];
+        let autoscaled = Autoscaled { targets, surges: vec![autoscaling::tests::surge()] };
         for value in [None, Some(0), Some(1), Some(i64::MAX), Some(-1)] {
             let all: Vec<Series> = Metric::ALL
                 .into_iter()
                 .map(|metric| series(metric, "Service/a/b", |_| value))
                 .collect();
             for end in [SimTime::ZERO, SimTime::from_nanos(1), SimTime::MAX] {
-                for picture in pictures(&all, end, &[]) {
+                for picture in pictures(&all, end, &[], &autoscaled) {
                     picture.svg().expect("it is drawn");
                 }
             }

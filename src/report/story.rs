@@ -8,7 +8,7 @@
 mod episode;
 mod telling;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::kind::Kind;
 use crate::api::name::Text;
@@ -18,6 +18,7 @@ use crate::kernel::{FactSink, NO_CAUSE};
 use crate::messages::{Fact, Verb};
 use crate::time::SimTime;
 
+use super::surges::{Surge, Surges};
 use episode::{Episode, Mark};
 
 /// Facts whose episode is remembered; later ones belong to the latest episode.
@@ -26,6 +27,9 @@ const FACTS_MAX: usize = 16_000_000;
 const EPISODES_MAX: usize = 64;
 /// Deployments whose availability is followed.
 const DEPLOYMENTS_MAX: usize = 4096;
+
+/// Machines that boot at a time and are told apart.
+const MACHINES_MAX: usize = 4096;
 
 /// A line of the story.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,6 +65,11 @@ pub struct Chronicle {
     deployments: BTreeMap<String, (i64, Option<i64>)>,
     /// When each of the plan's steps comes, its name, and how long it lasts in words.
     steps: Vec<(SimTime, Text, String)>,
+    surges: Surges,
+    /// Machines that boot.
+    booting: BTreeSet<String>,
+    /// The time of the latest fact.
+    now: SimTime,
 }
 
 impl Chronicle {
@@ -80,6 +89,40 @@ impl Chronicle {
             of: Vec::new(),
             deployments: wanted(plan),
             steps: steps.collect(),
+            surges: Surges::new(plan),
+            booting: BTreeSet::new(),
+            now: SimTime::ZERO,
+        }
+    }
+
+    /// Load that rose, and what autoscalers made of it.
+    pub fn surges(&self) -> Vec<Surge> {
+        self.surges.told(self.now)
+    }
+
+    /// What autoscalers scale, as facts name it.
+    pub fn autoscaled(&self) -> impl Iterator<Item = &str> {
+        self.surges.targets()
+    }
+
+    /// Machines that boot are told apart from nodes that were there.
+    fn machine(&mut self, fact: &Fact) -> Option<Mark> {
+        let name = || fact.object.name.to_string();
+        match fact.verb {
+            Verb::Booting if self.booting.len() < MACHINES_MAX => {
+                self.booting.insert(name());
+                Some(Mark::Booting)
+            }
+            Verb::Created | Verb::NodeReady
+                if fact.object.kind == Kind::Node && self.booting.contains(&name()) =>
+            {
+                if fact.verb == Verb::Created {
+                    return Some(Mark::Booted);
+                }
+                self.booting.remove(&name());
+                Some(Mark::MachineReady)
+            }
+            _ => None,
         }
     }
 
@@ -175,6 +218,8 @@ fn wanted(plan: &Plan) -> BTreeMap<String, (i64, Option<i64>)> {
 
 impl FactSink<Fact> for Chronicle {
     fn record(&mut self, at: SimTime, number: u64, cause: u64, fact: &Fact) {
+        self.now = at;
+        self.surges.record(at, number, cause, fact);
         let episode = match fact.verb {
             Verb::Step => self.turn(at, number, fact),
             _ => self.place(cause, fact),
@@ -207,7 +252,7 @@ impl FactSink<Fact> for Chronicle {
             }
             _ => {}
         }
-        let mark = mark_of(at, fact).filter(|mark| match mark {
+        let mark = self.machine(fact).or_else(|| mark_of(at, fact)).filter(|mark| match mark {
             // What a controller makes of it nobody applied.
             Mark::Applied(_) => [NO_CAUSE, self.episodes[episode].step].contains(&cause),
             _ => true,
@@ -272,6 +317,10 @@ fn mark_of(at: SimTime, fact: &Fact) -> Option<Mark> {
         (Verb::LeaderLost, _) => Mark::LeaderLost,
         (Verb::Healed, _) => Mark::Healed,
         (Verb::Missed, _) => Mark::Missed,
+        (Verb::NotHelped, _) => Mark::NotHelped,
+        (Verb::ScaleUpFailed, _) => Mark::ScaleUpFailed,
+        (Verb::Removing, _) => Mark::Removing,
+        (Verb::Returned, _) => Mark::Returned,
         _ => return None,
     })
 }

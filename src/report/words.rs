@@ -60,6 +60,11 @@ pub(super) fn millis(micros: u64) -> String {
     }
 }
 
+/// `web` of `default/web`; other namespaces stay.
+pub(super) fn without_default(name: &str) -> &str {
+    name.strip_prefix("default/").unwrap_or(name)
+}
+
 /// `12,345`.
 pub(super) fn number(number: u64) -> String {
     let digits = number.to_string();

@@ -269,12 +269,13 @@ impl Autoscalers {
             there: target.there,
             selector,
         });
-        let pods = row.pods(hpa, known);
+        let (pods, held) = row.pods(hpa, known);
         let sight = Sight {
             view: known.view,
             metrics,
             namespace: &hpa.meta.namespace,
             pods,
+            held,
             requests: &row.requests,
             holds_until: Cell::new(SimTime::MAX),
         };
@@ -417,15 +418,21 @@ impl Row {
     }
 
     /// The pods its target selects. What those of a new template ask for is learned.
-    fn pods(&mut self, hpa: &HorizontalPodAutoscaler, known: Known<'_>) -> Vec<PodFacts<Id<Pod>>> {
+    fn pods<'a>(
+        &mut self,
+        hpa: &HorizontalPodAutoscaler,
+        known: Known<'a>,
+    ) -> (Vec<PodFacts<Id<Pod>>>, Vec<&'a Pod>) {
         let groups = self.selected.iter().flat_map(|(_, _, groups)| groups);
         let members = groups.filter_map(|&group| known.index.groups.get(group));
         let members = members.flat_map(|group| &group.members);
-        let mut pods = Vec::new();
+        let (mut pods, mut held): (Vec<_>, Vec<&Pod>) = (Vec::new(), Vec::new());
         for member in members {
             let Some(pod) = known.view.get(member.pod) else { continue };
+            let is_another = held.last().is_none_or(|last| !Arc::ptr_eq(&last.spec, &pod.spec));
             pods.push(PodFacts::of(member.pod, pod));
-            for metric in hpa.spec.metrics.iter() {
+            held.push(pod);
+            for metric in hpa.spec.metrics.iter().filter(|_| is_another) {
                 match metric {
                     MetricSpec::Resource { name, target } if target.utilization.is_some() => {
                         self.requests.learn(&pod.spec, name, None);
@@ -439,7 +446,7 @@ impl Row {
                 }
             }
         }
-        pods
+        (pods, held)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::cluster::World;
 use crate::cluster::census::PodState;
 use crate::cluster::plan::{Act, Plan};
 use crate::kernel::Engine;
+use crate::messages::cloud::GROUP_LABEL;
 use crate::store::{TABLES, TableKind};
 use crate::time::{SimDuration, SimTime};
 
@@ -187,11 +188,12 @@ impl Samples {
     }
 
     fn nodes(&mut self, world: &World, at: SimTime) {
-        let (mut ready, mut nodes) = (0, 0);
+        let (mut ready, mut nodes, mut lent) = (0, 0, 0);
         let (mut asked, mut offered) = ([0_i64; 2], [0_i64; 2]);
         let (mut least, mut most) = ([i64::MAX; 2], [0; 2]);
         for (id, node) in world.store().table::<Node>().iter() {
             ready += i64::from(node.is_ready());
+            lent += i64::from(node.meta.labels.contains_key(GROUP_LABEL));
             if node.taints.iter().any(|taint| &*taint.key == TAINT_CONTROL_PLANE) {
                 continue;
             }
@@ -212,6 +214,12 @@ impl Samples {
             self.put_object(at, Of::Object(TableKind::Node, id.into()), &REQUESTED, ratios, &name);
         }
         self.put(at, (Metric::NodesReady, Of::Cluster), ready, None);
+        let groups = world.costs();
+        if !groups.is_empty() {
+            let machines: u64 = groups.iter().map(|group| group.machines).sum();
+            let booting = (machines as i64 - lent).max(0);
+            self.put(at, (Metric::NodesBooting, Of::Cluster), booting, None);
+        }
         if nodes == 0 {
             return;
         }

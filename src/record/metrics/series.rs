@@ -21,6 +21,8 @@ pub enum Metric {
     PodsFailed,
     /// Nodes that are ready.
     NodesReady,
+    /// Machines that were asked for and whose nodes are not registered yet.
+    NodesBooting,
     /// Pods a workload wants.
     Desired,
     /// Ready pods of a workload.
@@ -45,7 +47,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in order.
-    pub const ALL: [Metric; 17] = [
+    pub const ALL: [Metric; 18] = [
         Metric::PodsPending,
         Metric::PodsNotReady,
         Metric::PodsReady,
@@ -53,6 +55,7 @@ impl Metric {
         Metric::PodsSucceeded,
         Metric::PodsFailed,
         Metric::NodesReady,
+        Metric::NodesBooting,
         Metric::Desired,
         Metric::Ready,
         Metric::Available,
@@ -75,6 +78,7 @@ impl Metric {
             Metric::PodsSucceeded => "pods_succeeded",
             Metric::PodsFailed => "pods_failed",
             Metric::NodesReady => "nodes_ready",
+            Metric::NodesBooting => "nodes_booting",
             Metric::Desired => "workload_desired",
             Metric::Ready => "workload_ready",
             Metric::Available => "workload_available",

@@ -39,7 +39,7 @@ fn between(seconds: &VecDeque<(u64, Window)>, from: u64, to: u64) -> impl Iterat
 }
 
 /// The number of the second that ends at `at`, or in which `at` lies.
-pub(super) fn second_before(at: SimTime) -> u64 {
+pub fn second_before(at: SimTime) -> u64 {
     at.as_nanos().div_ceil(1_000_000_000).saturating_sub(1)
 }
 

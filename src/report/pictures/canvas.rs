@@ -1,7 +1,7 @@
 //! Draws a picture with plotters, on whatever it can draw on.
 //!
-//! Layout, in units of the picture (1000 by 420): a title; rows with the names of steps and faults; one
-//! or two panels over one time axis; to their right the legends, in a column of their own so that they
+//! Layout, in units of the picture (1000 wide): a title; rows with the names of steps and faults;
+//! panels over one time axis; to their right the legends, in a column of their own so that they
 //! never cover anything.
 
 use plotters::coord::Shift;
@@ -9,13 +9,15 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::{self, Tick};
-use super::{Curve, HEIGHT, Moment, Panel, Picture, Shape, Stroke, WIDTH};
-use crate::time::SimTime;
+use super::{Block, Curve, Moment, Panel, Picture, Shape, Stroke, WIDTH};
+use crate::report::words::span;
+use crate::time::{SimDuration, SimTime};
 
 const LEFT: i32 = 78;
 const RIGHT: i32 = 812;
 const LEGEND: i32 = 828;
-const BOTTOM: i32 = HEIGHT as i32 - 48;
+/// From the time axis to the lower edge.
+const FOOT: i32 = 48;
 /// Where the first row of names stands.
 const NAMES_TOP: i32 = 34;
 const NAME_ROW: i32 = 15;
@@ -61,19 +63,23 @@ pub fn draw<B: DrawingBackend>(
     let rows = names.iter().flatten().map(|(row, ..)| row + 1).max().unwrap_or(0);
     let top = NAMES_TOP + rows * NAME_ROW + 8;
     let panels = picture.panels.len().max(1) as i32;
-    let height = (BOTTOM - top - PANEL_GAP * (panels - 1)) / panels;
+    let shares = picture.panels.iter().map(|panel| panel.share).sum::<i32>().max(1);
+    let foot = picture.height as i32 - FOOT;
+    let room = foot - top - PANEL_GAP * (panels - 1);
     let (title, ticks) = axis::time(picture.end, 10);
+    let mut y = top;
     for (at, panel) in picture.panels.iter().enumerate() {
-        let y = top + at as i32 * (height + PANEL_GAP);
+        let height = room * panel.share / shares;
         let frame = Frame::new(picture.end, panel, y, y + height);
         canvas.moments(picture, &frame)?;
         let labels = if at as i32 == panels - 1 { Labels::Shown } else { Labels::Hidden };
         canvas.grid(&frame, &ticks, labels)?;
         canvas.curves(panel, &frame)?;
         canvas.legend(panel, &frame)?;
+        y += height + PANEL_GAP;
     }
     canvas.label_moments(picture, &names, top)?;
-    canvas.text(((LEFT + RIGHT) / 2, BOTTOM + 42), title, 14, INK, (HPos::Center, VPos::Bottom))
+    canvas.text(((LEFT + RIGHT) / 2, foot + 42), title, 14, INK, (HPos::Center, VPos::Bottom))
 }
 
 /// Where values lie in one panel.
@@ -234,7 +240,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
     }
 
     fn grid(&self, frame: &Frame<'_>, ticks: &[Tick], labels: Labels) -> Drawn {
-        for (value, label) in &frame.ticks {
+        let is_measured = frame.panel.shape != Shape::Blocks;
+        for (value, label) in frame.ticks.iter().filter(|_| is_measured) {
             let y = frame.y(*value);
             self.line(&[(LEFT, y), (RIGHT, y)], FAINT.stroke_width(1))?;
             self.text((LEFT - 7, y), label, 13, INK, (HPos::Right, VPos::Center))?;
@@ -255,8 +262,10 @@ impl<B: DrawingBackend> Canvas<'_, B> {
     }
 
     fn curves(&self, panel: &Panel, frame: &Frame<'_>) -> Drawn {
-        if panel.shape == Shape::Stacked {
-            return self.stacked(panel, frame);
+        match panel.shape {
+            Shape::Stacked => return self.stacked(panel, frame),
+            Shape::Blocks => return self.blocks(panel, frame),
+            Shape::Lines | Shape::Logarithmic => {}
         }
         let width_of = |curve: &&Curve| std::cmp::Reverse(curve.width);
         let mut order: Vec<&Curve> = panel.curves.iter().collect();
@@ -291,6 +300,47 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         Ok(())
     }
 
+    /// Rows of blocks, each with its name if that fits in.
+    fn blocks(&self, panel: &Panel, frame: &Frame<'_>) -> Drawn {
+        let rows = panel.blocks.iter().map(|block| block.row + 1).max().unwrap_or(1) as i32;
+        let height = (frame.bottom - frame.top) / rows;
+        for block in &panel.blocks {
+            let top = frame.top + block.row as i32 * height + 3;
+            let (from, to) = (frame.x(block.from), frame.x(block.to));
+            let bottom = top + height - 6;
+            self.block((from, top), (to.max(from + 1), bottom), COLOURS[block.colour].filled())?;
+            if self.width(block.name, 12) + 6 < to - from {
+                let at = ((from + to) / 2, (top + bottom) / 2);
+                self.text(at, block.name, 12, PAPER, (HPos::Center, VPos::Center))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of blocks, the one that took the longest first.
+    fn block_legend(&self, panel: &Panel, frame: &Frame<'_>) -> Drawn {
+        let mut sums: Vec<(&str, usize, SimDuration)> = Vec::new();
+        for Block { name, colour, from, to, .. } in &panel.blocks {
+            let took = to.saturating_since(*from);
+            match sums.iter_mut().find(|it| it.0 == *name) {
+                Some(sum) => sum.2 += took,
+                None => sums.push((name, *colour, took)),
+            }
+        }
+        sums.sort_by_key(|it| std::cmp::Reverse(it.2));
+        let mut y = frame.top - 4;
+        for (name, colour, took) in sums {
+            if y + 13 > frame.bottom + FOOT {
+                break;
+            }
+            self.block((LEGEND, y + 1), (LEGEND + 12, y + 12), COLOURS[colour].filled())?;
+            let text = self.fit(&format!("{} {name}", span(took)), 13, WIDTH as i32 - LEGEND - 24);
+            self.text((LEGEND + 20, y + 7), &text, 13, INK, (HPos::Left, VPos::Center))?;
+            y += 16;
+        }
+        Ok(())
+    }
+
     /// Areas one upon the other, the first at the bottom.
     fn stacked(&self, panel: &Panel, frame: &Frame<'_>) -> Drawn {
         let mut times: Vec<SimTime> =
@@ -315,6 +365,9 @@ impl<B: DrawingBackend> Canvas<'_, B> {
     }
 
     fn legend(&self, panel: &Panel, frame: &Frame<'_>) -> Drawn {
+        if panel.shape == Shape::Blocks {
+            return self.block_legend(panel, frame);
+        }
         let room = ((frame.bottom - frame.top) / 18).max(2) as usize - 1;
         let named: Vec<&Curve> =
             panel.curves.iter().filter(|curve| curve.stroke == Stroke::Solid).collect();

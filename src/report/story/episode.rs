@@ -98,6 +98,20 @@ pub enum Mark {
     Healed,
     /// A step or fault finds nothing.
     Missed,
+    /// Machines are asked for.
+    Booting,
+    /// Machines register their nodes.
+    Booted,
+    /// Machines' nodes are ready.
+    MachineReady,
+    /// No node group helps a pod.
+    NotHelped,
+    /// Machines do not come.
+    ScaleUpFailed,
+    /// Nodes are emptied to be given back.
+    Removing,
+    /// Machines are given back.
+    Returned,
 }
 
 /// How often something happened, from when to when, and to what first.

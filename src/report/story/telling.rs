@@ -13,7 +13,12 @@ impl Chronicle {
     /// The story so far, in order.
     pub fn lines(&self) -> Vec<Line> {
         let mut lines = Vec::new();
+        let mut surges = self.surges.lines(self.now).into_iter().peekable();
         for (at, episode) in self.episodes.iter().enumerate() {
+            // A surge is told before what began after it.
+            while surges.peek().is_some_and(|(begins, _)| at > 0 && *begins < episode.begins) {
+                lines.extend(surges.next().into_iter().flat_map(|(_, told)| told));
+            }
             let times = if at == 0 { Times::Clock } else { Times::After(episode.begins) };
             if at > 0 {
                 let (time, text) = (clock(episode.begins), episode.title.clone());
@@ -21,6 +26,7 @@ impl Chronicle {
             }
             lines.extend(tell(episode, times));
         }
+        lines.extend(surges.flat_map(|(_, told)| told));
         lines
     }
 }
@@ -320,6 +326,40 @@ impl Teller<'_> {
                 Some((Tone::Good, format!("{name} is over")))
             }
             Mark::Missed => bad(format!("nothing found: {said}")),
+            _ => self.machines(mark, row),
+        }
+    }
+
+    /// What the cluster autoscaler does.
+    fn machines(&self, mark: Mark, row: &Milestone) -> Option<(Tone, String)> {
+        let (names, through) = (list(&plain(row), row.count), self.through(row));
+        let said = row.message.as_deref().unwrap_or_default();
+        let value = |key: &str| row.values.iter().find(|it| it.0 == key).map_or(0, |it| it.1);
+        match mark {
+            Mark::Booting => {
+                let machines = count(row.count, "machine");
+                let text = format!("the cluster autoscaler asks for {machines}: {names}{through}");
+                Some((Tone::Plain, text))
+            }
+            Mark::MachineReady => {
+                let nodes = if row.count == 1 { "node" } else { "nodes" };
+                Some((Tone::Good, format!("machines have booted: {nodes} {names} ready{through}")))
+            }
+            Mark::NotHelped => {
+                Some((Tone::Bad, format!("no node group helps {names}: {said}{through}")))
+            }
+            Mark::ScaleUpFailed => {
+                let missing = value("missing");
+                let text =
+                    format!("machines of group {names} do not come: {missing} missing{through}");
+                Some((Tone::Bad, text))
+            }
+            Mark::Removing => {
+                let text =
+                    format!("the cluster autoscaler empties nodes nobody needs: {names}{through}");
+                Some((Tone::Plain, text))
+            }
+            Mark::Returned => Some((Tone::Plain, format!("given back: {names}{through}"))),
             _ => None,
         }
     }

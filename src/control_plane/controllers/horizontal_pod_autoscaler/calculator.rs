@@ -84,9 +84,11 @@ fn in_percent<K: Ord>(
     target: i32,
 ) -> Result<Measured, Text> {
     let (mut used, mut asked, mut count) = (0_i128, 0_i128, 0_usize);
+    let mut requests = requests.iter().peekable();
     for (pod, sample) in samples {
-        // What has no request is no pod of ours.
-        let Some(request) = requests.get(pod) else { continue };
+        // Both are in order; what has no request is no pod of ours.
+        while requests.next_if(|(known, _)| *known < pod).is_some() {}
+        let Some((_, request)) = requests.next_if(|(known, _)| *known == pod) else { continue };
         used += i128::from(sample.value);
         asked += i128::from(*request);
         count += 1;

@@ -72,6 +72,8 @@ pub(super) struct Sight<'a> {
     pub(super) metrics: &'a dyn MetricsApi,
     pub(super) namespace: &'a Text,
     pub(super) pods: Vec<PodFacts<Id<Pod>>>,
+    /// The same pods as they are held, in the same order.
+    pub(super) held: Vec<&'a Pod>,
     pub(super) requests: &'a Requests,
     /// Up to when all that was asked for stays as it is, as things stand.
     pub(super) holds_until: Cell<SimTime>,
@@ -84,10 +86,6 @@ impl Sight<'_> {
 
     fn now(&self) -> SimTime {
         self.view.now
-    }
-
-    fn spec(&self, pod: Id<Pod>) -> Option<&Arc<PodSpec>> {
-        self.view.get(pod).map(|pod| &pod.spec)
     }
 }
 
@@ -117,22 +115,30 @@ impl Seen<Id<Pod>> for Sight<'_> {
         resource: &str,
         container: Option<&str>,
     ) -> Result<BTreeMap<Id<Pod>, i64>, Text> {
-        let mut all = BTreeMap::new();
-        for pod in &self.pods {
-            let Some(held) = self.view.get(pod.key) else { continue };
+        let mut all: Vec<(Id<Pod>, i64)> = Vec::with_capacity(self.pods.len());
+        // Neighbours mostly have one spec.
+        let mut last: Option<(&Arc<PodSpec>, i64)> = None;
+        for (pod, held) in self.pods.iter().zip(&self.held) {
+            if let Some((_, amount)) = last.filter(|(spec, _)| Arc::ptr_eq(spec, &held.spec)) {
+                all.push((pod.key, amount));
+                continue;
+            }
             let found = match self.requests.find(&held.spec, resource, container) {
                 Some(known) => known.found.clone(),
                 None => asked(&held.spec, resource, container),
             };
             let told = |why: Unasked| why.told(resource, &held.meta.name.to_string());
-            all.insert(pod.key, found.map_err(told)?);
+            let amount = found.map_err(told)?;
+            last = Some((&held.spec, amount));
+            all.push((pod.key, amount));
         }
-        Ok(all)
+        // Built from a list: at once.
+        Ok(all.into_iter().collect())
     }
 
     fn resource(&self, resource: &str, container: Option<&str>) -> Result<Samples<Id<Pod>>, Text> {
-        let mut samples = Samples::new();
-        for pod in &self.pods {
+        let mut samples: Vec<(Id<Pod>, Sample)> = Vec::with_capacity(self.pods.len());
+        for (pod, held) in self.pods.iter().zip(&self.held) {
             let found = self.metrics.usage(pod.key, self.now()).map_err(|_| {
                 Text::from(
                     "unable to fetch metrics from resource metrics API: the server could not find \
@@ -145,9 +151,8 @@ impl Seen<Id<Pod>> for Sight<'_> {
                 continue;
             };
             self.note(found.holds_until);
-            let Some(spec) = self.spec(pod.key) else { continue };
             let counts = |one: &&ContainerSample| {
-                container.is_none_or(|name| is_named(spec, one.container, name))
+                container.is_none_or(|name| is_named(&held.spec, one.container, name))
             };
             let mut of_each = found.containers.iter().filter(counts).peekable();
             if of_each.peek().is_none() {
@@ -159,9 +164,12 @@ impl Seen<Id<Pod>> for Sight<'_> {
             let Some(value) = value else { continue };
             // Served instants are whole seconds.
             let at = SimTime::from_secs(found.at.as_secs());
-            samples.insert(pod.key, Sample { value, at, window: found.window });
+            samples.push((pod.key, Sample { value, at, window: found.window }));
         }
-        if samples.is_empty() { Err(NO_RESOURCE_METRICS.into()) } else { Ok(samples) }
+        if samples.is_empty() {
+            return Err(NO_RESOURCE_METRICS.into());
+        }
+        Ok(samples.into_iter().collect())
     }
 
     fn of_pods(&self, metric: &MetricName) -> Result<Samples<Id<Pod>>, Text> {
