@@ -79,7 +79,7 @@ impl Load {
         let mut begins = climb(&rates)?;
         let mut before = 0;
         while let Some(next) = climb(&rates[begins..]).map(|next| begins + next)
-            && is_level(&rates[begins..next])
+            && is_level(&rates[begins..next], &rates[next..])
         {
             (before, begins) = (begins, next);
         }
@@ -117,11 +117,12 @@ fn climb(rates: &[u64]) -> Option<usize> {
     (begins < rates.len()).then_some(begins)
 }
 
-/// Whether rates neither rise nor fall by much, for long enough to tell.
-fn is_level(rates: &[u64]) -> bool {
-    let (sums, _) = sums(rates);
-    let (Some(low), Some(high)) = (sums.iter().min(), sums.iter().max()) else { return false };
-    rates.len() >= 2 * WIDTH && high * 2 <= low * 3
+/// Whether rates stand still, for long enough to tell, beside how they rise afterwards.
+fn is_level(rates: &[u64], after: &[u64]) -> bool {
+    let mean = |rates: &[u64]| rates.iter().sum::<u64>() as f64 / rates.len().max(1) as f64;
+    let (first, second) = rates.split_at(rates.len() / 2);
+    let (moves, rises) = ((mean(second) - mean(first)).abs(), mean(after) - mean(rates));
+    rates.len() >= 2 * WIDTH && moves * 12.0 <= rises
 }
 
 /// How clients fare in a surge.
