@@ -282,6 +282,8 @@ impl World {
             Event::Evict(tag) => self.ask_eviction(tag),
             Event::Heal(at) => self.heal(cause, at, sink),
             Event::Machine(number) => self.machine_due(cause, number),
+            Event::Serves(number, life) => self.serves(cause, number, life, sink),
+            Event::Dials(number) => self.dials_etcd(cause, number, sink),
             Event::Synced(process, life) => self.synced(cause, process, life, sink),
         }
     }

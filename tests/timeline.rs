@@ -446,27 +446,30 @@ fn a_master_cut_off_from_the_others_has_no_quorum() {
     assert!(at.as_secs() >= 120, "scaled at {at}, without a quorum");
 }
 
-/// Informers wait longer each time before they connect again, each by its own luck: with the API server
-/// back after 7.4 s, the two that a scale needs are there after the third wait (5.6 to 11.2 s after the
-/// cut) or the fourth, which was begun before 7.4 s and lasts 6.4 to 12.8 s.
+/// Informers wait longer each time before they connect again, each by its own luck: the third try comes 5.6
+/// to 11.2 s after the cut. The API server was started after 5 s and keeps whoever dials until it answers,
+/// 2.3 to 2.7 s later; it knows nothing of what they saw last, so they list anew after a fourth wait of
+/// 6.4 to 12.8 s. A scale needs two of them (s6_apiserver_restart of the recordings: 20.7 and 21.6 s).
 #[test]
 fn watches_come_back_after_waits_that_double() {
     let late: Vec<f64> = (1..=12)
         .map(|seed| {
-            let timeline = "timeline:\n  - {at: 60s, fault: kill, target: api-server/0, for: 7400ms}\n  \
-                 - {at: 67450ms, scale: deployment/web, replicas: 5}";
+            let timeline = "timeline:\n  - {at: 60s, fault: kill, target: api-server/0, for: 5s}\n  \
+                 - {at: 68s, scale: deployment/web, replicas: 5}";
             let ran = run_plan(plan_of(&format!("seed: {seed}\n  {timeline}"), ""));
             ran.is_well();
             let mut created = ran.facts.0.iter().filter(|(_, _, fact)| {
                 fact.verb == Verb::Created && fact.object.to_string().contains("/web-")
             });
             let (at, ..) = created.find(|(at, ..)| at.as_secs() > 60).expect("pods come");
-            at.as_nanos() as f64 / 1e9 - 67.45
+            at.as_nanos() as f64 / 1e9 - 60.0
         })
         .collect();
-    assert!(late.iter().all(|&late| (0.0..12.85).contains(&late)), "{late:?}");
-    assert!(late.iter().any(|&late| late > 6.4), "none had to wait a fourth time: {late:?}");
-    assert!(late.iter().any(|&late| late < 3.9), "all had to wait a fourth time: {late:?}");
+    assert!(late.iter().all(|&late| (13.7..24.1).contains(&late)), "{late:?}");
+    assert!(
+        late.iter().any(|&late| late < 19.0) && late.iter().any(|&late| late > 21.0),
+        "{late:?}"
+    );
 }
 
 /// `kubectl apply`, step by step: what the manifest said before and says no more goes back to its default;
@@ -647,7 +650,8 @@ fn who_starts_during_an_outage_counts_a_lease_from_the_first_look() {
     };
     let (at, _, _) = ran.facts.0.iter().find(leads).expect("it leads again");
     let after = at.saturating_since(back);
-    let range = SimDuration::from_secs(15)..SimDuration::from_secs(20);
+    // It answers 2.3 to 2.7 s after its start.
+    let range = SimDuration::from_secs(17)..SimDuration::from_secs(23);
     assert!(range.contains(&after), "{after:?}");
     ran.is_well();
 }

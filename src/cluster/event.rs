@@ -51,6 +51,10 @@ pub enum Event {
     Heal(u32),
     /// A machine of the cloud has booted, or left its node behind.
     Machine(u32),
+    /// An API server answers, in one of its lives.
+    Serves(u8, u32),
+    /// An API server dials etcd, which is back.
+    Dials(u8),
     /// A process begins a life: its caches are filled.
     Synced(ProcessId, u8),
 }

@@ -308,6 +308,7 @@ impl World {
     /// A fault began or ended, or somebody took over: holders fall silent or are heard again.
     pub(super) fn hear_leaders(&mut self, cause: u64, sink: Sink<'_>) {
         let now = self.kernel.now();
+        let back = self.look_whether_they_see(now);
         for post in Post::ALL {
             let Some(holder) = &self.leaders.holders[post as usize] else { continue };
             let (id, candidacy) = (holder.of, holder.candidacy);
@@ -331,5 +332,25 @@ impl World {
                 }
             }
         }
+        for id in back {
+            self.await_takeover(id, cause, sink);
+        }
+    }
+
+    /// Whether an API server answers the candidates; returns those that one answers again.
+    fn look_whether_they_see(&mut self, now: SimTime) -> Vec<ProcessId> {
+        let mut back = self.processes();
+        back.retain(|&id| {
+            let is_served = self.server_for(self.process(id).place, id.key()).is_some();
+            match &mut self.process_mut(id).election {
+                Some(election) if is_served => election.regain_sight(now),
+                Some(election) => {
+                    election.lose_sight(now);
+                    false
+                }
+                None => false,
+            }
+        });
+        back
     }
 }

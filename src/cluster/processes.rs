@@ -17,6 +17,7 @@ use super::event::Event;
 use super::heartbeats::Renewals;
 use super::measured::Measured;
 use super::requests::Sink;
+use super::servers::ApiServer;
 use super::watches::WatchState;
 use super::{Duty, World};
 use crate::base::hash::StableHasher;
@@ -506,10 +507,18 @@ impl World {
         // Only a cut watch lies far enough behind to notice, so this is when it is worked out.
         self.store.compact(compacted_at(now));
         let Some(server) = self.server_for(place, id.key()) else {
-            let again = self.watches.cut(at, now);
+            // A server that is about to answer has its port open (`SecureServingOptions` listens first).
+            let near = self.servers.iter().filter(|server| self.net.reaches(place, server.place));
+            let answered = near.filter_map(ApiServer::answers_at).filter(|it| *it > now).min();
+            let again = answered.unwrap_or_else(|| self.watches.cut(at, now));
             self.kernel.schedule(again, cause, Event::Reconnect(at));
             return;
         };
+        if self.watches.is_expired(at, self.servers[usize::from(server)].since) {
+            let again = self.watches.cut(at, now);
+            self.kernel.schedule(again, cause, Event::Reconnect(at));
+            return;
+        }
         let (_, weather) = self.weather(place, Some(server));
         self.watches.connect(at, (server, weather), now);
         if self.store.is_lost(table, cursor) {
@@ -525,15 +534,23 @@ impl World {
     }
 
     /// Cuts the watches that their server or their link no longer carries; changes go to the others
-    /// as the faults in force have it.
+    /// as the faults in force have it. Where etcd is gone altogether an API server keeps its watchers and
+    /// has nothing to tell them.
     pub(super) fn cut_watches(&mut self, cause: u64) {
         let now = self.kernel.now();
+        let servers = 0..self.servers.len();
+        let mut servers = servers.filter(|&at| self.servers[at].is_up());
+        let stands_still = !servers.any(|at| self.reaches_etcd(at));
         let lost: Vec<u32> = self
             .watches
             .iter()
             .filter(|(_, watch)| matches!(watch.state, WatchState::Idle | WatchState::Waiting))
             .filter(|(_, watch)| {
-                !self.is_served(self.process(watch.process).place, usize::from(watch.server))
+                let (place, server) =
+                    (self.process(watch.process).place, usize::from(watch.server));
+                let at = &self.servers[server];
+                let is_kept = at.is_up() && self.net.reaches(place, at.place);
+                !(self.is_served(place, server) || (stands_still && is_kept))
             })
             .map(|(at, _)| at)
             .collect();

@@ -142,13 +142,13 @@ impl World {
 
     /// The request reaches etcd.
     pub(super) fn commit(&mut self, cause: u64, id: Id<Flight>, sink: Sink<'_>) {
-        let Some(flight) = self.flights.get_mut(id) else { return };
+        let Some(flight) = self.flights.get(id) else { return };
         let server = &self.servers[usize::from(flight.server)];
         if !server.is_up() || server.life != flight.life {
             self.fail(cause, id, Status::Unreachable);
             return;
         }
-        if !self.etcd.has_quorum(server.place, &self.net) {
+        if !self.reaches_etcd(usize::from(flight.server)) {
             self.fail(cause, id, Status::Unavailable);
             return;
         }
@@ -301,10 +301,14 @@ impl World {
     /// Whether an API server answers a client at `place`: it is up, reachable, and reaches etcd
     /// (behind a load balancer one that does not is taken out by its readiness check).
     pub(super) fn is_served(&self, place: Place, server: usize) -> bool {
+        let at = &self.servers[server];
+        at.is_up() && self.net.reaches(place, at.place) && self.reaches_etcd(server)
+    }
+
+    /// Whether writes of an API server go through.
+    pub(super) fn reaches_etcd(&self, server: usize) -> bool {
         let server = &self.servers[server];
-        server.is_up()
-            && self.net.reaches(place, server.place)
-            && self.etcd.has_quorum(server.place, &self.net)
+        server.is_linked() && self.etcd.has_quorum(server.place, &self.net)
     }
 
     fn link(&self, from: Place, to: Place, key: u64, count: u64) -> SimDuration {

@@ -260,7 +260,10 @@ impl World {
                     server.stop();
                 }
             }
-            Instance::Etcd(number) => self.etcd.stop_member(number),
+            Instance::Etcd(number) => {
+                self.etcd.stop_member(number);
+                self.etcd_changed(NO_CAUSE);
+            }
             Instance::Scheduler(number) => self.kill(ProcessId::Scheduler(number as u8)),
             Instance::ControllerManager(number) => self.kill(ProcessId::Manager(number as u8)),
         }
@@ -275,10 +278,13 @@ impl World {
                 let number = usize::from(number);
                 let place = self.servers.get(number).map(|server| server.place);
                 if place.is_some_and(|place| self.is_machine_on(place)) {
-                    self.servers[number].start();
+                    self.start_server(cause, number);
                 }
             }
-            Instance::Etcd(number) => self.etcd.start_member(number),
+            Instance::Etcd(number) => {
+                self.etcd.start_member(number);
+                self.etcd_changed(cause);
+            }
             Instance::Scheduler(number) => {
                 self.revive(cause, ProcessId::Scheduler(number as u8), sink);
             }

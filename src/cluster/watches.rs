@@ -7,7 +7,10 @@
 //! ```text
 //! idle --change committed--> waiting(due) --due--> delivered --more in the log--> waiting
 //!   \------------------- the server or the link fails: cut --reconnect--> idle or waiting
+//!                                                         \--410, it waits, lists----^
 //! ```
+//! A server that began to serve after the watch was cut knows nothing of what came before: its watch
+//! cache goes back to its own first list (apiserver 1.36 `watch_cache.go`: "too old resource version").
 
 use crate::luck::{Label, Luck};
 use crate::messages::Profile;
@@ -19,7 +22,7 @@ use super::processes::ProcessId;
 
 const LAG: Label = Label::new("watch-lag");
 const RECONNECT: Label = Label::new("watch-reconnect");
-/// After which a watch that has not waited waits as if for the first time.
+/// After which a watch waits as if for the first time.
 const BACKOFF_FORGOTTEN: SimDuration = SimDuration::from_secs(120);
 /// The longest wait in halves of the first: 30 s of 0.8 s, and the doublings it takes to get there.
 const BACKOFF_MOST_HALVES: u64 = 75;
@@ -46,13 +49,16 @@ pub struct Watch {
     /// Waits before it connected again, or tried to.
     reconnects: u64,
     backoff: Backoff,
+    cut_at: SimTime,
+    /// Whether it lists anew when it connects next.
+    lists: bool,
     /// What becomes of changes on their way, from which entry of the log on, in order.
     weather: Vec<(u64, Weather)>,
 }
 
 /// How often a watch has waited to connect again, and since when (client-go 1.36
 /// `tools/cache/reflector.go`: it tries after a wait, the next twice as long, up to 30 s; all is
-/// forgotten when it has not waited for two minutes).
+/// forgotten at a wait more than two minutes after it was forgotten last).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Backoff {
     waits: u32,
@@ -64,10 +70,10 @@ impl Backoff {
     fn wait(&mut self, now: SimTime, first: SimDuration) -> SimDuration {
         let idle = self.since.and_then(|since| now.checked_since(since));
         if idle.is_none_or(|idle| idle > BACKOFF_FORGOTTEN) {
-            self.waits = 0;
+            (self.waits, self.since) = (0, Some(now));
         }
         let halves = (2u64 << self.waits.min(BACKOFF_DOUBLINGS)).min(BACKOFF_MOST_HALVES);
-        (self.waits, self.since) = (self.waits + 1, Some(now));
+        self.waits += 1;
         first * halves / 2
     }
 }
@@ -121,6 +127,8 @@ impl Watches {
             floor: SimTime::ZERO,
             reconnects: 0,
             backoff: Backoff::default(),
+            cut_at: SimTime::ZERO,
+            lists: false,
             weather: vec![(0, weather)],
         });
         cursor
@@ -228,17 +236,29 @@ impl Watches {
     /// Cuts watch `at`; returns when it will try to connect again.
     pub fn cut(&mut self, at: u32, now: SimTime) -> SimTime {
         let watch = &mut self.rows[at as usize];
+        if watch.state != WatchState::Cut {
+            watch.cut_at = now;
+        }
         watch.state = WatchState::Cut;
         watch.reconnects += 1;
         let draw = self.luck.draw(RECONNECT, watch.key, watch.reconnects);
         now + watch.backoff.wait(now, self.profile.watch_reconnect.sample(draw))
     }
 
+    /// Whether a server that serves since `since` refuses watch `at`, whose past it does not know (410):
+    /// it is to wait once more, and lists anew then.
+    pub fn is_expired(&mut self, at: u32, since: SimTime) -> bool {
+        let watch = &mut self.rows[at as usize];
+        let is_expired = since > watch.cut_at && !watch.lists;
+        watch.lists |= is_expired;
+        is_expired
+    }
+
     /// Connects watch `at` to `server`; from now on nothing reaches it before `now`.
     pub fn connect(&mut self, at: u32, (server, weather): (u8, Weather), now: SimTime) {
         let watch = &mut self.rows[at as usize];
         watch.weather = vec![(0, weather)];
-        watch.server = server;
+        (watch.server, watch.lists) = (server, false);
         watch.state = WatchState::Idle;
         watch.floor = watch.floor.max(now);
     }
@@ -253,16 +273,34 @@ mod tests {
         let (mut backoff, mut now) = (Backoff::default(), SimTime::from_secs(1));
         let first = SimDuration::from_millis(800);
         let mut millis = Vec::new();
-        for _ in 0..8 {
+        for _ in 0..9 {
             let wait = backoff.wait(now, first);
             millis.push(wait.as_millis());
             now += wait;
         }
-        assert_eq!(millis, [800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]);
-        // The last wait was 30 s: 90 s more, and two minutes have gone by, no longer.
-        now += SimDuration::from_secs(90);
-        assert_eq!(backoff.wait(now, first).as_secs(), 30);
-        now += SimDuration::from_secs(120) + SimDuration::from_nanos(1);
+        assert_eq!(millis, [800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000, 30_000]);
+        // Since the first: 140.4 s.
         assert_eq!(backoff.wait(now, first), first);
+        now += SimDuration::from_secs(120);
+        assert_eq!(backoff.wait(now, first), first * 2);
+        now += SimDuration::from_nanos(1);
+        assert_eq!(backoff.wait(now, first), first);
+    }
+
+    #[test]
+    fn a_server_knows_nothing_from_before_its_start() {
+        let mut store = Store::default();
+        let mut watches = Watches::new(Profile::default(), Luck::new(1));
+        let id = ProcessId::Scheduler(0);
+        watches.open(&mut store, id, TableKind::Pod, (0, Weather::default()));
+        let at = SimTime::from_secs;
+        watches.cut(0, at(10));
+        watches.cut(0, at(11));
+        assert!(!watches.is_expired(0, at(10)), "one that served all along goes on");
+        assert!(watches.is_expired(0, at(12)));
+        assert!(!watches.is_expired(0, at(12)), "it lists the next time");
+        watches.connect(0, (0, Weather::default()), at(13));
+        watches.cut(0, at(20));
+        assert!(!watches.is_expired(0, at(12)) && watches.is_expired(0, at(21)));
     }
 }

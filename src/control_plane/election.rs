@@ -15,7 +15,8 @@
 //!
 //! The candidate's clock is its own: 15 s count from the look at which it first saw a renewal. Its
 //! looks are a chain of draws, worked out only where one matters; explicit or not, a look finds
-//! the same.
+//! the same. A look that no API server answers finds nothing: a renewal that came before counts from
+//! the first look afterwards.
 
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, ObjectName};
@@ -104,6 +105,8 @@ pub struct Election {
     latest: Chain,
     /// A renewal, and the look that first saw it: where the next walk along the chain begins.
     seen: (SimTime, Chain),
+    /// From when until when no API server answers it; the last may go on, to the end of time.
+    blind: Vec<(SimTime, SimTime)>,
     /// The look that was asked for last; earlier wishes count no more.
     armed: Option<u32>,
 }
@@ -134,6 +137,7 @@ impl Election {
             start,
             latest: start,
             seen: (SimTime::ZERO, start),
+            blind: Vec::new(),
             armed: None,
         }
     }
@@ -185,19 +189,37 @@ impl Election {
         Chain { n: look.n + 1, at: look.at + draw.duration_between(retry, retry + jitter) }
     }
 
-    /// The first look at or after `at`, no earlier than `from`.
-    fn first_from(&self, mut from: Chain, at: SimTime) -> Chain {
-        while from.at < at {
-            from = self.after(from);
+    /// No API server answers it from `now` on.
+    pub fn lose_sight(&mut self, now: SimTime) {
+        if self.blind.last().is_none_or(|last| last.1 != SimTime::MAX) {
+            self.blind.push((now, SimTime::MAX));
         }
-        from
+    }
+
+    /// An API server answers it; says whether it is again.
+    pub fn regain_sight(&mut self, now: SimTime) -> bool {
+        let open = self.blind.last_mut().filter(|last| last.1 == SimTime::MAX);
+        open.map(|last| last.1 = now).is_some()
+    }
+
+    /// The first look at or after `at` that is answered, no earlier than `from`; none as long as nobody
+    /// answers.
+    fn first_from(&self, mut from: Chain, at: SimTime) -> Option<Chain> {
+        loop {
+            let blind = self.blind.iter().rev().find(|it| (it.0..it.1).contains(&from.at));
+            match blind {
+                Some((_, SimTime::MAX)) => return None,
+                None if from.at >= at => return Some(from),
+                _ => from = self.after(from),
+            }
+        }
     }
 
     /// The look at which a Lease last renewed at `renewed` is taken over.
-    fn takeover(&mut self, renewed: SimTime) -> Chain {
+    fn takeover(&mut self, renewed: SimTime) -> Option<Chain> {
         let (known, look) = self.seen;
         let from = if renewed >= known { look } else { self.start };
-        let seen = self.first_from(from, renewed);
+        let seen = self.first_from(from, renewed)?;
         self.seen = (renewed, seen);
         let end = seen.at + self.settings.lease + SimDuration::from_nanos(1);
         self.first_from(seen, end)
@@ -209,8 +231,9 @@ impl Election {
         match self.state {
             State::Candidate => {
                 let look = self.takeover(renewed);
-                let look = if look.at < fx.now() { self.first_from(look, fx.now()) } else { look };
-                self.arm(look, fx);
+                if let Some(look) = look.and_then(|look| self.first_from(look, fx.now())) {
+                    self.arm(look, fx);
+                }
             }
             State::Leading { .. } => fx.arm_at(self.gives_up(renewed), Timer::GiveUp),
             State::Asking | State::Lost => {}
@@ -243,6 +266,9 @@ impl Election {
 
     /// `tryAcquireOrRenew` of a candidate.
     fn look(&mut self, renewed: Option<SimTime>, view: &View<'_>, fx: &mut Effects<Timer>) {
+        if self.blind.last().is_some_and(|last| last.1 == SimTime::MAX) {
+            return self.look_again(fx);
+        }
         let held = view.find::<Lease>(NAMESPACE, &self.lease);
         let held = held.and_then(|id| Some((id, view.version(id)?)));
         let Some((id, (rev, lease))) = held else {
@@ -252,18 +278,22 @@ impl Election {
         };
         let latest = lease.renewed.max(renewed.unwrap_or(SimTime::ZERO));
         let takeover = self.takeover(latest);
-        if !lease.holder.is_empty() && fx.now() < takeover.at {
-            if self.fidelity == Fidelity::Explicit {
-                let next = self.after(self.latest);
-                self.arm(next, fx);
-            }
-            return;
+        if !lease.holder.is_empty() && takeover.is_none_or(|it| fx.now() < it.at) {
+            return self.look_again(fx);
         }
         self.state = State::Asking;
         let next = self.as_held(Some(lease), fx.now());
         let object = Object::Lease(Box::new(next));
         let call = Call::Update { id: id.into(), object, base: Some(rev), part: Part::Main };
         fx.send(self.client, 0, call);
+    }
+
+    /// Explicit fidelity: the next look.
+    fn look_again(&mut self, fx: &mut Effects<Timer>) {
+        if self.fidelity == Fidelity::Explicit {
+            let next = self.after(self.latest);
+            self.arm(next, fx);
+        }
     }
 
     fn as_held(&self, from: Option<&Lease>, now: SimTime) -> Lease {

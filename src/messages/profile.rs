@@ -24,6 +24,8 @@ pub struct Profile {
     /// How long a watcher waits before it connects again: its first wait (client-go's reflector: 0.8 s
     /// and up to as much again). Each further one doubles, up to 37.5 times the first.
     pub watch_reconnect: Distribution,
+    /// From the start of an API server to its first answer.
+    pub api_server_start: Distribution,
     /// From the start of a controller manager or scheduler to caches that are filled.
     pub informer_sync: Distribution,
     /// How long the simulated provisioner needs to make a volume.
@@ -42,7 +44,8 @@ impl Profile {
 
 impl Default for Profile {
     /// Sizes that give back the recorded timelines of a control plane on one quiet machine: about
-    /// 10 ms a write, about 5 ms from a commit to a watcher.
+    /// 10 ms a write, about 5 ms from a commit to a watcher, an API server that answers 2.3 to 2.7 s
+    /// after its start.
     fn default() -> Profile {
         let millis = SimDuration::from_millis;
         Profile {
@@ -53,6 +56,7 @@ impl Default for Profile {
             watch_frame: millis(1),
             request_timeout: SimDuration::from_secs(10),
             watch_reconnect: Distribution::Uniform { min: millis(800), max: millis(1600) },
+            api_server_start: Distribution::Uniform { min: millis(2300), max: millis(2700) },
             informer_sync: Distribution::Uniform { min: millis(1300), max: millis(1700) },
             provisioning: SimDuration::from_secs(2),
         }

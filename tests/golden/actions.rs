@@ -28,6 +28,8 @@ pub enum Deed {
     Label(String, String),
     /// So many pods are evicted at once.
     Evict(usize),
+    /// So many pods lie on these nodes when it begins, the oldest first.
+    Placed(Vec<(String, i64)>),
     /// Told of the harness alone: nothing happens.
     Nothing,
 }
@@ -89,10 +91,21 @@ fn deed(words: &str) -> Option<Deed> {
         ("taint", _) => Deed::Taint(node()?, all.iter().find(|it| it.contains(":No"))?.to_string()),
         ("label", _) => Deed::Label(node()?, all.iter().find(|it| it.contains('='))?.to_string()),
         ("create" | "apply", _) => Deed::Create,
+        _ if placed(words).is_some() => Deed::Placed(placed(words)?),
         (count, _) if words.contains("eviction") => Deed::Evict(count.parse().ok()?),
         _ => return None,
     };
     Some(found)
+}
+
+/// `3 pods on n0 (oldest), 2 on n1, 1 on n2 (youngest)`.
+fn placed(words: &str) -> Option<Vec<(String, i64)>> {
+    let one = |part: &str| {
+        let words: Vec<&str> = part.split_whitespace().filter(|it| *it != "pods").collect();
+        let [count, "on", node, ..] = words[..] else { return None };
+        Some((Some(node).filter(|it| is_node(it))?.to_owned(), count.parse().ok()?))
+    };
+    words.split(", ").map(one).collect()
 }
 
 fn is_node(word: &str) -> bool {
@@ -128,6 +141,11 @@ fn words_of_the_harness_are_understood() {
     assert_eq!(
         one("delete the stuck pod db-2 by hand"),
         Some(Deed::Delete("pod".to_owned(), "db-2".to_owned(), None))
+    );
+    let placed = [("n0", 3), ("n1", 2), ("n2", 1)].map(|(node, count)| (node.to_owned(), count));
+    assert_eq!(
+        one("3 pods on n0 (oldest), 2 on n1, 1 on n2 (youngest)"),
+        Some(Deed::Placed(placed.to_vec()))
     );
     assert_eq!(one("juggle three pods"), None);
 }

@@ -13,7 +13,7 @@ use wavetank::api::kind::Kind;
 use wavetank::api::meta::{Meta, ObjectName, Uid};
 use wavetank::api::pod::Pod;
 use wavetank::api::stateful_set::StatefulSet;
-use wavetank::api::workload::{Deployment, ReplicaSet};
+use wavetank::api::workload::{Deployment, DeploymentStatus, ReplicaSet, WorkloadCondition};
 use wavetank::cluster::World;
 use wavetank::kernel::{self, Budgets, Engine, FactSink, Halt, InputLog, Order, Virtual, Watch};
 use wavetank::luck::Distribution;
@@ -53,6 +53,8 @@ pub struct Ours {
     pub stalled: Vec<f64>,
     /// When a ReplicaSet lost its owner.
     pub orphaned: Vec<f64>,
+    /// By Deployment its conditions, each time they changed, with their time: `Available=.. Progressing=..`.
+    pub conditions: BTreeMap<String, Vec<(f64, String)>>,
     /// Most pods at a time that are not being deleted.
     pub most_pods: f64,
 }
@@ -62,6 +64,8 @@ pub struct Ours {
 struct Watcher {
     begin: SimTime,
     end: SimTime,
+    /// From a commit to whoever watches, in seconds.
+    lag: f64,
     /// Facts of the step that is not looked at yet.
     fresh: Vec<(SimTime, Fact)>,
     ours: Ours,
@@ -107,8 +111,15 @@ impl Watch<World> for Watcher {
 }
 
 impl Watcher {
-    fn take(&mut self, at: SimTime, fact: Fact, store: &Store) {
+    /// When a watch tells of what is stored at `at`, which is when recordings say that it was; what was
+    /// stored before the first action was there before.
+    fn told(&self, at: SimTime) -> f64 {
         let since = seconds(at, self.begin);
+        if since < 0.0 { since } else { since + self.lag }
+    }
+
+    fn take(&mut self, at: SimTime, fact: Fact, store: &Store) {
+        let since = self.told(at);
         match (fact.object.kind, fact.verb) {
             (Kind::Pod, Verb::Created) => self.born(&fact.object, store),
             (Kind::Job, Verb::Created) => self.job(&fact.object, store),
@@ -220,12 +231,6 @@ impl Watcher {
                 self.deployments.insert(own.clone(), app);
             }
         }
-        if set.meta.owner.is_none()
-            && self.deployments.contains_key(&own)
-            && self.orphans.insert(own.clone())
-        {
-            self.ours.orphaned.push(since);
-        }
         let size = match fact.verb {
             Verb::Created => i64::from(set.replicas),
             Verb::Scaled => fact.values[0].1,
@@ -235,19 +240,56 @@ impl Watcher {
         self.ours.sizes.entry(name).or_default().push((since, size));
     }
 
-    /// Conditions of a Deployment that no fact tells.
+    /// Sets that lost their owner, and conditions of Deployments: no fact tells of them.
     fn look(&mut self, world: &World) {
+        let told = self.told(world.now());
+        for (_, set) in world.store().table::<ReplicaSet>().iter() {
+            let own = set.meta.name.to_string();
+            let had_owner = set.meta.owner.is_none() && self.deployments.contains_key(&own);
+            if had_owner && self.orphans.insert(own) {
+                self.ours.orphaned.push(told);
+            }
+        }
         for (_, deployment) in world.store().table::<Deployment>().iter() {
             let progressing = deployment.status.progressing.as_ref();
             let is_stalled = progressing.is_some_and(|it| it.reason == "ProgressDeadlineExceeded");
             let name = deployment.meta.name.to_string();
+            let conditions = described(&deployment.status);
+            let known = self.ours.conditions.entry(name.clone()).or_default();
+            if known.last().is_none_or(|it| it.1 != conditions) {
+                known.push((told, conditions));
+            }
             if !is_stalled {
                 self.stalled.remove(&name);
             } else if self.stalled.insert(name) {
-                self.ours.stalled.push(seconds(world.now(), self.begin));
+                self.ours.stalled.push(told);
             }
         }
     }
+}
+
+/// Conditions as recordings have them, one after the other.
+fn described(status: &DeploymentStatus) -> String {
+    let value = |it: &WorkloadCondition| match it.value {
+        Some(true) => "True",
+        Some(false) => "False",
+        None => "Unknown",
+    };
+    let all = [("Available", &status.available_condition), ("Progressing", &status.progressing)];
+    let told = all.iter().filter_map(|(name, it)| {
+        it.as_ref().map(|it| format!("{name}={}:{}", value(it), it.reason))
+    });
+    told.collect::<Vec<_>>().join(" ")
+}
+
+/// The middle of a law's range.
+fn middle(law: Distribution) -> f64 {
+    let nanos = match law {
+        Distribution::Constant(it) | Distribution::Exponential { mean: it } => it.as_nanos(),
+        Distribution::Uniform { min, max } => (min.as_nanos() + max.as_nanos()) / 2,
+        Distribution::LogNormal { p50, .. } => p50.as_nanos(),
+    };
+    nanos as f64 / 1e9
 }
 
 /// The law of something that takes so many times as long.
@@ -280,7 +322,9 @@ pub fn play(text: &str, begin: f64, end: f64, slowness: f64) -> (Ours, World) {
     assert!(!loaded.has_errors(), "{:?}\n{text}", loaded.findings);
     let instant =
         |seconds: f64| SimTime::ZERO + SimDuration::from_nanos((seconds * 1e9).round() as u64);
-    let mut watcher = Watcher { begin: instant(begin), end: instant(end), ..Watcher::default() };
+    let lag = middle(loaded.plan.profile.watch_lag);
+    let (begin, end) = (instant(begin), instant(end));
+    let mut watcher = Watcher { begin, end, lag, ..Watcher::default() };
     let mut world = World::new(Arc::new(loaded.plan), Order::Fifo, &mut watcher);
     let mut around = kernel::Run {
         budgets: Budgets { until: watcher.end, events: u64::MAX },

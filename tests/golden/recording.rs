@@ -1,10 +1,11 @@
 //! A recording of a real control plane as it lies in a file: what was applied, done, seen and when.
 //!
-//! Knows the format (`golden-timelines/README.md`) and nothing of what a recording is about.
+//! Knows the format (`golden-timelines/README.md`) and, but for the words of its actions, nothing of what a
+//! recording is about.
 
 #![expect(clippy::disallowed_methods, reason = "recordings lie in files")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,12 +13,17 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use serde_json::{Map, Value};
 
+use super::actions::{Deed, deeds};
+
 /// One file.
 pub struct Recording {
     /// Its name, without ending.
     pub name: String,
     json: Value,
 }
+
+/// What held from when on, in seconds.
+pub type Steps = Vec<(f64, String)>;
 
 /// Something that was done: when, in seconds, and in whose words.
 pub type Action = (f64, String);
@@ -101,6 +107,39 @@ impl<'r> Run<'r> {
         self.0["facts"]["replicaset_sizes"].as_object().into_iter().flatten().map(of).collect()
     }
 
+    /// The conditions of its one Deployment, each time they changed, from the first action on; none if there
+    /// is no such Deployment, or more of them, which the recordings do not tell apart.
+    pub fn conditions(self) -> Option<Steps> {
+        let names: BTreeSet<&str> = self.seen("Deployment").map(|it| it.1).collect();
+        if names.len() > 1 {
+            return None;
+        }
+        let mut found: Steps = Vec::new();
+        for step in self.0["facts"]["deployment_status"].as_array()? {
+            let Some(conditions) = step[1]["conditions"].as_object() else { continue };
+            let value = |it: &Value| it.as_str().unwrap_or_default().to_owned();
+            let mut all: Vec<String> =
+                conditions.iter().map(|(name, it)| format!("{name}={}", value(it))).collect();
+            all.sort();
+            let all = all.join(" ");
+            if found.last().is_none_or(|it| it.1 != all) {
+                found.push((step[0].as_f64()?, all));
+            }
+        }
+        Some(found)
+    }
+
+    /// Who was deleted after whom: names, of numbered pods their nodes.
+    pub fn deletions(self) -> Vec<String> {
+        let all = self.0["deletion_order"].as_array().into_iter().flatten();
+        let one = |it: &Value| {
+            let words = it.as_str().unwrap_or_default();
+            let (pod, node) = words.split_once('@').unwrap_or((words, words));
+            if pod.contains("-<rs") { node.to_owned() } else { pod.to_owned() }
+        };
+        all.map(one).collect()
+    }
+
     pub fn most_pods(self) -> Option<f64> {
         self.0["facts"]["max_non_terminating_pods"].as_f64()
     }
@@ -131,6 +170,23 @@ impl<'r> Run<'r> {
     pub fn first_change(self, kind: &str, field: &str, from: f64) -> Option<f64> {
         let mut all = self.seen(kind);
         all.find(|(at, _, what)| *at >= from && what.contains_key(field)).map(|it| it.0)
+    }
+
+    /// In how many groups, each on a node, the pods lie when it begins, if its actions tell: so are their
+    /// ages told.
+    pub fn placed(self) -> usize {
+        let all = self.actions().into_iter().filter_map(|it| deeds(&it.1)).flatten();
+        let groups = all.map(|it| match it {
+            Deed::Placed(groups) => groups.len(),
+            _ => 0,
+        });
+        groups.max().unwrap_or_default()
+    }
+
+    /// When an etcd that was gone was there again, if one was.
+    pub fn outage(self) -> Option<f64> {
+        let actions = self.actions();
+        actions.into_iter().find(|it| it.1.starts_with("start etcd")).map(|it| it.0)
     }
 
     /// When the last thing was seen or done.

@@ -6,11 +6,14 @@
 use std::collections::BTreeMap;
 
 use wavetank::api::kind::Kind;
+use wavetank::api::meta::ObjectName;
+use wavetank::api::name::Name;
 use wavetank::messages::Verb;
 
 use super::actions::{Deed, Way, deeds};
 use super::ours::{Moment, Ours};
 use super::recording::Run;
+use super::verdict::NOISE;
 
 /// What of ours stands beside a recorded row.
 #[derive(Clone, PartialEq, Debug)]
@@ -176,7 +179,10 @@ impl Beside<'_> {
         }
         match row {
             "deployment_complete" => {
-                Some(answer(self.of(Kind::Deployment, Verb::Available).next_back().map(|it| it.at)))
+                // One that goes while it is complete is told so at its end.
+                let gone = self.of(Kind::Deployment, Verb::Deleted).next();
+                let complete = self.of(Kind::Deployment, Verb::Available).next_back();
+                Some(answer(complete.or(gone).map(|it| it.at)))
             }
             "progress_deadline_exceeded" => {
                 Some(answer(self.ours.stalled.iter().find(|at| **at >= 0.0).copied()))
@@ -215,6 +221,28 @@ impl Beside<'_> {
             times.sort_by(f64::total_cmp);
         }
         Some(answer(times.get(rank - 1).copied()))
+    }
+
+    /// Who was deleted after whom: names, of numbered pods their nodes.
+    pub fn deletions(&self) -> Vec<String> {
+        let mut found: Vec<(&ObjectName, String)> = Vec::new();
+        for it in self.moments().filter(|it| it.fact.object.kind == Kind::Pod) {
+            let is_new = found.iter().all(|known| *known.0 != it.fact.object);
+            if let (Verb::Deleting | Verb::Deleted, true, Some(pod)) =
+                (it.fact.verb, is_new, &it.pod)
+            {
+                let node = self.node_of(&it.fact.object).map(ToString::to_string);
+                let numbered = node.filter(|_| pod.is_numbered);
+                found.push((&it.fact.object, numbered.unwrap_or_else(|| pod.stem.clone())));
+            }
+        }
+        found.into_iter().map(|it| it.1).collect()
+    }
+
+    /// Where a pod was bound to, most before the first action.
+    fn node_of(&self, pod: &ObjectName) -> Option<&Name> {
+        let mut bound = self.ours.moments.iter().filter(|it| it.fact.verb == Verb::Bound);
+        bound.find(|it| it.fact.object == *pod)?.fact.node.as_ref()
     }
 
     /// A pod without grace is marked and gone in one.
@@ -275,11 +303,11 @@ impl Beside<'_> {
     }
 
     /// When the taints of a node changed and one with this effect was among them afterwards, up to when the
-    /// first node is back.
-    fn tainted(&self, effect: &str, until: f64) -> Vec<f64> {
+    /// call that brings nodes back came back; what happens as it does may be seen or not.
+    fn tainted(&self, effect: &str, back: f64) -> Vec<f64> {
         let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut times = Vec::new();
-        let back = self.of(Kind::Node, Verb::Up).next().map_or(until, |it| it.at.min(until));
+        let back = back - NOISE;
         for it in self.moments().filter(|it| it.fact.object.kind == Kind::Node && it.at < back) {
             let taint = it.fact.message.as_ref().map(ToString::to_string).unwrap_or_default();
             let taints = held.entry(it.fact.object.name.to_string()).or_default();
@@ -311,10 +339,22 @@ impl Beside<'_> {
             "n_evicted" => Some(before(Verb::Deleting).len() as f64),
             "first_replacement_created" => before(Verb::Created).first().copied(),
             "last_replacement_ready" => self.replaced(app, back),
-            "terminating_pods_gone_after_return" => its(Verb::Deleted).last().map(|at| at - back),
+            "terminating_pods_gone_after_return" => self.gone(app),
             _ => return None,
         };
         Some(answer(found))
+    }
+
+    /// How long the pods of a workload took to go, from when the kubelet of each took up its work: recorded
+    /// ones do when the call for all of them came back, ours each with its node.
+    fn gone(&self, app: &str) -> Option<f64> {
+        let its = |it: &&Moment| it.pod.as_ref().is_some_and(|pod| pod.app == app);
+        let took = self.of(Kind::Pod, Verb::Deleted).filter(its).filter_map(|it| {
+            let node = self.node_of(&it.fact.object)?;
+            let mut up = self.of(Kind::Node, Verb::Up).filter(|up| up.fact.object.name == *node);
+            Some(it.at - up.rfind(|up| up.at < it.at)?.at)
+        });
+        took.fold(None, |most: Option<f64>, it| Some(most.map_or(it, |most| most.max(it))))
     }
 
     /// `nominated_min`, `victim_gone_max`, `high_ready_min`: the first and last of pods that something happens to.
@@ -387,8 +427,10 @@ impl Beside<'_> {
             "deleted" => Verb::Deleted,
             _ => return None,
         };
+        // What nothing here looks at is merely stored, whatever its kind.
+        let is_it = |of: Kind| of.name() == kind || (of == Kind::Other && kind == "ConfigMap");
         let mut times =
-            self.moments().filter(|it| it.fact.object.kind.name() == kind && it.fact.verb == verb);
+            self.moments().filter(|it| is_it(it.fact.object.kind) && it.fact.verb == verb);
         let found = if which == "first" { times.next() } else { times.next_back() };
         Some(answer(found.map(|it| it.at)))
     }
@@ -409,7 +451,7 @@ impl Beside<'_> {
             "complete_after_scale" => {
                 after_scale(self.of(Kind::Deployment, Verb::Available).next_back().map(|it| it.at))
             }
-            "readyz" => self.moments().find(|it| it.fact.verb == Verb::Up).map(|it| it.at),
+            "readyz" => self.answers(),
             "first_FailedScheduling" => {
                 self.of(Kind::Pod, Verb::Unschedulable).next().map(|it| it.at)
             }
@@ -420,6 +462,13 @@ impl Beside<'_> {
             }
         };
         Some(answer(found))
+    }
+
+    /// When the part of the control plane that was down answers: an API server says so.
+    fn answers(&self) -> Option<f64> {
+        let mut parts = self.of(Kind::Other, Verb::Ready);
+        let mut up = self.moments().filter(|it| it.fact.verb == Verb::Up);
+        parts.next().or_else(|| up.next()).map(|it| it.at)
     }
 
     /// Rows from the moment all is scaled to nothing.

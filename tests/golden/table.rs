@@ -53,7 +53,11 @@ fn known() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
 
 /// Replays a recording and prints its lines; returns how it departs from what is known of it.
 #[expect(clippy::print_stdout, reason = "the table is read by people")]
-fn replay(recording: &Recording, known: &BTreeMap<&str, &str>) -> Vec<String> {
+fn replay(
+    recording: &Recording,
+    known: &BTreeMap<&str, &str>,
+    totals: &mut [usize; 3],
+) -> Vec<String> {
     let name = &recording.name;
     if let Some(why) = apart(name) {
         println!("{name}: not replayed: {why}");
@@ -69,12 +73,15 @@ fn replay(recording: &Recording, known: &BTreeMap<&str, &str>) -> Vec<String> {
         }
     };
     let differing = verdict.differing.len();
+    let equal = verdict.compared - differing;
+    for (total, more) in totals.iter_mut().zip([verdict.compared, equal, verdict.apart.len()]) {
+        *total += more;
+    }
     println!(
-        "{name}: {runs} runs, {} rows compared, {} of them noise, {} equal, {} not compared, {differing} \
-         differing",
+        "{name}: {runs} runs, {} rows compared, {} of them noise, {equal} equal, {differing} differing, {} \
+         not compared",
         verdict.compared,
         verdict.strict,
-        verdict.compared - differing,
         verdict.apart.len()
     );
     for row in &verdict.apart {
@@ -82,7 +89,7 @@ fn replay(recording: &Recording, known: &BTreeMap<&str, &str>) -> Vec<String> {
     }
     for (row, how) in &verdict.differing {
         let why = known.get(row.as_str()).unwrap_or(&"NOT KNOWN");
-        println!("    differing: {row}: {how}: {why}");
+        println!("    differing: {row}: {how}\n        because {why}");
     }
     let found: BTreeSet<&str> = verdict.differing.keys().map(String::as_str).collect();
     let wanted: BTreeSet<&str> = known.keys().copied().collect();
@@ -94,6 +101,7 @@ fn replay(recording: &Recording, known: &BTreeMap<&str, &str>) -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the table is read by people")]
 fn recordings_go_as_recorded() {
     let known = known();
     let mut all = copies();
@@ -104,7 +112,13 @@ fn recordings_go_as_recorded() {
     all.sort_by(|a, b| a.name.cmp(&b.name));
     let none = BTreeMap::new();
     let of = |recording: &Recording| known.get(recording.name.as_str()).unwrap_or(&none);
-    let wrong: Vec<String> = all.iter().flat_map(|it| replay(it, of(it))).collect();
+    let mut totals = [0; 3];
+    let wrong: Vec<String> = all.iter().flat_map(|it| replay(it, of(it), &mut totals)).collect();
+    let [compared, equal, apart] = totals;
+    println!(
+        "all: {compared} rows compared, {equal} equal, {} differing, {apart} not compared",
+        compared - equal
+    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -11,11 +11,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ours::Ours;
-use super::recording::Recording;
+use super::recording::{Recording, Run, Steps};
 use super::rows::{Answer, Beside, by_rank};
 
 /// Recorded instants closer than this may come in any order: no time is held more tightly.
-const NOISE: f64 = 0.3;
+pub const NOISE: f64 = 0.3;
 
 /// What came of one recording.
 #[derive(Default)]
@@ -99,19 +99,18 @@ impl Verdict {
         if found.is_empty() {
             return;
         }
-        let (holds, ours) = if is_count(row) {
-            (found.iter().all(|it| (least..=greatest).contains(it)), found)
+        let holds = if is_count(row) {
+            found.iter().all(|it| (least..=greatest).contains(it))
         } else if recorded.is_noise() {
             self.strict += 1;
-            let middle = middle(found);
-            ((least..=greatest).contains(&middle), vec![middle])
+            (least..=greatest).contains(&middle(found.clone()))
         } else {
             let (below, above) = recorded.widened();
-            (found.iter().all(|it| (below..=above).contains(it)), found)
+            found.iter().all(|it| (below..=above).contains(it))
         };
         self.holds(row, holds, || {
             let noise = if recorded.is_noise() { "noise, as it stands: " } else { "" };
-            let ours: Vec<String> = ours.iter().map(|it| format!("{it:.3}")).collect();
+            let ours: Vec<String> = found.iter().map(|it| format!("{it:.3}")).collect();
             format!("{noise}{theirs}, ours {}", ours.join(" "))
         });
     }
@@ -170,6 +169,71 @@ impl Verdict {
     }
 }
 
+/// Who was deleted after whom, where all recorded runs agree: by name, numbered pods by their node.
+fn deletions(runs: &[Run<'_>], ours: &[Beside<'_>], verdict: &mut Verdict) {
+    let theirs: Vec<Vec<String>> = runs.iter().map(|run| run.deletions()).collect();
+    let least = theirs.iter().map(Vec::len).min().unwrap_or_default();
+    let agreed: Vec<usize> =
+        (0..least).filter(|&at| theirs.windows(2).all(|it| it[0][at] == it[1][at])).collect();
+    if agreed.is_empty() {
+        return;
+    }
+    if runs.iter().any(|run| run.placed() == 0) {
+        verdict.apart.insert("deletion order (ages of pods are not told: ranking.rs)".to_owned());
+        return;
+    }
+    let of = |all: &[String]| agreed.iter().map(|&at| all.get(at).cloned()).collect::<Vec<_>>();
+    let told: Vec<Vec<Option<String>>> = ours.iter().map(|it| of(&it.deletions())).collect();
+    let wanted = of(&theirs[0]);
+    verdict.holds("deletion order", told.iter().all(|it| *it == wanted), || {
+        format!("recorded {wanted:?}, ours {told:?}")
+    });
+}
+
+/// The conditions of the one Deployment there is, each time they change: as in one of the recorded runs, or
+/// so but for what one of the two passes through in a moment.
+fn conditions(runs: &[Run<'_>], ours: &[Beside<'_>], verdict: &mut Verdict) {
+    let theirs: Option<Vec<Steps>> = runs.iter().map(|run| run.conditions()).collect();
+    let Some(theirs) = theirs.filter(|it| it.iter().any(|run| run.len() > 1)) else { return };
+    let told: Vec<Steps> = ours.iter().filter_map(told).collect();
+    let alike = |one: &Steps| theirs.iter().any(|it| is_one_way(&spans(it), &spans(one)));
+    let holds = told.len() == ours.len() && told.iter().all(alike);
+    verdict.holds("conditions", holds, || {
+        let of = |it: &[Steps]| format!("{:?}", it.iter().map(words).collect::<Vec<_>>());
+        format!("recorded {}, ours {}", of(&theirs), of(&told))
+    });
+}
+
+fn words(steps: &Steps) -> Vec<&str> {
+    steps.iter().map(|it| it.1.as_str()).collect()
+}
+
+/// How long each state lasts.
+fn spans(steps: &Steps) -> Vec<(f64, &str)> {
+    let ends = steps.iter().skip(1).map(|it| it.0).chain([f64::MAX]);
+    steps.iter().zip(ends).map(|(step, end)| (end - step.0, step.1.as_str())).collect()
+}
+
+/// Whether two go the same way, but for states that one of them passes through in a moment.
+fn is_one_way(one: &[(f64, &str)], other: &[(f64, &str)]) -> bool {
+    let is_passed = |it: &[(f64, &str)]| it.first().is_some_and(|it| it.0 < NOISE);
+    match (one.first(), other.first()) {
+        (None, None) => return true,
+        (Some(a), Some(b)) if a.1 == b.1 && is_one_way(&one[1..], &other[1..]) => return true,
+        _ => {}
+    }
+    (is_passed(one) && is_one_way(&one[1..], other))
+        || (is_passed(other) && is_one_way(one, &other[1..]))
+}
+
+/// Those of ours, from the first action on, those it has then first.
+fn told(ours: &Beside<'_>) -> Option<Steps> {
+    let [all] = ours.ours.conditions.values().collect::<Vec<_>>()[..] else { return None };
+    let began = all.iter().rfind(|it| it.0 < 0.0);
+    let after = all.iter().filter(|it| (0.0..ours.until).contains(&it.0));
+    Some(began.into_iter().chain(after).cloned().collect())
+}
+
 /// The sizes of a set from the first action on, the one it has then first.
 fn now(ours: &Ours, set: &str, until: f64) -> Vec<i64> {
     let all = ours.sizes.get(set).map_or(&[][..], Vec::as_slice);
@@ -215,6 +279,8 @@ pub fn compare(recording: &Recording, ours: &[Beside<'_>]) -> Verdict {
     let sizes: Vec<BTreeMap<String, Vec<i64>>> = runs.iter().map(|run| run.sizes()).collect();
     let played: Vec<&Ours> = ours.iter().map(|it| it.ours).collect();
     verdict.sizes(&sizes, ours);
+    conditions(&runs, ours, &mut verdict);
+    deletions(&runs, ours, &mut verdict);
     let most: Vec<f64> = runs.iter().filter_map(|run| run.most_pods()).collect();
     if !most.is_empty() {
         let range = Range::of(&most);

@@ -40,6 +40,7 @@ fn fault() -> impl Strategy<Value = Fault> {
             from: vec![Spot::Master(0)], to: Vec::new(), ways, harm
         }),
         2 => (0..2u16).prop_map(|at| Fault::Kill(Instance::ApiServer(at))),
+        1 => (0..3u16).prop_map(|at| Fault::Kill(Instance::Etcd(at))),
         2 => (0..2u16).prop_map(|at| Fault::Kill(Instance::Scheduler(at))),
         2 => (0..2u16).prop_map(|at| Fault::Kill(Instance::ControllerManager(at))),
     ]
@@ -266,6 +267,26 @@ fn returns_at_the_instant_of_a_pass_are_seen_alike() {
     let stop = node(8_934, Fault::KubeletStop("n-0".into()), None);
     let crash = node(49_934, Fault::NodeCrash("n-0".into()), span(24_001));
     explicit_and_elided_agree(cluster(324, vec![stop, crash]));
+}
+
+/// Looks of followers that nobody answers find nothing, run or not: etcd is gone for a while, or both API
+/// servers, and with the leader before that or without.
+#[test]
+fn looks_that_are_not_answered_leave_equal_facts() {
+    let kill = |at, instance, lasts| {
+        let act =
+            Act::Fault { fault: Fault::Kill(instance), lasts: Some(SimDuration::from_secs(lasts)) };
+        Step { at: SimTime::from_nanos(at), name: "fault".into(), act }
+    };
+    for seed in 1..9 {
+        let at = 20_000_000_000 + seed * 1_234_567_891;
+        let etcd = (0..3).map(|number| kill(at, Instance::Etcd(number), 20)).collect();
+        explicit_and_elided_agree(cluster(seed, etcd));
+        let mut servers: Vec<Step> =
+            (0..2).map(|number| kill(at, Instance::ApiServer(number), 14)).collect();
+        servers.insert(0, kill(at - seed * 700_000_000, Instance::Scheduler(0), 60));
+        explicit_and_elided_agree(cluster(seed, servers));
+    }
 }
 
 /// Once found: a pass that finds a node's taint written but not yet delivered marks the node again, which

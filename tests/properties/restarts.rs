@@ -76,8 +76,10 @@ fn kill() -> impl Strategy<Value = Step> {
     })
 }
 
-/// A take-over takes up to 24 s, backed-off pods wait up to 10 s more, probes and starts a few.
-const BOUND: SimDuration = SimDuration::from_secs(60);
+/// An informer is back up to two waits of 60 s after an API server that was down is (the second for being
+/// refused by one that does not know its past); a take-over takes up to 24 s, backed-off pods wait up to
+/// 10 s more, probes and starts a few.
+const BOUND: SimDuration = SimDuration::from_secs(180);
 
 proptest! {
     #![proptest_config(cases(16))]
