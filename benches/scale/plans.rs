@@ -102,6 +102,7 @@ fn plan(compactor: &mut Compactor, nodes: usize, objects: Vec<PlannedObject>) ->
         clients: ClientLimits { controllers: fast, scheduler: fast, kubelets: fast, user: fast },
         fidelity: Fidelity::Elided,
         feature_gates: Default::default(),
+        pod_tolerations: Default::default(),
         profile: Profile::default(),
         engine: Default::default(),
         scheduler: SchedulerPlan::default(),

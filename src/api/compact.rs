@@ -32,7 +32,7 @@ mod storage;
 mod workload;
 
 pub use meta::{DEFAULT_NAMESPACE, imported_uid};
-pub use node::DEFAULT_MAX_PODS;
+pub use node::{DEFAULT_MAX_PODS, reconcile};
 pub use notes::{Note, Notes};
 
 pub use resizing::counted_spec;

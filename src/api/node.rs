@@ -76,6 +76,20 @@ pub struct NodeConditions {
     pub disk_pressure: Tristate,
     /// `PIDPressure`.
     pub pid_pressure: Tristate,
+    /// `NetworkUnavailable`, which whoever sets up routes writes; unknown: it is not there.
+    pub network_unavailable: Tristate,
+    /// Whether anybody ever wrote them.
+    pub posted: Posted,
+}
+
+/// Whether a node's status was ever posted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Posted {
+    /// It was.
+    #[default]
+    Once,
+    /// The node was created without.
+    Never,
 }
 
 /// Label that names a node's zone.
@@ -87,6 +101,8 @@ pub const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
 
 /// Taint of a node that is not ready.
 pub const TAINT_NOT_READY: &str = "node.kubernetes.io/not-ready";
+/// Taint of a node that pods cannot be reached on.
+pub const TAINT_NETWORK_UNAVAILABLE: &str = "node.kubernetes.io/network-unavailable";
 /// Taint of a node nobody hears from.
 pub const TAINT_UNREACHABLE: &str = "node.kubernetes.io/unreachable";
 /// Taint of a cordoned node.

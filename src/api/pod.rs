@@ -377,6 +377,8 @@ pub enum Phase {
     Succeeded,
     /// All ended, at least one badly, and none will start again.
     Failed,
+    /// Whoever should know does not. No kubelet says so since 1.0; others may.
+    Unknown,
 }
 
 impl Phase {
@@ -392,6 +394,7 @@ impl Phase {
             Phase::Running => "Running",
             Phase::Succeeded => "Succeeded",
             Phase::Failed => "Failed",
+            Phase::Unknown => "Unknown",
         }
     }
 }
@@ -419,8 +422,19 @@ pub enum PodCondition {
 pub struct Condition {
     /// The value; `None`: the condition is not there.
     pub value: Option<bool>,
-    /// `lastTransitionTime`, in whole seconds from the start of the run.
+    /// `lastTransitionTime`, in whole seconds from the start of the run, or [`Condition::UNSAID`].
     pub since_seconds: u32,
+}
+
+impl Condition {
+    /// Whoever wrote the condition did not say since when.
+    pub const UNSAID: u32 = u32::MAX;
+
+    /// Since when, if that was said.
+    pub fn since(self) -> Option<SimTime> {
+        (self.since_seconds != Condition::UNSAID)
+            .then(|| SimTime::from_secs(self.since_seconds.into()))
+    }
 }
 
 /// How many conditions a pod can hold.
@@ -519,18 +533,15 @@ impl Pod {
     }
 
     /// From when the pod has been ready for `min_ready_seconds`, counted as Kubernetes does from
-    /// the transition time cut to the second; `None` while it is not ready
+    /// the transition time cut to the second; `None` while it is not ready, or does not say since when
     /// (`podutil.IsPodAvailable`, 1.36).
     pub fn available_from(&self, min_ready_seconds: u32) -> Option<SimTime> {
         let ready = self.status.condition(PodCondition::Ready);
-        (ready.value == Some(true)).then(|| {
-            let since = u64::from(ready.since_seconds);
-            if min_ready_seconds == 0 {
-                SimTime::ZERO
-            } else {
-                SimTime::from_secs(since + u64::from(min_ready_seconds))
-            }
-        })
+        match (ready.value, min_ready_seconds) {
+            (Some(true), 0) => Some(SimTime::ZERO),
+            (Some(true), seconds) => Some(ready.since()? + SimDuration::from_secs(seconds.into())),
+            _ => None,
+        }
     }
 
     /// Whether the pod is available at `now`.

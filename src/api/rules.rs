@@ -16,4 +16,5 @@ pub mod spread;
 pub mod static_pods;
 pub mod taint_edits;
 pub mod taints;
+pub mod toleration_limits;
 pub mod volumes;

@@ -10,6 +10,7 @@ mod containers;
 pub mod endpoints;
 mod env;
 pub mod field;
+pub mod gates;
 pub mod labels;
 pub mod lease;
 pub mod meta;

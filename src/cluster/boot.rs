@@ -36,6 +36,7 @@ use crate::control_plane::api_server::Shared;
 use crate::control_plane::controllers::cluster_autoscaler;
 use crate::control_plane::controllers::cron_job::Calendar;
 use crate::control_plane::controllers::horizontal_pod_autoscaler::decide::{OwnTolerances, Rules};
+use crate::control_plane::controllers::replica_set::{self, DeletionCosts, TerminatingPods};
 use crate::control_plane::controllers::stateful_set::plan::MaxUnavailable;
 use crate::control_plane::controllers::{self, ControllerManager, history, persistent_volume, ttl};
 use crate::control_plane::scheduler::telling::Asked;
@@ -107,12 +108,14 @@ impl World {
         );
         let masters = plan.control_plane.masters.max(1);
         let place = |number: u16| Place::Master(number % masters);
+        let mut shared = Shared::new(luck, range);
+        shared.pod_tolerations = plan.pod_tolerations;
         let mut world = World {
             settings,
             luck,
             kernel: Kernel::new(order, plan.fidelity),
             store,
-            shared: Shared::new(luck, range),
+            shared,
             net: Net::new(profile.link),
             clients,
             flights: Arena::new(),
@@ -409,6 +412,7 @@ impl World {
 fn of_controllers(plan: &Plan) -> controllers::Settings {
     controllers::Settings {
         volumes: persistent_volume::Settings { provisioning: plan.profile.provisioning },
+        sets: sets(plan),
         max_unavailable: max_unavailable(plan),
         calendar: Calendar { epoch_seconds: plan.epoch_seconds },
         autoscalers: autoscaling(plan),
@@ -423,6 +427,19 @@ fn autoscaling(plan: &Plan) -> Rules {
         _ => OwnTolerances::Used,
     };
     Rules { own_tolerances, ..Rules::default() }
+}
+
+/// Both feature gates are on unless the plan says otherwise.
+fn sets(plan: &Plan) -> replica_set::Rules {
+    let is_off = |gate: &str| plan.feature_gates.get(gate) == Some(&false);
+    let mut rules = replica_set::Rules::default();
+    if is_off("PodDeletionCost") {
+        rules.costs = DeletionCosts::Ignored;
+    }
+    if is_off("DeploymentReplicaSetTerminatingReplicas") {
+        rules.terminating = TerminatingPods::LeftOut;
+    }
+    rules
 }
 
 /// Feature gate MaxUnavailableStatefulSet is off unless the plan says otherwise.

@@ -42,7 +42,7 @@ impl PodState {
             Phase::Succeeded => PodState::Succeeded,
             Phase::Failed => PodState::Failed,
             _ if pod.meta.is_terminating() => PodState::Terminating,
-            Phase::Pending => PodState::Pending,
+            Phase::Pending | Phase::Unknown => PodState::Pending,
             Phase::Running if pod.is_ready() => PodState::Ready,
             Phase::Running => PodState::NotReady,
         }

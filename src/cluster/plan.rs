@@ -19,6 +19,7 @@ use crate::api::pod::{Container, Pod, PodSpec, PodTemplate};
 use crate::api::rules::static_pods::name_on;
 use crate::base::glob::is_like;
 use crate::base::{FastMap, StableHasher};
+use crate::control_plane::api_server::tolerations::PodTolerations;
 use crate::control_plane::controllers::cluster_autoscaler::Options;
 use crate::control_plane::metrics_server::Metrics;
 use crate::control_plane::scheduler;
@@ -60,6 +61,8 @@ pub struct Plan {
     pub fidelity: Fidelity,
     /// Feature gates that were set.
     pub feature_gates: BTreeMap<Text, bool>,
+    /// Whether namespaces have a say in their pods' tolerations.
+    pub pod_tolerations: PodTolerations,
     /// How long things take.
     pub profile: Profile,
     /// What container engines cost.
@@ -356,6 +359,9 @@ impl Plan {
             let _ = write!(out, "{:?}", self.static_pods);
         }
         // Writing into a hash cannot fail.
+        if self.pod_tolerations != PodTolerations::default() {
+            let _ = write!(out, "{:?}", self.pod_tolerations);
+        }
         if self.kubelet != KubeletSettings::default() {
             let _ = write!(out, "{:?}", self.kubelet);
         }

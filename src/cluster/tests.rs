@@ -83,6 +83,7 @@ pub(super) fn plan(replicas: i32, nodes: usize) -> Plan {
         fidelity: Fidelity::Elided,
         feature_gates: Default::default(),
         kubelet: Default::default(),
+        pod_tolerations: Default::default(),
         profile: Profile::default(),
         engine: Default::default(),
         scheduler: SchedulerPlan::default(),

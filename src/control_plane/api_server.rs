@@ -26,6 +26,7 @@ mod parts;
 mod quotas;
 mod scale;
 mod services;
+pub mod tolerations;
 mod update;
 
 use std::any::Any;
@@ -44,6 +45,7 @@ use crate::net::address::ServiceRange;
 use crate::net::node_ports::NodePorts;
 use crate::store::{Rev, Store, Stored};
 use crate::time::SimTime;
+use tolerations::PodTolerations;
 
 const UID: Label = Label::new("uid");
 
@@ -56,6 +58,8 @@ pub struct Shared {
     pub node_ports: NodePorts,
     /// How many names were generated from a base that has no owner, by hash of kind, namespace, base.
     generated: FastMap<u64, u32>,
+    /// Whether namespaces have a say in their pods' tolerations.
+    pub pod_tolerations: PodTolerations,
     admitted: admission::Admitted,
     limits: limits::Limits,
     accounts: quotas::Accounts,
@@ -73,6 +77,7 @@ impl Shared {
             service_range,
             node_ports: NodePorts::default(),
             generated: FastMap::default(),
+            pod_tolerations: PodTolerations::default(),
             admitted: admission::Admitted::default(),
             limits: limits::Limits::default(),
             accounts: quotas::Accounts::default(),

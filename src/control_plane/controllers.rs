@@ -105,6 +105,8 @@ pub struct Settings {
     pub nodes: node_lifecycle::Settings,
     /// Of the controllers of volumes.
     pub volumes: persistent_volume::Settings,
+    /// Of the controllers of ReplicaSets and ReplicationControllers.
+    pub sets: replica_set::Rules,
     /// Whether `maxUnavailable` of StatefulSets counts.
     pub max_unavailable: MaxUnavailable,
     /// What the clocks of the run show.
@@ -180,8 +182,9 @@ pub struct ControllerManager {
 impl ControllerManager {
     /// A manager that knows nothing yet.
     pub fn new(clients: Clients, settings: Settings) -> ControllerManager {
-        let Settings { queue, nodes, volumes, max_unavailable, calendar, autoscalers } = settings;
-        let sets = |kind, client| ReplicaSets::new(kind, client, queue);
+        let Settings { queue, nodes, volumes, sets, max_unavailable, calendar, autoscalers } =
+            settings;
+        let sets = |kind, client| ReplicaSets::new(kind, client, queue, sets);
         ControllerManager {
             clients,
             index: Index::default(),

@@ -39,7 +39,7 @@ impl Share {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     shares: FastMap<Id<Pod>, Share>,
-    phases: [i64; 4],
+    phases: [i64; 5],
     pub ready: i64,
     pub terminating: i64,
     pub unschedulable: i64,
@@ -100,7 +100,7 @@ impl Tally {
 
     /// Pods not at their end.
     pub(super) fn unfinished(&self) -> i64 {
-        self.phase(Phase::Pending) + self.phase(Phase::Running)
+        [Phase::Pending, Phase::Running, Phase::Unknown].map(|it| self.phase(it)).iter().sum()
     }
 
     pub(super) fn phase(&self, phase: Phase) -> i64 {

@@ -363,7 +363,7 @@ fn pod_counts(store: &Store, counts: &Counts) -> PodCounts {
     };
     for (_, pod) in store.table::<Pod>().iter() {
         let phase = match pod.status.phase {
-            Phase::Pending => &mut pods.pending,
+            Phase::Pending | Phase::Unknown => &mut pods.pending,
             Phase::Running => &mut pods.running,
             Phase::Succeeded => &mut pods.succeeded,
             Phase::Failed => &mut pods.failed,

@@ -9,21 +9,30 @@ use std::collections::BTreeMap;
 
 use crate::api::diagnostic::{Diagnostic, Severity};
 use crate::api::kinds::nearest;
+use crate::api::validation::gates::{self as validation, Gate, State};
 use crate::control_plane::scheduler::algorithm::gates::Gates;
 use known::{Known, Lock, NEEDS, Stage};
 
-/// Gates that act: on the scheduler's queue and cycle, on the StatefulSet controller, or on what a
-/// configuration may say.
-const ACTING: [&str; 9] = [
+/// Gates that act: on the scheduler's queue and cycle, on controllers, or on what manifests and
+/// configurations may say.
+const ACTING: [&str; 17] = [
+    "ContainerRestartRules",
     "DRADeviceBindingConditions",
     "DRAResourceClaimDeviceStatus",
     "DRASchedulerFilterTimeout",
+    "DeploymentReplicaSetTerminatingReplicas",
+    "EnvFiles",
     "HPAConfigurableTolerance",
+    "InPlacePodVerticalScalingInitContainers",
     "MaxUnavailableStatefulSet",
     "OpportunisticBatching",
+    "PodDeletionCost",
     "ReduceDefaultCrashLoopBackOffDecay",
+    "RelaxedServiceNameValidation",
     "SchedulerAsyncPreemption",
     "SchedulerPopFromBackoffQ",
+    "StrictIPCIDRValidation",
+    "TaintTolerationComparisonOperators",
 ];
 
 /// Gates as set by name, those of the command line over those of the Scenario.
@@ -84,6 +93,14 @@ impl FeatureGates {
             Stage::Stable | Stage::Deprecated => None,
         };
         *self.given.get(name).or(of_stage).unwrap_or(&gate.default)
+    }
+
+    /// What checks of objects are to know of them.
+    pub(super) fn of_checks(&self) -> validation::Gates {
+        let state = |gate: Gate| if self.is_on(gate.name()) { State::On } else { State::Off };
+        Gate::ALL
+            .into_iter()
+            .fold(validation::Gates::default(), |all, one| all.with(one, state(one)))
     }
 
     /// What the scheduler is to know of them.

@@ -161,7 +161,7 @@ impl Loader {
     pub fn finish_placement(mut self) -> placement::Loaded {
         let mut settings = self.settings.take().unwrap_or_default();
         let scheduler = self.scheduler_plan(&mut settings);
-        let (compactor, findings) = self.objects.finish();
+        let (compactor, findings) = self.objects.finish(settings.feature_gates.of_checks());
         let input = placement::Input {
             settings,
             scheduler,
@@ -588,7 +588,7 @@ impl Loader {
         }
         let name = settings.name.clone().unwrap_or_else(|| name_of(self.first_file.as_deref()));
         let expected = std::mem::take(&mut settings.expect);
-        let (mut compactor, mut findings) = self.objects.finish();
+        let (mut compactor, mut findings) = self.objects.finish(settings.feature_gates.of_checks());
         let input = resolve::Input { name, settings, scheduler, objects: self.list };
         let plan = resolve::plan(input, &self.overrides, &mut compactor, &mut findings);
         findings.extend(expected.mentioned.check(&plan));

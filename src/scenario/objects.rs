@@ -7,7 +7,8 @@ use crate::api::documents::Document;
 use crate::api::kinds::Scope;
 use crate::api::name::Text;
 use crate::api::object::Object;
-use crate::api::validation::object::prepare_create;
+use crate::api::validation::gates::{Gate, Gates, State};
+use crate::api::validation::object::prepare_create_undecided;
 use crate::cluster::plan::{PlannedObject, Source};
 
 /// Who applies an object.
@@ -78,6 +79,8 @@ pub(super) struct Objects {
     purpose: Purpose,
     pub compactor: Compactor,
     pub findings: Vec<Diagnostic>,
+    /// Findings that hang on where a feature gate stands, which may be said after them.
+    undecided: Vec<(Gate, State, Diagnostic)>,
     /// The latest file, so that its name is held once.
     file: Text,
 }
@@ -89,6 +92,7 @@ impl Objects {
             purpose,
             compactor: Compactor::new(),
             findings: Vec::new(),
+            undecided: Vec::new(),
             file: "".into(),
         }
     }
@@ -109,16 +113,19 @@ impl Objects {
         let compacted = match self.decoder.decode(document, &mut self.findings)? {
             Decoded::BuiltIn(kind, mut typed) => {
                 manifest = written(&typed, applied);
-                let errors = prepare_create(&mut typed);
+                let errors = prepare_create_undecided(&mut typed);
                 let mut is_valid = true;
                 for error in errors.list() {
                     let mut finding = document.invalid(error);
                     if self.purpose == Purpose::Placement && is_beside_the_point(&typed, &finding) {
                         finding.severity = Severity::Warning;
                     } else {
-                        is_valid = false;
+                        is_valid &= error.only.is_some();
                     }
-                    self.findings.push(finding);
+                    match error.only {
+                        Some((gate, state)) => self.undecided.push((gate, state, finding)),
+                        None => self.findings.push(finding),
+                    }
                 }
                 if !is_valid {
                     return None;
@@ -160,9 +167,12 @@ impl Objects {
         PlannedObject { object, arrival, node, source, manifest: None }
     }
 
-    /// What can only be said when every input was read.
-    pub(super) fn finish(self) -> (Compactor, Vec<Diagnostic>) {
+    /// What can only be said when every input was read, and where feature gates stand.
+    pub(super) fn finish(self, gates: Gates) -> (Compactor, Vec<Diagnostic>) {
         let mut findings = self.findings;
+        let decided =
+            self.undecided.into_iter().filter(|(gate, state, _)| gates.state(*gate) == *state);
+        findings.extend(decided.map(|(_, _, finding)| finding));
         findings.extend(self.decoder.finish());
         (self.compactor, findings)
     }

@@ -55,6 +55,7 @@ pub(super) struct Cluster {
     pub clients: Option<Clients>,
     pub fidelity: Option<String>,
     pub feature_gates: Option<BTreeMap<String, bool>>,
+    pub admission_plugins: Option<Vec<String>>,
     pub kubelet: Option<Kubelet>,
     pub profile: Option<String>,
     pub from: Option<String>,

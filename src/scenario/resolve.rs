@@ -82,6 +82,7 @@ pub(super) fn plan(
         kubelet: settings.kubelet.under(&settings.feature_gates),
         fidelity: overrides.fidelity.unwrap_or(settings.fidelity),
         feature_gates: settings.feature_gates.iter().map(|(name, on)| (name.into(), on)).collect(),
+        pod_tolerations: settings.pod_tolerations,
         profile: Profile::default(),
         engine: settings.engine,
         scheduler,

@@ -89,6 +89,7 @@ fn cluster() -> Value {
             "crashLoopBackOff": object(json!({"maxContainerRestartPeriod": duration()}))})),
         "fidelity": {"enum": ["elided", "explicit"]},
         "featureGates": {"type": "object", "additionalProperties": {"type": "boolean"}},
+        "admissionPlugins": list(json!({"enum": ["PodTolerationRestriction"]})),
         "profile": text("What container engines cost: default, the name of a built-in profile, or a file that \
             ends with .yaml, .yml or .json, relative to this one."),
         "from": text("A kubectl dump in place of nodes."),

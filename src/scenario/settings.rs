@@ -18,6 +18,7 @@ use crate::api::pod::Pod;
 use crate::api::quantity::Quantity;
 use crate::api::validation::names::is_dns1123_subdomain;
 use crate::cluster::plan::{AppRules, ClientLimit, ClientLimits, ControlPlane};
+use crate::control_plane::api_server::tolerations::PodTolerations;
 use crate::control_plane::controllers::cluster_autoscaler::Options;
 use crate::control_plane::metrics_server::Metrics;
 use crate::kernel::Fidelity;
@@ -54,6 +55,7 @@ pub(super) struct Settings {
     /// What container engines cost.
     pub engine: EngineSettings,
     pub feature_gates: FeatureGates,
+    pub pod_tolerations: PodTolerations,
     pub apps: AppRules,
     pub steps: Vec<WrittenStep>,
     pub clients_of_services: Vec<WrittenClient>,
@@ -80,6 +82,7 @@ impl Default for Settings {
             profile: Named::Default,
             engine: EngineSettings::default(),
             feature_gates: FeatureGates::default(),
+            pod_tolerations: PodTolerations::default(),
             apps: AppRules::default(),
             steps: Vec::new(),
             clients_of_services: Vec::new(),
@@ -232,6 +235,15 @@ fn take_cluster(written: raw::Cluster, settings: &mut Settings, judge: &mut Judg
         }
     }
     settings.feature_gates = FeatureGates::of(written.feature_gates.unwrap_or_default());
+    for (at, plugin) in written.admission_plugins.iter().flatten().enumerate() {
+        match plugin.as_str() {
+            "PodTolerationRestriction" => settings.pod_tolerations = PodTolerations::Restricted,
+            other => {
+                let field = format!("spec.cluster.admissionPlugins[{at}]");
+                judge.not_one_of(&field, other, &["PodTolerationRestriction"]);
+            }
+        }
+    }
     settings.kubelet = kubelet(&written.kubelet.unwrap_or_default(), judge);
     settings.profile = profile_file::named(written.profile.as_deref(), judge);
     if written.from.is_some() {

@@ -453,3 +453,26 @@ fn clients_are_read_and_their_slips_are_named_all_at_once() {
         assert!(said.iter().any(|line| line.contains(part)), "{part} in {said:#?}");
     }
 }
+
+/// A gate counts wherever the Scenario stands among the documents.
+#[test]
+fn gates_decide_what_is_right_in_manifests() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers: [{name: c, image: c}]\n  \
+               tolerations: [{key: sla, operator: Gt, value: '950', effect: NoSchedule}]\n";
+    let scenario = |gate: &str| {
+        format!(
+            "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: s}}\n\
+             spec: {{cluster: {{featureGates: {{{gate}}}}}}}\n"
+        )
+    };
+    let on = scenario("TaintTolerationComparisonOperators: true");
+    assert_eq!(findings(&format!("{pod}---\n{on}")), [""; 0]);
+    assert_eq!(findings(&format!("{on}---\n{pod}")), [""; 0]);
+    let off = findings(pod);
+    assert!(off.len() == 1 && off[0].contains("spec.tolerations[0].operator"), "{off:?}");
+    let bad = findings(&format!("{}---\n{on}", pod.replace("950", "0950")));
+    assert!(bad.len() == 1 && bad[0].contains("canonical"), "{bad:?}");
+    let own = pod.replace("image: c}", "image: c, restartPolicy: Never}");
+    let own = findings(&format!("{own}---\n{}", scenario("ContainerRestartRules: false")));
+    assert!(own.iter().any(|it| it.contains("may not be set for non-init")), "{own:?}");
+}

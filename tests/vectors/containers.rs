@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{PodSpec, ResourceRequirements};
 use serde_json::{Value, json};
 use wavetank::api::validation::Embedding;
 use wavetank::api::validation::field::{Errors, FieldError, Path};
+use wavetank::api::validation::gates::{Gate, Gates, State};
 use wavetank::api::validation::pod::validate_pod_spec;
 use wavetank::api::validation::resources::{Holder, validate_requirements};
 
@@ -13,6 +14,11 @@ use super::suite::{Outcome, expected, kind, run, same};
 
 /// The errors of a spec below one of its fields, with the rest of the spec sound.
 fn errors_below(field: &str, spec: Value) -> Vec<FieldError> {
+    errors_under(Gates::default(), field, spec)
+}
+
+/// The same under these gates.
+fn errors_under(gates: Gates, field: &str, spec: Value) -> Vec<FieldError> {
     let mut whole = json!({
         "restartPolicy": "Always", "dnsPolicy": "ClusterFirst",
         "terminationGracePeriodSeconds": 30, "containers": [container(json!({"name": "app"}))],
@@ -22,9 +28,14 @@ fn errors_below(field: &str, spec: Value) -> Vec<FieldError> {
         whole[key] = value.clone();
     }
     let spec: PodSpec = serde_json::from_value(whole).expect("a pod spec");
-    let mut errors = Errors::new();
+    let mut errors = Errors::under(gates);
     validate_pod_spec(&spec, None, Embedding::Template, &Path::ROOT, &mut errors);
     errors.into_list().into_iter().filter(|error| error.path.starts_with(field)).collect()
+}
+
+/// The gates of 1.36 but for one.
+fn without(gate: Gate) -> Gates {
+    Gates::default().with(gate, State::Off)
 }
 
 /// A sound container with some fields of its own.
@@ -57,21 +68,25 @@ fn valid_or_not(errors: &[FieldError], wanted: &Value) -> Outcome {
 fn containers(list: &str, case: &Value) -> Outcome {
     let (input, wanted) = (&case["input"], &case["expected"]);
     let name = case["name"].as_str().unwrap_or("");
-    let off = "written for ContainerRestartRules off, which is on since 1.35";
-    if name.contains("RestartPolicy") && wanted["valid"] == false {
-        return Outcome::Excluded(off);
-    }
     if name == "invalid env var name" {
-        return Outcome::Excluded("written for strict variable names, relaxed since 1.34");
+        return Outcome::Excluded("strict variable names, which 1.36 does not allow");
     }
     if name == "privilege disabled" {
         return Outcome::Excluded("written for a cluster that refuses privileged containers");
     }
-    if list == "initContainers" && name.contains("ResizePolicy")
+    if name.ends_with("allowed-if-already-exists") {
+        return Outcome::Excluded("leniency for pods that were stored before the rule");
+    }
+    // What was wrong before these gates is asked with them off.
+    let gates = if name.contains("RestartPolicy") && wanted["valid"] == false {
+        without(Gate::ContainerRestartRules)
+    } else if list == "initContainers" && name.contains("ResizePolicy")
         || name.contains("RestartContainer")
     {
-        return Outcome::Excluded("written for resize of init containers off, which is on");
-    }
+        without(Gate::InPlacePodVerticalScalingInitContainers)
+    } else {
+        Gates::default()
+    };
     let given = match input.get(list) {
         Some(given) => given.clone(),
         None => {
@@ -80,7 +95,7 @@ fn containers(list: &str, case: &Value) -> Outcome {
             json!([one])
         }
     };
-    let errors = errors_below(list, json!({list: given}));
+    let errors = errors_under(gates, list, json!({list: given}));
     if wanted["valid"] == true {
         return valid_or_not(&errors, wanted);
     }
@@ -101,7 +116,11 @@ fn listed(field: &str, named: &str, items: Option<&str>, case: &Value) -> Vec<Fi
         }
     };
     let below = format!("containers[0].{field}");
-    errors_below(&below, json!({"containers": [container(json!({field: list}))]}))
+    let gates = match case["name"] == "valueFrom without a source" {
+        true => without(Gate::EnvFiles),
+        false => Gates::default(),
+    };
+    errors_under(gates, &below, json!({"containers": [container(json!({field: list}))]}))
 }
 
 fn said(errors: &[FieldError], field: &str, case: &Value) -> Outcome {
@@ -112,9 +131,6 @@ fn said(errors: &[FieldError], field: &str, case: &Value) -> Outcome {
     let below = format!("containers[0].{field}");
     let words = wanted["expectedError"].as_str().unwrap_or("");
     let words = words.strip_prefix("field").unwrap_or(words);
-    if case["name"] == "valueFrom without a source" {
-        return Outcome::Excluded("written for variable files off, which are on since 1.35");
-    }
     let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
     let lines: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix(&below)).collect();
     if !lines.is_empty() && lines.iter().any(|line| line.contains(words)) {
@@ -208,21 +224,23 @@ fn resource_name(case: &Value) -> Outcome {
 fn spread(case: &Value) -> Outcome {
     let options = &case["input"]["opts"];
     let on = |option: &str| options.is_null() || options[option] == true;
-    if !on("allowMatchLabelKeysInPodTopologySpreadSelectorMerge")
-        || !on("allowMatchLabelKeysInPodTopologySpread")
-    {
-        return Outcome::Excluded("a feature gate off that is on in 1.36");
-    }
+    let merged = on("allowMatchLabelKeysInPodTopologySpreadSelectorMerge")
+        && on("allowMatchLabelKeysInPodTopologySpread");
+    let gates = match merged {
+        true => Gates::default(),
+        false => without(Gate::MatchLabelKeysInPodTopologySpreadSelectorMerge),
+    };
     for lax in [
         "allowInvalidTopologySpreadConstraintLabelSelector",
         "oldPodViolatesMatchLabelKeysValidation",
+        "oldPodViolatesLegacyMatchLabelKeysValidation",
     ] {
         if options[lax] == true {
             return Outcome::Excluded("leniency for pods that were stored before the rule");
         }
     }
     let field = "topologySpreadConstraints";
-    let errors = errors_below(field, json!({field: case["input"]["constraints"]}));
+    let errors = errors_under(gates, field, json!({field: case["input"]["constraints"]}));
     let theirs = expected(&case["expected"]["wantFieldErrors"]).into_iter();
     let theirs = theirs.map(|(kind, path)| (kind, path.replacen("field", field, 1)));
     same(places(&errors), theirs.collect())

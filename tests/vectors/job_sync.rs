@@ -72,7 +72,7 @@ fn pods(input: &Value) -> Vec<Pod> {
     let ready = int(&input["readyPods"]);
     let active = match text(&input["activePodsPhase"]) {
         "" => Phase::Running,
-        _ => phase(&input["activePodsPhase"]).expect("a phase"),
+        _ => phase(&input["activePodsPhase"]),
     };
     add(int(&input["pendingPods"]), Phase::Pending, &|_, _| {});
     add(int(&input["activePods"]), active, &|at, pod| {
@@ -86,7 +86,7 @@ fn pods(input: &Value) -> Vec<Pod> {
         pod.meta.deletion = Some(Deletion { at: NOW, grace_seconds: 0 });
     });
     let counts = list(&input["restartCounts"]);
-    add(counts.len() as i64, phase(&input["podPhase"]).unwrap_or_default(), &|at, pod| {
+    add(counts.len() as i64, phase(&input["podPhase"]), &|at, pod| {
         pod.status.containers = Some(Arc::from([ContainerStatus {
             state: ContainerState::Waiting(WaitingReason::ContainerCreating),
             last: None,
@@ -96,7 +96,7 @@ fn pods(input: &Value) -> Vec<Pod> {
         }]));
     });
     for one in list(&input["podsWithIndexes"]) {
-        let phase = phase(&one["phase"]).expect("a phase");
+        let phase = phase(&one["phase"]);
         all.push(plain(all.len() as u64, phase, Some(text(&one["index"]))));
     }
     all

@@ -97,25 +97,25 @@ pub fn pod_spec(value: &Value) -> Arc<PodSpec> {
     }
 }
 
-/// A phase; `None` for those nobody sets any more.
-pub fn phase(value: &Value) -> Option<Phase> {
+/// A phase; one that is not written is Pending.
+pub fn phase(value: &Value) -> Phase {
     match text(value) {
-        "" | "Pending" => Some(Phase::Pending),
-        "Running" => Some(Phase::Running),
-        "Succeeded" => Some(Phase::Succeeded),
-        "Failed" => Some(Phase::Failed),
-        _ => None,
+        "Running" => Phase::Running,
+        "Succeeded" => Phase::Succeeded,
+        "Failed" => Phase::Failed,
+        "Unknown" => Phase::Unknown,
+        _ => Phase::Pending,
     }
 }
 
 fn condition(value: &Value) -> Condition {
-    let since = instant(&value["lastTransitionTime"]).unwrap_or(SimTime::ZERO);
+    let since = instant(&value["lastTransitionTime"]).map(|since| since.as_secs() as u32);
     let value = match text(&value["status"]) {
         "True" => Some(true),
         "False" => Some(false),
         _ => None,
     };
-    Condition { value, since_seconds: since.as_secs() as u32 }
+    Condition { value, since_seconds: since.unwrap_or(Condition::UNSAID) }
 }
 
 fn container(value: &Value) -> ContainerStatus {
@@ -128,11 +128,10 @@ fn container(value: &Value) -> ContainerStatus {
     }
 }
 
-/// A pod bound to the node its spec names; a phase nobody sets is read as Pending.
+/// A pod bound to the node its spec names.
 pub fn pod(value: &Value) -> Pod {
     let (spec, held) = (pod_spec(&value["spec"]), &value["status"]);
-    let mut status =
-        PodStatus { phase: phase(&held["phase"]).unwrap_or_default(), ..PodStatus::default() };
+    let mut status = PodStatus { phase: phase(&held["phase"]), ..PodStatus::default() };
     for one in list(&held["conditions"]) {
         if one["type"] == "Ready" {
             status.conditions[PodCondition::Ready as usize] = condition(one);

@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use wavetank::api::validation::field::{Errors, FieldError};
+use wavetank::api::validation::gates::{Gate, Gates, State};
 
 pub use super::suite::Outcome;
 use super::suite::run_some;
@@ -50,6 +51,13 @@ fn host_fields(pod: &mut Map<String, Value>) {
 /// The errors that `check` finds.
 pub fn errors(check: impl FnOnce(&mut Errors)) -> Vec<FieldError> {
     let mut errors = Errors::new();
+    check(&mut errors);
+    errors.into_list()
+}
+
+/// The errors that `check` finds where one feature gate is off.
+pub fn errors_without(gate: Gate, check: impl FnOnce(&mut Errors)) -> Vec<FieldError> {
+    let mut errors = Errors::under(Gates::default().with(gate, State::Off));
     check(&mut errors);
     errors.into_list()
 }

@@ -121,6 +121,8 @@ fn tolerate(held: &mut Vec<core::Toleration>, wanted: &Toleration) {
     let operator = match wanted.comparison {
         Comparison::Exists => "Exists",
         Comparison::Equal => "Equal",
+        Comparison::Lt => "Lt",
+        Comparison::Gt => "Gt",
     };
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let new = core::Toleration {

@@ -8,7 +8,10 @@ use k8s_openapi::api::core::v1 as core;
 use super::meta::arrival;
 use super::{Compacted, Compactor};
 use crate::api::kinds::Scope;
-use crate::api::node::{HOSTNAME_LABEL, Node, NodeConditions, NodeImage, Schedulability, Tristate};
+use crate::api::meta::Labels;
+use crate::api::node::{
+    HOSTNAME_LABEL, Node, NodeConditions, NodeImage, Posted, Schedulability, Tristate,
+};
 use crate::api::object::Object;
 use crate::api::resources::Resources;
 use crate::api::rules::resources::{amounts, counted};
@@ -39,12 +42,24 @@ fn tristate(written: Option<&core::NodeCondition>) -> Tristate {
 
 fn conditions(status: &core::NodeStatus) -> NodeConditions {
     let of = |name: &str| tristate(status.conditions.iter().flatten().find(|it| it.type_ == name));
+    let has_any = status.conditions.iter().flatten().any(|it| it.type_ == "Ready");
     NodeConditions {
         ready: of("Ready"),
         ready_since: SimTime::ZERO,
         memory_pressure: of("MemoryPressure"),
         disk_pressure: of("DiskPressure"),
         pid_pressure: of("PIDPressure"),
+        network_unavailable: of("NetworkUnavailable"),
+        posted: if has_any { Posted::Once } else { Posted::Never },
+    }
+}
+
+/// Keeps old names of labels beside the new ones (`reconcileNodeLabels`).
+pub fn reconcile(labels: &mut Labels) {
+    for (new, old) in OLD_LABELS {
+        if let Some(value) = labels.get(new).cloned() {
+            labels.insert(old.into(), value);
+        }
     }
 }
 
@@ -61,11 +76,7 @@ impl Compactor {
                 labels.insert(self.intern.text(key), self.intern.text(value));
             }
         }
-        for (new, old) in OLD_LABELS {
-            if let Some(value) = labels.get(new).cloned() {
-                labels.insert(self.intern.text(old), value);
-            }
-        }
+        reconcile(labels);
         let spec = written.spec.unwrap_or_default();
         let status = written.status.unwrap_or_default();
         let capacity = counted(&amounts(status.capacity.as_ref()));

@@ -85,6 +85,8 @@ fn toleration(intern: &mut Interner, written: &core::Toleration) -> Toleration {
         key: intern.optional(written.key.as_deref()),
         comparison: match written.operator.as_deref() {
             Some("Exists") => Comparison::Exists,
+            Some("Lt") => Comparison::Lt,
+            Some("Gt") => Comparison::Gt,
             _ => Comparison::Equal,
         },
         value: intern.optional(written.value.as_deref()),

@@ -100,6 +100,7 @@ impl Interner {
                 Some("Running") => Phase::Running,
                 Some("Succeeded") => Phase::Succeeded,
                 Some("Failed") => Phase::Failed,
+                Some("Unknown") => Phase::Unknown,
                 _ => Phase::Pending,
             },
             ip: written.pod_ip.as_deref().and_then(|ip| ip.parse().ok()),
@@ -109,7 +110,9 @@ impl Interner {
         for it in written.conditions.iter().flatten() {
             if let Some(which) = condition(&it.type_) {
                 let value = truth(&it.status);
-                status.conditions[which as usize] = Condition { value, since_seconds: 0 };
+                let said = it.last_transition_time.is_some();
+                let since_seconds = if said { 0 } else { Condition::UNSAID };
+                status.conditions[which as usize] = Condition { value, since_seconds };
             }
         }
         if let Some(reason) = written.reason.as_deref().filter(|reason| !reason.is_empty()) {

@@ -12,8 +12,18 @@ pub fn action_on(container: &Container, code: u8) -> Option<RestartAction> {
     container.restart_rules.iter().find(|rule| fits(&rule.codes)).map(|rule| rule.action)
 }
 
+/// Whether there is an end after which the container may be started again (`IsContainerRestartable`).
+pub fn may_restart(container: &Container, of_pod: RestartPolicy) -> bool {
+    container.lifetime == Lifetime::Sidecar
+        || !container.restart_rules.is_empty()
+        || container.restart_policy.unwrap_or(of_pod) != RestartPolicy::Never
+}
+
 /// Whether the container is started again after it ended so, by itself or with its whole pod.
 pub fn restarts_on(container: &Container, of_pod: RestartPolicy, code: u8) -> bool {
+    if !may_restart(container, of_pod) {
+        return false;
+    }
     if container.lifetime == Lifetime::Sidecar || action_on(container, code).is_some() {
         return true;
     }

@@ -48,6 +48,10 @@ pub enum Comparison {
     Equal,
     /// Any value.
     Exists,
+    /// The taint's is a smaller number (gate TaintTolerationComparisonOperators).
+    Lt,
+    /// The taint's is a greater number (the same gate).
+    Gt,
 }
 
 /// A toleration of a pod.
@@ -77,8 +81,30 @@ impl Toleration {
         match self.comparison {
             Comparison::Exists => true,
             Comparison::Equal => self.value == taint.value,
+            Comparison::Lt => number(&taint.value)
+                .zip(number(&self.value))
+                .is_some_and(|(has, wanted)| has < wanted),
+            Comparison::Gt => number(&taint.value)
+                .zip(number(&self.value))
+                .is_some_and(|(has, wanted)| has > wanted),
         }
     }
+}
+
+/// The number that a taint or a toleration is compared by; `None`: the value is none.
+pub fn number(value: &str) -> Option<i64> {
+    value.parse().ok()
+}
+
+/// What `wanted` has and `held` has not, and the other way round: taints of one key and effect are one
+/// (`TaintSetDiff`, `pkg/util/taints`).
+pub fn difference<'t>(wanted: &'t [Taint], held: &'t [Taint]) -> (Vec<&'t Taint>, Vec<&'t Taint>) {
+    let lacks = |list: &[Taint], one: &Taint| {
+        !list.iter().any(|other| other.key == one.key && other.effect == one.effect)
+    };
+    let add = wanted.iter().filter(|one| lacks(held, one)).collect();
+    let remove = held.iter().filter(|one| lacks(wanted, one)).collect();
+    (add, remove)
 }
 
 /// The first of `taints` with an effect `matters` accepts that none of `tolerations` covers.

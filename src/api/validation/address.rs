@@ -7,6 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::field::{Errors, Path};
+use super::gates::{Gate, State};
 
 const NOT_AN_IP: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 const NOT_A_CIDR: &str = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
@@ -95,14 +96,17 @@ pub fn check_ip(path: &Path<'_>, text: &str, known: &[String], errors: &mut Erro
     if known.iter().any(|value| value == text) {
         return;
     }
-    match Address::parse(text).map(|address| address.spelling) {
-        None => errors.invalid(path, text, NOT_AN_IP),
-        Some(Spelling::LeadingZeros) => errors.invalid(path, text, "must not have leading 0s"),
-        Some(Spelling::Mapped) => {
-            errors.invalid(path, text, "must not be an IPv4-mapped IPv6 address");
-        }
-        Some(Spelling::Plain) => {}
-    }
+    let Some(address) = Address::parse(text) else {
+        return errors.invalid(path, text, NOT_AN_IP);
+    };
+    let detail = match address.spelling {
+        Spelling::LeadingZeros => "must not have leading 0s",
+        Spelling::Mapped => "must not be an IPv4-mapped IPv6 address",
+        Spelling::Plain => return,
+    };
+    errors.only(Gate::StrictIPCIDRValidation, State::On, |errors| {
+        errors.invalid(path, text, detail);
+    });
 }
 
 /// A block of addresses as it was written.
@@ -146,13 +150,18 @@ pub fn check_cidr(path: &Path<'_>, text: &str, known: &[String], errors: &mut Er
     let Some(cidr) = Cidr::parse(text) else {
         return errors.invalid(path, text, NOT_A_CIDR);
     };
-    if cidr.address.spelling == Spelling::LeadingZeros || cidr.zeros_in_prefix {
-        errors.invalid(path, text, "must not have leading 0s in IP or prefix length");
+    let detail = if cidr.address.spelling == Spelling::LeadingZeros || cidr.zeros_in_prefix {
+        "must not have leading 0s in IP or prefix length"
     } else if cidr.address.spelling == Spelling::Mapped {
-        errors.invalid(path, text, "must not have an IPv4-mapped IPv6 address");
+        "must not have an IPv4-mapped IPv6 address"
     } else if cidr.has_bits_beyond_prefix() {
-        errors.invalid(path, text, "must not have bits set beyond the prefix length");
-    }
+        "must not have bits set beyond the prefix length"
+    } else {
+        return;
+    };
+    errors.only(Gate::StrictIPCIDRValidation, State::On, |errors| {
+        errors.invalid(path, text, detail);
+    });
 }
 
 /// Refuses the special addresses that no endpoint may have (`ValidateEndpointIP`).

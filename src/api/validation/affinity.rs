@@ -12,8 +12,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::absent::{items, text};
 use super::field::{Errors, Path};
+use super::gates::{Gate, State};
 use super::labels::{SelectorValues, validate_label_name, validate_label_selector};
 use super::names::{is_dns1123_label, is_dns1123_subdomain, is_valid_label_value};
+use crate::api::rules::taints::number;
 
 /// Node affinity, pod affinity and pod anti-affinity.
 pub(super) fn validate_affinity(affinity: &Affinity, path: &Path<'_>, errors: &mut Errors) {
@@ -233,6 +235,31 @@ fn validate_match_label_keys(
     }
 }
 
+/// The rule for keys that are not merged into the selector: it may not name them at all.
+fn validate_unmerged_keys(
+    keys: &[String],
+    selector: Option<&LabelSelector>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    let Some(selector) = selector else {
+        if !keys.is_empty() {
+            errors.forbidden(path, "must not be specified when labelSelector is not set");
+        }
+        return;
+    };
+    let of_labels = selector.match_labels.iter().flatten().map(|(key, _)| key);
+    let of_terms = items(&selector.match_expressions).iter().map(|term| &term.key);
+    let taken: BTreeSet<&String> = of_labels.chain(of_terms).collect();
+    for (at, key) in keys.iter().enumerate() {
+        validate_label_name(key, &path.index(at), errors);
+        if taken.contains(key) {
+            let detail = "exists in both matchLabelKeys and labelSelector";
+            errors.invalid(&path.index(at), key, detail);
+        }
+    }
+}
+
 fn validate_taint_effect(effect: &str, path: &Path<'_>, errors: &mut Errors) {
     let known = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
     if !known.contains(&effect) {
@@ -273,10 +300,18 @@ pub fn validate_tolerations(tolerations: &[Toleration], path: &Path<'_>, errors:
                     errors.invalid(&operator_path, value, detail);
                 }
             }
-            // Comparisons of numbers are known, but still behind a gate in 1.36.
             "Lt" | "Gt" => {
-                let known = ["Equal", "Exists", "Lt", "Gt"];
-                errors.not_supported(&operator_path, operator, &known);
+                let gate = Gate::TaintTolerationComparisonOperators;
+                errors.only(gate, State::Off, |errors| {
+                    let known = ["Equal", "Exists", "Lt", "Gt"];
+                    errors.not_supported(&operator_path, operator, &known);
+                });
+                errors.only(gate, State::On, |errors| {
+                    if number(value).is_none_or(|read| read.to_string() != value) {
+                        let detail = "must be a valid decimal integer in canonical form";
+                        errors.invalid(&path.child("value"), value, detail);
+                    }
+                });
             }
             other => errors.not_supported(&operator_path, other, &["Equal", "Exists"]),
         }
@@ -336,7 +371,13 @@ pub(super) fn validate_spread_constraints(
         }
         let selector = constraint.label_selector.as_ref();
         let keys = items(&constraint.match_label_keys);
-        validate_match_label_keys(keys, &[], selector, &path, errors);
+        let gate = Gate::MatchLabelKeysInPodTopologySpreadSelectorMerge;
+        errors.only(gate, State::On, |errors| {
+            validate_match_label_keys(keys, &[], selector, &path, errors);
+        });
+        errors.only(gate, State::Off, |errors| {
+            validate_unmerged_keys(keys, selector, &path.child("matchLabelKeys"), errors);
+        });
         if let Some(selector) = selector {
             let path = path.child("labelSelector");
             validate_label_selector(selector, &path, SelectorValues::LabelValues, errors);

@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::{
 use super::absent::{items, text};
 use super::env::{validate_env, validate_env_from};
 use super::field::{Errors, Path};
+use super::gates::{Gate, State};
 use super::mounts::{validate_devices, validate_mounts};
 use super::names::{is_dns1123_label, is_valid_port_name, is_valid_port_num};
 use super::probes::{Purpose, validate_lifecycle, validate_probe};
@@ -54,7 +55,15 @@ pub(super) fn validate_containers(
             errors.duplicate(&path.child("name"), &container.name);
         }
         validate_hooks_and_probes(container, around, &path, errors);
-        validate_restart_policy(container, &path, errors);
+        errors.only(Gate::ContainerRestartRules, State::On, |errors| {
+            validate_restart_policy(container, &path, errors);
+        });
+        errors.only(Gate::ContainerRestartRules, State::Off, |errors| {
+            if container.restart_policy.is_some() {
+                let path = path.child("restartPolicy");
+                errors.forbidden(&path, "may not be set for non-init containers");
+            }
+        });
     }
     let mut taken = BTreeSet::new();
     for (at, container) in containers.iter().enumerate() {
@@ -74,7 +83,15 @@ pub(super) fn validate_init_containers(
     for (at, container) in containers.iter().enumerate() {
         let item = path.index(at);
         validate_common(container, around, &item, errors);
-        validate_restart_policy(container, &item, errors);
+        errors.only(Gate::ContainerRestartRules, State::On, |errors| {
+            validate_restart_policy(container, &item, errors);
+        });
+        errors.only(Gate::ContainerRestartRules, State::Off, |errors| {
+            let policy = container.restart_policy.as_deref();
+            if let Some(policy) = policy.filter(|policy| *policy != "Always") {
+                errors.not_supported(&item.child("restartPolicy"), policy, &["Always"]);
+            }
+        });
         if names.contains(container.name.as_str()) {
             errors.duplicate(&item.child("name"), &container.name);
         } else if !container.name.is_empty() {
@@ -85,6 +102,7 @@ pub(super) fn validate_init_containers(
             validate_hooks_and_probes(container, around, &item, errors);
             continue;
         }
+        validate_init_resize(items(&container.resize_policy), &item, errors);
         for (field, set) in [
             ("lifecycle", container.lifecycle.is_some()),
             ("livenessProbe", container.liveness_probe.is_some()),
@@ -349,6 +367,24 @@ fn validate_restart_rule(rule: &ContainerRestartRule, path: &Path<'_>, errors: &
     let count = items(&codes.values).len();
     if count > EXIT_CODES_MAX {
         errors.too_many(&path.child("values"), count, EXIT_CODES_MAX);
+    }
+}
+
+/// An init container that runs to its end is resized without a restart, if at all.
+fn validate_init_resize(policies: &[ContainerResizePolicy], path: &Path<'_>, errors: &mut Errors) {
+    let path = path.child("resizePolicy");
+    if policies.is_empty() {
+        return;
+    }
+    errors.only(Gate::InPlacePodVerticalScalingInitContainers, State::Off, |errors| {
+        errors.invalid(&path, "", "must not be set for init containers");
+    });
+    for (at, policy) in policies.iter().enumerate() {
+        if policy.restart_policy == "RestartContainer" {
+            let detail = "must be 'NotRequired' for init containers without restartPolicy=Always";
+            let path = path.index(at);
+            errors.invalid(&path.child("restartPolicy"), &policy.restart_policy, detail);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{
 
 use super::absent::text;
 use super::field::{Errors, Path};
+use super::gates::{Gate, State};
 use super::names::{
     NameUse, is_config_map_key, is_dns1123_label, is_dns1123_subdomain, is_env_var_name,
     is_qualified_name, subdomain_name,
@@ -94,11 +95,20 @@ fn validate_source(source: &EnvVarSource, value: &str, path: &Path<'_>, errors: 
         count += 1;
         validate_file_key(key, &path.child("fileKeyRef"), errors);
     }
+    if count == 0 {
+        errors.only(Gate::EnvFiles, State::On, |errors| {
+            let detail = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, \
+                          `secretKeyRef` or `fileKeyRef`";
+            errors.invalid(path, "", detail);
+        });
+        errors.only(Gate::EnvFiles, State::Off, |errors| {
+            let detail = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or \
+                          `secretKeyRef`";
+            errors.invalid(path, "", detail);
+        });
+        return;
+    }
     let detail = match count {
-        0 => {
-            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, \
-             `secretKeyRef` or `fileKeyRef`"
-        }
         _ if !value.is_empty() => "may not be specified when `value` is not empty",
         1 => return,
         _ => "may not have more than one field specified at a time",

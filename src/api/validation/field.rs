@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use super::gates::{Gate, Gates, State};
+
 /// A place in an object, as a chain of segments on the stack: nothing is allocated until an error
 /// is written.
 #[derive(Clone, Copy, Debug)]
@@ -93,11 +95,13 @@ pub struct FieldError {
     pub value: String,
     /// What is expected, in the API server's words.
     pub detail: String,
+    /// The gate, and where it must stand, for this to be an error; `None`: it is one anyway.
+    pub only: Option<(Gate, State)>,
 }
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FieldError { path, reason, value, detail } = self;
+        let FieldError { path, reason, value, detail, .. } = self;
         let kind = match reason {
             Reason::Required => "Required value",
             Reason::Invalid | Reason::TypeInvalid => "Invalid value",
@@ -151,12 +155,59 @@ shown_bare!(i32, i64, u32, u64, usize, bool);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Errors {
     list: Vec<FieldError>,
+    known: Known,
+    /// What the checks under way are made for.
+    only: Option<(Gate, State)>,
+}
+
+/// What is known of feature gates where objects are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    /// Where they stand.
+    All(Gates),
+    /// Nothing yet: each error says which gate it hangs on.
+    Nothing,
+}
+
+impl Default for Known {
+    fn default() -> Known {
+        Known::All(Gates::default())
+    }
 }
 
 impl Errors {
-    /// No error so far.
+    /// No error so far, with the feature gates of 1.36.
     pub fn new() -> Errors {
         Errors::default()
+    }
+
+    /// No error so far, under these gates.
+    pub fn under(gates: Gates) -> Errors {
+        Errors { known: Known::All(gates), ..Errors::default() }
+    }
+
+    /// No error so far, where nobody knows yet how gates stand.
+    pub fn undecided() -> Errors {
+        Errors { known: Known::Nothing, ..Errors::default() }
+    }
+
+    /// What `check` finds is an error only where the gate stands so.
+    pub fn only(&mut self, gate: Gate, state: State, check: impl FnOnce(&mut Errors)) {
+        if let Known::All(gates) = self.known {
+            if gates.state(gate) == state {
+                check(self);
+            }
+            return;
+        }
+        let before = self.only.replace((gate, state));
+        check(self);
+        self.only = before;
+    }
+
+    /// Those that do not hang on a gate, or on one that `is_so`.
+    pub fn decided(mut self, is_so: impl Fn(Gate, State) -> bool) -> Errors {
+        self.list.retain(|error| error.only.is_none_or(|(gate, state)| is_so(gate, state)));
+        self
     }
 
     /// Whether no error was found.
@@ -175,7 +226,8 @@ impl Errors {
     }
 
     fn push(&mut self, path: &Path<'_>, reason: Reason, value: String, detail: String) {
-        self.list.push(FieldError { path: path.to_string(), reason, value, detail });
+        let only = self.only;
+        self.list.push(FieldError { path: path.to_string(), reason, value, detail, only });
     }
 
     /// `path: Required value: detail`.

@@ -10,6 +10,7 @@ use k8s_openapi::api::{batch::v1::Job, core::v1::Service};
 use super::{
     autoscaling, batch, config, endpoints,
     field::{Errors, Path},
+    gates::Gates,
     lease, meta,
     names::{self, NameRule},
     namespace, node, pod, pod_update, policy, priority_class, quota_limits, service, storage,
@@ -32,6 +33,15 @@ const STAND_IN_NODE_PORT: i32 = 30_000;
 
 /// Fills in a new object as the API server does, its namespace too, and checks it.
 pub fn prepare_create(object: &mut Typed) -> Errors {
+    prepare_create_with(object, Errors::new())
+}
+
+/// The same where nobody knows yet how feature gates stand: errors say which they hang on.
+pub fn prepare_create_undecided(object: &mut Typed) -> Errors {
+    prepare_create_with(object, Errors::undecided())
+}
+
+fn prepare_create_with(object: &mut Typed, mut errors: Errors) -> Errors {
     let kind = object.kind();
     if kind.is_some_and(|kind| kind.scope == Scope::Namespaced) {
         let namespace = &mut object.metadata_mut().namespace;
@@ -42,13 +52,13 @@ pub fn prepare_create(object: &mut Typed) -> Errors {
     set_defaults(object);
     let given = object.metadata().name.clone();
     stand_in_for_generated_name(object);
-    let mut errors = Errors::new();
     validate_create(object, kind, &mut errors);
     object.metadata_mut().name = given;
     errors
 }
 
-/// Fills in an object that replaces `old`, what was allocated to it too, and checks the change.
+/// Fills in an object that replaces `old`, what was allocated to it too, and checks the change. What
+/// hangs on a feature gate is let through where `old` has it already.
 pub fn prepare_update(new: &mut Typed, old: &Typed) -> Errors {
     let known = old.metadata();
     let (uid, version, created) =
@@ -64,7 +74,11 @@ pub fn prepare_update(new: &mut Typed, old: &Typed) -> Errors {
     if let (Typed::Service(new), Typed::Service(old)) = (&mut *new, old) {
         defaults::service::keep_allocated(new, old);
     }
-    validate_update(new, old)
+    let mut had = Errors::undecided();
+    validate_create(old, old.kind(), &mut had);
+    let has = |gate| had.list().iter().any(|error| error.only.is_some_and(|it| it.0 == gate));
+    let gates = Gates::default();
+    validate_update(new, old).decided(|gate, state| gates.state(gate) == state && !has(gate))
 }
 
 fn stand_in_for_generated_name(object: &mut Typed) {
@@ -188,7 +202,7 @@ fn validate_job(given: &Job, errors: &mut Errors) {
 
 /// Checks that `old` may become `new`, whose defaults are set. An object may not change its kind.
 pub fn validate_update(new: &Typed, old: &Typed) -> Errors {
-    let mut found = Errors::new();
+    let mut found = Errors::undecided();
     let errors = &mut found;
     match (new, old) {
         (Typed::Pod(new), Typed::Pod(old)) => pod_update::validate_pod_update(new, old, errors),

@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::{Service, ServiceSpec};
 use super::{
     address::{check_cidr, check_endpoint_ip, check_ip},
     field::{Errors, Path},
+    gates::{Gate, State},
     labels, meta, names,
     scalar::{items, obeys, one_of, text},
 };
@@ -35,6 +36,13 @@ pub fn validate(service: &Service, errors: &mut Errors) {
         &metadata,
         errors,
     );
+    errors.only(Gate::RelaxedServiceNameValidation, State::Off, |errors| {
+        let name = text(service.metadata.name.as_ref());
+        let problems = names::is_dns1035_label(name).into_iter();
+        // What is no label of the relaxed rule has been said.
+        let problems = problems.filter(|_| names::is_dns1123_label(name).is_empty());
+        problems.for_each(|problem| errors.invalid(&metadata.child("name"), name, problem));
+    });
     validate_body(service, None, errors);
 }
 

@@ -1,6 +1,6 @@
 //! What the API server adds to new objects, or refuses about them: priority, default tolerations,
 //! default classes of claims (admission plugins LimitRanger, Priority, DefaultTolerationSeconds,
-//! DefaultStorageClass, 1.36). Order: LimitRanges fill in, priority, tolerations; then the pod is checked,
+//! DefaultStorageClass, PodTolerationRestriction, 1.36). Order: LimitRanges fill in, priority, tolerations; then the pod is checked,
 //! by its own rules first, then by LimitRanges; quotas come last.
 
 use std::cmp::Reverse;
@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1 as core;
 
 use super::Server;
 use super::delete::NAMESPACE_CONTENT;
+use super::tolerations::PodTolerations;
 use crate::api::compact::Compactor;
 use crate::api::job::{Job, JobStatus, NAME_LABELS, UID_LABELS};
 use crate::api::kind::Kind;
@@ -41,10 +42,12 @@ const SYSTEM_CLASSES: [(&str, i32); 2] =
 /// Specs as admission left them, by the spec they came from: siblings share one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Admitted {
-    by_source: Held<usize, (Arc<PodSpec>, Arc<PodSpec>)>,
+    /// With the namespace, where that has a say.
+    by_source: Held<(usize, Option<Text>), (Arc<PodSpec>, Arc<PodSpec>)>,
     merges: Merges,
-    /// The revision of the priority classes they were worked out with.
-    classes: Rev,
+    /// The revisions of the priority classes, and of the namespaces if they have a say, that they were
+    /// worked out with.
+    as_of: (Rev, Rev),
 }
 
 impl<T> Server<'_, T> {
@@ -83,12 +86,19 @@ impl<T> Server<'_, T> {
 
     fn admitted_spec(&mut self, pod: &Pod) -> Result<Arc<PodSpec>, Status> {
         let classes = self.store.table::<PriorityClass>().newest();
+        let (as_of, namespace) = match self.shared.pod_tolerations {
+            PodTolerations::Free => ((classes, Rev::ZERO), None),
+            PodTolerations::Restricted => {
+                let namespaces = self.store.table::<Namespace>().newest();
+                ((classes, namespaces), Some(pod.meta.namespace.clone()))
+            }
+        };
         let admitted = &mut self.shared.admitted;
-        if admitted.classes != classes {
+        if admitted.as_of != as_of {
             admitted.by_source.clear();
-            admitted.classes = classes;
+            admitted.as_of = as_of;
         }
-        let key = Arc::as_ptr(&pod.spec) as usize;
+        let key = (Arc::as_ptr(&pod.spec) as usize, namespace);
         if let Some((_, spec)) = admitted.by_source.get(&key) {
             return Ok(spec.clone());
         }
@@ -99,6 +109,9 @@ impl<T> Server<'_, T> {
         };
         self.admit_priority(pod, &mut spec)?;
         add_default_tolerations(&mut spec);
+        if let Some(namespace) = &key.1 {
+            self.restrict_tolerations(namespace, &mut spec)?;
+        }
         let spec = if spec == *pod.spec { pod.spec.clone() } else { Arc::new(spec) };
         let value = (pod.spec.clone(), spec.clone());
         self.shared.admitted.by_source.insert(key, value, |(source, spec)| {

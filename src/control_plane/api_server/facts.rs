@@ -76,7 +76,7 @@ impl Told for Pod {
         }
         if self.status.phase != next.status.phase {
             let verb = match next.status.phase {
-                Phase::Pending => None,
+                Phase::Pending | Phase::Unknown => None,
                 Phase::Running => Some(fact(Verb::Running, Kind::Pod, &next.meta)),
                 Phase::Succeeded => {
                     Some(fact(Verb::Finished, Kind::Pod, &next.meta).with("failed", 0))

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use super::tolerations::PodTolerations;
 use super::{Server, Shared};
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, Owner, RawId};
@@ -363,4 +364,46 @@ fn the_first_address_is_the_api_servers_own() {
     let first = rig.shared.service_range.first();
     let refused = rig.call(Call::Create(service("mine", Some(first)))).unwrap_err();
     assert!(refused.to_string().ends_with("provided IP is already allocated"), "{refused}");
+}
+
+#[test]
+fn namespaces_have_a_say_in_tolerations_where_the_plugin_is_on() {
+    let annotated = |rig: &mut Rig, name: &str, allowed: &str| {
+        let mut meta = Meta::new("".into(), name.into());
+        let key = |what: &str| format!("scheduler.alpha.kubernetes.io/{what}").into();
+        let default = r#"[{"key":"team","operator":"Equal","value":"a","effect":"NoSchedule"}]"#;
+        meta.annotations = Arc::new(
+            [
+                (key("defaultTolerations"), default.into()),
+                (key("tolerationsWhitelist"), allowed.into()),
+            ]
+            .into(),
+        );
+        rig.call(Call::Create(Object::Namespace(Box::new(Namespace::new(meta))))).unwrap();
+    };
+    let of = |namespace: &str| match pod("p") {
+        Object::Pod(mut pod) => {
+            pod.meta.namespace = namespace.into();
+            Call::Create(Object::Pod(pod))
+        }
+        other => Call::Create(other),
+    };
+    let mut rig = Rig::new();
+    annotated(&mut rig, "off", "[]");
+    let keys = |rig: &Rig, done: Done| -> Vec<String> {
+        let pod = rig.store.get::<Pod>(done.id.typed()).expect("the pod");
+        pod.spec.tolerations.iter().map(|one| one.key.to_string()).collect()
+    };
+    let done = rig.call(of("off")).unwrap();
+    let not_ready = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
+    assert_eq!(keys(&rig, done), not_ready);
+    rig.shared.pod_tolerations = PodTolerations::Restricted;
+    annotated(&mut rig, "free", "[]");
+    let done = rig.call(of("free")).unwrap();
+    assert_eq!(keys(&rig, done), ["team", not_ready[0], not_ready[1]]);
+    annotated(&mut rig, "strict", r#"[{"key":"team","operator":"Exists"}]"#);
+    let refused = rig.call(of("strict")).expect_err("others than of its team");
+    assert!(refused.to_string().contains("conflict with its namespace whitelist"), "{refused}");
+    annotated(&mut rig, "broken", "team");
+    assert_eq!(rig.call(of("broken")).expect_err("no list").code(), 500);
 }

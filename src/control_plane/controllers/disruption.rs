@@ -266,7 +266,7 @@ pub fn stale_in(pod: &Pod, now: SimTime) -> Option<SimDuration> {
     if condition.value != Some(true) || is_for_good {
         return None;
     }
-    let until = SimTime::from_secs(u64::from(condition.since_seconds)) + STALE;
+    let until = condition.since().unwrap_or(SimTime::ZERO) + STALE;
     Some(until.saturating_since(now))
 }
 

@@ -38,7 +38,7 @@ pub mod zones;
 use std::collections::BTreeMap;
 
 use crate::api::kind::Kind;
-use crate::api::node::Node;
+use crate::api::node::{Node, Posted, Tristate};
 use crate::base::id::Id;
 use crate::kernel::recurring::Cadence;
 use crate::messages::{About, ClientId, Effects, Heartbeats, Remark, Reply};
@@ -219,7 +219,8 @@ impl NodeLifecycle {
         let due = silent.filter_map(|&id| {
             let node = view.get(id)?;
             let held = self.health.get(&id)?;
-            if node.conditions.ready == crate::api::node::Tristate::Unknown {
+            if node.conditions.ready == Tristate::Unknown && node.conditions.posted == Posted::Once
+            {
                 return None;
             }
             let (_, until) = self.heard(id, node, held, after, heartbeats);

@@ -39,10 +39,41 @@ pub const BURST: usize = 500;
 /// Cached matches of label groups with sets, at most.
 const MATCHES_MAX: usize = 4096;
 
+/// Whether what a pod's deletion costs, as its annotation says, counts (gate PodDeletionCost).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum DeletionCosts {
+    /// It does.
+    #[default]
+    Count,
+    /// It does not.
+    Ignored,
+}
+
+/// Whether a ReplicaSet's status counts pods on their way out (gate
+/// DeploymentReplicaSetTerminatingReplicas).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum TerminatingPods {
+    /// It does.
+    #[default]
+    Counted,
+    /// It does not.
+    LeftOut,
+}
+
+/// What feature gates say of sets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rules {
+    /// Whether deletion costs count.
+    pub costs: DeletionCosts,
+    /// Whether pods on their way out are counted.
+    pub terminating: TerminatingPods,
+}
+
 /// One of the two controllers.
 #[derive(Clone, Debug)]
 pub struct ReplicaSets {
     kind: SetKind,
+    rules: Rules,
     client: ClientId,
     pub(super) queue: Queue<ReplicaSet>,
     pub(super) events: Events,
@@ -58,13 +89,19 @@ pub struct ReplicaSets {
 
 impl ReplicaSets {
     /// The controller of sets of `kind`.
-    pub fn new(kind: SetKind, client: ClientId, settings: QueueSettings) -> ReplicaSets {
+    pub fn new(
+        kind: SetKind,
+        client: ClientId,
+        settings: QueueSettings,
+        rules: Rules,
+    ) -> ReplicaSets {
         let of = match kind {
             SetKind::ReplicaSet => Which::ReplicaSets,
             SetKind::ReplicationController => Which::ReplicationControllers,
         };
         ReplicaSets {
             kind,
+            rules,
             client,
             queue: Queue::new(of, settings),
             events: Events::new(of, client),

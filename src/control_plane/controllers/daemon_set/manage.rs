@@ -70,7 +70,7 @@ fn keep(
                 changes.delete.push(id);
                 changes.ended.push(id);
             }
-            Phase::Pending | Phase::Running => running.push((id, pod)),
+            Phase::Pending | Phase::Running | Phase::Unknown => running.push((id, pod)),
         }
     }
     if running.len() <= 1 {

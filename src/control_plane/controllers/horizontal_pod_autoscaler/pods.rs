@@ -35,9 +35,7 @@ impl<K> PodFacts<K> {
             key,
             is_deleting: pod.meta.is_terminating(),
             phase: pod.status.phase,
-            ready: ready
-                .value
-                .map(|value| (value, SimTime::from_secs(u64::from(ready.since_seconds)))),
+            ready: ready.value.map(|value| (value, ready.since().unwrap_or(SimTime::ZERO))),
             started: pod.status.start_time.map(|at| SimTime::from_secs(at.as_secs())),
         }
     }

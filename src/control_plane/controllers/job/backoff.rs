@@ -86,7 +86,7 @@ pub fn finished_at(pod: &Pod) -> SimTime {
     }
     let ready = pod.status.condition(PodCondition::Ready);
     if ready.value == Some(false) {
-        return SimTime::from_secs(ready.since_seconds.into());
+        return ready.since().unwrap_or(SimTime::ZERO);
     }
     match pod.meta.deletion {
         Some(deletion) => {

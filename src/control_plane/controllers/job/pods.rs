@@ -52,7 +52,7 @@ pub fn is_failed(spec: &JobSpec, pod: &Pod) -> bool {
     match pod.status.phase {
         Phase::Failed => true,
         Phase::Succeeded => false,
-        Phase::Pending | Phase::Running => {
+        Phase::Pending | Phase::Running | Phase::Unknown => {
             !spec.replaces_only_failed() && pod.meta.is_terminating()
         }
     }

@@ -6,7 +6,9 @@ use super::zones::{self, Verdict, ZoneKey};
 use super::{Health, Look, NodeLifecycle, PASS_LANE, Retry, taints};
 use crate::api::kind::Kind;
 use crate::api::meta::Uid;
-use crate::api::node::{Node, NodeConditions, TAINT_NOT_READY, TAINT_UNREACHABLE, Tristate};
+use crate::api::node::{
+    Node, NodeConditions, Posted, TAINT_NOT_READY, TAINT_UNREACHABLE, Tristate,
+};
 use crate::api::object::Object;
 use crate::api::pod::{Pod, PodCondition};
 use crate::api::rules::taints::Effect;
@@ -99,7 +101,7 @@ impl NodeLifecycle {
         let observed = node.conditions.ready;
         let mut current = observed;
         if now > until
-            && observed != Tristate::Unknown
+            && (observed != Tristate::Unknown || node.conditions.posted == Posted::Never)
             && let Some((rev, _)) = known.view.version(id)
         {
             current = Tristate::Unknown;
@@ -109,6 +111,8 @@ impl NodeLifecycle {
                 memory_pressure: Tristate::Unknown,
                 disk_pressure: Tristate::Unknown,
                 pid_pressure: Tristate::Unknown,
+                posted: Posted::Once,
+                ..node.conditions
             };
             let cause = heartbeats.silenced_by(id);
             let node = Box::new(Node { conditions, ..node.clone() });
@@ -216,10 +220,13 @@ impl NodeLifecycle {
         let Some(step) = work.steps.pop_front() else { return };
         match (&reply.result, step) {
             (Ok(_), Step::Unknown(_, node, _)) => {
-                self.events.record(Kind::Node, &node.meta, fx, || {
-                    let what = format!("Node {} status is now: NodeNotReady", node.meta.name);
-                    Remark::normal("NodeNotReady", what)
-                });
+                // Of one that was not ready before there is no news.
+                if work.steps.iter().any(|step| matches!(step, Step::PodsNotReady)) {
+                    self.events.record(Kind::Node, &node.meta, fx, || {
+                        let what = format!("Node {} status is now: NodeNotReady", node.meta.name);
+                        Remark::normal("NodeNotReady", what)
+                    });
+                }
                 self.look = Look::Needed;
             }
             (Ok(_), Step::PodNotReady(pod)) => {

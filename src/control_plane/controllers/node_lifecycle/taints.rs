@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::api::node::{
-    Node, Schedulability, TAINT_NOT_READY, TAINT_UNREACHABLE, TAINT_UNSCHEDULABLE, Tristate,
+    Node, Schedulability, TAINT_NETWORK_UNAVAILABLE, TAINT_NOT_READY, TAINT_UNREACHABLE,
+    TAINT_UNSCHEDULABLE, Tristate,
 };
 use crate::api::object::Object;
-use crate::api::rules::taints::{Effect, Taint};
+use crate::api::rules::taints::{Effect, Taint, difference};
 use crate::base::id::Id;
 use crate::messages::{Call, Part};
 use crate::store::Rev;
@@ -38,17 +39,21 @@ pub fn no_schedule(node: &Node) -> (Vec<Taint>, Vec<Taint>) {
         (TAINT_MEMORY_PRESSURE, conditions.memory_pressure == Tristate::True),
         (TAINT_DISK_PRESSURE, conditions.disk_pressure == Tristate::True),
         (TAINT_PID_PRESSURE, conditions.pid_pressure == Tristate::True),
+        (TAINT_NETWORK_UNAVAILABLE, conditions.network_unavailable == Tristate::True),
         (TAINT_UNSCHEDULABLE, node.schedulability == Schedulability::Cordoned),
     ];
-    let (mut add, mut remove) = (Vec::new(), Vec::new());
-    for (key, is_wanted) in wanted {
-        match (is_wanted, has(node, key, Effect::NoSchedule)) {
-            (true, false) => add.push(taint(key, Effect::NoSchedule)),
-            (false, true) => remove.push(taint(key, Effect::NoSchedule)),
-            _ => {}
-        }
-    }
-    (add, remove)
+    let is_ours = |one: &&Taint| {
+        one.effect == Effect::NoSchedule && wanted.iter().any(|(key, _)| **key == *one.key)
+    };
+    let held: Vec<Taint> = node.taints.iter().filter(is_ours).cloned().collect();
+    let wanted: Vec<Taint> = wanted
+        .iter()
+        .filter(|(_, is_wanted)| *is_wanted)
+        .map(|(key, _)| taint(key, Effect::NoSchedule))
+        .collect();
+    let (add, remove) = difference(&wanted, &held);
+    let owned = |taints: Vec<&Taint>| taints.into_iter().cloned().collect();
+    (owned(add), owned(remove))
 }
 
 /// A write of a node's taints.

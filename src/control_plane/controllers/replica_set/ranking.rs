@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use super::DeletionCosts;
 use crate::api::meta::Uid;
 use crate::api::pod::{Lifetime, Phase, Pod, PodCondition};
 use crate::base::FastMap;
@@ -29,6 +30,7 @@ pub fn first_to_go<'a>(
     mut pods: Vec<(Id<Pod>, &'a Pod)>,
     related: impl Iterator<Item = &'a Pod>,
     amount: usize,
+    costs: DeletionCosts,
     now: SimTime,
 ) -> Vec<(Id<Pod>, Uid)> {
     if amount < pods.len() {
@@ -40,7 +42,7 @@ pub fn first_to_go<'a>(
         let rank = |pod| on_node.get(&slot(pod)).copied().unwrap_or(0);
         let mut ranked: Vec<Candidate<'_>> =
             pods.iter().map(|&(id, pod)| Candidate { id, pod, rank: rank(pod) }).collect();
-        sort(&mut ranked, now);
+        sort(&mut ranked, costs, now);
         return ranked.iter().take(amount).map(|one| (one.id, one.pod.meta.uid)).collect();
     }
     pods.sort_unstable_by_key(|(_, pod)| pod.meta.uid);
@@ -50,7 +52,7 @@ pub fn first_to_go<'a>(
 /// Sorts `pods` so that those to be deleted first come first. The order is no strict one
 /// (a tie within a bucket of ages is broken by uid, one of equal ages is not), so the sort is a
 /// plain merge of halves that holds with any order.
-pub fn sort(pods: &mut Vec<Candidate<'_>>, now: SimTime) {
+pub fn sort(pods: &mut Vec<Candidate<'_>>, costs: DeletionCosts, now: SimTime) {
     pods.sort_unstable_by_key(|one| one.pod.meta.uid);
     let mut width = 1;
     while width < pods.len() {
@@ -58,7 +60,7 @@ pub fn sort(pods: &mut Vec<Candidate<'_>>, now: SimTime) {
         for pair in pods.chunks(2 * width) {
             let (mut left, mut right) = pair.split_at(width.min(pair.len()));
             while let (Some(a), Some(b)) = (left.first(), right.first()) {
-                if order(b, a, now) == Ordering::Less {
+                if order(b, a, costs, now) == Ordering::Less {
                     merged.push(*b);
                     right = &right[1..];
                 } else {
@@ -75,11 +77,12 @@ pub fn sort(pods: &mut Vec<Candidate<'_>>, now: SimTime) {
 }
 
 /// `Less`: the lesser is deleted first.
-pub fn order(a: &Candidate<'_>, b: &Candidate<'_>, now: SimTime) -> Ordering {
-    let ready_since = |one: &Candidate<'_>| {
-        let ready = one.pod.status.condition(PodCondition::Ready);
-        SimTime::from_secs(u64::from(ready.since_seconds))
+pub fn order(a: &Candidate<'_>, b: &Candidate<'_>, costs: DeletionCosts, now: SimTime) -> Ordering {
+    let deletion_cost = |pod: &Pod| match costs {
+        DeletionCosts::Count => deletion_cost(pod),
+        DeletionCosts::Ignored => 0,
     };
+    let ready_since = |one: &Candidate<'_>| one.pod.status.condition(PodCondition::Ready).since();
     let created = |one: &Candidate<'_>| SimTime::from_secs(one.pod.meta.created.as_secs());
     let by_age = |at_a: SimTime, at_b: SimTime| {
         if at_a == at_b {
@@ -99,7 +102,11 @@ pub fn order(a: &Candidate<'_>, b: &Candidate<'_>, now: SimTime) -> Ordering {
         .then_with(|| b.rank.cmp(&a.rank))
         .then_with(|| {
             if a.pod.is_ready() && b.pod.is_ready() {
-                by_age(ready_since(a), ready_since(b))
+                match (ready_since(a), ready_since(b)) {
+                    (Some(at_a), Some(at_b)) => by_age(at_a, at_b),
+                    // Ready for no time at all goes first.
+                    (at_a, at_b) => at_a.is_some().cmp(&at_b.is_some()),
+                }
             } else {
                 Ordering::Equal
             }
@@ -111,6 +118,7 @@ pub fn order(a: &Candidate<'_>, b: &Candidate<'_>, now: SimTime) -> Ordering {
 fn phase(pod: &Pod) -> u8 {
     match pod.status.phase {
         Phase::Pending => 0,
+        Phase::Unknown => 1,
         Phase::Running => 2,
         // Not in upstream's table of active phases: its map gives 0 for what it does not hold.
         Phase::Succeeded | Phase::Failed => 0,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ranking;
-use super::{BURST, ReplicaSets};
+use super::{BURST, DeletionCosts, ReplicaSets, TerminatingPods};
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, Owner, Uid};
 use crate::api::name::{Name, Text};
@@ -81,7 +81,10 @@ impl ReplicaSets {
         };
         let roster = known.index.roster(job.key);
         let claims = claims(job.key, set, roster, known);
-        let counts = status_of(set, roster, known, fx.now());
+        let mut counts = status_of(set, roster, known, fx.now());
+        if self.rules.terminating == TerminatingPods::LeftOut {
+            counts.terminating = 0;
+        }
         let settled = may_act == Readiness::MustWait
             || set.meta.is_terminating()
             || counts.replicas == set.replicas;
@@ -179,7 +182,7 @@ impl ReplicaSets {
             task.step = Step::Create { wanted: amount, done, batch: 1, answered, failed };
             return self.create_batch(task, fx);
         }
-        let victims = victims(&task, amount, known, fx.now());
+        let victims = victims(&task, amount, self.rules.costs, known, fx.now());
         if victims.is_empty() {
             return self.write_status(task, known, fx);
         }
@@ -451,7 +454,13 @@ fn add(status: &mut SetStatus, pod: &Pod, set: &ReplicaSet, now: SimTime) {
 }
 
 /// The `amount` pods that go first.
-fn victims(task: &Task, amount: usize, known: Known<'_>, now: SimTime) -> Vec<(Id<Pod>, Uid)> {
+fn victims(
+    task: &Task,
+    amount: usize,
+    costs: DeletionCosts,
+    known: Known<'_>,
+    now: SimTime,
+) -> Vec<(Id<Pod>, Uid)> {
     let pods_of = |set| known.index.roster(set).pods().iter();
     let ours = pods_of(task.job.key).filter_map(|&id| Some((id, known.view.get(id)?)));
     let ours = ours.filter(|(_, pod)| pod.is_active()).collect();
@@ -460,5 +469,5 @@ fn victims(task: &Task, amount: usize, known: Known<'_>, now: SimTime) -> Vec<(I
     let sets = owner.map_or(&[][..], |owner| known.index.owners.sets(owner.uid));
     let related = sets.iter().flat_map(|&set| pods_of(set));
     let related = related.filter_map(|&id| known.view.get(id));
-    ranking::first_to_go(ours, related, amount, now)
+    ranking::first_to_go(ours, related, amount, costs, now)
 }

@@ -10,7 +10,6 @@ use crate::api::pod::{
 use crate::api::quantity::{Format, Quantity};
 use crate::api::resources::Resources;
 use crate::api::rules::pod_conditions::{Finding, Known};
-use crate::time::SimTime;
 
 /// Conditions with their names, in the order a kubelet writes them.
 const CONDITIONS: [(PodCondition, &str); 6] = [
@@ -113,7 +112,7 @@ fn condition(moment: Moment<'_>, pod: &Pod, which: PodCondition, name: &str) -> 
         "type": name,
         "status": if value { "True" } else { "False" },
         "lastProbeTime": null,
-        "lastTransitionTime": moment.instant(SimTime::from_secs(held.since_seconds.into())),
+        "lastTransitionTime": held.since().map(|since| moment.instant(since)),
     });
     if let Some((reason, message)) = why(pod, which, value) {
         condition["reason"] = json!(reason);

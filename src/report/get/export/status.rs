@@ -307,6 +307,11 @@ fn node_conditions(moment: Moment<'_>, it: &Node) -> Vec<Value> {
     let held = it.conditions;
     let words = [
         (
+            ("NetworkUnavailable", held.network_unavailable),
+            ["NoRouteCreated", "Node created without a route"],
+            ["RouteCreated", "RouteController created a route"],
+        ),
+        (
             ("MemoryPressure", held.memory_pressure),
             ["KubeletHasInsufficientMemory", "kubelet has insufficient memory available"],
             ["KubeletHasSufficientMemory", "kubelet has sufficient memory available"],
@@ -347,5 +352,9 @@ fn node_conditions(moment: Moment<'_>, it: &Node) -> Vec<Value> {
                 "lastTransitionTime": moment.instant(since),
             })
         };
-    words.into_iter().map(written).collect()
+    // Of the network only those speak who set up its routes.
+    let is_told = |((name, value), ..): &((&str, Tristate), [&str; 2], [&str; 2])| {
+        *name != "NetworkUnavailable" || *value != Tristate::Unknown
+    };
+    words.into_iter().filter(is_told).map(written).collect()
 }
