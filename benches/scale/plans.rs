@@ -103,6 +103,7 @@ fn plan(compactor: &mut Compactor, nodes: usize, objects: Vec<PlannedObject>) ->
         fidelity: Fidelity::Elided,
         feature_gates: Default::default(),
         pod_tolerations: Default::default(),
+        static_pods: Default::default(),
         profile: Profile::default(),
         engine: Default::default(),
         scheduler: SchedulerPlan::default(),

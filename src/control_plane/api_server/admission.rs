@@ -70,7 +70,9 @@ impl<T> Server<'_, T> {
                 pod.status.set(PodCondition::PodScheduled, true, self.now);
             }
         }
-        if is_mirror(&pod.meta) && pod.node.is_none_or(|node| self.store.get(node).is_none()) {
+        let names_node = pod.node.is_some() || pod.spec.node_name.is_some();
+        let is_lost = pod.node.is_none_or(|node| self.store.get(node).is_none());
+        if is_mirror(&pod.meta) && names_node && is_lost {
             let why = "node is not found".into();
             return Err(Status::Forbidden(ObjectName::of(Kind::Pod, &pod.meta), why));
         }
