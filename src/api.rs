@@ -40,5 +40,6 @@ pub mod status;
 pub mod storage;
 pub mod tree;
 pub mod validation;
+pub mod vertical;
 pub mod workload;
 pub mod yaml;

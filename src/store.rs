@@ -217,6 +217,11 @@ stored!(@one Pod, pods, {
         indexes.pod_moved(id, old.and_then(|pod| pod.node), new.and_then(|pod| pod.node));
     }
 });
+stored!(@one Other, others, {
+    fn index(indexes: &mut Indexes, id: Id<Other>, old: Option<&Other>, new: Option<&Other>) {
+        indexes.other(id, old, new);
+    }
+});
 stored!(@one LimitRange, limit_ranges, {
     fn index(
         indexes: &mut Indexes,
@@ -258,7 +263,6 @@ stored! {
     PersistentVolumeClaim => claims,
     StorageClass => storage_classes,
     CsiNode => csi_nodes,
-    Other => others,
 }
 
 #[cfg(test)]

@@ -57,6 +57,8 @@ pub enum Kind {
     ResourceQuota,
     /// A client of a Service, as a scenario's `traffic` names it: no object of the API.
     Client,
+    /// `autoscaling.k8s.io/v1` VerticalPodAutoscaler: a custom resource, held as [`Kind::Other`].
+    VerticalPodAutoscaler,
     /// Machines that are all alike, as a scenario's `nodeGroups` names them: no object of the API.
     NodeGroup,
     /// Anything else.
@@ -92,6 +94,7 @@ impl Kind {
             Kind::LimitRange => "LimitRange",
             Kind::ResourceQuota => "ResourceQuota",
             Kind::Client => "Client",
+            Kind::VerticalPodAutoscaler => "VerticalPodAutoscaler",
             Kind::NodeGroup => "NodeGroup",
             Kind::Other => "Other",
         }
@@ -125,6 +128,7 @@ impl Kind {
             Kind::LimitRange => "limitranges",
             Kind::ResourceQuota => "resourcequotas",
             Kind::Client => "clients",
+            Kind::VerticalPodAutoscaler => "verticalpodautoscalers.autoscaling.k8s.io",
             Kind::NodeGroup => "nodegroups",
             Kind::Other => "objects",
         }

@@ -390,6 +390,7 @@ impl World {
                 resource_quotas: client("resourcequota-controller"),
                 autoscaler: client("cluster-autoscaler"),
                 autoscalers: client("horizontal-pod-autoscaler"),
+                verticals: client("vertical-pod-autoscaler"),
             };
             let manager = ControllerManager::new(clients, self.settings.controllers)
                 .growing(self.fleet.clone());

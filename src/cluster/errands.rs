@@ -394,7 +394,7 @@ impl World {
             Kind::ResourceQuota => {
                 held(store, id).map(|(it, rev)| (Object::ResourceQuota(it), rev))?
             }
-            Kind::Client | Kind::NodeGroup | Kind::Other => {
+            Kind::Client | Kind::NodeGroup | Kind::VerticalPodAutoscaler | Kind::Other => {
                 held(store, id).map(|(it, rev)| (Object::Other(it), rev))?
             }
         })
@@ -441,7 +441,7 @@ impl World {
             Kind::LimitRange => store.find::<LimitRange>(namespace, name).map(RawId::from),
             Kind::ResourceQuota => store.find::<ResourceQuota>(namespace, name).map(RawId::from),
             // Kinds that are not modelled share one table, and have no name of their own here.
-            Kind::Client | Kind::NodeGroup | Kind::Other => None,
+            Kind::Client | Kind::NodeGroup | Kind::VerticalPodAutoscaler | Kind::Other => None,
         }
     }
 

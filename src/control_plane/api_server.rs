@@ -28,6 +28,7 @@ mod scale;
 mod services;
 pub mod tolerations;
 mod update;
+mod verticals;
 
 use std::any::Any;
 
@@ -62,6 +63,7 @@ pub struct Shared {
     pub pod_tolerations: PodTolerations,
     admitted: admission::Admitted,
     limits: limits::Limits,
+    raises: verticals::Raises,
     accounts: quotas::Accounts,
     /// Which budget an eviction counted down last, and when.
     pub counted_down: Option<(Id<PodDisruptionBudget>, SimTime)>,
@@ -80,6 +82,7 @@ impl Shared {
             pod_tolerations: PodTolerations::default(),
             admitted: admission::Admitted::default(),
             limits: limits::Limits::default(),
+            raises: verticals::Raises::default(),
             accounts: quotas::Accounts::default(),
             counted_down: None,
             luck,

@@ -43,6 +43,7 @@ mod timer;
 pub mod told;
 pub mod ttl;
 pub mod ttl_after_finished;
+pub mod vertical_pod_autoscaler;
 pub mod workqueue;
 
 use std::ops::Range;
@@ -94,6 +95,7 @@ use taint_eviction::TaintEviction;
 pub use timer::{Timer, Which};
 use ttl::NodeTtl;
 use ttl_after_finished::TtlAfterFinished;
+use vertical_pod_autoscaler::Verticals;
 use workqueue::QueueSettings;
 
 /// Times and sizes of a manager.
@@ -176,6 +178,7 @@ pub struct ControllerManager {
     disruptions: Disruptions,
     resource_quotas: ResourceQuotas,
     autoscalers: Autoscalers,
+    verticals: Verticals,
     fleet: Option<ClusterAutoscaler>,
 }
 
@@ -212,6 +215,7 @@ impl ControllerManager {
             disruptions: Disruptions::new(clients.disruptions, queue),
             resource_quotas: ResourceQuotas::new(clients.resource_quotas, queue),
             autoscalers: Autoscalers::new(clients.autoscalers, autoscalers),
+            verticals: Verticals::new(clients.verticals),
             fleet: None,
         }
     }
@@ -430,6 +434,7 @@ impl ControllerManager {
         let known = Known { view, index: &self.index };
         self.resource_quotas.object(&resource.unwrap_or_default(), change, known, fx);
         self.garbage.changed(Kind::Other, change, known, fx);
+        self.verticals.other(change, fx.now());
     }
 
     fn budget(
@@ -679,6 +684,7 @@ impl ControllerManager {
             client if client == clients.resource_quotas => self.resource_quotas.reply(reply, fx),
             client if client == clients.autoscaler => self.fleet_reply(reply, view, fx),
             client if client == clients.autoscalers => self.autoscalers.reply(reply, fx),
+            client if client == clients.verticals => self.verticals.reply(reply),
             client if client == clients.namespaces => self.namespaces.reply(reply, fx),
             _ => {}
         }

@@ -22,6 +22,8 @@ pub enum Component {
     TaintEvictionController,
     /// The HorizontalPodAutoscaler controller.
     HorizontalPodAutoscaler,
+    /// The VerticalPodAutoscaler.
+    VerticalPodAutoscaler,
     /// A controller manager as a whole.
     ControllerManager,
     /// A kubelet.
@@ -45,6 +47,7 @@ impl Component {
             Component::Scheduler => "scheduler",
             Component::TaintEvictionController => "taint-eviction-controller",
             Component::HorizontalPodAutoscaler => "horizontal-pod-autoscaler",
+            Component::VerticalPodAutoscaler => "vertical-pod-autoscaler",
             Component::ControllerManager => "controller-manager",
             Component::Kubelet => "kubelet",
             Component::Network => "network",
@@ -111,6 +114,8 @@ verbs! {
     Deleting "deleting" "The object was marked for deletion; values: grace_seconds.",
     Deleted "deleted" "The object is gone.",
     Recommended "recommended" "An autoscaler asks for another size of its target; values: current, desired; the message says why, as its Event SuccessfulRescale does.",
+    Advised "advised" "A VerticalPodAutoscaler recommends other requests for a container, which the message names; values: cpu_milli, memory (bytes).",
+    Outgrown "outgrown" "The pod asks for something else than a VerticalPodAutoscaler recommends, and is to be evicted or resized; values: cpu_milli, memory (bytes) it asks for.",
     Scaled "scaled" "A workload's replica count was set; values: replicas.",
     Status "status" "A workload's status was written; values: its counts.",
     Available "available" "A Deployment reached its desired state.",

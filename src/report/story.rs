@@ -317,6 +317,8 @@ fn mark_of(at: SimTime, fact: &Fact) -> Option<Mark> {
         (Verb::LeaderLost, _) => Mark::LeaderLost,
         (Verb::Healed, _) => Mark::Healed,
         (Verb::Missed, _) => Mark::Missed,
+        (Verb::Advised, _) => Mark::Advised,
+        (Verb::Outgrown, _) => Mark::Outgrown,
         (Verb::NotHelped, _) => Mark::NotHelped,
         (Verb::ScaleUpFailed, _) => Mark::ScaleUpFailed,
         (Verb::Removing, _) => Mark::Removing,

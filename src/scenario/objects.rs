@@ -9,6 +9,7 @@ use crate::api::name::Text;
 use crate::api::object::Object;
 use crate::api::validation::gates::{Gate, Gates, State};
 use crate::api::validation::object::prepare_create_undecided;
+use crate::api::vertical::is_vertical_kind;
 use crate::cluster::plan::{PlannedObject, Source};
 
 /// Who applies an object.
@@ -134,8 +135,8 @@ impl Objects {
             }
             Decoded::Custom(named) => {
                 let written = match document.metadata("namespace") {
-                    Some(_) => Scope::Namespaced,
-                    None => Scope::Cluster,
+                    None if !is_vertical_kind(&named.group, &named.kind) => Scope::Cluster,
+                    _ => Scope::Namespaced,
                 };
                 let scope = self.decoder.kinds().defined_scope(&named).unwrap_or(written);
                 self.compactor.other(as_read(scope))

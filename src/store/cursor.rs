@@ -84,7 +84,9 @@ impl TableKind {
             Kind::CsiNode => TableKind::CsiNode,
             Kind::LimitRange => TableKind::LimitRange,
             Kind::ResourceQuota => TableKind::ResourceQuota,
-            Kind::Client | Kind::NodeGroup | Kind::Other => TableKind::Other,
+            Kind::Client | Kind::NodeGroup | Kind::VerticalPodAutoscaler | Kind::Other => {
+                TableKind::Other
+            }
         }
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::api::limit_range::LimitRange;
+use crate::api::misc::Other;
 use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::resource_quota::ResourceQuota;
+use crate::api::vertical::is_vertical;
 use crate::base::chunks::Chunked;
 use crate::base::id::Id;
 
@@ -16,6 +18,7 @@ pub struct Indexes {
     by_node: Chunked<Vec<Id<Pod>>>,
     quotas: BTreeMap<Text, Vec<Id<ResourceQuota>>>,
     limit_ranges: BTreeMap<Text, Vec<Id<LimitRange>>>,
+    verticals: BTreeMap<Text, Vec<Id<Other>>>,
 }
 
 impl Indexes {
@@ -32,6 +35,16 @@ impl Indexes {
     /// The LimitRanges of a namespace, oldest first.
     pub fn limit_ranges_in(&self, namespace: &str) -> &[Id<LimitRange>] {
         self.limit_ranges.get(namespace).map_or(&[], Vec::as_slice)
+    }
+
+    /// The VerticalPodAutoscalers of a namespace, oldest first.
+    pub fn verticals_in(&self, namespace: &str) -> &[Id<Other>] {
+        self.verticals.get(namespace).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn other(&mut self, id: Id<Other>, old: Option<&Other>, new: Option<&Other>) {
+        let of = |it: &Other| is_vertical(it).then(|| it.meta.namespace.clone());
+        moved(&mut self.verticals, id, old.and_then(of), new.and_then(of));
     }
 
     pub(super) fn quota(

@@ -79,6 +79,7 @@ pub fn clients() -> Clients {
         resource_quotas: ClientId(15),
         autoscaler: ClientId(99),
         autoscalers: ClientId(15),
+        verticals: ClientId(15),
     }
 }
 

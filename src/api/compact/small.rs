@@ -14,6 +14,7 @@ use crate::api::kinds::Scope;
 use crate::api::misc::{ClassScope, Lease, Namespace, Other, PriorityClass};
 use crate::api::object::Object;
 use crate::api::tree::{Node as Tree, Value, canonical_json};
+use crate::api::vertical::is_vertical;
 use crate::time::SimTime;
 
 /// An object as read, for kinds that are only stored.
@@ -107,13 +108,15 @@ impl Compactor {
             .and_then(|node| read(node, &mut Vec::new()).ok())
             .unwrap_or_default();
         let meta = self.meta(&written, scope);
-        self.notes.add(Note::Kind(self.intern.text(kind)));
         let other = Other {
             meta,
             api_version: self.intern.text(api_version),
             kind: self.intern.text(kind),
             written: without_books(tree).into(),
         };
+        if !is_vertical(&other) {
+            self.notes.add(Note::Kind(other.kind.clone()));
+        }
         Compacted { object: Object::Other(Box::new(other)), arrival: arrival(&written), node: None }
     }
 }

@@ -52,6 +52,10 @@ pub(super) struct Admitted {
 
 impl<T> Server<'_, T> {
     pub(super) fn admit_pod(&mut self, pod: &mut Pod) -> Result<(), Status> {
+        if let Some(raised) = self.raised(pod) {
+            pod.spec = raised.spec.clone();
+            raised.annotate(&mut pod.meta.annotations);
+        }
         let limited = self.limited(pod);
         if let Some(limited) = &limited {
             pod.spec = limited.spec.clone();

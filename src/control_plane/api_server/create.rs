@@ -4,7 +4,7 @@
 use super::admission::admit_job;
 use super::facts::{self, Told};
 use super::kinds::of_kind;
-use super::{Server, UID};
+use super::{Server, UID, verticals};
 use crate::api::autoscaling::HpaStatus;
 use crate::api::daemon_set::DaemonSetStatus;
 use crate::api::disruption::BudgetStatus;
@@ -43,7 +43,7 @@ impl<T> Server<'_, T> {
         self.name(kind, object.meta_mut(), &|server, meta| match kind {
             Kind::ReplicaSet | Kind::ReplicationController => server.is_taken_by_set(kind, meta),
             // Others share one table; kinds are told apart by the caller's names.
-            Kind::Client | Kind::NodeGroup | Kind::Other => false,
+            Kind::Client | Kind::NodeGroup | Kind::VerticalPodAutoscaler | Kind::Other => false,
             kind => of_kind!(kind, S => server.is_taken::<S>(meta)),
         })?;
         self.admit(&mut object)?;
@@ -81,6 +81,7 @@ impl<T> Server<'_, T> {
                 self.admit_claim(claim);
                 self.check_claim(claim)?;
             }
+            Object::Other(other) => verticals::check(other)?,
             Object::ResourceQuota(quota) => quota.status = QuotaStatus::default(),
             _ => {}
         }

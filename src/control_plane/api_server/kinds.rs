@@ -50,6 +50,7 @@ macro_rules! of_kind {
             }
             $crate::api::kind::Kind::Client
             | $crate::api::kind::Kind::NodeGroup
+            | $crate::api::kind::Kind::VerticalPodAutoscaler
             | $crate::api::kind::Kind::Other => {
                 with!($crate::api::misc::Other)
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::delete::is_done;
 use super::facts::Told;
 use super::parts::Parted;
-use super::{Server, not_found};
+use super::{Server, not_found, verticals};
 use crate::api::compact::counted_spec;
 use crate::api::daemon_set::DaemonSet;
 use crate::api::kind::Kind;
@@ -62,7 +62,10 @@ impl<T> Server<'_, T> {
             Object::CsiNode(next) => self.update_as(id.typed(), *next, base, part),
             Object::LimitRange(next) => self.update_as(id.typed(), *next, base, part),
             Object::ResourceQuota(next) => self.update_as(id.typed(), *next, base, part),
-            Object::Other(next) => self.update_as(id.typed(), *next, base, part),
+            Object::Other(next) => {
+                verticals::check(&next)?;
+                self.update_as(id.typed(), *next, base, part)
+            }
         }
     }
 

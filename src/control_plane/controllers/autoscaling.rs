@@ -2,6 +2,7 @@
 //! when they are to look and look then.
 
 use super::horizontal_pod_autoscaler::Rhythm;
+use super::vertical_pod_autoscaler::{RECOMMENDER, UPDATER};
 use super::{ControllerManager, Known, Timer};
 use crate::api::autoscaling::HorizontalPodAutoscaler;
 use crate::api::kind::Kind;
@@ -29,18 +30,24 @@ impl ControllerManager {
         view: &View<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        self.autoscalers.look(slot, k, metrics, Known { view, index: &self.index }, fx);
+        let known = Known { view, index: &self.index };
+        match slot {
+            RECOMMENDER | UPDATER => self.verticals.pass(slot, metrics, known, fx),
+            _ => self.autoscalers.look(slot, k, metrics, known, fx),
+        }
     }
 
     /// What has changed of when autoscalers are to be looked at. To be asked for after each event of
     /// the manager.
     pub fn take_rhythms(&mut self) -> Vec<Rhythm> {
-        self.autoscalers.take_rhythms()
+        let mut rhythms = self.autoscalers.take_rhythms();
+        rhythms.append(&mut self.verticals.take_rhythms());
+        rhythms
     }
 
     /// The slots of all autoscalers it looks at.
     pub fn autoscaled(&self) -> impl Iterator<Item = u32> {
-        self.autoscalers.slots()
+        self.autoscalers.slots().chain(self.verticals.slots())
     }
 
     /// A node or a link broke or healed: what is measured may differ from now on.

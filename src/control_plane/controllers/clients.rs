@@ -51,4 +51,6 @@ pub struct Clients {
     pub resource_quotas: ClientId,
     /// Of the HorizontalPodAutoscaler controller.
     pub autoscalers: ClientId,
+    /// Of the VerticalPodAutoscaler.
+    pub verticals: ClientId,
 }

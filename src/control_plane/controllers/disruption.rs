@@ -294,7 +294,7 @@ fn scale(pod: &Pod, known: Known<'_>) -> Scale {
             Some(set) => Scale::Wanted(set.meta.uid, set.replicas),
             None => missing(),
         },
-        Kind::Other | Kind::Client | Kind::NodeGroup => missing(),
+        Kind::Other | Kind::Client | Kind::NodeGroup | Kind::VerticalPodAutoscaler => missing(),
         kind => {
             let resource = kind.resource();
             Scale::Unknown(format!("{resource} does not implement the scale subresource").into())

@@ -19,7 +19,7 @@ pub mod calculator;
 pub mod decide;
 pub mod pods;
 mod sight;
-mod target;
+pub mod target;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -198,6 +198,7 @@ pub fn clients() -> Clients {
         resource_quotas: ClientId(14),
         autoscaler: ClientId(99),
         autoscalers: ClientId(14),
+        verticals: ClientId(15),
     }
 }
 

@@ -98,6 +98,10 @@ pub enum Mark {
     Healed,
     /// A step or fault finds nothing.
     Missed,
+    /// VerticalPodAutoscalers recommend something else.
+    Advised,
+    /// Pods ask for something else than is recommended.
+    Outgrown,
     /// Machines are asked for.
     Booting,
     /// Machines register their nodes.

@@ -345,6 +345,16 @@ impl Teller<'_> {
                 let nodes = if row.count == 1 { "node" } else { "nodes" };
                 Some((Tone::Good, format!("machines have booted: {nodes} {names} ready{through}")))
             }
+            Mark::Advised => {
+                let first = row.names.first().map_or("", |name| last(name));
+                let text = format!("VerticalPodAutoscaler {first} recommends {said}{through}");
+                Some((Tone::Plain, text))
+            }
+            Mark::Outgrown => {
+                let pods = count(row.count, "pod");
+                let text = format!("{pods} to be given other requests: {names}{through}");
+                Some((Tone::Plain, text))
+            }
             Mark::NotHelped => {
                 Some((Tone::Bad, format!("no node group helps {names}: {said}{through}")))
             }

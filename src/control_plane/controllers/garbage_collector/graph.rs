@@ -68,7 +68,11 @@ pub fn meta_of<'v>((kind, id): Item, known: Known<'v>) -> Option<&'v Meta> {
         Kind::ResourceQuota => view.get::<ResourceQuota>(id.typed()).map(|it| &it.meta),
         Kind::Lease => view.get::<Lease>(id.typed()).map(|it| &it.meta),
         Kind::Other => view.get::<Other>(id.typed()).map(|it| &it.meta),
-        Kind::PriorityClass | Kind::CsiNode | Kind::Client | Kind::NodeGroup => None,
+        Kind::PriorityClass
+        | Kind::CsiNode
+        | Kind::Client
+        | Kind::NodeGroup
+        | Kind::VerticalPodAutoscaler => None,
     }
 }
 

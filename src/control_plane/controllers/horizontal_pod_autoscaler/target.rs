@@ -14,15 +14,19 @@ use crate::api::workload::{Deployment, ReplicaSet, SetKind};
 
 /// A target that was found.
 #[derive(Clone, Debug)]
-pub(super) struct Target {
-    pub(super) kind: Kind,
-    pub(super) id: RawId,
-    pub(super) uid: Uid,
+pub struct Target {
+    /// Its kind.
+    pub kind: Kind,
+    /// Which one.
+    pub id: RawId,
+    /// Its uid.
+    pub uid: Uid,
     /// `spec.replicas`.
-    pub(super) wanted: i32,
+    pub wanted: i32,
     /// `status.replicas`.
-    pub(super) there: i32,
-    pub(super) selector: Arc<Selector>,
+    pub there: i32,
+    /// Which pods are its.
+    pub selector: Arc<Selector>,
 }
 
 /// Kinds of the API that have no scale.
@@ -33,11 +37,7 @@ const UNSCALED: [(&str, &str); 5] =
 ///
 /// # Errors
 /// There is none, or none that can be scaled: Kubernetes' words.
-pub(super) fn find(
-    reference: &ObjectRef,
-    namespace: &Text,
-    known: Known<'_>,
-) -> Result<Target, Text> {
+pub fn find(reference: &ObjectRef, namespace: &Text, known: Known<'_>) -> Result<Target, Text> {
     let group = reference.api_version.split_once('/').map_or("", |(group, _)| group);
     let kind = &*reference.kind;
     let name = &*reference.name;
