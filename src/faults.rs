@@ -33,6 +33,8 @@ pub enum Fault {
     KubeletStop(Spot),
     /// An instance of the control plane.
     Kill(Instance),
+    /// A member of etcd, by number, stands still (SIGSTOP): connections to it stay, nothing is answered.
+    Freeze(u16),
     /// Nothing passes between two sets of places, in either direction.
     Partition {
         /// One side.
@@ -119,6 +121,7 @@ impl fmt::Display for Fault {
             Fault::NodeShutdown(spot) => write!(f, "{spot} is shut down"),
             Fault::KubeletStop(spot) => write!(f, "the kubelet of {spot} stops"),
             Fault::Kill(instance) => write!(f, "{instance} is killed"),
+            Fault::Freeze(number) => write!(f, "{} stands still", Instance::Etcd(*number)),
             Fault::Partition { from, to } => write!(f, "{} cut off from {}", List(from), Rest(to)),
             Fault::Link { from, to, harm, .. } => {
                 let (from, to) = (List(from), Rest(to));

@@ -472,6 +472,24 @@ fn watches_come_back_after_waits_that_double() {
     );
 }
 
+/// An etcd that only stood still answers at once; one that was killed waits to be dialled.
+#[test]
+fn a_frozen_etcd_goes_on_where_it_was() {
+    let accepted = |fault: &str| {
+        let timeline = format!(
+            "timeline:\n  - {{at: 60s, fault: {fault}, target: etcd/0, for: 20s}}\n  \
+             - {{at: 80100ms, scale: deployment/web, replicas: 5}}"
+        );
+        let ran = run_plan(plan_of(&timeline, ""));
+        ran.is_well();
+        let mut scaled = ran.facts.0.iter().filter(|it| it.2.verb == Verb::Scaled);
+        let (at, ..) = scaled.find(|(at, ..)| at.as_secs() > 60).expect("it is scaled");
+        at.as_nanos() as f64 / 1e9 - 80.1
+    };
+    assert!(accepted("freeze") < 0.1);
+    assert!(accepted("kill") > 2.0);
+}
+
 /// `kubectl apply`, step by step: what the manifest said before and says no more goes back to its default;
 /// what only others have set stays; what both say is the manifest's.
 #[test]

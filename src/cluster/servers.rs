@@ -119,12 +119,14 @@ pub struct Etcd {
     down: Vec<Place>,
     /// Members that are down by themselves.
     stopped: Vec<u16>,
+    /// Members that stand still, each as often as something holds it.
+    frozen: Vec<u16>,
 }
 
 impl Etcd {
     /// A member at each of these places.
     pub fn new(members: Vec<Place>) -> Etcd {
-        Etcd { members, down: Vec::new(), stopped: Vec::new() }
+        Etcd { members, down: Vec::new(), stopped: Vec::new(), frozen: Vec::new() }
     }
 
     /// Whether an API server at `from` reaches more than half of the members, so that its writes go
@@ -133,13 +135,14 @@ impl Etcd {
         let answers = |(number, member): &(u16, &Place)| {
             !self.down.contains(member)
                 && !self.stopped.contains(number)
+                && !self.frozen.contains(number)
                 && net.reaches(from, **member)
         };
         let reached = (0..).zip(&self.members).filter(answers).count();
         reached > self.members.len() / 2
     }
 
-    /// Whether any member runs.
+    /// Whether any member is there; it may stand still.
     pub fn has_member(&self) -> bool {
         let mut members = (0..).zip(&self.members);
         members.any(|(number, place)| !self.down.contains(place) && !self.stopped.contains(&number))
@@ -155,6 +158,18 @@ impl Etcd {
     /// The machine at `place` is back, and a member on it with what it had stored.
     pub fn start(&mut self, place: Place) {
         self.down.retain(|&one| one != place);
+    }
+
+    /// Member `number` stands still.
+    pub fn freeze(&mut self, number: u16) {
+        self.frozen.push(number);
+    }
+
+    /// Something that held member `number` lets go of it.
+    pub fn thaw(&mut self, number: u16) {
+        if let Some(at) = self.frozen.iter().position(|&one| one == number) {
+            self.frozen.swap_remove(at);
+        }
     }
 
     /// Member `number` goes down by itself.

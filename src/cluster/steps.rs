@@ -180,6 +180,8 @@ impl World {
             (Order::ShutDown(node), Turn::Ends) => self.stay_up(cause, *node, sink),
             (Order::Stop(instance), Turn::Begins) => self.stop_instance(*instance),
             (Order::Stop(instance), Turn::Ends) => self.start_instance(cause, *instance, sink),
+            (Order::Freeze(number), Turn::Begins) => self.etcd.freeze(*number),
+            (Order::Freeze(number), Turn::Ends) => self.etcd.thaw(*number),
             (Order::Delete(pod), Turn::Begins) => self.delete_at_once(cause, at, *pod),
             (Order::End { pod, container, exit }, Turn::Begins) => {
                 self.end_containers(cause, *pod, container.as_deref(), *exit, sink);
@@ -308,10 +310,9 @@ impl World {
             Order::Off(id) => (of_node(id), "the machine is off"),
             Order::ShutDown(id) => (of_node(id), "the machine is told to go down"),
             Order::StopKubelet(id) => (of_node(id), "the kubelet is stopped"),
-            Order::Stop(instance) => {
-                let name = Name::new(instance.to_string());
-                let (kind, namespace) = (Kind::Other, Text::default());
-                (Some(ObjectName { kind, namespace, name }), "the process is killed")
+            Order::Stop(instance) => (Some(part(*instance)), "the process is killed"),
+            Order::Freeze(number) => {
+                (Some(part(Instance::Etcd(*number))), "the process stands still")
             }
             Order::Delete(id) => (of_pod(id), "the pod is deleted without grace"),
             Order::End { pod, .. } => (of_pod(pod), "containers end"),
@@ -328,4 +329,9 @@ impl World {
         }
         self.kernel.record(cause, &fact, sink)
     }
+}
+
+fn part(instance: Instance) -> ObjectName {
+    let name = Name::new(instance.to_string());
+    ObjectName { kind: Kind::Other, namespace: Text::default(), name }
 }

@@ -29,6 +29,8 @@ pub enum Order {
     StopKubelet(Id<Node>),
     /// An instance of the control plane does not run while the fault lasts.
     Stop(Instance),
+    /// A member of etcd stands still while the fault lasts.
+    Freeze(u16),
     /// The pod is deleted, without grace.
     Delete(Id<Pod>),
     /// Programs of a pod end.
@@ -64,6 +66,9 @@ pub fn damage(fault: &Fault, scene: &Scene<'_>) -> Result<Damage, Text> {
         Fault::KubeletStop(spot) => nodes(scene, spot, Order::StopKubelet),
         Fault::Kill(instance) => {
             Ok(Damage { orders: vec![Order::Stop(*instance)], rules: Vec::new() })
+        }
+        Fault::Freeze(number) => {
+            Ok(Damage { orders: vec![Order::Freeze(*number)], rules: Vec::new() })
         }
         Fault::Partition { from, to } => link(scene, from, to, Ways::Both, LinkHarm::Cut),
         Fault::Link { from, to, ways, harm } => link(scene, from, to, *ways, *harm),

@@ -5,18 +5,19 @@ use super::judge::Judge;
 use super::targets;
 use super::{raw, values};
 use crate::api::name::Text;
-use crate::cluster::plan::{Act, Fault, LinkHarm, Spot};
+use crate::cluster::plan::{Act, Fault, Instance, LinkHarm, Spot};
 use crate::luck::{Distribution, Ratio};
 use crate::messages::app::Delay;
 use crate::net::Ways;
 use crate::time::SimDuration;
 
 /// Faults by name.
-pub(super) const FAULTS: [&str; 11] = [
+pub(super) const FAULTS: [&str; 12] = [
     "node-crash",
     "node-shutdown",
     "kubelet-stop",
     "kill",
+    "freeze",
     "partition",
     "latency",
     "loss",
@@ -50,6 +51,13 @@ pub(super) fn fault(
         "node-shutdown" => Fault::NodeShutdown(targets::machines(&target, claims, judge)?),
         "kubelet-stop" => Fault::KubeletStop(targets::machines(&target, claims, judge)?),
         "kill" => Fault::Kill(targets::instance(&target, claims, judge)?),
+        "freeze" => match targets::instance(&target, claims, judge)? {
+            Instance::Etcd(number) => Fault::Freeze(number),
+            _ => {
+                judge.error(&target, "only a member of etcd can be frozen, as in etcd/0");
+                return None;
+            }
+        },
         "pod-kill" => Fault::PodKill(targets::pods(&target, claims, judge)?),
         "pod-failure" => Fault::PodFailure(targets::pods(&target, claims, judge)?),
         "image-pull" => Fault::ImagePull(image(step, path, claims, judge)?),

@@ -47,6 +47,21 @@ fn the_scenario_of_the_design_is_read_whole() {
 }
 
 #[test]
+fn only_members_of_etcd_are_frozen() {
+    let findings = |target: &str| {
+        let mut loader = Loader::new(Overrides::default());
+        let text = format!(
+            "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: a}}\nspec:\n  \
+             timeline: [{{at: 1m, fault: freeze, target: {target}, for: 10s}}]\n"
+        );
+        loader.read("in.yaml", text.as_bytes(), &mut |_| {});
+        loader.finish().findings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(findings("etcd/0"), Vec::<String>::new());
+    assert!(findings("scheduler/0").concat().contains("only a member of etcd can be frozen"));
+}
+
+#[test]
 fn a_plan_is_the_same_wherever_its_file_lies() {
     let hash = |name| {
         let mut loader = Loader::new(Overrides::default());

@@ -20,6 +20,8 @@ pub enum Deed {
     Kubelets(Vec<String>, Way),
     /// A part of the control plane; the one that leads, if more than one.
     Part(&'static str, Way),
+    /// A part that stands still until it goes on.
+    Frozen(&'static str),
     /// kubectl's drain, and uncordon of the node it was.
     Drain(String),
     Uncordon,
@@ -72,8 +74,10 @@ fn deed(words: &str) -> Option<Deed> {
             let nodes = all.iter().filter(|it| is_node(it));
             Deed::Kubelets(nodes.map(|it| (*it).to_owned()).collect(), way)
         }
-        ("kill" | "stop" | "SIGSTOP", Some(part)) => Deed::Part(part, Way::Stop),
-        ("start" | "restart" | "SIGCONT" | "cont", Some(part)) => Deed::Part(part, Way::Start),
+        (_, Some(part)) if words.contains("SIGCONT") => Deed::Part(part, Way::Start),
+        (_, Some(part)) if words.contains("SIGSTOP") => Deed::Frozen(part),
+        ("kill" | "stop", Some(part)) => Deed::Part(part, Way::Stop),
+        ("start" | "restart" | "cont" | "continue", Some(part)) => Deed::Part(part, Way::Start),
         ("the", _) if words.contains("is started again") => Deed::Nothing,
         ("patch", _) => Deed::Patch(words.to_owned()),
         ("scale", _) => {
@@ -129,6 +133,8 @@ fn delete(words: &str, all: &[&str]) -> Option<Deed> {
 fn words_of_the_harness_are_understood() {
     let one = |words| deeds(words).map(|mut all| all.swap_remove(0));
     assert_eq!(one("scale 10 -> 15 accepted"), Some(Deed::Scale(15)));
+    assert_eq!(one("SIGSTOP etcd"), Some(Deed::Frozen("etcd")));
+    assert_eq!(one("etcd: SIGCONT"), Some(Deed::Part("etcd", Way::Start)));
     assert_eq!(one("scale to 9"), Some(Deed::Scale(9)));
     assert_eq!(
         one("fake kubelets of n0,n12 stop (no leases, no status, no pod work)"),

@@ -190,9 +190,9 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn part(&mut self, at: f64, part: &str) {
+    fn part(&mut self, at: f64, part: &str, fault: &str) {
         // The first instance leads from the start.
-        let mut step = json!({"fault": "kill", "target": format!("{part}/0")});
+        let mut step = json!({"fault": fault, "target": format!("{part}/0")});
         let starts = |words: &str| {
             deeds(words).is_some_and(|all| {
                 all.iter().any(|it| matches!(it, Deed::Part(of, Way::Start) if *of == part))
@@ -261,7 +261,9 @@ impl Draft<'_> {
             }
             Deed::Delete(kind, name, cascade) => self.delete(at, &kind, &name, cascade)?,
             Deed::Kubelets(nodes, Way::Stop) => self.kubelets(at, &nodes),
-            Deed::Part(part, Way::Stop) => self.part(at, part),
+            Deed::Part(part, Way::Stop) => self.part(at, part, "kill"),
+            Deed::Frozen(part @ "etcd") => self.part(at, part, "freeze"),
+            Deed::Frozen(part) => return Err(format!("{part} cannot be frozen")),
             Deed::Drain(node) => {
                 let at = self.takes_effect("Node", "unschedulable", at);
                 self.step(at, json!({"drain": node}));
@@ -311,7 +313,7 @@ fn luck(run: Run<'_>, seed: u64) -> (f64, u64, f64) {
         return (SETTLING + age, seed, -age);
     }
     let parts = run.actions().into_iter().filter_map(|it| deeds(&it.1)).flatten();
-    if parts.into_iter().any(|it| matches!(it, Deed::Part(..))) {
+    if parts.into_iter().any(|it| matches!(it, Deed::Part(..) | Deed::Frozen(_))) {
         // No age is told: any may be.
         let age = (seed as f64 * GOLDEN).fract() * RENEWAL;
         return (SETTLING + age, seed, -age);

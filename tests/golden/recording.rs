@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use serde_json::{Map, Value};
 
-use super::actions::{Deed, deeds};
+use super::actions::{Deed, Way, deeds};
 
 /// One file.
 pub struct Recording {
@@ -185,8 +185,11 @@ impl<'r> Run<'r> {
 
     /// When an etcd that was gone was there again, if one was.
     pub fn outage(self) -> Option<f64> {
-        let actions = self.actions();
-        actions.into_iter().find(|it| it.1.starts_with("start etcd")).map(|it| it.0)
+        let is_back = |words: &str| {
+            let back = Deed::Part("etcd", Way::Start);
+            deeds(words).is_some_and(|all| all.contains(&back))
+        };
+        self.actions().into_iter().find(|it| is_back(&it.1)).map(|it| it.0)
     }
 
     /// When the last thing was seen or done.

@@ -140,6 +140,20 @@ fn copies_are_of_the_recordings() {
     }
 }
 
+/// An etcd that stands still in place of one that is killed is understood, and answers sooner.
+#[test]
+fn a_frozen_etcd_is_understood() {
+    let mut all: Vec<Value> = serde_json::from_str(COPIES).expect("JSON");
+    all.retain(|it| it["scenario"] == "s6_etcd_kill20");
+    let mut twin = all.swap_remove(0);
+    for run in twin["runs"].as_array_mut().expect("runs") {
+        run["actions"][0][1] = "SIGSTOP etcd".into();
+        run["actions"][1][1] = "SIGCONT etcd".into();
+    }
+    let verdict = judge(&Recording::parse("twin", twin)).expect("it is understood");
+    assert!(verdict.differing.len() < 12, "{:?}", verdict.differing);
+}
+
 /// A twin that must fail: one by one is not all at once.
 #[test]
 fn another_policy_is_told_apart() {

@@ -193,6 +193,9 @@ impl Step {
             Act::Fault { fault: Fault::Kill(instance), .. } => {
                 named(Kind::Other, &instance.to_string().into())
             }
+            Act::Fault { fault: Fault::Freeze(number), .. } => {
+                named(Kind::Other, &Instance::Etcd(*number).to_string().into())
+            }
             Act::Apply(list) if list.len() == 1 => list[0].object.name(),
             Act::Apply(_) | Act::Fault { .. } | Act::Experiment { .. } => itself(),
         }
