@@ -11,11 +11,13 @@ mod args;
 mod budget;
 mod calibrate;
 mod check;
+mod doctor;
 mod explain;
 mod folder;
 mod get;
 mod inputs;
 mod progress;
+mod real;
 mod replay;
 mod run;
 mod schedule;
@@ -66,6 +68,11 @@ impl Failure {
         Failure { code: Code::Machine, message: Some(message.into()) }
     }
 
+    /// This machine, or this build, cannot do what is asked, as it is.
+    fn cannot_here(message: impl Into<String>) -> Failure {
+        Failure { code: Code::CannotHere, message: Some(message.into()) }
+    }
+
     /// What is wrong has been said.
     fn said(code: Code) -> Failure {
         Failure { code, message: None }
@@ -82,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Schedule(args) => schedule::schedule(&args),
         Command::Check(args) => check::check(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::Schema(args) => schema::schema(&args),
     };
     let code = result.unwrap_or_else(|failure| {

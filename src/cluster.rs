@@ -30,6 +30,7 @@ mod masters;
 mod measured;
 mod nodes;
 mod observed;
+mod outside;
 mod paths;
 pub mod plan;
 mod pressure;
@@ -80,6 +81,8 @@ use heartbeats::Renewals;
 use leaders::{Leaders, Post};
 use nodes::Nodes;
 use observed::Observed;
+use outside::Outside;
+pub use outside::{EngineInput, EngineOrder};
 use plan::{End, Plan};
 use processes::{ManagerProcess, ProcessId, SchedulerProcess};
 use requests::{Flight, Sink};
@@ -182,6 +185,8 @@ pub struct World {
     traffic: Option<Box<Traffic>>,
     /// Entries a turn of traffic's lane takes at most.
     turn_max: u32,
+    /// What goes to engines outside, if that is where they are.
+    outside: Option<Box<Outside>>,
 }
 
 const _: () = {
@@ -368,8 +373,8 @@ impl World {
 
 impl Engine for World {
     type Fact = Fact;
-    type Input = ();
-    type Call = ();
+    type Input = EngineInput;
+    type Call = EngineOrder;
 
     fn now(&self) -> SimTime {
         self.kernel.now()
@@ -395,7 +400,7 @@ impl Engine for World {
         &mut self,
         until: SimTime,
         sink: &mut dyn FactSink<Fact>,
-        _calls: &mut Vec<Outgoing<()>>,
+        calls: &mut Vec<Outgoing<EngineOrder>>,
     ) {
         self.observed.begin_step();
         // At one instant events come before the lane.
@@ -405,15 +410,21 @@ impl Engine for World {
         if let Some(due) = self.kernel.next() {
             self.dispatch(due, sink);
             self.judge();
+            self.send_outside(calls);
         }
     }
 
     fn external(
         &mut self,
-        _input: &LoggedInput<()>,
-        _sink: &mut dyn FactSink<Fact>,
-        _calls: &mut Vec<Outgoing<()>>,
+        logged: &LoggedInput<EngineInput>,
+        sink: &mut dyn FactSink<Fact>,
+        calls: &mut Vec<Outgoing<EngineOrder>>,
     ) {
+        self.observed.begin_step();
+        self.kernel.advance_to(logged.at);
+        self.hear_outside(&logged.input, sink);
+        self.judge();
+        self.send_outside(calls);
     }
 
     fn advance_to(&mut self, at: SimTime) {

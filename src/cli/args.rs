@@ -36,6 +36,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Measure the container engine of this machine, and write the profile that scenarios take as cluster.profile
     Calibrate(CalibrateArgs),
+    /// Look whether this machine can run containers (`run --runtime linux`), and what it lacks
+    Doctor(DoctorArgs),
     /// Print the JSON Schema of a format
     Schema(SchemaArgs),
 }
@@ -109,6 +111,15 @@ pub(super) struct RunArgs {
     pub input: InputArgs,
     #[command(flatten)]
     pub end: EndArgs,
+    #[command(flatten)]
+    pub real: RealArgs,
+    /// What runs the containers
+    #[arg(long, value_enum, default_value_t = RuntimeArg::Simulated, value_name = "RUNTIME")]
+    pub runtime: RuntimeArg,
+    /// With --runtime linux: images for containers, as OCI archives; other images stand for a program
+    /// that does what `apps` say
+    #[arg(long, value_name = "FILE")]
+    pub image: Vec<PathBuf>,
     /// The seed
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -124,6 +135,35 @@ pub(super) struct RunArgs {
     /// Stop when the program holds more memory than this, as in 4Gi
     #[arg(long, value_name = "SIZE")]
     pub max_memory: Option<String>,
+}
+
+/// What runs containers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum RuntimeArg {
+    /// The model, in virtual time
+    Simulated,
+    /// A containerd on this machine, by the wall clock
+    Linux,
+}
+
+/// Where containers run for real.
+#[derive(Args, Debug)]
+pub(super) struct RealArgs {
+    /// With --runtime linux: the folder for images and snapshots, on a disk
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/wavetank")]
+    pub work: PathBuf,
+    /// With --runtime linux: the socket of a CRI v1 runtime, in place of a containerd of our own
+    #[arg(long, value_name = "SOCKET")]
+    pub socket: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    pub real: RealArgs,
+    /// How results are printed
+    #[arg(long, short, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub output: Format,
 }
 
 #[derive(Args, Debug)]

@@ -93,7 +93,7 @@ pub(super) fn without_feature() -> Failure {
     let message = "this program was built without the real container engine: build it with \
                    `cargo build --release --features linux-runtime` (that needs protoc: apt-get install \
                    protobuf-compiler)";
-    Failure { code: Code::CannotHere, message: Some(message.to_owned()) }
+    Failure::cannot_here(message)
 }
 
 #[cfg(feature = "linux-runtime")]

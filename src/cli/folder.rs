@@ -10,6 +10,8 @@ use crate::api::tree::{Node, canonical_json};
 
 /// The version of `run.json`.
 pub(super) const RUN_SCHEMA: &str = "wavetank.dev/run/v1";
+/// What came in from a real engine, an input a line; only of runs that had one.
+pub(super) const ENGINE_LOG: &str = "engine.jsonl";
 /// Where runs go by default.
 const REPORTS: &str = "reports";
 

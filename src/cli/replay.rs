@@ -9,16 +9,16 @@ use clap::Parser;
 use serde_json::Value;
 
 use super::args::{Cli, Command, RunArgs};
-use super::folder::RUN_SCHEMA;
+use super::folder::{ENGINE_LOG, RUN_SCHEMA};
 use super::inputs::{self, KeepNothing};
 use super::progress::{self, Line};
 use super::{Code, Failure, complain};
-use crate::cluster::World;
 use crate::cluster::plan::Plan;
-use crate::kernel::{Engine, FactSink, Halt};
+use crate::cluster::{EngineInput, World};
+use crate::kernel::{Engine, FactSink, Halt, InputLog, Virtual};
 use crate::messages::{Fact, Listening};
 use crate::record::Metrics;
-use crate::runs::{Task, run_to};
+use crate::runs::{Task, decode_input, run_outside, run_to};
 use crate::scenario::Loaded;
 use crate::time::SimTime;
 
@@ -109,7 +109,8 @@ pub(super) fn world(
         Some("interrupted" | "budget") => Some(cut(run).map_err(wrong)?),
         _ => None,
     };
-    let world = simulate(&loaded, at.or(cut).unwrap_or(SimTime::MAX), listening)?;
+    let stop = at.or(cut).unwrap_or(SimTime::MAX);
+    let world = simulate(&loaded, log(run).map_err(wrong)?, stop, listening)?;
     if at.is_none() && cut.is_none() {
         is_same &= said["digest"] == format!("{:016x}", world.digest());
     }
@@ -133,7 +134,28 @@ fn cut(run: &Path) -> Result<SimTime, String> {
     Ok(SimTime::from_nanos((seconds * 1e9).ceil() as u64))
 }
 
-fn simulate(loaded: &Loaded, stop: SimTime, listening: Listening) -> Result<World, Failure> {
+/// What came in from a real engine, if the run had one.
+#[expect(clippy::disallowed_methods, reason = "cli reads the run folder")]
+fn log(run: &Path) -> Result<Option<InputLog<EngineInput>>, String> {
+    let path = run.join(ENGINE_LOG);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(path)
+        .map_err(|error| format!("{ENGINE_LOG} cannot be read: {}", inputs::words(&error)))?;
+    let read = |(number, line)| {
+        decode_input(line).map_err(|why| format!("{ENGINE_LOG}, line {number}: {why}"))
+    };
+    let lines: Result<Vec<_>, String> = (1..).zip(text.lines()).map(read).collect();
+    lines.map(|lines| Some(lines.into()))
+}
+
+fn simulate(
+    loaded: &Loaded,
+    log: Option<InputLog<EngineInput>>,
+    stop: SimTime,
+    listening: Listening,
+) -> Result<World, Failure> {
     let plan = Arc::new(loaded.plan.clone());
     // Expectations keep a run going for as long as they may come true, and look at what it measures.
     let mut metrics = Metrics::sampling(&plan);
@@ -148,10 +170,14 @@ fn simulate(loaded: &Loaded, stop: SimTime, listening: Listening) -> Result<Worl
         events_max: u64::MAX,
         listening,
     };
-    let finished = run_to(task, stop, &mut |progress| {
+    let look = &mut |progress| {
         line.show(progress);
         ControlFlow::Continue(())
-    });
+    };
+    let finished = match log {
+        None => run_to(task, stop, look),
+        Some(log) => run_outside(task, stop, &mut Virtual::replaying(log), look).0,
+    };
     line.clear();
     match finished.halt {
         Halt::Interrupted => Err(Failure::said(Code::Interrupted)),

@@ -6,10 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::args::{Format, RunArgs};
+use super::args::{Format, RunArgs, RuntimeArg};
 use super::budget::Machine;
-use super::folder::{RUN_SCHEMA, RunFolder};
+use super::folder::{ENGINE_LOG, RUN_SCHEMA, RunFolder};
 use super::progress::{self, Line};
+use super::real::{Ended, Real};
 use super::{Code, Failure, complain, inputs, print_findings, say};
 use crate::api::name::Text;
 use crate::kernel::{Engine, FactSink, Halt};
@@ -42,8 +43,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
         return Err(Failure::said(Code::Interrupted));
     }
     folder.called(&loaded.plan.name)?;
-    let Ran { finished, counts, metrics, chronicle } =
-        simulate(&loaded, &folder, &interrupt, args, &machine)?;
+    let ran = simulate(&loaded, &folder, &interrupt, args, &machine)?;
+    let Ran { finished, counts, metrics, chronicle, trouble } = ran;
     let summary = summary(&loaded, &finished, &counts, &metrics);
     if !args.input.quiet {
         let strangers = unserved(&loaded.plan, finished.world.store());
@@ -75,6 +76,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
         Halt::Events => Some("--max-events"),
         Halt::Until | Halt::Idle | Halt::Goal | Halt::Driver | Halt::Interrupted => None,
     };
+    if let Some(trouble) = trouble {
+        return Err(Failure::machine(format!("stopped at {} s: {trouble}", finished.world.now())));
+    }
     if let Some(flag) = over {
         let message = format!("stopped at {} s: over {flag}", finished.world.now());
         return Err(Failure::machine(message));
@@ -92,6 +96,8 @@ struct Ran {
     counts: Counts,
     metrics: Metrics,
     chronicle: Chronicle,
+    /// Why a real runtime could do nothing more, if that is what ended it.
+    trouble: Option<String>,
 }
 
 /// Keeps what happens and remembers what to tell.
@@ -114,6 +120,10 @@ fn simulate(
     args: &RunArgs,
     machine: &Machine,
 ) -> Result<Ran, Failure> {
+    let real = match args.runtime {
+        RuntimeArg::Simulated => None,
+        RuntimeArg::Linux => Some(Real::start(args, loaded)?),
+    };
     let plan = Arc::new(loaded.plan.clone());
     let mut recorder: Recorder<BufWriter<File>> = Recorder::to(folder.file("timeline.jsonl")?);
     let mut chronicle = Chronicle::new(&plan);
@@ -131,16 +141,32 @@ fn simulate(
             events_max: args.max_events,
             listening: Listening::Nobody,
         };
-        runs::run_task(task, &mut |progress| {
+        let look = &mut |progress| {
             last = Some(progress);
             line.show(progress);
             machine.look()
-        })
+        };
+        match &real {
+            None => Ok((runs::run_task(task, look), None)),
+            Some(real) => real.run(task, look).map(|ended| {
+                let Ended { finished, log, trouble } = ended;
+                (finished, Some((log, trouble)))
+            }),
+        }
     }));
     line.clear();
-    let finished = result.map_err(|_| bug(loaded.plan.seed, last))?;
+    // Before anything else can go wrong: nothing of it may stay on the machine.
+    let ended = real.map_or(Ok(()), Real::end);
+    let (finished, outside) = result.map_err(|_| bug(loaded.plan.seed, last))??;
+    ended?;
+    let mut trouble = None;
+    if let Some((log, why)) = outside {
+        let lines: Vec<String> = log.inputs().iter().map(runs::encode_input).collect();
+        folder.write(ENGINE_LOG, &(lines.join("\n") + "\n"))?;
+        trouble = why;
+    }
     let counts = recorder.finish().map_err(|error| cannot("timeline.jsonl", &error))?;
-    Ok(Ran { finished, counts, metrics, chronicle })
+    Ok(Ran { finished, counts, metrics, chronicle, trouble })
 }
 
 fn cannot(name: &str, error: &std::io::Error) -> Failure {

@@ -143,6 +143,7 @@ impl World {
             core_events: (events == Listening::All).then(Box::default),
             traffic: super::traffic::of_plan(&plan, luck, order),
             turn_max: super::traffic::TURN_MAX,
+            outside: None,
             profile,
             plan: plan.clone(),
         };

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::clients::after;
 use super::event::{Event, News};
+use super::outside::{EngineInput, EngineOrder};
 use super::requests::Sink;
 use super::{Duty, World};
 use crate::api::meta::{Labels, Uid};
@@ -20,10 +21,11 @@ use crate::base::id::Id;
 use crate::base::{Held, StableHasher};
 use crate::compute::Machine;
 use crate::control_plane::core_events::Speakers;
-use crate::kernel::Fidelity;
 use crate::kernel::recurring::Rhythm;
+use crate::kernel::{Fidelity, Outgoing};
 use crate::luck::Label;
 use crate::messages::app::Apps;
+use crate::messages::engine::Probing;
 use crate::messages::{ClientId, Effect, Effects, Reply};
 use crate::net::{Place, Weather};
 use crate::node::NodeIndex;
@@ -340,6 +342,31 @@ impl World {
         self.plan_pressures();
     }
 
+    /// From now on the calls of kubelets go out of the World, and what comes of them comes in as external input:
+    /// engines are behind the driver. To be said before the first event.
+    pub fn take_engines_out(&mut self) {
+        self.nodes.kubelets.probe_by(Probing::Asked);
+        self.outside = Some(Box::default());
+    }
+
+    /// An engine outside tells something; it is heard now.
+    pub(super) fn hear_outside(&mut self, input: &EngineInput, sink: Sink<'_>) {
+        let EngineInput { node, event } = input.clone();
+        let Some(outside) = self.outside.as_mut().filter(|_| node.row() < self.nodes.len()) else {
+            return;
+        };
+        let cause = outside.cause_of(node, &event);
+        self.buffers.reports.push(EngineReport { node, cause, event });
+        self.settle_nodes(sink);
+    }
+
+    /// Hands out the calls that were made.
+    pub(super) fn send_outside(&mut self, calls: &mut Vec<Outgoing<EngineOrder>>) {
+        if let Some(outside) = &mut self.outside {
+            calls.append(&mut outside.calls);
+        }
+    }
+
     /// Carries calls to engines and reports to kubelets until both are silent: what an engine
     /// reports comes before the next call.
     fn settle_nodes(&mut self, sink: Sink<'_>) {
@@ -354,6 +381,10 @@ impl World {
                     }
                 }
             } else if let Some((at, cause, call)) = self.buffers.calls.pop_front() {
+                if let Some(outside) = &mut self.outside {
+                    outside.call(at, cause, call);
+                    continue;
+                }
                 self.engine_once(at, cause, sink, |engines, bench| engines.submit(at, call, bench));
             } else {
                 return;

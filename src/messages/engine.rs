@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::app::Apps;
 use crate::api::meta::Uid;
 use crate::api::name::Text;
-use crate::api::pod::{Pod, PodSpec, TerminationReason};
+use crate::api::pod::{Container, Pod, PodSpec, Probe, TerminationReason};
 use crate::base::id::Id;
 use crate::time::{SimDuration, SimTime};
 use smallvec::SmallVec;
@@ -59,6 +59,54 @@ pub enum EngineAsk {
     /// `StopContainer`: SIGTERM, and SIGKILL after so many seconds. Asked again, the shorter
     /// time holds and only the later call is answered.
     StopContainer(ContainerRef, u32),
+    /// One probe of a container, answered by [`EngineEvent::Probed`] if the container runs. Asked by kubelets
+    /// whose probes are carried out ([`Probing::Asked`]).
+    Probe(ContainerRef, ProbeKind),
+}
+
+/// Which of a container's probes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ProbeKind {
+    /// `startupProbe`.
+    Startup,
+    /// `readinessProbe`.
+    Readiness,
+    /// `livenessProbe`.
+    Liveness,
+}
+
+impl ProbeKind {
+    /// All of them.
+    pub const ALL: [ProbeKind; 3] = [ProbeKind::Startup, ProbeKind::Readiness, ProbeKind::Liveness];
+
+    /// The container's probe of this kind.
+    pub fn of(self, container: &Container) -> Option<&Probe> {
+        let probe = match self {
+            ProbeKind::Startup => &container.startup,
+            ProbeKind::Readiness => &container.readiness,
+            ProbeKind::Liveness => &container.liveness,
+        };
+        probe.as_ref()
+    }
+
+    /// Its name in a container's spec.
+    pub fn field(self) -> &'static str {
+        match self {
+            ProbeKind::Startup => "startupProbe",
+            ProbeKind::Readiness => "readinessProbe",
+            ProbeKind::Liveness => "livenessProbe",
+        }
+    }
+}
+
+/// How kubelets come by the answers of probes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Probing {
+    /// They are worked out from what is said of the program.
+    #[default]
+    WorkedOut,
+    /// The engine is asked at each tick.
+    Asked,
 }
 
 /// What a sandbox is made for: the spec of its pod, and the programs of its containers (which a
@@ -91,6 +139,8 @@ pub enum EngineEvent {
     Done(OpId, Result<EngineAnswer, EngineError>),
     /// A container ended; told when the engine shows it. Kubelets act on it at their next relist.
     Exited(ContainerRef, Exit),
+    /// A container was probed: whether the answer was good.
+    Probed(ContainerRef, ProbeKind, bool),
 }
 
 /// What a successful call gives.

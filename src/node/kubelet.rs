@@ -20,6 +20,7 @@
 //! back-off is over is started in that instant, not up to 1.5 times later; no resync each 60 to 90 s; a readiness
 //! probe first runs in the instant in which its container is first reported to run.
 mod admission;
+mod asked;
 pub mod backoff;
 pub mod duties;
 mod ending;
@@ -64,7 +65,7 @@ use crate::kernel::recurring::{Cadence, Fidelity};
 use crate::luck::Luck;
 use crate::messages::app::Apps;
 use crate::messages::engine::ListedPod;
-use crate::messages::engine::{EngineAsk, EngineCall, EngineEvent, OpId};
+use crate::messages::engine::{EngineAsk, EngineCall, EngineEvent, OpId, Probing};
 use crate::messages::request::Part;
 use crate::messages::{Call, ClientId, Component, CoreEvent, Effects, Fact, Reply, Verb};
 use crate::time::{SimDuration, SimTime};
@@ -167,6 +168,7 @@ struct KubeletNode {
 pub struct Kubelets {
     settings: KubeletSettings,
     fidelity: Fidelity,
+    probing: Probing,
     luck: Luck,
     nodes: Chunked<KubeletNode>,
     workers: Arena<Worker>,
@@ -180,6 +182,7 @@ struct Desk<'a> {
     id: Id<Worker>,
     settings: &'a KubeletSettings,
     fidelity: Fidelity,
+    probing: Probing,
     luck: Luck,
     at: NodeIndex,
     node: &'a mut KubeletNode,
@@ -199,6 +202,7 @@ impl Kubelets {
         Kubelets {
             settings,
             fidelity,
+            probing: Probing::default(),
             luck,
             nodes: Chunked::new(),
             workers: Arena::new(),
@@ -208,6 +212,11 @@ impl Kubelets {
                 .into(),
             by_pod: Chunked::new(),
         }
+    }
+
+    /// From now on containers that start are probed so.
+    pub fn probe_by(&mut self, probing: Probing) {
+        self.probing = probing;
     }
 
     /// Adds the next node: its object as registered, and the client its kubelet asks the API server by.
@@ -273,10 +282,10 @@ impl Kubelets {
         work: impl FnOnce(&mut Worker, &mut Desk<'_>),
     ) {
         let Some(worker) = self.workers.get_mut(id) else { return };
-        let (settings, fidelity, luck, at) =
-            (&self.settings, self.fidelity, self.luck, worker.node);
+        let (settings, fidelity, probing) = (&self.settings, self.fidelity, self.probing);
+        let (luck, at) = (self.luck, worker.node);
         let node = &mut self.nodes[at.row()];
-        let mut desk = Desk { id, settings, fidelity, luck, at, node, fx };
+        let mut desk = Desk { id, settings, fidelity, probing, luck, at, node, fx };
         let was = worker.stage;
         work(worker, &mut desk);
         worker.advance(&mut desk);
@@ -387,6 +396,11 @@ impl Kubelets {
                 self.with(worker, fx, |worker, desk| {
                     worker.container_exited(container, exit, desk)
                 });
+            }
+            EngineEvent::Probed(container, kind, good) => {
+                let Some(worker) = self.worker_of(container.pod) else { return };
+                fx.because(self.workers[worker].cause);
+                self.with(worker, fx, |worker, _| worker.probed(container, kind, good));
             }
             EngineEvent::Done(OpId(op), result) => {
                 let Some((id, worker)) = self.workers.at_slot((op >> 32) as usize) else { return };

@@ -2,12 +2,14 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cluster::plan::Plan;
-use crate::cluster::{Watching, World};
+use crate::cluster::{EngineInput, EngineOrder, Watching, World};
 use crate::expect::{Expectations, Judge};
-use crate::kernel::{self, Budgets, Engine, FactSink, Halt, InputLog, Order, Virtual, Watch};
+use crate::kernel::{
+    self, Budgets, Driver, Engine, FactSink, Halt, InputLog, Order, Virtual, Watch,
+};
 use crate::messages::{Fact, Listening};
 use crate::record::{ExpectationRow, Metrics};
 use crate::time::SimTime;
@@ -54,6 +56,12 @@ pub struct Progress {
     pub digest: u64,
 }
 
+impl Progress {
+    fn of(world: &World) -> Progress {
+        Progress { now: world.now(), events: world.events(), digest: world.digest() }
+    }
+}
+
 /// Hears from time to time how far a run is, and may stop it for what it costs the machine.
 pub type Look<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<Halt>;
 
@@ -66,6 +74,16 @@ struct Observer<'p> {
     look: Look<'p>,
     /// Where somebody stops it whatever its plan says.
     stop: SimTime,
+    course: Course,
+}
+
+/// How a run comes to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Course {
+    /// Nothing happens but what is due: when nothing is due before its end, it is over.
+    Foreseen,
+    /// Something may come in at any time: it goes up to here, where its end is as things stand.
+    UpTo(SimTime),
 }
 
 impl Observer<'_> {
@@ -88,6 +106,13 @@ impl Watch<World> for Observer<'_> {
     fn after_step(&mut self, world: &World) -> ControlFlow<Halt> {
         self.metrics.sample(world);
         self.judge.after_step(world, self.metrics);
+        if let Course::UpTo(end) = self.course {
+            (self.look)(Progress::of(world))?;
+            return match self.ends_at(world) == end {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(Halt::Goal),
+            };
+        }
         match world.next_at() {
             Some(next) if next <= self.ends_at(world) => ControlFlow::Continue(()),
             _ => ControlFlow::Break(Halt::Goal),
@@ -99,7 +124,7 @@ impl Watch<World> for Observer<'_> {
     }
 
     fn pulse(&mut self, world: &World) -> ControlFlow<Halt> {
-        (self.look)(Progress { now: world.now(), events: world.events(), digest: world.digest() })
+        (self.look)(Progress::of(world))
     }
 }
 
@@ -147,41 +172,101 @@ pub fn run(
 }
 
 /// Runs a task in virtual time to its end; `look` may stop it besides.
-pub fn run_task(task: Task<'_>, look: Look<'_>) -> Finished {
+pub fn run_task<'a>(task: Task<'a>, look: Look<'a>) -> Finished {
     run_to(task, SimTime::MAX, look)
 }
 
 /// The same, as far as the instant `stop`, which is included: the world is as it was then, whatever its
 /// plan still has before it. A run that ended before has its own end.
-pub fn run_to(task: Task<'_>, stop: SimTime, look: Look<'_>) -> Finished {
-    let Task { plan, expectations, sink, metrics, interrupt, events_max, listening } = task;
-    let until = plan.end.until().min(stop);
-    let judge = Judge::new(expectations);
-    judge.prepare(metrics);
-    let mut observer = Observer { sink, metrics, judge, look, stop };
-    let watching = Watching { events: listening, ..Watching::default() };
-    let mut world = World::watched(plan, watching, Order::Fifo, &mut observer);
-    observer.judge.begin(&world);
-    let mut log = InputLog::new();
-    let mut around = kernel::Run {
-        budgets: Budgets { until, events: events_max },
-        interrupt,
-        observer: &mut observer,
-        log: &mut log,
-    };
-    let halt = kernel::run(&mut world, &mut Virtual::new(), &mut around);
+pub fn run_to<'a>(task: Task<'a>, stop: SimTime, look: Look<'a>) -> Finished {
+    let mut begun = Begun::new(task, stop, look);
+    let until = begun.world.plan().end.until().min(stop);
+    let halt = begun.stretch(until, &mut Virtual::new());
+    let Begun { world, observer, .. } = &mut begun;
     // What holds now is known to hold as long as nothing changes: the clock may go to the end.
     if halt == Halt::Goal {
-        let ends = observer.ends_at(&world);
+        let ends = observer.ends_at(world);
         if ends > world.now() && world.next_at().is_none_or(|next| ends <= next) {
             world.advance_to(ends);
         }
     }
-    world.close(&mut observer);
-    observer.metrics.finish(&world);
-    let expectations = observer.judge.finish(&world, observer.metrics);
-    let chain = |row: &ExpectationRow| row.of_fact.map(|fact| observer.judge.chain(fact));
-    let failed = expectations.iter().filter(|row| !row.passed);
-    let chains = failed.map(|row| chain(row).unwrap_or_default()).collect();
-    Finished { world, halt, expectations, chains }
+    begun.finish(halt).0
+}
+
+/// Runs a task whose container engines are outside, behind `driver`, as far as `stop`: by the wall clock, or as it
+/// was logged. Gives besides the log of what came in, which makes it run so again.
+pub fn run_outside<'a, D>(
+    task: Task<'a>,
+    stop: SimTime,
+    driver: &mut D,
+    look: Look<'a>,
+) -> (Finished, InputLog<EngineInput>)
+where
+    D: Driver<Input = EngineInput, Call = EngineOrder>,
+{
+    let mut begun = Begun::new(task, stop, look);
+    begun.world.take_engines_out();
+    let halt = loop {
+        let end = begun.observer.ends_at(&begun.world);
+        if end <= begun.world.now() {
+            break Halt::Goal;
+        }
+        begun.observer.course = Course::UpTo(end);
+        match begun.stretch(end, driver) {
+            // Its end may have moved.
+            Halt::Goal | Halt::Until => {}
+            // A driver that waits is the first to see it.
+            _ if begun.interrupt.load(Ordering::Relaxed) => break Halt::Interrupted,
+            halt => break halt,
+        }
+    };
+    begun.finish(halt)
+}
+
+/// A run on its way.
+struct Begun<'a> {
+    world: World,
+    observer: Observer<'a>,
+    log: InputLog<EngineInput>,
+    interrupt: &'a AtomicBool,
+    events_max: u64,
+}
+
+impl<'a> Begun<'a> {
+    fn new(task: Task<'a>, stop: SimTime, look: Look<'a>) -> Begun<'a> {
+        let Task { plan, expectations, sink, metrics, interrupt, events_max, listening } = task;
+        let judge = Judge::new(expectations);
+        judge.prepare(metrics);
+        let course = Course::Foreseen;
+        let mut observer = Observer { sink, metrics, judge, look, stop, course };
+        let watching = Watching { events: listening, ..Watching::default() };
+        let world = World::watched(plan, watching, Order::Fifo, &mut observer);
+        observer.judge.begin(&world);
+        Begun { world, observer, log: InputLog::new(), interrupt, events_max }
+    }
+
+    /// Runs on, at most to `until`, which is included.
+    fn stretch<D>(&mut self, until: SimTime, driver: &mut D) -> Halt
+    where
+        D: Driver<Input = EngineInput, Call = EngineOrder>,
+    {
+        let mut around = kernel::Run {
+            budgets: Budgets { until, events: self.events_max },
+            interrupt: self.interrupt,
+            observer: &mut self.observer,
+            log: &mut self.log,
+        };
+        kernel::run(&mut self.world, driver, &mut around)
+    }
+
+    fn finish(self, halt: Halt) -> (Finished, InputLog<EngineInput>) {
+        let Begun { mut world, mut observer, log, .. } = self;
+        world.close(&mut observer);
+        observer.metrics.finish(&world);
+        let expectations = observer.judge.finish(&world, observer.metrics);
+        let chain = |row: &ExpectationRow| row.of_fact.map(|fact| observer.judge.chain(fact));
+        let failed = expectations.iter().filter(|row| !row.passed);
+        let chains = failed.map(|row| chain(row).unwrap_or_default()).collect();
+        (Finished { world, halt, expectations, chains }, log)
+    }
 }

@@ -18,6 +18,7 @@ mod archive;
 mod cgroups;
 mod cri;
 mod daemon;
+mod engine;
 mod error;
 mod files;
 mod images;
@@ -33,6 +34,7 @@ pub use cri::{
     Called, Client, ContainerSpec, ContainerState, ContainerTold, Executed, ImageTold, SandboxSpec,
     SandboxTold, Timed, Used,
 };
+pub use engine::{Clock, LinuxEngine};
 pub use error::{CriError, CriKind, Trouble};
 pub use images::{Built, Filling, PROGRAM, Recipe, build};
 pub use machine::{CgroupMode, MachineFacts, Pressure};

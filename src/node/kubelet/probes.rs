@@ -56,6 +56,11 @@ impl Prober<'_> {
         Some(ticks.at(first.max(ticks.first_from(now + SimDuration::from_nanos(1)))))
     }
 
+    /// Whether it has a tick at `now` whose answer counts.
+    pub fn ticks_at(&self, now: SimTime) -> bool {
+        self.ticks().is_some_and(|(ticks, first)| ticks.at(first.max(ticks.first_from(now))) == now)
+    }
+
     /// When a result that is bad becomes good; `None`: never, as things stand.
     pub fn turns_good(&self, answers: Answers) -> Option<SimTime> {
         let (ticks, first) = self.ticks()?;

@@ -1,6 +1,7 @@
 //! Bringing a pod about: one sync looks at what is there and starts what is missing, in order (kubelet 1.36
 //! `kuberuntime_manager.go`, SyncPod and computePodActions).
 
+use super::asked::Tallies;
 use super::probes::Answers;
 use super::worker::{Change, ContainerRun, Ending, Kill, Life, SandboxKnown, Stage, Step, Worker};
 use super::{Desk, effective_grace, told};
@@ -9,7 +10,7 @@ use crate::base::hash::StableHasher;
 use crate::kernel::Fidelity;
 use crate::luck::{Label, Luck};
 use crate::messages::engine::{
-    ContainerRef, EngineAnswer, EngineAsk, EngineError, Exit, SandboxConfig,
+    ContainerRef, EngineAnswer, EngineAsk, EngineError, Exit, Probing, SandboxConfig,
 };
 use crate::messages::{Remark, Verb};
 use crate::time::{SimDuration, SimTime};
@@ -48,6 +49,9 @@ impl Worker {
                 break;
             }
             self.sync(desk);
+        }
+        if self.stage == Stage::Active {
+            self.ask_probes(desk);
         }
         self.await_relist(desk);
         let due = self.due(now);
@@ -93,7 +97,7 @@ impl Worker {
             if let Some((at, _)) = run.next_result(container, self.taken) {
                 look = look.min(at);
             }
-            if fidelity == Fidelity::Explicit
+            if (fidelity == Fidelity::Explicit || run.asked.is_some())
                 && let Some(at) = run.next_tick(container, self.taken, now)
             {
                 look = look.min(at);
@@ -403,6 +407,7 @@ impl Worker {
         let run = &mut self.runs[index];
         run.answers = answers;
         run.has = None;
+        run.asked = (desk.probing == Probing::Asked).then(Tallies::new);
         run.unseen = Some(Life::Running(at));
         run.waiting = None;
         run.retry_at = SimTime::MAX;

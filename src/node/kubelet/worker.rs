@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::asked::Tallies;
 use super::backoff::Backoff;
 use super::probes::{Answers, Prober, Startup};
 use super::resizing::Resize;
@@ -17,7 +18,7 @@ use crate::api::pod::{
 use crate::api::rules::restarts::{action_on, restarts_on};
 use crate::base::Id;
 use crate::messages::app::{App, Apps};
-use crate::messages::engine::{Exit, JobPart};
+use crate::messages::engine::{Exit, JobPart, ProbeKind};
 use crate::node::NodeIndex;
 use crate::time::SimTime;
 
@@ -141,6 +142,8 @@ pub(super) struct ContainerRun {
     pub answers: Answers,
     /// What it has, where that is not what its spec says now.
     pub has: Option<Box<Share>>,
+    /// What its probes answered, where they are carried out.
+    pub asked: Option<Tallies>,
 }
 
 impl ContainerRun {
@@ -163,6 +166,7 @@ impl ContainerRun {
             ready_base: SimTime::MAX,
             answers: Answers { from: SimTime::MAX, until: SimTime::MAX },
             has: None,
+            asked: None,
         }
     }
 
@@ -209,6 +213,24 @@ impl ContainerRun {
             (Life::Running(since), Kill::None) => Some(since),
             _ => None,
         }
+    }
+
+    /// Whether a probe of it has its tick at `now`, and counts; `base` as in [`ContainerRun::next_result`].
+    pub(super) fn ticks_at(
+        &self,
+        container: &Container,
+        kind: ProbeKind,
+        base: SimTime,
+        now: SimTime,
+    ) -> bool {
+        let (Some(since), Some(probe)) = (self.running(), kind.of(container)) else { return false };
+        let (is_its_time, base) = match kind {
+            ProbeKind::Startup => (!self.started, base),
+            ProbeKind::Liveness => (self.started, base),
+            ProbeKind::Readiness => (self.started, self.ready_base),
+        };
+        let prober = self.prober(probe, base, since);
+        is_its_time && base != SimTime::MAX && prober.ticks_at(now)
     }
 
     /// When it gets ready without a probe.
@@ -260,6 +282,9 @@ impl ContainerRun {
         base: SimTime,
     ) -> Option<(SimTime, Change)> {
         let since = self.running()?;
+        if let Some(tallies) = self.asked {
+            return tallies.change(container, self).map(|change| (SimTime::ZERO, change));
+        }
         if !self.started {
             let probe = container.startup.as_ref()?;
             return self.prober(probe, base, since).starts(self.answers).map(|end| match end {

@@ -75,6 +75,7 @@ fn two_stops<D: Driver>(session: &mut Session<'_, D>, graces: [u32; 2]) -> Held 
     let asked = session.driver.now();
     let ops = graces.map(|grace| session.ask(EngineAsk::StopContainer(container, grace)));
     let exit = session.exit(container)?;
+    need(exit.finished >= asked, || format!("asked at {asked}, it ended as {exit:?}"))?;
     let took = exit.finished - asked;
     let least = SimDuration::from_secs(graces[0].min(graces[1]).into());
     need(exit.code == 137 && least <= took && took < least + DYING, || {

@@ -67,7 +67,11 @@ fn unpack(reader: impl Read, blobs: &Path) -> Result<Unpacked, String> {
             continue;
         }
         let mut bytes = Vec::new();
+        let size = entry.size();
         entry.read_to_end(&mut bytes).map_err(broken)?;
+        if bytes.len() as u64 != size {
+            return Err(format!("it is no whole tar: it ends inside {name}"));
+        }
         match wanted {
             None => {
                 let read = serde_json::from_slice(&bytes);
@@ -147,4 +151,76 @@ impl Archive<'_> {
 
 fn missing(digest: &str) -> String {
     format!("blob {digest} is missing")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::images::{Recipe, build};
+    use super::*;
+    use tempfile::TempDir;
+
+    /// An archive of one image, with what `change` makes of its blobs.
+    fn archive(folder: &TempDir, change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>) -> Vec<u8> {
+        let blobs = folder.path().join("from");
+        files::make_folder(&blobs).unwrap();
+        let image = build(&Recipe::program("shop/web:1", &["run"]), &blobs).unwrap();
+        let manifest = files::bytes(blobs.join(&image.manifest[7..])).unwrap();
+        let index = serde_json::json!({"schemaVersion": 2, "manifests": [{
+            "mediaType": image.media_type, "digest": image.manifest, "size": manifest.len(),
+            "annotations": {"org.opencontainers.image.ref.name": "shop/web:1"},
+        }]});
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut add = |name: &str, bytes: &[u8]| {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            tar.append_data(&mut header, name, bytes).unwrap();
+        };
+        add("index.json", index.to_string().as_bytes());
+        for blob in files::names(&blobs) {
+            let bytes = files::bytes(blobs.join(&blob)).unwrap();
+            if let Some(bytes) = change(&blob, bytes) {
+                add(&format!("blobs/sha256/{blob}"), &bytes);
+            }
+        }
+        tar.into_inner().unwrap()
+    }
+
+    fn read(folder: &TempDir, bytes: &[u8]) -> Result<Vec<Built>, String> {
+        let (path, blobs) = (folder.path().join("x.tar"), folder.path().join("to"));
+        files::write(&path, bytes).unwrap();
+        files::make_folder(&blobs).unwrap();
+        read_archive(&path, &blobs).map_err(|trouble| trouble.to_string())
+    }
+
+    #[test]
+    fn an_archive_is_read_with_its_names() {
+        let folder = TempDir::new().unwrap();
+        let images = read(&folder, &archive(&folder, |_, bytes| Some(bytes))).unwrap();
+        assert_eq!(images.len(), 1);
+        assert_eq!(images[0].names, ["shop/web:1"]);
+        assert!(images[0].bytes > 1000);
+    }
+
+    #[test]
+    fn a_broken_archive_is_refused_with_what_is_wrong() {
+        let folder = TempDir::new().unwrap();
+        let whole = archive(&folder, |_, bytes| Some(bytes));
+        let garble = |_: &str, mut bytes: Vec<u8>| {
+            bytes[20] ^= 1;
+            Some(bytes)
+        };
+        let lose_big = |_: &str, bytes: Vec<u8>| (bytes.len() < 100_000).then_some(bytes);
+        for (bytes, said) in [
+            (archive(&folder, garble), "is garbled: it is sha256:"),
+            (archive(&folder, lose_big), "is missing"),
+            (whole[..whole.len() / 2].to_vec(), "it is no whole tar"),
+            (b"PK\x03\x04 this is no tar at all".repeat(50), "it is no whole tar"),
+            (Vec::new(), "no index.json in it"),
+            (vec![0x1f, 0x8b, 8, 0], "it is no whole tar"),
+        ] {
+            let told = read(&folder, &bytes).unwrap_err();
+            assert!(told.contains(said), "{told}");
+        }
+    }
 }

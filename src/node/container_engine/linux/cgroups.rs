@@ -35,10 +35,9 @@ pub(super) fn of_ours(prefix: &str) -> Vec<PathBuf> {
     roots().into_iter().flat_map(below).filter(|path| path.is_dir()).collect()
 }
 
-/// Kills what runs in a group, then removes it with all below it, deepest first.
+/// Removes a group with all below it, deepest first; nothing may run in it any more.
 pub(super) fn remove(group: &Path) -> std::io::Result<()> {
     for _ in 0..TRIES {
-        kill(group);
         match remove_once(group) {
             Ok(()) => return Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -53,12 +52,21 @@ fn below(group: &Path) -> Vec<PathBuf> {
     names.filter(|path| path.is_dir()).collect()
 }
 
-fn kill(group: &Path) {
-    below(group).iter().for_each(|inner| kill(inner));
-    let inside = files::text(group.join("cgroup.procs")).unwrap_or_default();
-    for id in inside.lines().filter_map(|line| line.parse().ok()) {
-        signal(id, Signal::KILL);
+/// Kills what runs in a group and below it; says how many processes that were.
+pub(super) fn kill(group: &Path) -> usize {
+    let below: usize = below(group).iter().map(|inner| kill(inner)).sum();
+    // A runtime that was killed while it froze a group leaves it frozen: nothing in it can die then. Only one of
+    // these is there, of version 1 or 2.
+    for (file, word) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
+        let path = group.join(file);
+        if path.exists() {
+            let _ = files::write(&path, word);
+        }
     }
+    let inside = files::text(group.join("cgroup.procs")).unwrap_or_default();
+    let ids: Vec<i32> = inside.lines().filter_map(|line| line.parse().ok()).collect();
+    ids.iter().for_each(|id| signal(*id, Signal::KILL));
+    below + ids.len()
 }
 
 fn remove_once(group: &Path) -> std::io::Result<()> {

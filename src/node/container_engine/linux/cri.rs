@@ -234,6 +234,18 @@ impl Client {
         self.wait("StopContainer", limit, async move { to.stop_container(request).await }, |_| ())
     }
 
+    /// `UpdateContainerResources`: limits and weights as `container` has them now.
+    pub fn update_container(&self, id: &str, container: &ContainerSpec) -> Called<()> {
+        let request = v1::UpdateContainerResourcesRequest {
+            container_id: id.to_owned(),
+            linux: Some(container.resources()),
+            ..Default::default()
+        };
+        let mut to = self.runtime();
+        let answer = async move { to.update_container_resources(request).await };
+        self.wait("UpdateContainerResources", LIMIT, answer, |_| ())
+    }
+
     /// `RemoveContainer`; fine if it is not there.
     pub fn remove_container(&self, id: &str) -> Called<()> {
         let request = v1::RemoveContainerRequest { container_id: id.to_owned() };
@@ -360,4 +372,31 @@ fn failed(call: &'static str, status: &Status, took: SimDuration) -> CriError {
         _ => CriKind::Unknown,
     };
     CriError { call, kind, message, took }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_with_what_to_do() {
+        let told = |status: &Status| failed("RunPodSandbox", status, SimDuration::ZERO);
+        let old = told(&Status::unimplemented("unknown service runtime.v1.RuntimeService"));
+        assert_eq!(old.kind, CriKind::Unimplemented);
+        assert!(old.to_string().contains("does not speak CRI v1"), "{old}");
+        let full = told(&Status::unknown("failed to extract layer: no space left on device"));
+        assert_eq!(full.kind, CriKind::NoSpace);
+        assert!(full.to_string().contains("--work"), "{full}");
+        let taken = told(&Status::unknown("name \"x\" is reserved for \"y\""));
+        assert_eq!(taken.kind, CriKind::AlreadyExists);
+        let plain = told(&Status::unknown("no runtime for \"kata\" is configured"));
+        assert_eq!(plain.to_string(), "RunPodSandbox: no runtime for \"kata\" is configured");
+    }
+
+    #[test]
+    fn a_socket_where_nobody_listens_is_told_as_such() {
+        let client = Client::connect(Path::new("/nowhere/runtime.sock")).unwrap();
+        let error = client.version().unwrap_err();
+        assert_eq!(error.kind, CriKind::Unavailable, "{error}");
+    }
 }

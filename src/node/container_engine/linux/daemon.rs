@@ -63,6 +63,11 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
     conf_dir = "{work}/cni/conf"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
+    default_runtime_name = "runc"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        Root = "{state}/runc"
 [plugins."io.containerd.internal.v1.opt"]
   path = "{work}/opt"
 "#
@@ -120,6 +125,12 @@ impl Daemon {
         }
         let last = last_words(&places.log());
         Err(Trouble::Machine(format!("containerd does not answer: {last}")))
+    }
+
+    /// How it ended, if it did, by itself.
+    pub fn has_ended(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok()??;
+        Some(format!("containerd ended in the middle ({status})"))
     }
 
     /// Tells it to end, and kills it if it does not.

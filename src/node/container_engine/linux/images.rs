@@ -42,8 +42,10 @@ pub struct Recipe {
     /// What sets it apart: images of other names have other ids and other filling, so that none is there
     /// because another was fetched.
     pub name: String,
-    /// Its entrypoint and arguments; `/program run` for most.
+    /// Its entrypoint; `/program` for most.
     pub entrypoint: Vec<String>,
+    /// Its arguments, of which a container's own take the place.
+    pub arguments: Vec<String>,
     /// What else is in it.
     pub filling: Filling,
 }
@@ -51,10 +53,10 @@ pub struct Recipe {
 impl Recipe {
     /// An image that runs the program with these arguments, of which a container's own take the place.
     pub fn program(name: &str, arguments: &[&str]) -> Recipe {
-        let entrypoint = ["/program"].iter().chain(arguments).map(|&word| word.to_owned());
         Recipe {
             name: name.to_owned(),
-            entrypoint: entrypoint.collect(),
+            entrypoint: vec!["/program".to_owned()],
+            arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
             filling: Filling::default(),
         }
     }
@@ -124,7 +126,7 @@ pub fn build(recipe: &Recipe, blobs: &Path) -> Result<Built, Trouble> {
     let config = json!({
         "architecture": architecture(), "os": "linux",
         "config": {
-            "Entrypoint": recipe.entrypoint,
+            "Entrypoint": recipe.entrypoint, "Cmd": recipe.arguments,
             "Labels": {"wavetank.dev/image": recipe.name},
         },
         "rootfs": {"type": "layers", "diff_ids": unpacked},

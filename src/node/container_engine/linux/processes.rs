@@ -21,8 +21,8 @@ fn words(id: i32) -> Vec<String> {
     words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
-/// Containerd and its shims that were started with a file below one of these folders as an argument. Both have
-/// them as arguments of their own (`-c`, `-address`), which nobody else gives.
+/// Containerd, its shims and runc that were started with a file below one of these folders as an argument. They have
+/// them as arguments of their own (`-c`, `-address`, `--root`), which nobody else gives.
 pub(super) fn daemons(folders: &[&Path]) -> Vec<Process> {
     let ids = files::names(Path::new("/proc")).into_iter().filter_map(|name| name.parse().ok());
     let all = ids.map(|id| Process { id, words: words(id) });
@@ -31,7 +31,7 @@ pub(super) fn daemons(folders: &[&Path]) -> Vec<Process> {
         let name = program.rsplit('/').next().unwrap_or_default();
         let is_below =
             |word: &String| folders.iter().any(|folder| Path::new(word).starts_with(folder));
-        name.starts_with("containerd") && one.words.iter().skip(1).any(is_below)
+        (name.starts_with("containerd") || name == "runc") && one.words.iter().skip(1).any(is_below)
     })
     .collect()
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
 
@@ -46,40 +47,37 @@ impl Default for Settings {
 #[derive(Debug)]
 struct Run {
     places: Places,
+    settings: Settings,
     _lock: File,
     is_cleared: bool,
 }
 
 impl Run {
     fn begin(settings: &Settings) -> Result<Run, Trouble> {
-        let _all = sweep::lock_all()?;
-        sweep::sweep_locked(settings)?;
+        let all = sweep::lock_all()?;
+        sweep::sweep_locked(&all, settings)?;
+        sweep::note_made(&all)?;
         let stamp = files::unix_nanos();
         let id = format!("w{}-{stamp:x}", std::process::id());
         let state = Path::new(sweep::STATES).join(&id);
         files::make_folder(&state)?;
         let lock = sweep::lock(&state)
             .ok_or_else(|| Trouble::Machine(format!("{} is locked", state.display())))?;
+        // Its own lock keeps it from being swept; and what fails from here on clears, which takes the other.
+        drop(all);
         let work = settings.work.join(&id);
         files::write(&state.join("run.json"), json!({"work": work}).to_string())?;
         let places = Places { id, work, state };
-        let run = Run { places, _lock: lock, is_cleared: false };
-        files::make_folder(&run.blobs())?;
-        files::make_folder(&run.logs())?;
+        let settings = settings.clone();
+        let run = Run { places, settings, _lock: lock, is_cleared: false };
+        files::make_folder(&run.places.blobs())?;
+        files::make_folder(&run.places.logs())?;
         Ok(run)
-    }
-
-    fn blobs(&self) -> PathBuf {
-        self.places.work.join("blobs")
-    }
-
-    fn logs(&self) -> PathBuf {
-        self.places.work.join("logs")
     }
 
     fn clear(&mut self) -> Result<(), Trouble> {
         self.is_cleared = true;
-        sweep::clear(&self.places)
+        sweep::end(&self.places, &self.settings)
     }
 }
 
@@ -99,12 +97,19 @@ impl Drop for Run {
 #[derive(Debug)]
 pub struct LinuxRuntime {
     client: Client,
-    daemon: Option<Daemon>,
     registry: Registry,
     /// Images made so far.
     images: AtomicU32,
+    places: Places,
+    /// What is to be ended; nothing, once it is.
+    held: Mutex<Option<Held>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// None if the runtime is somebody else's.
+    daemon: Option<Daemon>,
     run: Run,
-    is_ended: bool,
 }
 
 impl LinuxRuntime {
@@ -126,7 +131,7 @@ impl LinuxRuntime {
         }
         let run = Run::begin(settings)?;
         let registry = Registry::start()?;
-        let shelf = run.blobs().join("pause");
+        let shelf = run.places.blobs().join("pause");
         files::make_folder(&shelf)?;
         let pause = build(&Recipe::program(PAUSE, &["pause"]), &shelf)?;
         let pause = registry.offer(PAUSE, &pause);
@@ -142,14 +147,10 @@ impl LinuxRuntime {
         };
         let client = Client::connect(&socket)?;
         let has_own = daemon.is_some();
-        let runtime = LinuxRuntime {
-            client,
-            daemon,
-            registry,
-            images: AtomicU32::new(0),
-            run,
-            is_ended: false,
-        };
+        let places = run.places.clone();
+        let held = Mutex::new(Some(Held { daemon, run }));
+        let images = AtomicU32::new(0);
+        let runtime = LinuxRuntime { client, registry, images, places, held };
         let version = runtime.client.version();
         version.map_err(|error| match error.kind {
             CriKind::Unimplemented | CriKind::Unavailable => Trouble::CannotHere(error.to_string()),
@@ -168,18 +169,27 @@ impl LinuxRuntime {
 
     /// The run's id.
     pub fn id(&self) -> &str {
-        &self.run.places.id
+        &self.places.id
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The containerd's process id, if it is our own.
     pub fn daemon_id(&self) -> Option<u32> {
-        self.daemon.as_ref().map(Daemon::id)
+        self.held().as_ref()?.daemon.as_ref().map(Daemon::id)
+    }
+
+    /// Why it can do nothing more: its containerd has ended.
+    pub fn trouble(&self) -> Option<String> {
+        self.held().as_mut()?.daemon.as_mut()?.has_ended()
     }
 
     /// The folder of containers' logs: `<folder>/<sandbox's name>/<container's name>_<attempt>.log`, the
     /// first line written when the program begins.
     pub fn logs(&self) -> PathBuf {
-        self.run.logs()
+        self.places.logs()
     }
 
     /// Makes an image and serves it; gives the name it is pulled by.
@@ -210,7 +220,7 @@ impl LinuxRuntime {
     /// A new folder for the blobs of images.
     fn shelf(&self) -> Result<PathBuf, Trouble> {
         let number = self.images.fetch_add(1, Ordering::Relaxed);
-        let folder = self.run.blobs().join(format!("image-{number}"));
+        let folder = self.places.blobs().join(format!("image-{number}"));
         files::make_folder(&folder)?;
         Ok(folder)
     }
@@ -229,7 +239,7 @@ impl LinuxRuntime {
             uid: name.to_owned(),
             attempt: 0,
             labels: vec![(RUN_LABEL.to_owned(), self.id().to_owned())],
-            cgroup_parent: format!("{}/{name}", self.run.places.group()),
+            cgroup_parent: format!("{}/{name}", self.places.group()),
             logs: self.logs().join(name).display().to_string(),
         }
     }
@@ -253,31 +263,29 @@ impl LinuxRuntime {
 
     /// What of this run is on the machine; empty after [`LinuxRuntime::end`].
     pub fn left(&self) -> Vec<String> {
-        sweep::left_of(&self.run.places)
+        sweep::left_of(&self.places)
     }
 
-    /// Ends it: sandboxes, images, containerd, and everything else of this run.
+    /// Ends it: sandboxes, images, containerd, and everything else of this run. Calls under way fail. Ended already,
+    /// nothing happens.
     ///
     /// # Errors
     /// What could not be taken away.
-    pub fn end(mut self) -> Result<(), Trouble> {
-        self.finish()
-    }
-
-    fn finish(&mut self) -> Result<(), Trouble> {
-        if std::mem::replace(&mut self.is_ended, true) {
-            return Ok(());
-        }
+    pub fn end(&self) -> Result<(), Trouble> {
+        let Some(Held { daemon, mut run }) = self.held().take() else { return Ok(()) };
         // A containerd that died cannot be asked any more: the clearing does without it.
         let cleared = self.clear_sandboxes();
-        let has_own = self.daemon.is_some();
-        if let Some(mut daemon) = self.daemon.take() {
-            daemon.end();
-        } else {
-            self.remove_images();
+        match daemon {
+            Some(mut daemon) => {
+                daemon.end();
+                run.clear()
+            }
+            None => {
+                self.remove_images();
+                run.clear()?;
+                cleared
+            }
         }
-        self.run.clear()?;
-        if has_own { Ok(()) } else { cleared }
     }
 
     /// Images of ours go from a runtime that is not ours.
@@ -295,6 +303,6 @@ impl LinuxRuntime {
 impl Drop for LinuxRuntime {
     fn drop(&mut self) {
         // Nobody is there to be told; the next start sweeps what is left.
-        let _ = self.finish();
+        let _ = self.end();
     }
 }

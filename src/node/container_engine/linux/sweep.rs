@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, flock, fstat, stat};
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -18,8 +18,15 @@ use super::{cgroups, files, processes};
 
 /// Where runs have their sockets, states and locks, whatever their work folder is.
 pub(super) const STATES: &str = "/run/wavetank";
+/// How often processes are told to die, 20 ms apart.
+const STEPS: u32 = 750;
 /// How a run's group begins.
 const GROUP: &str = "wavetank-";
+/// Files beside the runs: the lock, and which of [`SHIM_FOLDERS`] were made for them.
+const LOCK: &str = "lock";
+const MADE: &str = "made";
+/// Folders that shims make, outer ones first.
+const SHIM_FOLDERS: [&str; 2] = ["/run/containerd", SHIM_SOCKETS];
 /// Where containerd 1.6 and 1.7 put the sockets of all shims, whatever their configuration says.
 const SHIM_SOCKETS: &str = "/run/containerd/s";
 
@@ -43,6 +50,16 @@ impl Places {
         Places { id: id.to_owned(), work, state }
     }
 
+    /// Where its images' blobs lie.
+    pub fn blobs(&self) -> PathBuf {
+        self.work.join("blobs")
+    }
+
+    /// Where its containers' logs are.
+    pub fn logs(&self) -> PathBuf {
+        self.work.join("logs")
+    }
+
     /// The run's group, from each hierarchy's root.
     pub fn group(&self) -> String {
         format!("/{GROUP}{}", self.id)
@@ -58,14 +75,57 @@ fn is_id(name: &str) -> bool {
     all(pid, |c| c.is_ascii_digit()) && all(stamp, |c| c.is_ascii_hexdigit())
 }
 
-/// Takes the lock that every start and sweep holds while it looks at the runs of this machine.
-pub(super) fn lock_all() -> Result<File, Trouble> {
+/// The lock that every start, sweep and end holds while it looks at the runs of this machine.
+pub(super) struct All(File);
+
+/// Takes it.
+pub(super) fn lock_all() -> Result<All, Trouble> {
     let folder = Path::new(STATES);
-    files::make_folder(folder)?;
-    let file = files::create(&folder.join("lock"))?;
-    flock(&file, FlockOperation::LockExclusive)
-        .map_err(|error| Trouble::machine("/run/wavetank/lock", error))?;
-    Ok(file)
+    let path = folder.join(LOCK);
+    loop {
+        files::make_folder(folder)?;
+        let file = files::create(&path)?;
+        flock(&file, FlockOperation::LockExclusive)
+            .map_err(|error| Trouble::machine("/run/wavetank/lock", error))?;
+        // Whoever held it before may have taken it away with the folder.
+        let is_same = match (stat(&path), fstat(&file)) {
+            (Ok(there), Ok(held)) => there.st_ino == held.st_ino && there.st_dev == held.st_dev,
+            _ => false,
+        };
+        if is_same {
+            return Ok(All(file));
+        }
+    }
+}
+
+/// Notes which of containerd's folders for sockets are not there yet: these go with the last run.
+pub(super) fn note_made(_: &All) -> Result<(), Trouble> {
+    let path = Path::new(STATES).join(MADE);
+    let mut text = files::text(&path).unwrap_or_default();
+    for folder in SHIM_FOLDERS {
+        if !Path::new(folder).exists() && !text.lines().any(|line| line == folder) {
+            text += &format!("{folder}\n");
+        }
+    }
+    files::write(&path, text)
+}
+
+/// When no run is left, takes away what they shared.
+fn tidy(all: All, settings: &Settings) {
+    // Each goes only if it is empty.
+    let _ = std::fs::remove_dir(&settings.work);
+    let states = Path::new(STATES);
+    if files::names(states).iter().any(|name| name != LOCK && name != MADE) {
+        return;
+    }
+    let made = files::text(states.join(MADE)).unwrap_or_default();
+    for folder in SHIM_FOLDERS.iter().rev().filter(|one| made.lines().any(|line| line == **one)) {
+        let _ = std::fs::remove_dir(folder);
+    }
+    let _ = std::fs::remove_file(states.join(MADE));
+    let _ = std::fs::remove_file(states.join(LOCK));
+    let _ = std::fs::remove_dir(states);
+    drop(all.0);
 }
 
 /// The lock of a run; `None` if its process lives.
@@ -117,11 +177,20 @@ pub(super) fn left_of(places: &Places) -> Vec<String> {
 /// # Errors
 /// Something could not be taken away, or nothing may be (no root).
 pub fn sweep(settings: &Settings) -> Result<Vec<String>, Trouble> {
-    let _all = lock_all()?;
-    sweep_locked(settings)
+    let all = lock_all()?;
+    let swept = sweep_locked(&all, settings);
+    tidy(all, settings);
+    swept
 }
 
-pub(super) fn sweep_locked(settings: &Settings) -> Result<Vec<String>, Trouble> {
+/// Takes away a run that ends, and what it shared with no other.
+pub(super) fn end(places: &Places, settings: &Settings) -> Result<(), Trouble> {
+    let cleared = clear(places);
+    tidy(lock_all()?, settings);
+    cleared
+}
+
+pub(super) fn sweep_locked(_: &All, settings: &Settings) -> Result<Vec<String>, Trouble> {
     let mut swept = Vec::new();
     for id in dead(settings) {
         let places = Places::new(&id, settings);
@@ -135,18 +204,16 @@ pub(super) fn sweep_locked(settings: &Settings) -> Result<Vec<String>, Trouble> 
 pub(super) fn clear(places: &Places) -> Result<(), Trouble> {
     // What is gone already needs no taking away; what cannot be is told at the end.
     let folders = [places.work.as_path(), places.state.as_path()];
-    let of_ours = || processes::daemons(&folders);
-    let is_shim = |one: &processes::Process| one.words[0].contains("containerd-shim");
-    of_ours().iter().filter(|one| !is_shim(one)).for_each(|one| kill(one.id));
-    let groups = || cgroups::of_ours(&format!("{GROUP}{}", places.id));
-    let mut failed = groups().iter().find_map(|group| cgroups::remove(group).err());
     let sockets = shim_sockets(places);
-    for _ in 0..100 {
-        let left = of_ours();
-        if left.is_empty() {
+    let groups = || cgroups::of_ours(&format!("{GROUP}{}", places.id));
+    for _ in 0..STEPS {
+        // Who makes processes goes first: containerd, then shims, then runc, then what runs.
+        let daemons = processes::daemons(&folders);
+        let left: usize = groups().iter().map(|group| cgroups::kill(group)).sum();
+        daemons.iter().for_each(|one| processes::signal(one.id, Signal::KILL));
+        if daemons.is_empty() && left == 0 {
             break;
         }
-        left.iter().for_each(|one| kill(one.id));
         files::wait(20);
     }
     for path in mounts(places).iter().rev() {
@@ -155,8 +222,7 @@ pub(super) fn clear(places: &Places) -> Result<(), Trouble> {
     sockets.iter().for_each(|path| {
         let _ = std::fs::remove_file(path);
     });
-    // Shims that were being started when containerd was killed may have made groups meanwhile.
-    failed = groups().iter().find_map(|group| cgroups::remove(group).err()).or(failed);
+    let mut failed = groups().iter().find_map(|group| cgroups::remove(group).err());
     for folder in folders {
         if let Err(error) = files::remove_tree(folder) {
             failed.get_or_insert(error);
@@ -170,10 +236,6 @@ pub(super) fn clear(places: &Places) -> Result<(), Trouble> {
             Err(Trouble::Machine(format!("could not be cleared away{why}: {}", left.join("; "))))
         }
     }
-}
-
-fn kill(id: i32) {
-    processes::signal(id, Signal::KILL);
 }
 
 /// What is mounted below the run's folders, outer ones first.

@@ -2,8 +2,12 @@
 use super::*;
 
 /// A runtime, or why there is none here.
-fn runtime() -> Option<LinuxRuntime> {
-    match LinuxRuntime::start(&Settings::default()) {
+pub(super) fn runtime() -> Option<LinuxRuntime> {
+    runtime_with(&Settings::default())
+}
+
+fn runtime_with(settings: &Settings) -> Option<LinuxRuntime> {
+    match LinuxRuntime::start(settings) {
         Ok(runtime) => Some(runtime),
         #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
         Err(Trouble::CannotHere(why)) => {
@@ -70,7 +74,64 @@ fn containers_run_and_nothing_is_left() {
     assert_eq!(missing.kind, CriKind::NotFound);
 
     assert!(!runtime.left().is_empty());
-    let places = sweep::Places::new(runtime.id(), &Settings::default());
     runtime.end().unwrap();
-    assert_eq!(sweep::left_of(&places), Vec::<String>::new());
+    assert_eq!(runtime.left(), Vec::<String>::new());
+}
+
+/// A run in the sandbox of a program that goes on.
+fn serves(runtime: &LinuxRuntime) -> String {
+    let image = runtime.offer(&Recipe::program("test/serves:1", &["run"])).unwrap();
+    let client = runtime.client();
+    client.pull_image(&image).unwrap();
+    let sandbox = runtime.sandbox("serves");
+    let pod = client.run_pod_sandbox(&sandbox).unwrap().value;
+    let id = client.create_container(&pod, &sandbox, &container(&image, &[])).unwrap().value;
+    client.start_container(&id).unwrap();
+    id
+}
+
+#[test]
+fn containers_survive_their_daemon_and_are_cleared_all_the_same() {
+    let Some(runtime) = runtime() else { return };
+    let id = serves(&runtime);
+    let executed = runtime.client().exec_sync(&id, &["/program".into(), "true".into()], 5).unwrap();
+    assert_eq!(executed.value.code, 0);
+    assert_eq!(runtime.trouble(), None);
+
+    let daemon = i32::try_from(runtime.daemon_id().unwrap()).unwrap();
+    processes::signal(daemon, rustix::process::Signal::KILL);
+    while runtime.trouble().is_none() {
+        files::wait(5);
+    }
+    assert_eq!(runtime.client().version().unwrap_err().kind, CriKind::Unavailable);
+    let left = runtime.left();
+    assert!(left.iter().any(|one| one.contains("containerd-shim")), "{left:?}");
+    runtime.end().unwrap();
+    assert_eq!(runtime.left(), Vec::<String>::new());
+}
+
+#[test]
+fn a_full_disk_is_told_and_cleared() {
+    use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+
+    let folder = tempfile::TempDir::new().unwrap();
+    let small = c"size=270m";
+    if let Err(error) = mount("none", folder.path(), "tmpfs", MountFlags::empty(), small) {
+        #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+        {
+            println!("skipped: no tmpfs can be mounted: {error}");
+        }
+        return;
+    }
+    let settings = Settings { work: folder.path().join("work"), ..Settings::default() };
+    if let Some(runtime) = runtime_with(&settings) {
+        let mut recipe = Recipe::program("test/big:1", &[]);
+        recipe.filling = Filling { bytes: 180 << 20, files: 18, layers: 1 };
+        let image = runtime.offer(&recipe).unwrap();
+        let error = runtime.client().pull_image(&image).unwrap_err();
+        assert_eq!(error.kind, CriKind::NoSpace, "{error}");
+        runtime.end().unwrap();
+        assert_eq!(runtime.left(), Vec::<String>::new());
+    }
+    unmount(folder.path(), UnmountFlags::DETACH).unwrap();
 }

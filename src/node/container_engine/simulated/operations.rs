@@ -106,6 +106,8 @@ impl SimulatedEngines {
                 let result = self.update(container, &spec, bench);
                 report(node, cause, EngineEvent::Done(number, result), bench);
             }
+            // Kubelets work out what the programs they are told of here would answer.
+            EngineAsk::Probe(..) => {}
             EngineAsk::StopContainer(container, grace) => {
                 let grace = SimDuration::from_secs(grace.into());
                 let is_staged = self.start_delay(container).is_some();

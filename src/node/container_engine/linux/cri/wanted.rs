@@ -78,9 +78,9 @@ impl SandboxSpec {
 }
 
 impl ContainerSpec {
-    pub(super) fn config(&self, sandbox: &SandboxSpec) -> v1::ContainerConfig {
+    pub(super) fn resources(&self) -> v1::LinuxContainerResources {
         let quota = self.cpu_limit_milli.saturating_mul(PERIOD / 1000);
-        let resources = v1::LinuxContainerResources {
+        v1::LinuxContainerResources {
             cpu_period: if quota > 0 { PERIOD } else { 0 },
             cpu_quota: quota,
             // MilliCPUToShares of kubelet 1.36.
@@ -88,7 +88,10 @@ impl ContainerSpec {
             memory_limit_in_bytes: self.memory_limit,
             memory_swap_limit_in_bytes: self.memory_limit,
             ..Default::default()
-        };
+        }
+    }
+
+    pub(super) fn config(&self, sandbox: &SandboxSpec) -> v1::ContainerConfig {
         let host = v1::NamespaceOption {
             network: v1::NamespaceMode::Node.into(),
             pid: v1::NamespaceMode::Container.into(),
@@ -114,7 +117,7 @@ impl ContainerSpec {
             labels: self.labels.iter().cloned().collect(),
             log_path: if sandbox.logs.is_empty() { String::new() } else { log },
             linux: Some(v1::LinuxContainerConfig {
-                resources: Some(resources),
+                resources: Some(self.resources()),
                 security_context: Some(security),
             }),
             ..Default::default()
