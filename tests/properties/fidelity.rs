@@ -110,14 +110,20 @@ fn restless(seed: u64, mut steps: Vec<Step>) -> Plan {
     plan
 }
 
-/// The same with a Deployment that an autoscaler makes grow and shrink, and that is left alone for long.
+/// The same with a Deployment that an autoscaler makes grow and shrink, and that is left alone for long; with
+/// one that needs machines to be lent, which are given back when others suffice; and with one whose requests
+/// follow what it uses.
 fn autoscaled(seed: u64, mut steps: Vec<Step>) -> Plan {
     let spec = format!(
         "  seed: {seed}\n  duration: 900s\n  cluster:\n    nodes: [{{name: n, count: 4, capacity: \
-         {{cpu: '4', memory: 8Gi}}}}]\n    controlPlane: {{masters: 3, apiServers: 2, etcd: 3, schedulers: 2, \
-         controllerManagers: 2}}\n  apps:\n  - {{match: {{labels: {{app: busy}}}}, usage: {{cpu: {{steps: {{0s: \
+         {{cpu: '4', memory: 8Gi}}}}]\n    nodeGroups: [{{name: g, min: 0, max: 3, capacity: {{cpu: '2', memory: \
+         4Gi}}, bootTime: {{uniform: [20s, 90s]}}}}]\n    autoscaler: {{scaleDownUnneededTime: 1m, \
+         scaleDownDelayAfterAdd: 1m}}\n    controlPlane: {{masters: 3, apiServers: 2, etcd: 3, schedulers: 2, \
+         controllerManagers: 2}}\n  apps:\n  - {{match: {{labels: {{app: hungry}}}}, usage: {{cpu: 300m, memory: \
+         300Mi}}}}\n  - {{match: {{labels: {{app: busy}}}}, usage: {{cpu: {{steps: {{0s: \
          50m, 400s: 80m}}}}}}}}\n  metrics:\n    series:\n    - {{usage: cpu, pods: {{labels: {{app: grows}}}}, \
-         shared: true, every: 5s, value: {{steps: {{0s: 100m, 60s: 300m, 480s: 100m}}}}}}"
+         shared: true, every: 5s, value: {{steps: {{0s: 100m, 60s: 300m, 480s: 100m}}}}}}\n  timeline:\n  - {{at: 400s, \
+         scale: deployment/wide, replicas: 3}}"
     );
     let autoscaler = |name: &str| {
         format!(
@@ -127,8 +133,15 @@ fn autoscaled(seed: u64, mut steps: Vec<Step>) -> Plan {
              averageUtilization: 50}}}}}}\n"
         )
     };
+    let vertical = "---\napiVersion: autoscaling.k8s.io/v1\nkind: VerticalPodAutoscaler\nmetadata: {name: hungry}\n\
+                    spec:\n  targetRef: {apiVersion: apps/v1, kind: Deployment, name: hungry}\n";
+    let wide = "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: wide}\nspec:\n  replicas: 10\n  \
+                selector: {matchLabels: {app: wide}}\n  template:\n    metadata: {labels: {app: wide}}\n    spec:\n      \
+                containers: [{name: c, image: 'web:1', resources: {requests: {cpu: 1500m}}}]\n";
     let two = deployment("grows", 2, "") + "---\n" + &deployment("busy", 2, "");
-    let mut plan = shop(2, 1, &spec, &(two + &autoscaler("grows") + &autoscaler("busy")));
+    let three = two + "---\n" + &deployment("hungry", 2, "") + vertical + wide;
+    let mut plan = shop(2, 1, &spec, &(three + &autoscaler("grows") + &autoscaler("busy")));
+    steps.append(&mut plan.steps);
     steps.sort_by_key(|step| step.at);
     plan.steps = steps;
     plan
