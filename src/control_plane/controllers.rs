@@ -109,6 +109,8 @@ pub struct Settings {
     pub volumes: persistent_volume::Settings,
     /// Of the controllers of ReplicaSets and ReplicationControllers.
     pub sets: replica_set::Rules,
+    /// Of the pod garbage collector.
+    pub pod_gc: pod_gc::Settings,
     /// Whether `maxUnavailable` of StatefulSets counts.
     pub max_unavailable: MaxUnavailable,
     /// What the clocks of the run show.
@@ -185,8 +187,16 @@ pub struct ControllerManager {
 impl ControllerManager {
     /// A manager that knows nothing yet.
     pub fn new(clients: Clients, settings: Settings) -> ControllerManager {
-        let Settings { queue, nodes, volumes, sets, max_unavailable, calendar, autoscalers } =
-            settings;
+        let Settings {
+            queue,
+            nodes,
+            volumes,
+            sets,
+            pod_gc,
+            max_unavailable,
+            calendar,
+            autoscalers,
+        } = settings;
         let sets = |kind, client| ReplicaSets::new(kind, client, queue, sets);
         ControllerManager {
             clients,
@@ -205,7 +215,7 @@ impl ControllerManager {
             node_ttl: NodeTtl::new(clients.node_ttl, queue),
             taints: TaintEviction::new(clients.taints),
             garbage: GarbageCollector::new(clients.garbage),
-            pod_gc: PodGc::new(clients.pod_garbage, pod_gc::TERMINATED_MAX),
+            pod_gc: PodGc::new(clients.pod_garbage, pod_gc),
             namespaces: Namespaces::new(clients.namespaces),
             volumes: PersistentVolumes::new(clients.volumes, volumes),
             protection: Protection::new(clients.claim_protection, clients.volume_protection),

@@ -1,11 +1,13 @@
 //! What the API server adds to new pods, and which PriorityClasses it takes.
 
 use serde_json::Value;
+use wavetank::api::kind::Kind;
 use wavetank::api::meta::RawId;
 use wavetank::api::misc::PriorityClass;
 use wavetank::api::object::Object;
 use wavetank::api::pod::{Pod, Preemption};
 use wavetank::api::rules::taints::Toleration;
+use wavetank::messages::request::Propagation;
 use wavetank::messages::{Call, Part};
 
 use super::api_server::{Api, class, pod};
@@ -71,7 +73,11 @@ fn new_class(input: &Value, expected: &Value) -> Outcome {
             let id: RawId = api.store.create(super::objects::NOW, before).into();
             Call::Update { id, object: Object::PriorityClass(new), base: None, part: Part::Main }
         }
-        _ => return Outcome::Excluded("a class that goes is asked nothing"),
+        _ => {
+            let id: RawId = api.store.create(super::objects::NOW, *new).into();
+            let (uid, grace_seconds, propagation) = (None, None, Propagation::Background);
+            Call::Delete { kind: Kind::PriorityClass, id, uid, grace_seconds, propagation }
+        }
     };
     same(api.call(call).is_err(), expected["expectError"] == true)
 }

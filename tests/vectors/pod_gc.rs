@@ -8,7 +8,8 @@ use wavetank::api::node::{Node, Tristate};
 use wavetank::api::object::Object;
 use wavetank::api::pod::{Pod, StatusReason};
 use wavetank::base::Id;
-use wavetank::control_plane::controllers::{Settings, pod_gc::TERMINATED_MAX, ttl};
+use wavetank::control_plane::controllers::pod_gc::Settings as Collector;
+use wavetank::control_plane::controllers::{Settings, ttl};
 use wavetank::messages::request::MetaPatch;
 use wavetank::messages::{Call, Part};
 use wavetank::store::Store;
@@ -24,7 +25,6 @@ const ROUNDS: &str =
 const LIVE: &str =
     "a node that only a live read shows: the view is milliseconds behind, not a quarantine";
 const LOST: &str = "the table lost which of its pods are being deleted";
-const UNLIMITED: &str = "the threshold 0, which no option of ours sets";
 
 /// The pods of a table, named `a`, `b`, ..; with `deletionTimeStamp` they are being deleted.
 fn pod(value: &Value, nodes: &BTreeMap<String, Id<Node>>) -> Pod {
@@ -58,9 +58,8 @@ struct Found {
     marked: Vec<String>,
 }
 
-/// What is deleted and what is marked failed first, in `span`. Pods beyond the table fill the
-/// collector up to `threshold` less than its own limit.
-fn collected(input: &Value, nodes: &[Value], spare: usize, span: SimDuration) -> Found {
+/// What is deleted and what is marked failed first, in `span`.
+fn collected(input: &Value, nodes: &[Value], pod_gc: Collector, span: SimDuration) -> Found {
     let mut store = Store::default();
     let mut ids = BTreeMap::new();
     for value in nodes {
@@ -77,16 +76,8 @@ fn collected(input: &Value, nodes: &[Value], spare: usize, span: SimDuration) ->
         let name = pod.meta.name.to_string();
         names.insert(store.create(SimTime::ZERO, pod).into(), name);
     }
-    let filler = json!({"metadata": {"name": "zz"}, "status": {"phase": "Succeeded"}});
-    let mut filler = objects::pod(&filler);
-    // Younger than those of the table, so that these go first.
-    filler.meta.created = SimTime::from_secs(5);
-    for at in 0..spare {
-        filler.meta.name = wavetank::api::name::Name::new(&*format!("zz{at}"));
-        store.create(SimTime::ZERO, filler.clone());
-    }
-    let mut rig =
-        Rig::new(store, SimTime::from_secs(10), Settings::default(), Box::new(|_| Ok(())));
+    let settings = Settings { pod_gc, ..Settings::default() };
+    let mut rig = Rig::new(store, SimTime::from_secs(10), settings, Box::new(|_| Ok(())));
     rig.run(span);
     let (mut deleted, mut marked) = (Vec::new(), Vec::new());
     for (_, call) in rig.calls.iter().filter(|(by, _)| *by == clients().pod_garbage) {
@@ -117,12 +108,8 @@ fn compared(mut ours: Found, expected: &Value) -> Outcome {
 }
 
 fn terminated(input: &Value, expected: &Value) -> Outcome {
-    let threshold = input["threshold"].as_u64().unwrap_or(0) as usize;
-    if threshold == 0 {
-        return Outcome::Excluded(UNLIMITED);
-    }
-    let spare = TERMINATED_MAX - threshold;
-    compared(collected(input, &[], spare, SimDuration::from_secs(21)), expected)
+    let settings = Collector { most_terminated: input["threshold"].as_u64().unwrap_or(0) as usize };
+    compared(collected(input, &[], settings, SimDuration::from_secs(21)), expected)
 }
 
 fn orphaned(input: &Value, expected: &Value) -> Outcome {
@@ -136,14 +123,17 @@ fn orphaned(input: &Value, expected: &Value) -> Outcome {
     let delay: u64 = text(&input["delay"]).trim_end_matches('s').parse().expect("seconds");
     // The first round notes who is missing.
     let span = SimDuration::from_secs(20 + delay);
-    compared(collected(input, list(&input["initialInformerNodes"]), 0, span), expected)
+    compared(
+        collected(input, list(&input["initialInformerNodes"]), Collector::default(), span),
+        expected,
+    )
 }
 
 fn terminating(input: &Value, expected: &Value) -> Outcome {
     let of_table = list(&input["nodes"]);
     let named = [json!({"name": "node"})];
     let nodes = if of_table.is_empty() { &named[..] } else { of_table };
-    compared(collected(input, nodes, 0, SimDuration::from_secs(21)), expected)
+    compared(collected(input, nodes, Collector::default(), SimDuration::from_secs(21)), expected)
 }
 
 fn desired_ttl(input: &Value, expected: &Value) -> Outcome {
@@ -206,7 +196,7 @@ pub fn ttl_podgc() {
             _ => Outcome::Different("no answer to this function".to_owned()),
         }
     });
-    let excluded = [ROUNDS, LIVE, UNLIMITED, LOST];
+    let excluded = [ROUNDS, LIVE, LOST];
     let excluded = excluded.map(|why| tally.excluded_for(why));
-    assert_eq!((tally.equal, excluded), (41, [2, 3, 1, 1]));
+    assert_eq!((tally.equal, excluded), (42, [2, 3, 1]));
 }

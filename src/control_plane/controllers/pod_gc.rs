@@ -31,8 +31,20 @@ use super::{Known, Timer};
 const PERIOD: SimDuration = SimDuration::from_secs(20);
 /// How long a vanished node's pods are left alone from the first round that misses it.
 const QUARANTINE: SimDuration = SimDuration::from_secs(40);
-/// `--terminated-pod-gc-threshold`.
-pub const TERMINATED_MAX: usize = 12_500;
+/// How the collector is set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// How many pods that are done may lie about (`--terminated-pod-gc-threshold`); 0: any number.
+    pub most_terminated: usize,
+}
+
+impl Default for Settings {
+    /// 12,500.
+    fn default() -> Settings {
+        Settings { most_terminated: 12_500 }
+    }
+}
+
 /// Taint of a node whose pods will not come back.
 pub const TAINT_OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 
@@ -56,11 +68,14 @@ pub struct PodGc {
 
 impl PodGc {
     /// The controller, sending by `client`.
-    pub fn new(client: ClientId, most_terminated: usize) -> PodGc {
+    pub fn new(client: ClientId, settings: Settings) -> PodGc {
         PodGc {
             client,
             cadence: every_period(SimTime::ZERO),
-            most_terminated,
+            most_terminated: match settings.most_terminated {
+                0 => usize::MAX,
+                most => most,
+            },
             terminated: BTreeSet::new(),
             unplaced: BTreeSet::new(),
             gone: BTreeMap::new(),

@@ -17,7 +17,7 @@ use crate::api::status::Status;
 use crate::base::hash::StableHasher;
 use crate::base::id::Id;
 use crate::control_plane::controllers::workqueue::{Job as Work, Outcome, Tag};
-use crate::control_plane::controllers::{Known, Timer};
+use crate::control_plane::controllers::{Known, Timer, is_namespace_ending};
 use crate::messages::request::Propagation;
 use crate::messages::{Call, Effects, Part, Remark, Reply};
 use crate::store::Rev;
@@ -32,6 +32,8 @@ pub(super) struct Task {
     rev: Rev,
     plan: Plan,
     step: Step,
+    /// How the sync ends once its status is written.
+    ends: Outcome,
 }
 
 #[derive(Clone, Debug)]
@@ -96,7 +98,8 @@ impl CronJobs {
             return self.queue.finish(worker, Outcome::Done, fx);
         }
         let step = Step::Delete(beyond, Reason::History);
-        let task = Task { work, cron: Box::new(cron.clone()), rev, plan, step };
+        let cron = Box::new(cron.clone());
+        let task = Task { work, cron, rev, plan, step, ends: Outcome::Done };
         self.next_deletion(task, fx);
     }
 
@@ -164,9 +167,7 @@ impl CronJobs {
             }
             // History is looked at again with the next event.
             (Err(_), Reason::History) => {}
-            (Err(_), Reason::Replaced) => {
-                return self.queue.finish(task.work.worker, Outcome::Failed, fx);
-            }
+            (Err(_), Reason::Replaced) => return self.fail(task, fx),
         }
         self.next_deletion(task, fx);
     }
@@ -213,9 +214,7 @@ impl CronJobs {
                 // Started before, and not noted; or somebody else's.
                 let id = known.view.find::<Job>(&job.meta.namespace, &name.to_string());
                 let held = id.and_then(|id| Some((id, known.view.get(id)?)));
-                let Some((id, held)) = held else {
-                    return self.queue.finish(task.work.worker, Outcome::Failed, fx);
-                };
+                let Some((id, held)) = held else { return self.fail(task, fx) };
                 let is_listed = task.plan.status.active.iter().any(|it| it.uid == held.meta.uid);
                 if !held.meta.is_owned_by(task.cron.meta.uid) || is_listed {
                     return self.write(task, fx);
@@ -223,11 +222,12 @@ impl CronJobs {
                 uid = held.meta.uid;
                 id.into()
             }
+            Err(status) if is_namespace_ending(status) => return self.fail(task, fx),
             Err(why) => {
                 self.events.record(Kind::CronJob, &task.cron.meta, fx, || {
                     Remark::warning("FailedCreate", format!("Error creating job: {why}"))
                 });
-                return self.queue.finish(task.work.worker, Outcome::Failed, fx);
+                return self.fail(task, fx);
             }
         };
         task.plan.status.active.push(ActiveJob { uid, name, at });
@@ -235,10 +235,17 @@ impl CronJobs {
         self.write(task, fx);
     }
 
+    /// What the sync has found out is written all the same.
+    fn fail(&mut self, mut task: Task, fx: &mut Effects<Timer>) {
+        task.ends = Outcome::Failed;
+        task.plan.again = None;
+        self.write(task, fx);
+    }
+
     fn write(&mut self, mut task: Task, fx: &mut Effects<Timer>) {
         if task.plan.status == task.cron.status {
             self.come_back(task.work.key, &task.plan, fx);
-            return self.queue.finish(task.work.worker, Outcome::Done, fx);
+            return self.queue.finish(task.work.worker, task.ends, fx);
         }
         let mut next = task.cron.clone();
         next.status = task.plan.status.clone();
@@ -254,7 +261,7 @@ impl CronJobs {
         let outcome = match &reply.result {
             Ok(_) => {
                 self.come_back(task.work.key, &task.plan, fx);
-                Outcome::Done
+                task.ends
             }
             Err(Status::NotFound(_)) => Outcome::Done,
             Err(_) => Outcome::Failed,
