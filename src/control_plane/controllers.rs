@@ -32,6 +32,7 @@ pub mod pod_gc;
 pub mod protection;
 pub mod replica_set;
 pub mod resource_quota;
+mod settings;
 mod start;
 pub mod stateful_set;
 pub mod taint_eviction;
@@ -79,7 +80,7 @@ use disruption::Disruptions;
 use endpoint_slice::EndpointSlices;
 use endpoints::EndpointsObjects;
 use garbage_collector::GarbageCollector;
-use horizontal_pod_autoscaler::{Autoscalers, decide};
+use horizontal_pod_autoscaler::Autoscalers;
 use index::Index;
 use job::Jobs;
 use namespace::Namespaces;
@@ -89,35 +90,13 @@ use pod_gc::PodGc;
 use protection::Protection;
 use replica_set::ReplicaSets;
 use resource_quota::ResourceQuotas;
+pub use settings::Settings;
 use stateful_set::StatefulSets;
-use stateful_set::plan::MaxUnavailable;
 use taint_eviction::TaintEviction;
 pub use timer::{Timer, Which};
 use ttl::NodeTtl;
 use ttl_after_finished::TtlAfterFinished;
 use vertical_pod_autoscaler::Verticals;
-use workqueue::QueueSettings;
-
-/// Times and sizes of a manager.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Settings {
-    /// Of the queues of all controllers.
-    pub queue: QueueSettings,
-    /// Of the node lifecycle controller.
-    pub nodes: node_lifecycle::Settings,
-    /// Of the controllers of volumes.
-    pub volumes: persistent_volume::Settings,
-    /// Of the controllers of ReplicaSets and ReplicationControllers.
-    pub sets: replica_set::Rules,
-    /// Of the pod garbage collector.
-    pub pod_gc: pod_gc::Settings,
-    /// Whether `maxUnavailable` of StatefulSets counts.
-    pub max_unavailable: MaxUnavailable,
-    /// What the clocks of the run show.
-    pub calendar: cron_job::Calendar,
-    /// Of the HorizontalPodAutoscaler controller.
-    pub autoscalers: decide::Rules,
-}
 
 /// What a controller may look at: the process's view and the indexes over it.
 #[derive(Clone, Copy)]
