@@ -27,11 +27,14 @@ const OBSERVED: &str = "vpaObservedContainers";
 /// Specs kept at most before all are worked out anew.
 const KEPT_MAX: usize = 4096;
 
+/// A spec, kept so that its address stays its own, and what became of it.
+type Kept = (Arc<PodSpec>, Option<Arc<Raised>>);
+
 /// Specs as recommendations left them, by the address of the spec they came from and by what they are
 /// recommended by: siblings share one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Raises {
-    by_source: FastMap<(usize, u32), (Arc<PodSpec>, Option<Arc<Raised>>)>,
+    by_source: FastMap<(usize, u32), Kept>,
     /// The revision of the recommendations they were worked out with.
     newest: Rev,
 }
