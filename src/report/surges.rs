@@ -387,8 +387,13 @@ impl Surges {
     }
 
     fn pod(&mut self, at: SimTime, fact: &Fact) {
-        if let Some(&(surge, pod)) = self.pods.get(&fact.object.stable_hash()) {
-            self.surges[surge].pods[pod].note(at, fact);
+        let Some(&(surge, pod)) = self.pods.get(&fact.object.stable_hash()) else { return };
+        let pods = &mut self.surges[surge].pods;
+        pods[pod].note(at, fact);
+        if fact.verb == Verb::Pulled {
+            // Those that wait for the same image on the same node have it as well.
+            let node = pods[pod].node().to_owned();
+            pods.iter_mut().filter(|it| it.node() == node).for_each(|it| it.has_image(at));
         }
     }
 }

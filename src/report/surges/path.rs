@@ -48,6 +48,18 @@ impl PodMarks {
         }
     }
 
+    /// Its node, once it is bound.
+    pub(super) fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// Its image is on its node.
+    pub(super) fn has_image(&mut self, at: SimTime) {
+        if self.started.is_none() {
+            self.pulled = Some(at);
+        }
+    }
+
     pub(super) fn note(&mut self, at: SimTime, fact: &Fact) {
         match fact.verb {
             Verb::Unschedulable => {
