@@ -1,5 +1,11 @@
 //! Under the feature `linux-runtime`: builds the program that the images of wavetank hold, as one static
 //! file that the library embeds. Without the feature there is nothing to do.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "cargo tells a build script what to do by the environment alone"
+)]
+
 use std::env;
 use std::path::PathBuf;
 use std::process::Command;

@@ -15,6 +15,7 @@ pub mod exponential;
 pub mod measured;
 #[cfg(test)]
 pub mod recorded;
+pub mod steps;
 pub mod stream;
 pub mod suffix;
 
@@ -22,6 +23,7 @@ pub use distribution::Distribution;
 pub use draw::{Draw, Ratio};
 pub use exponential::Exponential;
 pub use measured::Measured;
+pub use steps::Steps;
 pub use stream::Stream;
 pub use suffix::Suffix;
 

@@ -12,6 +12,7 @@ mod edits;
 mod expect;
 mod feature_gates;
 mod judge;
+mod kubelet;
 mod load;
 mod metrics;
 mod node_groups;

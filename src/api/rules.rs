@@ -1,6 +1,7 @@
 //! Rules several components share: whom a selector selects, which taints a pod tolerates, what a
 //! pod asks for. Pure functions of objects.
 pub mod affinity;
+pub mod commands;
 pub mod hostnames;
 pub mod image_names;
 pub mod limits;

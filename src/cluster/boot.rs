@@ -69,6 +69,14 @@ pub struct Watching {
     pub events: Listening,
 }
 
+/// What nodes run, before there are any.
+fn no_nodes(plan: &Plan, luck: Luck) -> Nodes {
+    let images = ImageTable::new(plan.images.clone());
+    let mut engines = SimulatedEngines::new(plan.engine.clone(), images, luck);
+    engines.set_pulls(plan.kubelet.pulls);
+    Nodes::new(Kubelets::new(plan.kubelet.clone(), plan.fidelity, luck), engines)
+}
+
 impl World {
     /// A cluster as `plan` says, at time zero. What happens at once is told to `sink`.
     pub fn new(plan: Arc<Plan>, order: Order, sink: &mut dyn FactSink<Fact>) -> World {
@@ -102,10 +110,7 @@ impl World {
         let mut store = Store::default();
         let observed = Observed::new(&mut store);
         let range = ServiceRange::new(SERVICE_RANGE.0, SERVICE_RANGE.1);
-        let nodes = Nodes::new(
-            Kubelets::new(plan.kubelet.clone(), plan.fidelity, luck),
-            SimulatedEngines::new(plan.engine.clone(), ImageTable::new(plan.images.clone()), luck),
-        );
+        let nodes = no_nodes(&plan, luck);
         let masters = plan.control_plane.masters.max(1);
         let place = |number: u16| Place::Master(number % masters);
         let mut shared = Shared::new(luck, range);

@@ -407,6 +407,9 @@ impl World {
             self.set_wanted_power(cause, self.nodes.row(at).id, sink);
             return self.paths_changed(cause, sink);
         }
+        if let kubelet::Timer::Images(at) = timer {
+            return self.look_at_images(cause, at, sink);
+        }
         if let kubelet::Timer::Pressure(at) = timer {
             return self.look_at_pressure(cause, at, sink);
         }

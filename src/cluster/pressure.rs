@@ -7,13 +7,15 @@
 use super::requests::Sink;
 use super::{Duty, World};
 use crate::api::quantity::{Format, Quantity};
+use crate::messages::engine::IdleImage;
 use crate::messages::usage::{PodTaken, Scarce};
 use crate::node::NodeIndex;
 use crate::node::kubelet::eviction::thresholds::{Observations, Threshold};
 use crate::node::kubelet::eviction::{Observation, Signal};
+use crate::node::kubelet::image_gc::doomed;
 use crate::node::kubelet::pressure::CleanUp;
 use crate::node::kubelet::{Timer, pressure::size_limit};
-use crate::time::SimTime;
+use crate::time::{SimDuration, SimTime};
 
 /// Bytes of disk that one inode stands for (ext4's default).
 const BYTES_AN_INODE: u64 = 16 << 10;
@@ -57,6 +59,7 @@ impl World {
     pub(super) fn plan_pressures(&mut self) {
         for at in self.nodes.engines.take_touched() {
             self.plan_pressure(at);
+            self.plan_images(at);
         }
     }
 
@@ -77,6 +80,70 @@ impl World {
             Some(due) => self.kernel.recurring.wake_at(now, key, cadence.first_from(due)),
             None => self.kernel.recurring.sleep(key),
         }
+    }
+
+    /// Wakes a kubelet's look at its images for the first occurrence at which some may have to go.
+    pub(super) fn plan_images(&mut self, at: NodeIndex) {
+        let (now, key) = (self.kernel.now(), Duty::Kubelet(Timer::Images(at)));
+        let recurring = &self.kernel.recurring;
+        let (Some(cadence), Some(earliest)) = (recurring.cadence(key), recurring.next_at(now, key))
+        else {
+            return;
+        };
+        let due = self.may_fill(at, now).into_iter().chain(self.may_expire(at, now)).min();
+        match due.map(|due| due.max(earliest)).filter(|due| *due < SimTime::MAX) {
+            Some(due) => self.kernel.recurring.wake_at(now, key, cadence.first_from(due)),
+            None => self.kernel.recurring.sleep(key),
+        }
+    }
+
+    /// When the disk of a node may be so full that images go.
+    fn may_fill(&self, at: NodeIndex, now: SimTime) -> Option<SimTime> {
+        let high = u64::from(self.plan.kubelet.images.high);
+        let disk = self.capacity(at)?.disk;
+        if high >= 100 || disk == 0 {
+            return None;
+        }
+        let (images, _) = self.nodes.engines.image_bytes(at);
+        // In whole percent, rounded up, as the kubelet counts what is used.
+        let level = (u128::from(disk) * u128::from(high.saturating_sub(1)) / 100) as u64;
+        match level.checked_sub(images) {
+            None | Some(0) => Some(now),
+            Some(left) => self.nodes.engines.reaches(at, Scarce::Disk, left, now).look(),
+        }
+    }
+
+    /// When an image of a node may be unused for too long.
+    fn may_expire(&self, at: NodeIndex, now: SimTime) -> Option<SimTime> {
+        let max_age = self.plan.kubelet.images.max_age;
+        if max_age.is_zero() {
+            return None;
+        }
+        let idle = self.nodes.engines.idle_images(at);
+        let of = |one: &IdleImage| (one.used + max_age + SimDuration::from_nanos(1)).max(now);
+        idle.iter().map(of).min()
+    }
+
+    /// A look at a node's images is due.
+    pub(super) fn look_at_images(&mut self, cause: u64, at: NodeIndex, sink: Sink<'_>) {
+        let (now, policy) = (self.kernel.now(), self.plan.kubelet.images);
+        if let Some(capacity) = self.capacity(at).filter(|capacity| capacity.disk > 0) {
+            let engines = &self.nodes.engines;
+            let (images, _) = engines.image_bytes(at);
+            let taken = engines.taken(at, now);
+            let used = disk_of(&taken).saturating_add(images);
+            let available = capacity.disk.saturating_sub(used);
+            let wanted = policy.excess(capacity.disk, available).unwrap_or(0);
+            let (gone, freed) = doomed(&policy, &engines.idle_images(at), wanted, now);
+            self.nodes.engines.remove_images(at, &gone);
+            if wanted > 0 || !gone.is_empty() {
+                self.kubelet(at, cause, sink, |kubelets, fx| {
+                    kubelets.images_collected(at, (wanted, freed, gone.len()), fx);
+                });
+            }
+        }
+        self.plan_pressure(at);
+        self.plan_images(at);
     }
 
     /// When a threshold, or a limit of a pod's disk, may be crossed on a node.
@@ -130,6 +197,13 @@ impl World {
 
 fn bytes(amount: u64) -> Quantity {
     Quantity::new(i64::try_from(amount).unwrap_or(i64::MAX), Format::BinarySi)
+}
+
+/// What programs and their volumes take of a disk.
+fn disk_of(taken: &[PodTaken]) -> u64 {
+    let containers = taken.iter().flat_map(|pod| &pod.containers).map(|one| one.disk);
+    let volumes = taken.iter().flat_map(|pod| &pod.volumes).map(|(_, bytes)| *bytes);
+    containers.chain(volumes).sum()
 }
 
 fn observations(capacity: Capacity, taken: &[PodTaken], images: u64, now: SimTime) -> Observations {

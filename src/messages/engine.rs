@@ -109,6 +109,36 @@ pub enum Probing {
     Asked,
 }
 
+/// An image of a node that no container uses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IdleImage {
+    /// Its number.
+    pub image: u32,
+    /// Its size.
+    pub bytes: u64,
+    /// When the node got it.
+    pub since: SimTime,
+    /// When a container used it last; the same if none did.
+    pub used: SimTime,
+}
+
+/// How a kubelet has images pulled (KubeletConfiguration 1.36).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pulls {
+    /// How many at a time: one where `serializeImagePulls` is true, else `maxParallelImagePulls`.
+    pub at_a_time: u32,
+    /// `registryPullQPS`: how many a second; 0: any number.
+    pub qps: u32,
+    /// `registryBurst`: how many of them at once.
+    pub burst: u32,
+}
+
+impl Default for Pulls {
+    fn default() -> Pulls {
+        Pulls { at_a_time: 1, qps: 5, burst: 10 }
+    }
+}
+
 /// What a sandbox is made for: the spec of its pod, and the programs of its containers (which a
 /// real engine does not look at: they are in the images).
 #[derive(Clone, PartialEq, Debug)]

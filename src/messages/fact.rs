@@ -97,6 +97,7 @@ verbs! {
     Accepted "accepted" "The node's kubelet took the pod on.",
     Pulling "pulling" "An image is being fetched.",
     Pulled "pulled" "An image was fetched; values: bytes.",
+    ImagesRemoved "images-removed" "A kubelet removed images that nobody used, because its disk was full or they were old; values: images, bytes.",
     PullFailed "pull-failed" "An image could not be fetched.",
     Started "started" "A container was started; values: container, restarts.",
     Exited "exited" "A container ended; values: container, exit_code.",

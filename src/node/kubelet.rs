@@ -19,18 +19,25 @@
 //! Departures from kubelet 1.36, all of them in time only: a sync takes no time of its own; a container whose
 //! back-off is over is started in that instant, not up to 1.5 times later; no resync each 60 to 90 s; a readiness
 //! probe first runs in the instant in which its container is first reported to run.
+pub mod addresses;
 mod admission;
 mod asked;
 pub mod backoff;
+pub mod converted;
 pub mod duties;
 mod ending;
 pub mod eviction;
+pub mod image_gc;
+pub mod merging;
 pub mod phase;
+pub mod preemption;
 pub mod pressure;
 pub mod probes;
 mod pulling;
 mod rebuild;
 mod resizing;
+mod room;
+mod settings;
 mod shutdown;
 mod static_pods;
 mod status;
@@ -43,12 +50,12 @@ mod worker;
 use std::sync::Arc;
 
 pub use ending::effective_grace;
+pub use settings::KubeletSettings;
 pub use shutdown::{GoingDown, ShutdownGroup, shutdown_groups};
-pub use static_pods::Manifest;
+pub use static_pods::{Manifest, Standing, Starts};
 pub use worker::Worker;
 
 use self::admission::{Held, Seen, going_down};
-use self::backoff::BackoffLaw;
 use self::duties::{Duty, next_after};
 use self::shutdown::Shutdown;
 use self::worker::{Ending, Stage};
@@ -68,7 +75,7 @@ use crate::messages::engine::ListedPod;
 use crate::messages::engine::{EngineAsk, EngineCall, EngineEvent, OpId, Probing};
 use crate::messages::request::Part;
 use crate::messages::{Call, ClientId, Component, CoreEvent, Effects, Fact, Reply, Verb};
-use crate::time::{SimDuration, SimTime};
+use crate::time::SimTime;
 
 /// What wakes a kubelet. All but [`Timer::Pod`] and [`Timer::Orphans`] are occurrences of duties: they come after the
 /// ordinary events of their instant, in this order, by node or worker.
@@ -84,6 +91,8 @@ pub enum Timer {
     Resend(NodeIndex),
     /// What the node is short of is looked at. The world answers with [`Kubelets::look_at_pressure`].
     Pressure(NodeIndex),
+    /// Images that nobody uses may have to go. The world answers with [`Kubelets::images_collected`].
+    Images(NodeIndex),
     /// Something else of a pod may be due.
     Pod(Id<Worker>),
     /// Containers a restarted kubelet found and nobody claimed are due to be removed.
@@ -98,37 +107,15 @@ impl Timer {
     /// How it comes about.
     pub const fn rhythm(self) -> Rhythm {
         match self {
-            Timer::Status(_) | Timer::Relist(_) | Timer::Resend(_) | Timer::Pressure(_) => {
-                Rhythm::Cadence
-            }
+            Timer::Status(_)
+            | Timer::Relist(_)
+            | Timer::Resend(_)
+            | Timer::Pressure(_)
+            | Timer::Images(_) => Rhythm::Cadence,
             Timer::Probe(_) => Rhythm::Once,
             Timer::Pod(_) | Timer::Orphans(_) | Timer::Shutdown(_) | Timer::Down(_) => {
                 Rhythm::Event
             }
-        }
-    }
-}
-
-/// Times of a kubelet that are not laid down by the pod.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KubeletSettings {
-    /// After which a sync that failed is tried again (`backOffPeriod`).
-    pub error_retry: SimDuration,
-    /// From a kubelet's start to its first clean-up of pods nobody claims (`housekeepingPeriod`).
-    pub housekeeping: SimDuration,
-    /// How containers that crash wait before they are started again.
-    pub crashes: BackoffLaw,
-    /// What pods may take when their node goes down; empty: it goes down at once.
-    pub shutdown: Vec<ShutdownGroup>,
-}
-
-impl Default for KubeletSettings {
-    fn default() -> KubeletSettings {
-        KubeletSettings {
-            error_retry: SimDuration::from_secs(10),
-            housekeeping: SimDuration::from_secs(2),
-            crashes: BackoffLaw::KUBELET,
-            shutdown: Vec::new(),
         }
     }
 }
@@ -161,6 +148,8 @@ struct KubeletNode {
     shutdown: Option<Shutdown>,
     /// Pods it runs from files of its own.
     manifests: Vec<Manifest>,
+    /// The latest time images could not make enough room.
+    images_failed: bool,
 }
 
 /// The kubelets of all nodes.
@@ -199,6 +188,7 @@ const TAG_BITS: u32 = 2;
 impl Kubelets {
     /// Kubelets of no node yet.
     pub fn new(settings: KubeletSettings, fidelity: Fidelity, luck: Luck) -> Kubelets {
+        let thresholds = settings.eviction.thresholds.clone();
         Kubelets {
             settings,
             fidelity,
@@ -206,10 +196,7 @@ impl Kubelets {
             luck,
             nodes: Chunked::new(),
             workers: Arena::new(),
-            thresholds: eviction::thresholds::Config::DEFAULT
-                .thresholds()
-                .expect("the defaults are sound")
-                .into(),
+            thresholds,
             by_pod: Chunked::new(),
         }
     }
@@ -239,6 +226,7 @@ impl Kubelets {
             found: Vec::new(),
             shutdown: None,
             manifests: Vec::new(),
+            images_failed: false,
         });
         at
     }
@@ -251,7 +239,7 @@ impl Kubelets {
     }
 
     /// What a node's kubelet does again and again, and when.
-    pub fn duties(&self, at: NodeIndex) -> [(Timer, Cadence); 4] {
+    pub fn duties(&self, at: NodeIndex) -> [(Timer, Cadence); 5] {
         let node = &self.nodes[at.row()];
         let cadence = |duty: Duty| duty.cadence(self.luck, &node.meta.name);
         [
@@ -259,6 +247,7 @@ impl Kubelets {
             (Timer::Relist(at), node.relist),
             (Timer::Resend(at), cadence(Duty::Resend)),
             (Timer::Pressure(at), cadence(Duty::Pressure)),
+            (Timer::Images(at), cadence(Duty::Images)),
         ]
     }
 
@@ -303,6 +292,7 @@ impl Kubelets {
             }
         }
         if has_gone {
+            self.room_is_made(at, id, fx);
             self.retry_resizes(at, fx);
         }
     }
@@ -323,6 +313,8 @@ impl Kubelets {
     }
 
     fn take_on(&mut self, at: NodeIndex, worker: Worker, pod: &Pod, fx: &mut Effects<Timer>) {
+        let mut worker = worker;
+        worker.awaits = self.make_room(at, &worker, fx);
         let id = worker.pod;
         let worker = self.workers.insert(worker);
         while self.by_pod.len() <= id.slot() {
@@ -464,7 +456,7 @@ impl Kubelets {
             }
             Timer::Orphans(at) => self.remove_orphans(at, fx),
             Timer::Shutdown(at) => self.go_down(at, fx),
-            Timer::Status(_) | Timer::Pressure(_) | Timer::Down(_) => {}
+            Timer::Status(_) | Timer::Pressure(_) | Timer::Images(_) | Timer::Down(_) => {}
         }
     }
 
@@ -476,6 +468,7 @@ impl Kubelets {
             | Timer::Relist(at)
             | Timer::Resend(at)
             | Timer::Pressure(at)
+            | Timer::Images(at)
             | Timer::Orphans(at)
             | Timer::Shutdown(at)
             | Timer::Down(at) => Some(at),

@@ -103,6 +103,25 @@ pub(super) struct Kubelet {
     pub shutdown_grace_period: Option<Span>,
     pub shutdown_grace_period_critical_pods: Option<Span>,
     pub crash_loop_back_off: Option<CrashLoopBackOff>,
+    pub serialize_image_pulls: Option<bool>,
+    pub max_parallel_image_pulls: Option<u32>,
+    #[serde(rename = "registryPullQPS")]
+    pub registry_pull_qps: Option<u32>,
+    pub registry_burst: Option<u32>,
+    #[serde(rename = "imageGCHighThresholdPercent")]
+    pub image_gc_high: Option<i64>,
+    #[serde(rename = "imageGCLowThresholdPercent")]
+    pub image_gc_low: Option<i64>,
+    #[serde(rename = "imageMinimumGCAge")]
+    pub image_min_age: Option<Span>,
+    #[serde(rename = "imageMaximumGCAge")]
+    pub image_max_age: Option<Span>,
+    pub eviction_hard: Option<BTreeMap<String, String>>,
+    pub eviction_soft: Option<BTreeMap<String, String>>,
+    pub eviction_soft_grace_period: Option<BTreeMap<String, String>>,
+    pub eviction_minimum_reclaim: Option<BTreeMap<String, String>>,
+    pub eviction_max_pod_grace_period: Option<u32>,
+    pub eviction_pressure_transition_period: Option<Span>,
 }
 
 #[derive(Deserialize, Default)]

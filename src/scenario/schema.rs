@@ -48,6 +48,15 @@ fn instances() -> Value {
     json!({"type": "integer", "minimum": 1, "maximum": 32})
 }
 
+fn percent() -> Value {
+    json!({"type": "integer", "minimum": 0, "maximum": 100})
+}
+
+/// Values by signal, as in `memory.available: 500Mi`.
+fn thresholds() -> Value {
+    json!({"type": "object", "additionalProperties": {"type": "string"}})
+}
+
 fn manifests() -> Value {
     json!({"type": "array", "items": {"type": "object"},
         "description": "Pods that each of the nodes runs from a manifest of its own, written out here."})
@@ -86,7 +95,17 @@ fn cluster() -> Value {
         "clients": object(json!({"controllers": limit, "scheduler": limit, "kubelets": limit})),
         "kubelet": object(json!({
             "shutdownGracePeriod": duration(), "shutdownGracePeriodCriticalPods": duration(),
-            "crashLoopBackOff": object(json!({"maxContainerRestartPeriod": duration()}))})),
+            "crashLoopBackOff": object(json!({"maxContainerRestartPeriod": duration()})),
+            "serializeImagePulls": {"type": "boolean"},
+            "maxParallelImagePulls": {"type": "integer", "minimum": 1},
+            "registryPullQPS": {"type": "integer", "minimum": 0},
+            "registryBurst": {"type": "integer", "minimum": 1},
+            "imageGCHighThresholdPercent": percent(), "imageGCLowThresholdPercent": percent(),
+            "imageMinimumGCAge": duration(), "imageMaximumGCAge": duration(),
+            "evictionHard": thresholds(), "evictionSoft": thresholds(),
+            "evictionSoftGracePeriod": thresholds(), "evictionMinimumReclaim": thresholds(),
+            "evictionMaxPodGracePeriod": {"type": "integer", "minimum": 0},
+            "evictionPressureTransitionPeriod": duration()})),
         "fidelity": {"enum": ["elided", "explicit"]},
         "featureGates": {"type": "object", "additionalProperties": {"type": "boolean"}},
         "admissionPlugins": list(json!({"enum": ["PodTolerationRestriction"]})),

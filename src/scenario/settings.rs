@@ -6,6 +6,7 @@ use super::apps::app_rule;
 use super::expect::{self, Expected};
 use super::feature_gates::FeatureGates;
 use super::judge::Judge;
+use super::kubelet::{Kubelet, kubelet};
 use super::metrics;
 use super::node_groups::{self, LentGroup};
 use super::nodes::{Group, NODES_MAX};
@@ -23,14 +24,10 @@ use crate::control_plane::controllers::cluster_autoscaler::Options;
 use crate::control_plane::metrics_server::Metrics;
 use crate::kernel::Fidelity;
 use crate::node::container_engine::simulated::EngineSettings;
-use crate::node::kubelet::backoff::{BackoffLaw, CrashDecay};
-use crate::node::kubelet::{KubeletSettings, ShutdownGroup, shutdown_groups};
 use crate::time::SimDuration;
 
 /// 2026-01-01T00:00:00Z.
 const DEFAULT_EPOCH_SECONDS: i64 = 1_767_225_600;
-/// The gate under which crashed containers wait more briefly.
-const REDUCED_DECAY: &str = "ReduceDefaultCrashLoopBackOffDecay";
 /// Most instances of anything in the control plane.
 const INSTANCES_MAX: u16 = 32;
 
@@ -143,57 +140,6 @@ pub(super) fn settings(written: raw::Scenario, judge: &mut Judge<'_, '_>) -> Set
     }
     settings.expect = expect::expect(spec.expect.unwrap_or_default(), judge);
     settings
-}
-
-/// Fields of KubeletConfiguration that act, judged as kubelet 1.36 `pkg/kubelet/apis/config/validation` does.
-fn kubelet(written: &raw::Kubelet, judge: &mut Judge<'_, '_>) -> Kubelet {
-    let path = "spec.cluster.kubelet";
-    let of = |span: Option<Span>| span.map_or(SimDuration::ZERO, |span| span.0);
-    let requested = of(written.shutdown_grace_period);
-    let critical = of(written.shutdown_grace_period_critical_pods);
-    for (field, span) in
-        [("shutdownGracePeriod", requested), ("shutdownGracePeriodCriticalPods", critical)]
-    {
-        if !span.is_zero() && span < SimDuration::from_secs(1) {
-            judge.error(&format!("{path}.{field}"), "must be either zero or otherwise >= 1 sec");
-        }
-    }
-    if requested < critical {
-        let message = "must not be longer than shutdownGracePeriod";
-        judge.error(&format!("{path}.shutdownGracePeriodCriticalPods"), message);
-    }
-    let crashes = written.crash_loop_back_off.as_ref();
-    let longest = crashes.and_then(|it| it.max_container_restart_period).map(|span| span.0);
-    let (least, most) = (SimDuration::from_secs(1), SimDuration::from_secs(300));
-    if longest.is_some_and(|longest| !(least..=most).contains(&longest)) {
-        let place = format!("{path}.crashLoopBackOff.maxContainerRestartPeriod");
-        judge.error(&place, "must be set between 1s and 300s");
-    }
-    Kubelet { longest, shutdown: shutdown_groups(requested, critical) }
-}
-
-/// What is said of kubelets, feature gates apart.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Kubelet {
-    /// The longest wait of a container that crashed.
-    longest: Option<SimDuration>,
-    /// What pods may take when their node goes down.
-    shutdown: Vec<ShutdownGroup>,
-}
-
-impl Kubelet {
-    /// The settings under these gates.
-    pub(super) fn under(self, gates: &FeatureGates) -> KubeletSettings {
-        let decay = match gates.iter().any(|gate| gate == (REDUCED_DECAY, true)) {
-            true => CrashDecay::Reduced,
-            false => CrashDecay::Default,
-        };
-        KubeletSettings {
-            crashes: BackoffLaw::of_crashes(decay, self.longest),
-            shutdown: self.shutdown,
-            ..KubeletSettings::default()
-        }
-    }
 }
 
 fn take_cluster(written: raw::Cluster, settings: &mut Settings, judge: &mut Judge<'_, '_>) {

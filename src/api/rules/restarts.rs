@@ -34,6 +34,22 @@ pub fn restarts_on(container: &Container, of_pod: RestartPolicy, code: u8) -> bo
     }
 }
 
+/// Whether a pod is in the middle of starting all its containers anew (condition AllContainersRestarting).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Anew {
+    /// It is.
+    Underway,
+    /// It is not.
+    No,
+}
+
+/// Whether all containers of a pod start anew: it is under way, or one ended so that they must; `ended` are the
+/// containers that did, with their exit codes (`ShouldAllContainersRestart`).
+pub fn all_restart<'a>(anew: Anew, ended: impl IntoIterator<Item = (&'a Container, u8)>) -> bool {
+    let asks = |(container, code)| action_on(container, code) == Some(RestartAction::RestartAll);
+    anew == Anew::Underway || ended.into_iter().any(asks)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! operation   submitted --work done--> floor --> reported
-//! pull        queued (one at a time a node) --bytes fetched--> unpacking (work) --> reported
+//! pull        queued (one at a time a node, or more) --bytes fetched--> unpacking (work) --> reported
 //!                 `-- the registry has it not --> reported;  `-- too many of late --> reported at once
 //! container   Created --StartContainer--> Running --its own end, SIGTERM, SIGKILL--> Exited
 //! ```
@@ -20,12 +20,13 @@ mod images;
 mod memory;
 mod operations;
 mod programs;
+mod pulling;
 mod resizing;
 mod serving;
 mod settings;
 mod usage;
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ pub use usage::RunningProgram;
 
 use self::addresses::AddressPool;
 use self::images::{ImageNumber, RegistryLimit};
+use self::pulling::PullQueue;
 use super::{ContainerEngine, EngineReport};
 use crate::api::name::Text;
 use crate::api::node::NodeImage;
@@ -48,7 +50,7 @@ use crate::compute::{JobTag, Machine};
 use crate::luck::Luck;
 use crate::messages::effects::Effects;
 use crate::messages::engine::{ContainerRef, EngineCall, EngineEvent, Exit, OpId, SandboxConfig};
-use crate::messages::engine::{Listed, ListedPod, ListedState};
+use crate::messages::engine::{Listed, ListedPod, ListedState, Pulls};
 use crate::node::NodeIndex;
 use crate::time::{SimDuration, SimTime};
 
@@ -154,8 +156,9 @@ struct EngineNode {
     pool: AddressPool,
     /// Images it has, sorted.
     images: Vec<ImageNumber>,
-    /// Pulls in the order they were asked for; the first is being worked on.
-    pulls: VecDeque<Id<Op>>,
+    /// When it got each image, and when a container of it went last.
+    times: BTreeMap<ImageNumber, (SimTime, SimTime)>,
+    pulls: PullQueue,
     /// How often the registry may be asked.
     registry: RegistryLimit,
     sandboxes: Vec<Id<Sandbox>>,
@@ -182,6 +185,8 @@ pub struct SimulatedEngines {
     ops: Arena<Op>,
     /// Pods whose programs cannot run: each ends as soon as it starts.
     forbidden: Vec<Id<Pod>>,
+    /// How images are pulled.
+    pulls: Pulls,
     /// What images look like that no registry has, and the fact that made it so.
     withheld: Vec<(Text, u64)>,
     /// Changes of programs; `None`: nobody wants to know.
@@ -202,10 +207,16 @@ impl SimulatedEngines {
             by_pod: Chunked::new(),
             ops: Arena::new(),
             forbidden: Vec::new(),
+            pulls: Pulls::default(),
             withheld: Vec::new(),
             news: None,
             touched: Vec::new(),
         }
+    }
+
+    /// How kubelets have images pulled.
+    pub fn set_pulls(&mut self, pulls: Pulls) {
+        self.pulls = pulls;
     }
 
     /// From now on no program of the pod can run.
@@ -238,7 +249,8 @@ impl SimulatedEngines {
             address,
             pool: AddressPool::new(node),
             images: has,
-            pulls: VecDeque::new(),
+            times: BTreeMap::new(),
+            pulls: PullQueue::default(),
             registry: RegistryLimit::default(),
             sandboxes: Vec::new(),
             armed: None,
@@ -288,7 +300,7 @@ impl SimulatedEngines {
         machine.clear(now);
         let node = &mut self.nodes[at.row()];
         node.pool.clear();
-        node.pulls.clear();
+        node.pulls = PullQueue::default();
         node.armed = None;
         (node.said, node.memory_due) = (0, SimTime::MAX);
         self.touched.push(at);

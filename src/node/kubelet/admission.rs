@@ -2,6 +2,7 @@
 //! scheduler's own rule, the node's labels, ports of the host, and taints that let nothing run. What the scheduler
 //! checks besides is not checked again. A resource the node does not have at all is nobody's concern here.
 
+use super::preemption::Missing;
 use super::worker::Worker;
 use crate::api::meta::Labels;
 use crate::api::pod::{Pod, PodSpec, StatusReason};
@@ -10,6 +11,9 @@ use crate::api::rules::ports::HostPort;
 use crate::api::rules::taints::{Effect, Taint, first_untolerated};
 use crate::base::Id;
 use crate::control_plane::scheduler::algorithm::plugins::fit::{Shortage, short_of};
+
+/// What is asked for, held and there of something.
+type Amounts = (i64, i64, i64);
 
 /// The node as its kubelet sees it.
 pub(super) struct Seen<'a> {
@@ -58,12 +62,33 @@ impl Held {
         self.admit_beside_resources(seen, pod)
     }
 
+    /// What a pod of this size lacks, and how much of it.
+    pub(super) fn missing(&self, allocatable: &Resources, spec: &PodSpec) -> Vec<Missing> {
+        let short = self.all_short_of(allocatable, spec).into_iter();
+        let of = |(what, (asked, held, capacity)): (String, Amounts)| Missing {
+            resource: what.into(),
+            amount: asked.saturating_sub(capacity.saturating_sub(held)),
+        };
+        short.map(of).collect()
+    }
+
     /// What there is not enough of for a pod of this size, in a kubelet's words.
     pub(super) fn lacks(&self, allocatable: &Resources, spec: &PodSpec) -> Option<String> {
         self.short_of(allocatable, spec).map(|(_, message)| message)
     }
 
     fn short_of(&self, allocatable: &Resources, spec: &PodSpec) -> Option<(String, String)> {
+        let (what, (asked, held, capacity)) =
+            self.all_short_of(allocatable, spec).into_iter().next()?;
+        let message = format!(
+            "Node didn't have enough resource: {what}, requested: {asked}, used: {held}, capacity: \
+             {capacity}"
+        );
+        Some((what, message))
+    }
+
+    /// What there is not enough of: asked for, held, and there in all.
+    fn all_short_of(&self, allocatable: &Resources, spec: &PodSpec) -> Vec<(String, Amounts)> {
         let (asked, held, all) = (&spec.requests, &self.amounts, allocatable);
         let (short, _) = short_of(asked, all, held, held.pods, |_| false);
         let disk = (asked.ephemeral_storage, held.ephemeral_storage, all.ephemeral_storage);
@@ -77,13 +102,8 @@ impl Held {
             (Shortage::scalar(index), &**name, (*amount, held.scalar(name), all.scalar(name)))
         });
         let extended = extended.filter(|(_, _, (_, _, capacity))| *capacity > 0);
-        let mut short_of_it = fixed.into_iter().chain(extended).filter(|(it, ..)| short.has(*it));
-        let (_, what, (asked, held, capacity)) = short_of_it.next()?;
-        let message = format!(
-            "Node didn't have enough resource: {what}, requested: {asked}, used: {held}, capacity: \
-             {capacity}"
-        );
-        Some((what.to_owned(), message))
+        let short_of_it = fixed.into_iter().chain(extended).filter(|(it, ..)| short.has(*it));
+        short_of_it.map(|(_, what, amounts)| (what.to_owned(), amounts)).collect()
     }
 
     fn admit_beside_resources(&self, seen: &Seen<'_>, pod: &Pod) -> Result<(), StatusReason> {

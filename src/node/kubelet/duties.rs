@@ -23,6 +23,8 @@ pub enum Duty {
     Resend,
     /// Looking at what the node is short of: each 10 s.
     Pressure,
+    /// Looking whether images must go: each five minutes (`ImageGCPeriod`).
+    Images,
 }
 
 impl Duty {
@@ -33,6 +35,7 @@ impl Duty {
                 SimDuration::from_secs(10)
             }
             Duty::Relist => SimDuration::from_secs(1),
+            Duty::Images => SimDuration::from_secs(300),
         }
     }
 
@@ -43,6 +46,7 @@ impl Duty {
             Duty::Relist => Label::new("relist-phase"),
             Duty::Resend => Label::new("resend-phase"),
             Duty::Pressure => Label::new("pressure-phase"),
+            Duty::Images => Label::new("image-gc-phase"),
         }
     }
 

@@ -7,9 +7,10 @@
 use std::sync::Arc;
 
 use super::Desk;
+use super::converted::removed;
 use super::worker::{Ending, Kill, Life, SandboxKnown, Stage, Step, Worker};
 use crate::api::kind::Kind;
-use crate::api::pod::{Lifetime, StatusReason, Termination, TerminationReason, WaitingReason};
+use crate::api::pod::{Lifetime, StatusReason, WaitingReason};
 use crate::messages::engine::EngineAsk;
 use crate::messages::request::Propagation;
 use crate::messages::{Call, Remark, Verb};
@@ -250,12 +251,7 @@ impl Worker {
             self.look(index, desk);
             let run = &mut self.runs[index];
             let Life::Ended(started, exit) = run.seen else { continue };
-            run.last = Some(Termination {
-                exit_code: 137,
-                reason: TerminationReason::RestartingAllContainers,
-                started,
-                finished: exit.finished.min(now),
-            });
+            run.last = Some(removed(started, exit.finished.min(now)));
             run.restarts += 1;
             run.attempt = run.restarts;
             (run.seen, run.killed) = (Life::New, false);
@@ -297,7 +293,9 @@ impl Worker {
         for index in 0..self.runs.len() {
             self.look(index, desk);
         }
-        desk.give_back(self);
+        if !self.has_made_room {
+            desk.give_back(self);
+        }
         if self.ending == Ending::Removed {
             return;
         }

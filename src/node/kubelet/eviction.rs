@@ -12,8 +12,32 @@ pub mod manager;
 pub mod ranking;
 pub mod thresholds;
 
+use std::sync::Arc;
+
 use crate::api::quantity::Quantity;
-use crate::time::SimTime;
+use crate::time::{SimDuration, SimTime};
+
+/// How a kubelet is set about eviction.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Settings {
+    /// The thresholds.
+    pub thresholds: Arc<[thresholds::Threshold]>,
+    /// For how long a condition is kept after it was last seen (`evictionPressureTransitionPeriod`).
+    pub transition: SimDuration,
+    /// Seconds a pod has at most that is evicted for a soft threshold (`evictionMaxPodGracePeriod`).
+    pub soft_grace_seconds: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        let defaults = thresholds::Config::DEFAULT.thresholds();
+        Settings {
+            thresholds: defaults.expect("the defaults are sound").into(),
+            transition: SimDuration::from_secs(300),
+            soft_grace_seconds: 0,
+        }
+    }
+}
 
 /// What is watched.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

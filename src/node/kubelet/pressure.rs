@@ -21,8 +21,7 @@ use crate::messages::usage::PodTaken;
 use crate::messages::{Effects, Verb};
 use crate::node::NodeIndex;
 
-/// Seconds a pod has that is evicted for a hard threshold (`immediateEvictionGracePeriodSeconds`), and for a
-/// soft one too while `evictionMaxPodGracePeriod` is 0.
+/// Seconds a pod has that is evicted for a hard threshold (`immediateEvictionGracePeriodSeconds`).
 const GRACE: u32 = 1;
 /// The taint that lets a best-effort pod onto a node short of memory.
 const MEMORY_PRESSURE: &str = "node.kubernetes.io/memory-pressure";
@@ -60,7 +59,8 @@ impl Kubelets {
         let thresholds = self.thresholds.clone();
         let manager = &mut self.nodes[at.row()].pressure;
         let before = manager.pressures().to_vec();
-        let verdict = manager.look(&thresholds, observed, fx.now());
+        let transition = self.settings.eviction.transition;
+        let verdict = manager.look(&thresholds, observed, transition, fx.now());
         let has_turned = before != manager.pressures();
         let active = self.active(taken);
         if let Some(&(first, _)) = active.first() {
@@ -73,7 +73,7 @@ impl Kubelets {
         let mut clean_up = CleanUp::None;
         let mut cause = None;
         for (id, text) in &over {
-            cause = self.evict(*id, text.clone(), fx).or(cause);
+            cause = self.evict(*id, text.clone(), GRACE, fx).or(cause);
         }
         if let (Verdict::Evict(threshold), true) = (verdict, over.is_empty()) {
             let manager = &self.nodes[at.row()].pressure;
@@ -119,19 +119,27 @@ impl Kubelets {
             }
             let eaters = eaters(worker, taken, threshold.signal.starved());
             let text = message(threshold, observed, &eaters);
-            return self.evict(id, text, fx);
+            let soft = self.settings.eviction.soft_grace_seconds.min(worker.spec.grace_seconds);
+            let grace = if threshold.is_hard() { GRACE } else { soft };
+            return self.evict(id, text, grace, fx);
         }
         None
     }
 
     /// Evicts a pod; gives the fact that says so.
-    fn evict(&mut self, id: Id<Held>, text: String, fx: &mut Effects<Timer>) -> Option<u64> {
+    fn evict(
+        &mut self,
+        id: Id<Held>,
+        text: String,
+        grace: u32,
+        fx: &mut Effects<Timer>,
+    ) -> Option<u64> {
         if self.workers[id].is_critical() {
             return None;
         }
         let mut told = None;
         self.with(id, fx, |worker, desk| {
-            worker.evict(text, desk);
+            worker.evict(text, grace, desk);
             told = Some(worker.cause);
         });
         told
@@ -148,14 +156,14 @@ impl Kubelets {
 }
 
 impl Worker {
-    fn evict(&mut self, text: String, desk: &mut Desk<'_>) {
+    fn evict(&mut self, text: String, grace: u32, desk: &mut Desk<'_>) {
         let fact = self.fact(Verb::Evicted, desk).saying(text.clone());
         self.tell(fact, desk);
         self.reason =
             Some(Arc::new(StatusReason { reason: "Evicted".into(), message: text.into() }));
         self.end(
             Ending::Evicted,
-            effective_grace(self.spec.grace_seconds, None, Some(GRACE)),
+            effective_grace(self.spec.grace_seconds, None, Some(grace)),
             desk,
         );
     }

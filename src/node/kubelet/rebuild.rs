@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::converted::lost;
 use super::worker::{ContainerRun, Ending, Life, SandboxKnown, Stage, Step, Worker};
 use super::{Desk, Timer, effective_grace};
 use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
-use crate::api::pod::{
-    ContainerState, ContainerStatus, Phase, Pod, PodCondition, PodStatus, Termination,
-    TerminationReason,
-};
+use crate::api::pod::{ContainerState, ContainerStatus, Phase, Pod, PodCondition, PodStatus};
 use crate::base::Id;
 use crate::messages::app::Apps;
 use crate::messages::engine::{Exit, JobPart};
@@ -68,6 +66,8 @@ pub(super) fn new_worker(
         is_unsent: false,
         reason: None,
         runs: std::iter::repeat_with(ContainerRun::new).take(containers).collect::<SmallVec<_>>(),
+        awaits: Vec::new(),
+        has_made_room: false,
         resize: super::resizing::recalled(object, fx.now()),
         mirror: None,
     }
@@ -158,12 +158,7 @@ impl Worker {
     fn recall_lost(&mut self, index: usize, status: &ContainerStatus, now: SimTime) {
         let end = match status.state {
             ContainerState::Waiting(_) => status.last,
-            ContainerState::Running(started) => Some(Termination {
-                exit_code: 137,
-                reason: TerminationReason::ContainerStatusUnknown,
-                started,
-                finished: now,
-            }),
+            ContainerState::Running(started) => Some(lost(started, now)),
             ContainerState::Terminated(end) => Some(end),
         };
         let Some(end) = end else { return };

@@ -97,9 +97,9 @@ impl KubeletNode {
         };
         let (asked, all) = (&spec.requests, &*self.allocatable);
         let amounts = |of: &Resources| [("cpu", of.cpu_milli), ("memory", of.memory)];
-        for ((name, asked), (_, capacity)) in
-            amounts(asked).into_iter().zip(amounts(all)).rev().filter(|((_, a), (_, b))| a > b)
-        {
+        // Memory is told before CPU.
+        let mut both = amounts(asked).into_iter().zip(amounts(all)).rev();
+        if let Some(((name, asked), (_, capacity))) = both.find(|((_, a), (_, b))| a > b) {
             return told(
                 "Infeasible",
                 format!(

@@ -10,6 +10,7 @@
 //! Nobody schedules a static pod and nobody deletes it: only its mirror is written and read by others. It is
 //! critical to its node: never evicted, and lower ones make room for it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::worker::{Stage, Worker};
@@ -55,6 +56,55 @@ impl Manifest {
     }
 }
 
+/// Which of the static pods of a kubelet may start: of one full name one at a time, those that wait in the order in
+/// which they came (kubelet 1.36 `pod_workers.go`, allowStaticPodStart).
+#[derive(Clone, Debug, Default)]
+pub struct Starts {
+    /// The pod of each full name that has started.
+    pub started: BTreeMap<String, Uid>,
+    /// Those of each full name that wait.
+    pub waiting: BTreeMap<String, Vec<Uid>>,
+}
+
+/// How a static pod stands when somebody asks for its start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It may start, or has started.
+    Allowed,
+    /// Another one of its name comes first.
+    Waits,
+    /// It never will: it is on its way out, or nobody knows it.
+    Never,
+}
+
+impl Starts {
+    /// Whether a static pod may start; `lives` tells whether one is known and not on its way out.
+    pub fn ask(&mut self, name: &str, uid: Uid, lives: impl Fn(Uid) -> bool) -> Standing {
+        if !lives(uid) {
+            return Standing::Never;
+        }
+        if let Some(started) = self.started.get(name) {
+            return if *started == uid { Standing::Allowed } else { Standing::Waits };
+        }
+        let mut queue = self.waiting.remove(name).unwrap_or_default();
+        while let Some(first) = queue.first().copied() {
+            if lives(first) && first != uid {
+                self.waiting.insert(name.to_owned(), queue);
+                return Standing::Waits;
+            }
+            queue.remove(0);
+            if first == uid {
+                break;
+            }
+        }
+        if !queue.is_empty() {
+            self.waiting.insert(name.to_owned(), queue);
+        }
+        self.started.insert(name.to_owned(), uid);
+        Standing::Allowed
+    }
+}
+
 /// What a kubelet knows of the mirror of a static pod.
 #[derive(Clone, Debug)]
 pub(super) struct Mirror {
@@ -94,8 +144,12 @@ impl Kubelets {
 
     /// The kubelet of a node reads its manifests.
     pub fn read_manifests(&mut self, at: NodeIndex, fx: &mut Effects<Timer>) {
+        let mut starts = Starts::default();
         for Manifest { id, pod, apps, logs } in self.nodes[at.row()].manifests.clone() {
-            if self.worker_of(id).is_some() {
+            let name = format!("{}_{}", pod.meta.name, pod.meta.namespace);
+            let key = Uid(StableHasher::new().word(id.slot() as u64).finish());
+            let standing = starts.ask(&name, key, |_| true);
+            if standing != Standing::Allowed || self.worker_of(id).is_some() {
                 continue;
             }
             let mut worker = rebuild::new_worker(at, id, &pod, apps, fx);

@@ -45,7 +45,7 @@ impl Worker {
             }
             self.wants_sync |= self.runs.iter().any(|run| run.retry_at <= now);
             self.wants_sync |= self.resize.as_ref().is_some_and(|it| it.retry <= now);
-            if !self.wants_sync || now < self.fresh_from {
+            if !self.wants_sync || now < self.fresh_from || !self.awaits.is_empty() {
                 break;
             }
             self.sync(desk);
@@ -79,7 +79,8 @@ impl Worker {
 
     /// A sync that waits for the next look at the engine comes with it.
     fn await_relist(&mut self, desk: &mut Desk<'_>) {
-        let waits = self.stage == Stage::Active && self.step == Step::Idle && self.wants_sync;
+        let is_free = self.stage == Stage::Active && self.awaits.is_empty();
+        let waits = is_free && self.step == Step::Idle && self.wants_sync;
         if waits && !self.has_news && self.fresh_from == desk.next_relist() {
             self.has_news = true;
             desk.has_news();
@@ -117,7 +118,7 @@ impl Worker {
         let mut due = SimTime::MAX;
         match self.stage {
             Stage::Active => {
-                if self.step == Step::Idle {
+                if self.step == Step::Idle && self.awaits.is_empty() {
                     let waits = self.wants_sync && !self.has_news;
                     due = if waits { self.fresh_from } else { SimTime::MAX };
                     let retries = self.runs.iter().map(|run| run.retry_at.max(self.fresh_from));

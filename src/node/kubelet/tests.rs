@@ -4,4 +4,5 @@ mod life;
 mod resizing;
 mod restarts;
 mod rig;
+mod rooms;
 mod static_pods;

@@ -345,7 +345,7 @@ impl KubeletNode {
         Remark::normal(reason, format!("Node {} status is now: {reason}", self.meta.name))
     }
 
-    fn event(&self, remark: Remark) -> CoreEvent {
+    pub(super) fn event(&self, remark: Remark) -> CoreEvent {
         let source = Source::Core { component: KUBELET, host: Some(self.meta.name.clone()) };
         let about = About::named(ObjectName::of(Kind::Node, &self.meta), None);
         CoreEvent { source, about, remark }

@@ -12,10 +12,10 @@ use super::resizing::Resize;
 use super::static_pods::Mirror;
 use crate::api::meta::{ObjectName, Uid};
 use crate::api::pod::{
-    Container, ContainerState, Lifetime, Pod, PodSpec, PodStatus, Probe, RestartAction, Share,
-    StatusReason, Termination, WaitingReason, container_at,
+    Container, ContainerState, Lifetime, Pod, PodSpec, PodStatus, Probe, Share, StatusReason,
+    Termination, WaitingReason, container_at,
 };
-use crate::api::rules::restarts::{action_on, restarts_on};
+use crate::api::rules::restarts::{Anew, all_restart, restarts_on};
 use crate::base::Id;
 use crate::messages::app::{App, Apps};
 use crate::messages::engine::{Exit, JobPart, ProbeKind};
@@ -385,6 +385,10 @@ pub struct Worker {
     /// Reason and message of a pod that was stopped.
     pub(super) reason: Option<Arc<StatusReason>>,
     pub(super) runs: SmallVec<[ContainerRun; 1]>,
+    /// Pods that make room for it: until they have ended, nothing of it is begun.
+    pub(super) awaits: Vec<Id<Worker>>,
+    /// Its share of the node was given back before it ended.
+    pub(super) has_made_room: bool,
     /// How far it is resized, if that was ever asked for.
     pub(super) resize: Option<Box<Resize>>,
     /// Its mirror in the API, if it comes from a file of its node.
@@ -428,13 +432,12 @@ impl Worker {
 
     /// Whether a container ended so that all are started anew (kubelet 1.36 `ShouldAllContainersRestart`).
     pub(super) fn wants_restart_all(&self) -> bool {
-        self.is_restarting_all
-            || self.runs.iter().enumerate().any(|(index, run)| match run.known() {
-                Life::Ended(_, exit) => {
-                    action_on(self.container(index), exit.code) == Some(RestartAction::RestartAll)
-                }
-                Life::New | Life::Running(_) => false,
-            })
+        let anew = if self.is_restarting_all { Anew::Underway } else { Anew::No };
+        let ended = self.runs.iter().enumerate().filter_map(|(index, run)| match run.known() {
+            Life::Ended(_, exit) => Some((self.container(index), exit.code)),
+            Life::New | Life::Running(_) => None,
+        });
+        all_restart(anew, ended)
     }
 
     /// Whether all containers proper ended and none is started again.

@@ -7,6 +7,7 @@ use crate::api::node::NodeImage;
 use crate::api::rules::image_names::with_tag;
 use crate::base::hash::hash_text;
 use crate::luck::Draw;
+use crate::messages::engine::Pulls;
 use crate::time::{SimDuration, SimTime};
 
 /// Size of an image nobody gave a size: from this ..
@@ -17,12 +18,7 @@ const LARGEST: u64 = 220 << 20;
 /// The number of an image in an [`ImageTable`].
 pub type ImageNumber = u32;
 
-/// Between two questions to a registry (kubelet 1.36 `registryPullQPS` 5).
-const BETWEEN_PULLS: SimDuration = SimDuration::from_millis(200);
-/// How many may come at once (`registryBurst`).
-const PULLS_AT_ONCE: u64 = 10;
-
-/// How often a node may ask registries: a bucket of ten that fills with five a second (kubelet 1.36
+/// How often a node may ask registries: a bucket that fills with so many a second (kubelet 1.36
 /// `pkg/kubelet/images/helpers.go`, throttledImageService).
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct RegistryLimit {
@@ -32,9 +28,13 @@ pub(super) struct RegistryLimit {
 
 impl RegistryLimit {
     /// Whether one more may be asked now; if so, it counts.
-    pub(super) fn admits(&mut self, now: SimTime) -> bool {
-        let next = self.full_at.max(now) + BETWEEN_PULLS;
-        let fits = next.saturating_since(now) <= BETWEEN_PULLS * PULLS_AT_ONCE;
+    pub(super) fn admits(&mut self, pulls: &Pulls, now: SimTime) -> bool {
+        if pulls.qps == 0 {
+            return true;
+        }
+        let between = SimDuration::from_secs(1) / u64::from(pulls.qps);
+        let next = self.full_at.max(now) + between;
+        let fits = next.saturating_since(now) <= between * u64::from(pulls.burst.max(1));
         if fits {
             self.full_at = next;
         }
@@ -91,7 +91,9 @@ mod tests {
     #[test]
     fn a_registry_is_asked_ten_times_at_once_and_five_times_a_second() {
         let mut limit = RegistryLimit::default();
-        let mut asked = |millis| limit.admits(SimTime::ZERO + SimDuration::from_millis(millis));
+        let mut asked = |millis| {
+            limit.admits(&Pulls::default(), SimTime::ZERO + SimDuration::from_millis(millis))
+        };
         assert_eq!((0..12).filter(|_| asked(1000)).count(), 10);
         assert!(!asked(1199) && asked(1200) && !asked(1201));
         assert_eq!((0..12).filter(|_| asked(9000)).count(), 10);

@@ -153,10 +153,10 @@ impl SimulatedEngines {
     /// Removes the images of a node that no container uses.
     pub fn remove_unused_images(&mut self, at: NodeIndex) {
         let unused = self.unused_images(at);
-        self.nodes[at.row()].images.retain(|image| !unused.contains(image));
+        self.remove_images(at, &unused);
     }
 
-    fn unused_images(&self, at: NodeIndex) -> Vec<super::ImageNumber> {
+    pub(super) fn unused_images(&self, at: NodeIndex) -> Vec<super::ImageNumber> {
         let node = &self.nodes[at.row()];
         let used = |name: &str| self.images.find(name);
         let in_use: Vec<_> = node

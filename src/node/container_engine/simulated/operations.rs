@@ -3,7 +3,6 @@
 use smallvec::SmallVec;
 
 use super::images::ImageNumber;
-use super::settings::over;
 use super::{
     Bench, EngineTimer, Op, OpKind, Program, Sandbox, SandboxState, SimulatedEngines, Spent,
     container_of, report,
@@ -67,22 +66,13 @@ impl SimulatedEngines {
                 self.carry_out(id, spent, staged, bench);
             }
             EngineAsk::ImageStatus(name) => {
-                let found = self.images.find(&name).filter(|_| self.has_image(node, &name));
-                let answer = found.map(|image| EngineAnswer::Image {
-                    bytes: self.images.bytes(image),
-                    fetched: 0,
-                    took: (SimDuration::ZERO, SimDuration::ZERO),
-                });
-                let result = answer.ok_or(EngineError::NotFound(name));
+                let result = self.image_status(node, name);
                 report(node, cause, EngineEvent::Done(number, result), bench);
             }
             EngineAsk::PullImage(image) => {
                 let image = self.images.number(&image);
                 let id = self.ops.insert(op(OpKind::Fetch(image)));
-                self.nodes[node.row()].pulls.push_back(id);
-                if self.nodes[node.row()].pulls.len() == 1 {
-                    self.begin_pulls(node, bench);
-                }
+                self.queue_pull(node, id, bench);
             }
             EngineAsk::CreateContainer(container) => {
                 let staged = self.start_delay(container).is_some();
@@ -142,7 +132,7 @@ impl SimulatedEngines {
     }
 
     /// Luck of a node's pull of an image: one value for all its pulls of it.
-    fn luck_of_pull(&self, node: NodeIndex, image: ImageNumber) -> Draw {
+    pub(super) fn luck_of_pull(&self, node: NodeIndex, image: ImageNumber) -> Draw {
         let name = self.images.reported(image).name;
         self.luck.draw(PULL, StableHasher::new().text(&name).finish(), node.0.into())
     }
@@ -195,50 +185,14 @@ impl SimulatedEngines {
         sandbox.config.apps.iter().all(|app| app.start.is_some())
     }
 
-    /// The first pull of the queue begins; those that come too often fail.
-    fn begin_pulls(&mut self, node: NodeIndex, bench: &mut Bench<'_>) {
-        while let Some(&id) = self.nodes[node.row()].pulls.front() {
-            if self.nodes[node.row()].registry.admits(bench.fx.now()) {
-                return self.begin_pull(id, bench);
-            }
-            self.nodes[node.row()].pulls.pop_front();
-            let Some(op) = self.ops.remove(id) else { continue };
-            let error = EngineError::Unknown("pull QPS exceeded".into());
-            report(node, op.cause, EngineEvent::Done(op.number, Err(error)), bench);
-        }
-    }
-
-    fn begin_pull(&mut self, id: Id<Op>, bench: &mut Bench<'_>) {
-        let op = &mut self.ops[id];
-        op.begun = bench.fx.now();
-        let op = &self.ops[id];
-        let OpKind::Fetch(image) = op.kind else { unreachable!("only pulls are queued") };
-        bench.fx.because(op.cause);
-        if let Some(cause) = self.why_withheld(image) {
-            let op = &mut self.ops[id];
-            (op.kind, op.cause) = (OpKind::Refuse(image), cause);
-            self.answer_pull(id, image, bench);
-        } else if self.nodes[op.node.row()].images.binary_search(&image).is_ok() {
-            self.ops[id].kind = OpKind::Unpack(image, 0);
-            self.answer_pull(id, image, bench);
-        } else {
-            let took = over(self.images.bytes(image), self.settings.bandwidth);
-            bench.fx.arm(took, EngineTimer::Op(id));
-        }
-    }
-
-    /// The registry answers, and nothing is to be fetched.
-    fn answer_pull(&mut self, id: Id<Op>, image: ImageNumber, bench: &mut Bench<'_>) {
-        let node = self.ops[id].node;
-        let spent = self.settings.pull_present.spend(|| self.luck_of_pull(node, image));
-        self.work(id, spent, bench);
-    }
-
     /// An operation has had all its time.
     pub(super) fn op_due(&mut self, id: Id<Op>, bench: &mut Bench<'_>) {
         let Some(op) = self.ops.get(id) else { return };
         bench.fx.because(op.cause);
         if let OpKind::Fetch(image) = op.kind {
+            if !self.is_fetched(id, bench) {
+                return;
+            }
             let bytes = self.images.bytes(image);
             self.ops[id].kind = OpKind::Unpack(image, bytes);
             let node = self.ops[id].node;
@@ -258,13 +212,13 @@ impl SimulatedEngines {
         let result = self.finish(&op, bench);
         report(op.node, op.cause, EngineEvent::Done(op.number, result), bench);
         if let OpKind::Unpack(..) | OpKind::Refuse(_) = op.kind {
-            self.nodes[op.node.row()].pulls.pop_front();
+            self.nodes[op.node.row()].pulls.active.retain(|one| *one != id);
             self.begin_pulls(op.node, bench);
         }
     }
 
     /// The fact because of which no registry has the image, if so.
-    fn why_withheld(&self, image: ImageNumber) -> Option<u64> {
+    pub(super) fn why_withheld(&self, image: ImageNumber) -> Option<u64> {
         if self.withheld.is_empty() {
             return None;
         }
@@ -290,6 +244,7 @@ impl SimulatedEngines {
             }
             OpKind::RemoveSandbox(pod) => {
                 self.release_address(pod);
+                self.note_use(pod, bench.fx.now());
                 self.forget(pod);
                 Ok(EngineAnswer::Ok)
             }
@@ -301,6 +256,8 @@ impl SimulatedEngines {
                 let images = &mut self.nodes[op.node.row()].images;
                 if let Err(at) = images.binary_search(&image) {
                     images.insert(at, image);
+                    let now = bench.fx.now();
+                    self.nodes[op.node.row()].times.insert(image, (now, now));
                     self.touched.push(op.node);
                 }
                 let now = bench.fx.now();

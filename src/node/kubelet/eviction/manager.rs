@@ -15,9 +15,6 @@ use super::{Pressure, Starved};
 use crate::api::quantity::{Format, Quantity};
 use crate::time::{SimDuration, SimTime};
 
-/// For how long a condition is kept after it was last seen (`evictionPressureTransitionPeriod`).
-const TRANSITION: SimDuration = SimDuration::from_secs(300);
-
 /// What a kubelet remembers of pressure on its node.
 #[derive(Clone, Debug, Default)]
 pub struct Manager {
@@ -53,11 +50,12 @@ impl Manager {
         !self.pressures.is_empty() || !self.met.is_empty()
     }
 
-    /// Looks at what was observed at `now`.
+    /// Looks at what was observed at `now`; conditions are kept for `transition` after they were last seen.
     pub fn look(
         &mut self,
         thresholds: &[Threshold],
         observations: &Observations,
+        transition: SimDuration,
         now: SimTime,
     ) -> Verdict {
         let mut found = met(thresholds, observations, Measure::Value);
@@ -69,8 +67,8 @@ impl Manager {
         }
         self.since = self.since.now_met(&found, now);
         self.seen = last_seen(&pressures(&found), &self.seen, now);
-        self.pressures = seen_within(&self.seen, TRANSITION, now);
-        self.seen.retain(|_, at| now.saturating_since(*at) < TRANSITION);
+        self.pressures = seen_within(&self.seen, transition, now);
+        self.seen.retain(|_, at| now.saturating_since(*at) < transition);
         let over = self.since.over_grace(now);
         self.met.clone_from(&over);
         let mut over = updated(&over, observations, &self.last);
