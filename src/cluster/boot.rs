@@ -109,18 +109,15 @@ impl World {
         settings.controllers.nodes.zones.luck = luck;
         let mut store = Store::default();
         let observed = Observed::new(&mut store);
-        let range = ServiceRange::new(SERVICE_RANGE.0, SERVICE_RANGE.1);
         let nodes = no_nodes(&plan, luck);
         let masters = plan.control_plane.masters.max(1);
         let place = |number: u16| Place::Master(number % masters);
-        let mut shared = Shared::new(luck, range);
-        shared.pod_tolerations = plan.pod_tolerations;
         let mut world = World {
             settings,
             luck,
             kernel: Kernel::new(order, plan.fidelity),
             store,
-            shared,
+            shared: shared(&plan, luck),
             net: Net::new(profile.link),
             clients,
             flights: Arena::new(),
@@ -413,6 +410,14 @@ impl World {
         let candidate = self.clients.add(owner, place, kind, CANDIDATE_LIMIT);
         Process::new(id, place, candidate)
     }
+}
+
+/// What all API servers share.
+fn shared(plan: &Plan, luck: Luck) -> Shared {
+    let range = ServiceRange::new(SERVICE_RANGE.0, SERVICE_RANGE.1);
+    let mut shared = Shared::new(luck, range);
+    shared.pod_tolerations = plan.pod_tolerations;
+    shared
 }
 
 /// What the plan says of controllers.

@@ -39,11 +39,13 @@ const SCHEDULING_GATED: (&str, &str) =
 const SYSTEM_CLASSES: [(&str, i32); 2] =
     [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
 
+/// Where a spec comes from: its address, and the namespace where that has a say.
+type Source = (usize, Option<Text>);
+
 /// Specs as admission left them, by the spec they came from: siblings share one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Admitted {
-    /// With the namespace, where that has a say.
-    by_source: Held<(usize, Option<Text>), (Arc<PodSpec>, Arc<PodSpec>)>,
+    by_source: Held<Source, (Arc<PodSpec>, Arc<PodSpec>)>,
     merges: Merges,
     /// The revisions of the priority classes, and of the namespaces if they have a say, that they were
     /// worked out with.
