@@ -9,8 +9,10 @@
 //! real engine -> samples (phase, in flight, time) -> laws (1 in flight) + work shares (1, 2 and 8) -> Profile
 //!                                                 -> 4 in flight: held back, and told beside the model's
 //! ```
+pub mod cases;
 pub mod contention;
 pub mod fit;
+pub mod judged;
 pub mod plots;
 pub mod pulls;
 #[cfg(feature = "linux-runtime")]
@@ -18,3 +20,4 @@ pub mod real;
 pub mod samples;
 pub mod sitting;
 pub mod told;
+pub mod watched;

@@ -23,6 +23,7 @@ mod run;
 mod schedule;
 mod schema;
 mod test;
+mod validate;
 
 use std::fmt::Display;
 use std::io::{Write, stderr, stdout};
@@ -90,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Doctor(args) => doctor::doctor(&args),
+        Command::Validate(args) => validate::validate(&args),
         Command::Schema(args) => schema::schema(&args),
     };
     let code = result.unwrap_or_else(|failure| {

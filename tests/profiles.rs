@@ -13,8 +13,10 @@ use common::command::wavetank;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const PROFILE: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/src/calibration/profiles/debian12-containerd.yaml");
+const PROFILE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/src/calibration/profiles/debian12-containerd/profile.yaml"
+);
 
 /// A scenario under a profile, and two pods.
 fn scenario(profile: &str) -> String {
@@ -70,6 +72,43 @@ fn a_run_is_asked_again_with_the_profile_it_had() {
         let said = wavetank(folder.path(), &["get", "reports/measured", "pods"]);
         assert_eq!((said.code, said.err.as_str()), (0, ""), "{profile}");
     }
+}
+
+/// Without a real engine, commands that need one say how to get it; what is wrong with their input comes first.
+#[cfg(not(feature = "linux-runtime"))]
+#[test]
+fn measuring_needs_the_feature_and_says_so() {
+    let folder = folder("default");
+    let validate = ["validate", "--profile"];
+    let cases = [
+        (vec!["calibrate"], 5, "--features linux-runtime"),
+        ([&validate[..], &["debian12-containerd"]].concat(), 5, "--features linux-runtime"),
+        ([&validate[..], &["nothing"]].concat(), 2, "there is debian12-containerd"),
+        ([&validate[..], &["in.yaml"]].concat(), 2, "no matches for kind \"Scenario\""),
+        (vec!["calibrate", "--out", "below"], 2, "holds no calibration"),
+    ];
+    for (args, code, expected) in cases {
+        let said = wavetank(folder.path(), &args);
+        assert_eq!(said.code, code, "{args:?}: {}", said.err);
+        assert!(said.err.contains(expected), "{args:?}: {}", said.err);
+        assert!(!folder.path().join("reports").exists(), "{args:?}");
+    }
+}
+
+/// A profile is made anew from its samples, without an engine.
+#[test]
+fn samples_give_the_profile_again_and_its_pictures() {
+    let folder = folder("default");
+    let place = Path::new(PROFILE).parent().expect("a folder").display().to_string();
+    let args = ["calibrate", "--from", &place, "--name", "debian12-containerd", "--out", "again"];
+    let said = wavetank(folder.path(), &args);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("startContainer"), "{}", said.out);
+    let read = |path: &Path| fs::read_to_string(path).expect("it is written");
+    let again = folder.path().join("again");
+    assert_eq!(read(&again.join("profile.yaml")), read(Path::new(PROFILE)));
+    assert!(read(&again.join("plots/startContainer.svg")).contains("1 in flight"));
+    assert!(again.join("plots/pull.png").exists());
 }
 
 #[test]

@@ -78,8 +78,8 @@ impl Model {
         };
         let mut all: Vec<Worker> = (0..workers).map(|_| new()).collect();
         let mut now = SimTime::ZERO;
-        for number in 0..all.len() {
-            self.begin(steps, &mut all[number], number as u64, now, &mut machine);
+        for (number, worker) in (0..).zip(&mut all) {
+            self.begin(steps, worker, number, now, &mut machine);
         }
         loop {
             let own = all.iter().map(|it| it.due).min().unwrap_or(SimTime::MAX);
@@ -95,11 +95,10 @@ impl Model {
                     worker.due = now + worker.floor;
                 }
             }
-            for number in 0..all.len() {
-                if all[number].due > now {
+            for (number, worker) in (0..).zip(&mut all) {
+                if worker.due > now {
                     continue;
                 }
-                let worker = &mut all[number];
                 worker.due = SimTime::MAX;
                 if let Step::Operation(phase) = steps[worker.step] {
                     times.entry(phase).or_default().push(now - worker.began);
@@ -109,7 +108,7 @@ impl Model {
                     (worker.step, worker.cycle) = (0, worker.cycle + 1);
                 }
                 if worker.cycle < CYCLES {
-                    self.begin(steps, worker, number as u64, now, &mut machine);
+                    self.begin(steps, worker, number, now, &mut machine);
                 }
             }
         }

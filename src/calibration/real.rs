@@ -3,6 +3,7 @@
 //!
 //! Every call is timed at the client. What an engine stamps itself (a program's end) is taken from its stamps, not
 //! from when somebody looked.
+mod both_ways;
 mod cycle;
 mod machine;
 mod others;
@@ -15,6 +16,7 @@ use crate::node::container_engine::linux::{Client, ContainerSpec, LinuxRuntime, 
 use crate::scenario::profile::Phase;
 use crate::time::SimDuration;
 
+pub use both_ways::{program_bytes, run as run_case};
 pub use machine::{Idle, measurement, oci};
 
 /// How much is measured.
@@ -62,7 +64,7 @@ impl Amount {
     /// As little as makes a profile: for trying it out.
     pub const fn quick() -> Amount {
         Amount {
-            cycles: [4, 2, 2, 2],
+            cycles: [4, 3, 2, 2],
             ignored: 1,
             pulls: 2,
             images: Images::Few,
@@ -102,10 +104,7 @@ impl<'a> Place<'a> {
     ///
     /// # Errors
     /// The image cannot be made or fetched.
-    pub fn new(
-        runtime: &'a mut LinuxRuntime,
-        interrupt: &'a AtomicBool,
-    ) -> Result<Place<'a>, Trouble> {
+    pub fn new(runtime: &'a LinuxRuntime, interrupt: &'a AtomicBool) -> Result<Place<'a>, Trouble> {
         let image = runtime.offer(&Recipe::program("wavetank/program:1", &[]))?;
         runtime.client().pull_image(&image)?;
         Ok(Place { runtime, image, interrupt, made: AtomicU64::new(0) })
@@ -196,7 +195,7 @@ fn side_by_side<T: Send>(
 /// # Errors
 /// What halted it.
 pub fn sit(
-    runtime: &mut LinuxRuntime,
+    runtime: &LinuxRuntime,
     amount: Amount,
     interrupt: &AtomicBool,
     tell: &mut dyn FnMut(&str),

@@ -1,9 +1,12 @@
 //! One sitting at a machine: everything that was measured, as it is kept beside the profile made of it.
 //!
-//! As text it is a table: what, how many were in flight, bytes and files of a pulled image, microseconds.
+//! As text it is a table: what, how many were in flight, bytes and files of a pulled image, and all times in
+//! microseconds.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+
+use indexmap::IndexMap;
 
 use super::contention::{Medians, Model, Step};
 use super::fit::fit;
@@ -179,15 +182,22 @@ impl Sitting {
         medians
     }
 
-    /// The table.
+    /// The table: a line for each thing and number in flight, its times in the order they were measured.
     pub fn csv(&self) -> String {
-        let micros = |span: SimDuration| span.as_nanos() / 1000;
-        let mut out = format!("{HEAD}\n");
+        let mut lines: IndexMap<String, Vec<u64>> = IndexMap::new();
+        let mut add = |line: String, span: SimDuration| {
+            lines.entry(line).or_default().push(span.as_nanos() / 1000);
+        };
         for it in &self.samples {
-            let _ = writeln!(out, "{},{},,,{}", it.phase.name(), it.in_flight, micros(it.took));
+            add(format!("{},{},,", it.phase.name(), it.in_flight), it.took);
         }
         for it in &self.pulls {
-            let _ = writeln!(out, "{PULL},1,{},{},{}", it.bytes, it.files, micros(it.took));
+            add(format!("{PULL},1,{},{}", it.bytes, it.files), it.took);
+        }
+        let mut out = format!("{HEAD}\n");
+        for (line, micros) in lines {
+            let micros: Vec<String> = micros.iter().map(ToString::to_string).collect();
+            let _ = writeln!(out, "{line},{}", micros.join(" "));
         }
         out
     }
@@ -208,15 +218,17 @@ impl Sitting {
     }
 
     fn take(&mut self, line: &str) -> Option<()> {
-        let [what, in_flight, bytes, files, micros] =
+        let [what, in_flight, bytes, files, times] =
             <[&str; 5]>::try_from(line.split(',').collect::<Vec<_>>()).ok()?;
-        let took = SimDuration::from_micros(micros.parse().ok()?);
-        if what == PULL {
-            let (bytes, files) = (bytes.parse().ok()?, files.parse().ok()?);
-            self.pulls.push(PullSample { bytes, files, took });
-        } else {
-            let (phase, in_flight) = (Phase::called(what)?, in_flight.parse().ok()?);
-            self.samples.push(Sample { phase, in_flight, took });
+        for micros in times.split(' ') {
+            let took = SimDuration::from_micros(micros.parse().ok()?);
+            if what == PULL {
+                let (bytes, files) = (bytes.parse().ok()?, files.parse().ok()?);
+                self.pulls.push(PullSample { bytes, files, took });
+            } else {
+                let (phase, in_flight) = (Phase::called(what)?, in_flight.parse().ok()?);
+                self.samples.push(Sample { phase, in_flight, took });
+            }
         }
         Some(())
     }
@@ -225,6 +237,9 @@ impl Sitting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::documents::Limits;
+    use crate::scenario::profile::built_in;
+    use crate::scenario::read_profile;
 
     #[test]
     fn a_sitting_is_read_as_it_is_written() {
@@ -236,6 +251,18 @@ mod tests {
         assert_eq!(Sitting::read(&sitting.csv()), Ok(sitting.clone()));
         assert_eq!(Sitting::read("what,in_flight\n"), Err(1));
         assert_eq!(Sitting::read(&format!("{}nonsense,1,,,2\n", sitting.csv())), Err(4));
+    }
+
+    #[test]
+    fn the_built_in_profile_is_what_its_samples_give() {
+        let table = include_str!("profiles/debian12-containerd/samples.csv");
+        let text = built_in::text("debian12-containerd").expect("it is built in");
+        let told = read_profile("p", text.as_bytes(), &Limits::default(), &mut |_| {});
+        let told = told.expect("it is right");
+        let sitting = Sitting::read(table).expect("it is right");
+        let EngineProfile { name, measured: machine, pull, oom, quota, .. } = told.clone();
+        let around = Around { name, machine, pull_work: pull.work, oom, quota };
+        assert_eq!(sitting.profile(around), Some(told));
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(super) enum Command {
     Calibrate(CalibrateArgs),
     /// Look whether this machine can run containers (`run --runtime linux`), and what it lacks
     Doctor(DoctorArgs),
+    /// Run small scenarios for real and under a profile, and tell how far the model is off: exit 1 if too far
+    Validate(ValidateArgs),
     /// Print the JSON Schema of a format
     Schema(SchemaArgs),
 }
@@ -307,6 +309,32 @@ pub(super) struct CalibrateArgs {
     /// Measure nothing: make the profile and the pictures anew from the samples that an earlier calibration kept
     #[arg(long, value_name = "DIR")]
     pub from: Option<PathBuf>,
+    #[command(flatten)]
+    pub real: RealArgs,
+    /// Say less
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ValidateArgs {
+    /// The profile: a built-in one or a file that `calibrate` wrote
+    #[arg(long, value_name = "NAME|FILE")]
+    pub profile: String,
+    #[command(flatten)]
+    pub real: RealArgs,
+    /// How often all of it is run for real; each takes two minutes and a half. The spread of reality needs two
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=12))]
+    pub repeats: u32,
+    /// Only these scenarios, as in start-four,slow-stop
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// A model's median may be off by so many times the larger of 15 % and the spread of reality
+    #[arg(long, value_name = "FACTOR", default_value_t = 2.0)]
+    pub factor: f64,
+    /// Where the table goes
+    #[arg(long, value_name = "DIR", default_value = "reports/validation")]
+    pub out: PathBuf,
     /// Say less
     #[arg(long, short)]
     pub quiet: bool,

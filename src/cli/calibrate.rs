@@ -34,6 +34,8 @@ pub(super) fn calibrate(args: &CalibrateArgs) -> Result<Code, Failure> {
         Some(folder) => again(folder, name)?,
         None => measure(args, name)?,
     };
+    // In whole microseconds, as they are kept: so the same profile follows from them later.
+    let sitting = Sitting::read(&sitting.csv()).unwrap_or(sitting);
     let Some(profile) = sitting.profile(around) else {
         return Err(Failure::usage("the samples are too few for a profile: phases are missing"));
     };
@@ -99,7 +101,7 @@ pub(super) fn without_feature() -> Failure {
 #[cfg(feature = "linux-runtime")]
 fn measure(args: &CalibrateArgs, name: String) -> Result<(Sitting, Around), Failure> {
     use crate::calibration::real::{self, Amount, Idle};
-    use crate::node::container_engine::linux::{LinuxRuntime, Settings};
+    use crate::node::container_engine::linux::LinuxRuntime;
     use crate::time::SimDuration;
 
     let interrupt = super::progress::interrupt();
@@ -113,9 +115,10 @@ fn measure(args: &CalibrateArgs, name: String) -> Result<(Sitting, Around), Fail
     )]
     let begun = std::time::Instant::now();
     line.say("starting containerd");
-    let mut runtime = LinuxRuntime::start(&Settings::default()).map_err(failed)?;
+    let settings = super::real::settings(&args.real);
+    let runtime = LinuxRuntime::start(&settings).map_err(failed)?;
     let version = runtime.client().version().map_err(|error| failed(error.into()))?.value;
-    let done = real::sit(&mut runtime, amount, &interrupt, &mut |what| line.say(what));
+    let done = real::sit(&runtime, amount, &interrupt, &mut |what| line.say(what));
     let stolen = before.stolen_since();
     let ended = runtime.end();
     line.clear();

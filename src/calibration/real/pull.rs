@@ -12,15 +12,23 @@ use crate::scenario::profile::Phase;
 /// 2^20 bytes.
 const MEBIBYTE: u64 = 1 << 20;
 /// Mebibytes, files and layers of the images, the small ones first.
-const SHAPES: [(u64, u32, u32); 7] =
-    [(1, 1, 1), (16, 4, 1), (8, 500, 1), (64, 16, 1), (64, 16, 4), (16, 2000, 1), (32, 6000, 1)];
+const SHAPES: [(u64, u32, u32); 8] = [
+    (0, 0, 0),
+    (1, 1, 1),
+    (16, 4, 1),
+    (8, 500, 1),
+    (64, 16, 1),
+    (64, 16, 4),
+    (16, 2000, 1),
+    (32, 6000, 1),
+];
 /// How many of them are small.
-const FEW: usize = 3;
+const FEW: usize = 4;
 
 /// Pulls each image several times, and again while it is there; the second value is how many thousandths of the
 /// time the engine's own process worked.
 pub(super) fn pulls(
-    runtime: &mut LinuxRuntime,
+    runtime: &LinuxRuntime,
     amount: Amount,
     interrupt: &AtomicBool,
 ) -> Result<(Sitting, u32), Halted> {

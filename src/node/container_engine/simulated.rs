@@ -143,6 +143,8 @@ struct Program {
     end: Exit,
     /// When its end is shown.
     shown: SimTime,
+    /// Whether it was.
+    told: bool,
     /// The stop that waits for its end.
     stop: Option<Id<Op>>,
     /// The fact its end comes from.

@@ -1,8 +1,10 @@
 //! The profiles that come with the program, each with where it was measured in it.
 
 /// Their names and documents. Their samples lie beside the documents.
-const PROFILES: [(&str, &str); 1] =
-    [("debian12-containerd", include_str!("../../calibration/profiles/debian12-containerd.yaml"))];
+const PROFILES: [(&str, &str); 1] = [(
+    "debian12-containerd",
+    include_str!("../../calibration/profiles/debian12-containerd/profile.yaml"),
+)];
 
 /// Names of all of them, `default` first: it is no measurement but sizes that were.
 pub fn names() -> Vec<&'static str> {

@@ -209,6 +209,9 @@ impl SimulatedEngines {
         if let OpKind::Show(sandbox, at) = op.kind {
             return self.show_end(sandbox, at, bench);
         }
+        if let OpKind::Stop(container) = op.kind {
+            self.show_stopped(container, bench);
+        }
         let result = self.finish(&op, bench);
         report(op.node, op.cause, EngineEvent::Done(op.number, result), bench);
         if let OpKind::Unpack(..) | OpKind::Refuse(_) = op.kind {
@@ -303,6 +306,7 @@ impl SimulatedEngines {
             state: ListedState::Created,
             end: Exit { code: 0, reason: TerminationReason::Completed, finished: SimTime::MAX },
             shown: SimTime::MAX,
+            told: false,
             stop: None,
             cause: 0,
         };

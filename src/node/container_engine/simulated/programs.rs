@@ -2,7 +2,8 @@
 
 use super::operations::not_found;
 use super::{
-    Bench, EngineTimer, Op, OpKind, ProgramState, Sandbox, SimulatedEngines, container_of, report,
+    Bench, EngineTimer, Op, OpKind, Program, ProgramState, Sandbox, SimulatedEngines, container_of,
+    report,
 };
 use crate::api::pod::{Lifetime, Pod, PodSpec, TerminationReason};
 use crate::base::Id;
@@ -285,7 +286,8 @@ impl SimulatedEngines {
                     index: program.index,
                     attempt: program.attempt,
                 };
-                self.sandboxes[id].containers[usize::from(at)].shown = SimTime::MAX;
+                let program = &mut self.sandboxes[id].containers[usize::from(at)];
+                (program.shown, program.told) = (SimTime::MAX, true);
                 bench.fx.because(cause);
                 report(node, cause, EngineEvent::Exited(container, exit), bench);
             }
@@ -293,11 +295,25 @@ impl SimulatedEngines {
         }
     }
 
+    /// A stop is answered: where that is measured, it shows the end before it says so.
+    pub(super) fn show_stopped(&mut self, container: ContainerRef, bench: &mut Bench<'_>) {
+        if !self.settings.exit_shown.is_measured() {
+            return;
+        }
+        let Some(id) = self.sandbox_of(container.pod) else { return };
+        let programs = &self.sandboxes[id].containers;
+        let is_meant =
+            |one: &Program| (one.index, one.attempt) == (container.index, container.attempt);
+        if let Some(at) = programs.iter().position(is_meant) {
+            self.show_end(id, at as u16, bench);
+        }
+    }
+
     /// A program's end is shown now, if it is still the one that was to be.
     pub(super) fn show_end(&mut self, id: Id<Sandbox>, at: u16, bench: &mut Bench<'_>) {
         let programs = self.sandboxes.get_mut(id).map(|sandbox| &mut sandbox.containers);
         let Some(program) = programs.and_then(|all| all.get_mut(usize::from(at))) else { return };
-        if matches!(program.state, ListedState::Exited(..)) && program.shown == SimTime::MAX {
+        if matches!(program.state, ListedState::Exited(..)) && !program.told {
             program.shown = bench.fx.now();
             self.exit_due(id, at, bench);
         }
@@ -325,7 +341,10 @@ impl SimulatedEngines {
         self.tell_program(id, index, ProgramState::Down, cause);
         self.usage_changed(id, index, -1, bench);
         let program = &mut self.sandboxes[id].containers[at];
-        if staged || stop.is_some() {
+        if stop.is_some() && self.settings.exit_shown.is_measured() && !staged {
+            // The answer shows it.
+            program.shown = SimTime::MAX;
+        } else if staged || stop.is_some() {
             // Whoever stops a container looks at it when that is answered: no need to wait for the
             // engine to show its end.
             program.shown = now;

@@ -41,6 +41,11 @@ impl Cost {
         Cost::Fixed(Spent { work, floor, behind: SimDuration::ZERO })
     }
 
+    /// Whether it was measured.
+    pub fn is_measured(&self) -> bool {
+        matches!(self, Cost::Drawn { .. })
+    }
+
     /// What it costs this time.
     pub fn spend(&self, draw: impl FnOnce() -> Draw) -> Spent {
         match self {
