@@ -198,6 +198,10 @@ impl MetricsApi for Measured<'_> {
         Ok(self.scraped(id, pod, now))
     }
 
+    fn look_ahead(&self, pods: &[Id<Pod>]) {
+        self.nodes.engines.look_ahead(pods);
+    }
+
     fn of_pod(
         &self,
         metric: &MetricName,

@@ -59,6 +59,10 @@ pub trait MetricsApi {
     /// Nobody serves such metrics.
     fn usage(&self, pod: Id<Pod>, now: SimTime) -> Result<Option<PodSample>, Absent>;
 
+    /// What these pods use is asked for next: so much of it as can be fetched ahead may be. Answers are the
+    /// same without it.
+    fn look_ahead(&self, _pods: &[Id<Pod>]) {}
+
     /// A figure of a pod, which is one of those selected with it.
     ///
     /// # Errors

@@ -426,12 +426,15 @@ impl Row {
         let groups = self.selected.iter().flat_map(|(_, _, groups)| groups);
         let members = groups.filter_map(|&group| known.index.groups.get(group));
         let members = members.flat_map(|group| &group.members);
-        let (mut pods, mut held): (Vec<_>, Vec<&Pod>) = (Vec::new(), Vec::new());
-        for member in members {
-            let Some(pod) = known.view.get(member.pod) else { continue };
-            let is_another = held.last().is_none_or(|last| !Arc::ptr_eq(&last.spec, &pod.spec));
-            pods.push(PodFacts::of(member.pod, pod));
-            held.push(pod);
+        let found = members.filter_map(|it| Some((it.pod, known.view.get(it.pod)?)));
+        // All are looked up before any is read: memory is fetched for many at a time.
+        let (keys, held): (Vec<Id<Pod>>, Vec<&Pod>) = found.unzip();
+        let mut pods = Vec::with_capacity(held.len());
+        let mut last: Option<&Pod> = None;
+        for (&key, &pod) in keys.iter().zip(&held) {
+            let is_another = last.is_none_or(|last| !Arc::ptr_eq(&last.spec, &pod.spec));
+            last = Some(pod);
+            pods.push(PodFacts::of(key, pod));
             for metric in hpa.spec.metrics.iter().filter(|_| is_another) {
                 match metric {
                     MetricSpec::Resource { name, target } if target.utilization.is_some() => {

@@ -138,6 +138,8 @@ impl Seen<Id<Pod>> for Sight<'_> {
 
     fn resource(&self, resource: &str, container: Option<&str>) -> Result<Samples<Id<Pod>>, Text> {
         let mut samples: Vec<(Id<Pod>, Sample)> = Vec::with_capacity(self.pods.len());
+        let keys: Vec<Id<Pod>> = self.pods.iter().map(|pod| pod.key).collect();
+        self.metrics.look_ahead(&keys);
         for (pod, held) in self.pods.iter().zip(&self.held) {
             let found = self.metrics.usage(pod.key, self.now()).map_err(|_| {
                 Text::from(
