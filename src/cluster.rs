@@ -70,7 +70,7 @@ use crate::store::{Store, TABLES, TableKind};
 use crate::time::SimTime;
 use crate::traffic::Traffic;
 
-pub use boot::Watching;
+pub use boot::{Engines, Watching};
 use census::Census;
 use clients::Clients;
 use errands::Errands;

@@ -625,3 +625,16 @@ fn get_says_in_kubectls_words_what_is_not_there() {
     let said = wavetank(folder.path(), &["get", "reports", "po"]);
     assert!(said.code == 2 && said.err.contains("no run folder"), "{}", said.err);
 }
+
+#[test]
+#[cfg(not(feature = "linux-runtime"))]
+fn what_needs_the_feature_says_how_to_get_it() {
+    let folder = folder(&[("web.yaml", &deployment("1", "web", ""))]);
+    for args in [&["doctor"][..], &["run", "web.yaml", "--runtime", "linux", "--out", "x"]] {
+        let said = wavetank(folder.path(), args);
+        assert_eq!(said.code, 5, "{}", said.err);
+        assert!(said.err.contains("--features linux-runtime"), "{}", said.err);
+        assert!(said.err.contains("protoc"), "{}", said.err);
+    }
+    assert_eq!(names_in(folder.path()), ["web.yaml"]);
+}

@@ -1,7 +1,9 @@
 //! Containers for real, by the command line. Where there is no root or no containerd each test says that it was
 //! skipped, and why.
 #![cfg(feature = "linux-runtime")]
+#![expect(clippy::disallowed_methods, reason = "the tests make files, and look at other processes")]
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
@@ -32,7 +34,6 @@ struct Bench {
 }
 
 impl Bench {
-    #[expect(clippy::disallowed_methods, reason = "a test writes its input")]
     fn new(manifest: &str) -> Bench {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("app.yaml"), manifest).unwrap();
@@ -65,7 +66,6 @@ impl Bench {
         leftovers(&self.settings()).into_iter().filter(|one| one.contains(&here)).collect()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test reads what was written")]
     fn text(&self, name: &str) -> String {
         std::fs::read_to_string(self.path("run").join(name)).unwrap()
     }
@@ -154,16 +154,14 @@ fn a_manifest_runs_for_real_and_again_from_its_log() {
     assert_eq!(shown.lines().filter(|line| line.starts_with("web-")).count(), 2, "{shown}");
 }
 
-/// Waits for a line of the table of mounts that names this.
+/// Waits until a container of the runtime that works in this folder has its root mounted.
 fn await_mount(part: &Path) {
     let part = part.display().to_string();
     for _ in 0..600 {
-        #[expect(clippy::disallowed_methods, reason = "a test looks at what the kernel has")]
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-        if mounts.contains(&part) {
+        if mounts.lines().any(|line| line.contains(&part) && line.contains("/rootfs ")) {
             return;
         }
-        #[expect(clippy::disallowed_methods, reason = "another process is waited for")]
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     panic!("no container comes up");
@@ -196,6 +194,56 @@ fn what_a_killed_run_leaves_is_swept_and_an_interrupted_one_leaves_nothing() {
     assert_eq!(output.status.code(), Some(130), "{}", told(&output));
     assert_eq!(bench.left(), Vec::<String>::new());
     assert!(!bench.text("engine.jsonl").is_empty(), "what was run is written");
+}
+
+/// The containerd that works in this folder.
+fn daemon_of(bench: &Bench) -> Option<i32> {
+    let config = format!("{}/", bench.path("work").display());
+    std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        let words = std::fs::read_to_string(entry.path().join("cmdline")).ok()?;
+        (words.starts_with("containerd\0-c\0") && words.contains(&config)).then_some(id)
+    })
+}
+
+#[test]
+fn a_daemon_killed_in_the_middle_ends_the_run_and_leaves_nothing() {
+    if !can() {
+        return;
+    }
+    let bench = Bench::new(WEB);
+    let mut command = bench.command(&["--until", "10m"]);
+    let child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    await_mount(&bench.path("work"));
+    let daemon = daemon_of(&bench).expect("it runs");
+    kill_process(Pid::from_raw(daemon).unwrap(), Signal::KILL).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", told(&output));
+    assert!(told(&output).contains("containerd ended in the middle"), "{}", told(&output));
+    assert_eq!(bench.left(), Vec::<String>::new());
+}
+
+#[test]
+fn without_permission_nothing_is_started_and_doctor_says_what_is_missing() {
+    if !can() {
+        return;
+    }
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_wavetank"));
+    let output = doctor.arg("doctor").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.contains("containerd") && !shown.contains("missing"), "{shown}");
+
+    // As nobody, where nobody may run it.
+    let folder = TempDir::new().unwrap();
+    let program = folder.path().join("wavetank");
+    std::fs::copy(env!("CARGO_BIN_EXE_wavetank"), &program).unwrap();
+    let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), everybody).unwrap();
+    let output = Command::new(&program).arg("doctor").uid(65534).gid(65534).output().unwrap();
+    assert_eq!(output.status.code(), Some(5), "{}", told(&output));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.contains("not root; run it with sudo"), "{shown}");
 }
 
 #[test]

@@ -67,6 +67,18 @@ pub struct Watching {
     pub asked: Option<Asked>,
     /// Kubernetes' own Events.
     pub events: Listening,
+    /// Where container engines are.
+    pub engines: Engines,
+}
+
+/// Where container engines are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Engines {
+    /// In the World, simulated.
+    #[default]
+    Inside,
+    /// Behind the driver: what kubelets ask goes out, what comes of it comes in as external input.
+    Outside,
 }
 
 /// What nodes run, before there are any.
@@ -90,7 +102,7 @@ impl World {
         order: Order,
         sink: &mut dyn FactSink<Fact>,
     ) -> World {
-        let Watching { asked: about, events } = watching;
+        let Watching { asked: about, events, engines } = watching;
         let luck = Luck::new(plan.seed);
         let profile = plan.profile.clone();
         let way = Way::new(plan.fidelity, profile.clone(), luck);
@@ -149,24 +161,33 @@ impl World {
             profile,
             plan: plan.clone(),
         };
-        if world.traffic.is_some() {
-            world.nodes.engines.note_news();
+        if engines == Engines::Outside {
+            world.take_engines_out();
         }
-        world.register_nodes(sink);
-        world.import(&plan, sink);
-        world.add_processes(place);
+        world.begin(place, sink);
+        world
+    }
+
+    /// What happens at once.
+    fn begin(&mut self, place: impl Fn(u16) -> Place, sink: &mut dyn FactSink<Fact>) {
+        let plan = self.plan.clone();
+        if self.traffic.is_some() {
+            self.nodes.engines.note_news();
+        }
+        self.register_nodes(sink);
+        self.import(&plan, sink);
+        self.add_processes(place);
         for id in [ProcessId::Scheduler(0), ProcessId::Manager(0)] {
-            world.seat(id, sink);
+            self.seat(id, sink);
         }
-        for id in world.processes() {
-            world.start(NO_CAUSE, id, Readiness::AtOnce, sink);
+        for id in self.processes() {
+            self.start(NO_CAUSE, id, Readiness::AtOnce, sink);
         }
-        world.place_static_pods(sink);
-        world.await_step(0);
+        self.place_static_pods(sink);
+        self.await_step(0);
         let applied: Vec<PlannedObject> =
             plan.objects.iter().filter(|one| one.arrival == Arrival::Applied).cloned().collect();
-        world.apply_at_start(&applied, sink);
-        world
+        self.apply_at_start(&applied, sink);
     }
 
     fn register_nodes(&mut self, sink: &mut dyn FactSink<Fact>) {

@@ -342,9 +342,8 @@ impl World {
         self.plan_pressures();
     }
 
-    /// From now on the calls of kubelets go out of the World, and what comes of them comes in as external input:
-    /// engines are behind the driver. To be said before the first event.
-    pub fn take_engines_out(&mut self) {
+    /// From now on the calls of kubelets go out of the World, and what comes of them comes in as external input.
+    pub(super) fn take_engines_out(&mut self) {
         self.nodes.kubelets.probe_by(Probing::Asked);
         self.outside = Some(Box::default());
     }

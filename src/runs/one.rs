@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cluster::plan::Plan;
-use crate::cluster::{EngineInput, EngineOrder, Watching, World};
+use crate::cluster::{EngineInput, EngineOrder, Engines, Watching, World};
 use crate::expect::{Expectations, Judge};
 use crate::kernel::{
     self, Budgets, Driver, Engine, FactSink, Halt, InputLog, Order, Virtual, Watch,
@@ -179,7 +179,7 @@ pub fn run_task<'a>(task: Task<'a>, look: Look<'a>) -> Finished {
 /// The same, as far as the instant `stop`, which is included: the world is as it was then, whatever its
 /// plan still has before it. A run that ended before has its own end.
 pub fn run_to<'a>(task: Task<'a>, stop: SimTime, look: Look<'a>) -> Finished {
-    let mut begun = Begun::new(task, stop, look);
+    let mut begun = Begun::new(task, Engines::Inside, stop, look);
     let until = begun.world.plan().end.until().min(stop);
     let halt = begun.stretch(until, &mut Virtual::new());
     let Begun { world, observer, .. } = &mut begun;
@@ -204,8 +204,7 @@ pub fn run_outside<'a, D>(
 where
     D: Driver<Input = EngineInput, Call = EngineOrder>,
 {
-    let mut begun = Begun::new(task, stop, look);
-    begun.world.take_engines_out();
+    let mut begun = Begun::new(task, Engines::Outside, stop, look);
     let halt = loop {
         let end = begun.observer.ends_at(&begun.world);
         if end <= begun.world.now() {
@@ -233,13 +232,13 @@ struct Begun<'a> {
 }
 
 impl<'a> Begun<'a> {
-    fn new(task: Task<'a>, stop: SimTime, look: Look<'a>) -> Begun<'a> {
+    fn new(task: Task<'a>, engines: Engines, stop: SimTime, look: Look<'a>) -> Begun<'a> {
         let Task { plan, expectations, sink, metrics, interrupt, events_max, listening } = task;
         let judge = Judge::new(expectations);
         judge.prepare(metrics);
         let course = Course::Foreseen;
         let mut observer = Observer { sink, metrics, judge, look, stop, course };
-        let watching = Watching { events: listening, ..Watching::default() };
+        let watching = Watching { events: listening, engines, ..Watching::default() };
         let world = World::watched(plan, watching, Order::Fifo, &mut observer);
         observer.judge.begin(&world);
         Begun { world, observer, log: InputLog::new(), interrupt, events_max }

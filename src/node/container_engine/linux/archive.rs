@@ -154,16 +154,29 @@ fn missing(digest: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::images::{Recipe, build};
     use super::*;
     use tempfile::TempDir;
 
-    /// An archive of one image, with what `change` makes of its blobs.
+    /// An archive of one image.
+    pub(crate) fn archive_of(folder: &TempDir, recipe: &Recipe) -> Vec<u8> {
+        changed(folder, recipe, |_, bytes| Some(bytes))
+    }
+
+    /// An archive, with what `change` makes of its blobs.
     fn archive(folder: &TempDir, change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>) -> Vec<u8> {
+        changed(folder, &Recipe::program("shop/web:1", &["run"]), change)
+    }
+
+    fn changed(
+        folder: &TempDir,
+        recipe: &Recipe,
+        change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>,
+    ) -> Vec<u8> {
         let blobs = folder.path().join("from");
         files::make_folder(&blobs).unwrap();
-        let image = build(&Recipe::program("shop/web:1", &["run"]), &blobs).unwrap();
+        let image = build(recipe, &blobs).unwrap();
         let manifest = files::bytes(blobs.join(&image.manifest[7..])).unwrap();
         let index = serde_json::json!({"schemaVersion": 2, "manifests": [{
             "mediaType": image.media_type, "digest": image.manifest, "size": manifest.len(),

@@ -135,3 +135,31 @@ fn a_full_disk_is_told_and_cleared() {
     }
     unmount(folder.path(), UnmountFlags::DETACH).unwrap();
 }
+
+#[test]
+fn a_panic_leaves_nothing() {
+    let Some(runtime) = runtime() else { return };
+    let places = sweep::Places::new(runtime.id(), &Settings::default());
+    let came = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        serves(&runtime);
+        panic!("on purpose, while a container runs");
+    }));
+    assert!(came.is_err());
+    assert_eq!(sweep::left_of(&places), Vec::<String>::new());
+}
+
+#[test]
+fn an_image_of_the_users_own_runs_what_is_in_it() {
+    let Some(runtime) = runtime() else { return };
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut recipe = Recipe::program("shop/web:1", &["run", "exit=10", "code=9"]);
+    recipe.filling = Filling { bytes: 1 << 20, files: 3, layers: 2 };
+    let path = folder.path().join("web.tar");
+    files::write(&path, archive::tests::archive_of(&folder, &recipe)).unwrap();
+    let images = runtime.offer_archive(&path).unwrap();
+    let names = &images[0].1;
+    runtime.client().pull_image(&names[0]).unwrap();
+    let ended = ran(&runtime, &runtime.sandbox("own"), &container(&names[0], &[]));
+    assert_eq!(ended.exit_code, 9);
+    runtime.end().unwrap();
+}

@@ -99,17 +99,28 @@ impl SimulatedEngines {
             // Kubelets work out what the programs they are told of here would answer.
             EngineAsk::Probe(..) => {}
             EngineAsk::StopContainer(container, grace) => {
-                let grace = SimDuration::from_secs(grace.into());
-                let is_staged = self.start_delay(container).is_some();
-                if let Some(signal) = costs.signal.as_ref().filter(|_| !is_staged) {
-                    let id = self.ops.insert(op(OpKind::Signal(container, grace)));
-                    let spent = signal.spend(|| self.luck_of_call(SIGNAL, container));
-                    self.work(id, spent, bench);
-                } else {
-                    let id = self.ops.insert(op(OpKind::Stop(container)));
-                    self.stop_container(id, container, grace, bench);
-                }
+                self.told_to_stop(container, SimDuration::from_secs(grace.into()), op, bench);
             }
+        }
+    }
+
+    /// `StopContainer`: the signal costs what it costs before it is there.
+    fn told_to_stop(
+        &mut self,
+        container: ContainerRef,
+        grace: SimDuration,
+        op: impl Fn(OpKind) -> Op,
+        bench: &mut Bench<'_>,
+    ) {
+        let is_staged = self.start_delay(container).is_some();
+        let costs = self.settings.clone();
+        if let Some(signal) = costs.signal.as_ref().filter(|_| !is_staged) {
+            let id = self.ops.insert(op(OpKind::Signal(container, grace)));
+            let spent = signal.spend(|| self.luck_of_call(SIGNAL, container));
+            self.work(id, spent, bench);
+        } else {
+            let id = self.ops.insert(op(OpKind::Stop(container)));
+            self.stop_container(id, container, grace, bench);
         }
     }
 

@@ -43,11 +43,11 @@ pub(super) fn arguments(
     if let Some(hang) = hang {
         say("hang", hang.as_millis().to_string());
     }
-    if let Some((after, code)) = end(config, container, app, &draw) {
-        if hang.is_none_or(|hang| after < hang) {
-            say("exit", after.as_millis().to_string());
-            say("code", code.to_string());
-        }
+    // One that hangs does not end by itself.
+    let ends = end(config, container, app, &draw);
+    if let Some((after, code)) = ends.filter(|(after, _)| hang.is_none_or(|hang| *after < hang)) {
+        say("exit", after.as_millis().to_string());
+        say("code", code.to_string());
     }
     let ports = container_of(&config.spec, container.index).map(ports).unwrap_or_default();
     if !ports.is_empty() {
