@@ -209,8 +209,8 @@ pub struct Container {
     pub restart_rules: Vec<RestartRule>,
     /// What its node does where it gets more or less of them while it runs (`resizePolicy`).
     pub on_resize: OnResize,
-    /// Whether it has a `lifecycle.preStop` hook that sleeps, and how long; other hooks take no
-    /// time.
+    /// Whether it has a `lifecycle.preStop` hook that sleeps, as an action or by a command, and how long;
+    /// other hooks take no time.
     pub pre_stop: Option<SimDuration>,
 }
 

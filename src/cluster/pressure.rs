@@ -104,7 +104,7 @@ impl World {
         if high >= 100 || disk == 0 {
             return None;
         }
-        let (images, _) = self.nodes.engines.image_bytes(at);
+        let images = self.nodes.engines.image_total(at);
         // In whole percent, rounded up, as the kubelet counts what is used.
         let level = (u128::from(disk) * u128::from(high.saturating_sub(1)) / 100) as u64;
         match level.checked_sub(images) {
@@ -129,7 +129,7 @@ impl World {
         let (now, policy) = (self.kernel.now(), self.plan.kubelet.images);
         if let Some(capacity) = self.capacity(at).filter(|capacity| capacity.disk > 0) {
             let engines = &self.nodes.engines;
-            let (images, _) = engines.image_bytes(at);
+            let images = engines.image_total(at);
             let taken = engines.taken(at, now);
             let used = disk_of(&taken).saturating_add(images);
             let available = capacity.disk.saturating_sub(used);
@@ -153,7 +153,7 @@ impl World {
             return None;
         }
         let capacity = self.capacity(at)?;
-        let (images, _) = engines.image_bytes(at);
+        let images = engines.image_total(at);
         let of_threshold = |threshold: &Threshold| {
             let what = scarce(threshold.signal)?;
             let whole = capacity.of(what);

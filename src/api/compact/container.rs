@@ -99,6 +99,28 @@ fn probe(written: &core::Probe, container: &core::Container) -> Option<Probe> {
     })
 }
 
+/// How long a hook takes that does nothing but sleep, as an action or as a command (`sleep 15`, also in a shell);
+/// of others nobody knows.
+pub(super) fn hook_time(hook: &core::LifecycleHandler) -> Option<SimDuration> {
+    if let Some(sleep) = &hook.sleep {
+        return Some(SimDuration::from_secs(u64::from(unsigned(sleep.seconds))));
+    }
+    let command = hook.exec.as_ref()?.command.as_deref()?;
+    let words: Vec<&str> = match command {
+        [shell, flag, script] if flag == "-c" && is_shell(shell) => {
+            script.trim().trim_end_matches(';').split_whitespace().collect()
+        }
+        _ => command.iter().map(String::as_str).collect(),
+    };
+    let ["sleep" | "/bin/sleep" | "/usr/bin/sleep", time] = words[..] else { return None };
+    let time = time.strip_suffix('s').unwrap_or(time);
+    time.parse().ok().map(SimDuration::from_secs)
+}
+
+fn is_shell(path: &str) -> bool {
+    matches!(path.rsplit('/').next(), Some("sh" | "bash" | "ash" | "dash"))
+}
+
 fn on_resize(written: &core::Container) -> OnResize {
     let of = |name: &str| {
         let found = written.resize_policy.iter().flatten().find(|it| it.resource_name == name);
@@ -138,9 +160,7 @@ impl Interner {
                 .map(restart_rule)
                 .collect(),
             on_resize: on_resize(written),
-            pre_stop: pre_stop
-                .and_then(|it| it.sleep.as_ref())
-                .map(|it| SimDuration::from_secs(u64::from(unsigned(it.seconds)))),
+            pre_stop: pre_stop.and_then(hook_time),
         }
     }
 
@@ -150,5 +170,26 @@ impl Interner {
             port: port(written.container_port),
             protocol: protocol(written.protocol.as_deref()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_that_only_sleep_take_their_time() {
+        let of = |command: &[&str]| {
+            let command = Some(command.iter().map(|word| (*word).to_owned()).collect());
+            let exec = Some(core::ExecAction { command });
+            hook_time(&core::LifecycleHandler { exec, ..Default::default() })
+        };
+        let fifteen = Some(SimDuration::from_secs(15));
+        assert_eq!(of(&["sleep", "15"]), fifteen);
+        assert_eq!(of(&["/bin/sh", "-c", "sleep 15;"]), fifteen);
+        assert_eq!(of(&["bash", "-c", " sleep 15s "]), fifteen);
+        assert_eq!(of(&["/bin/sh", "-c", "sleep 15 && nginx -s quit"]), None);
+        assert_eq!(of(&["nginx", "-s", "quit"]), None);
+        assert_eq!(of(&["sleep", "long"]), None);
     }
 }

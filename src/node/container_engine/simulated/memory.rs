@@ -141,13 +141,17 @@ impl SimulatedEngines {
         first
     }
 
+    /// Bytes of all images of a node.
+    pub fn image_total(&self, at: NodeIndex) -> u64 {
+        let bytes = |&image| u64::try_from(self.images.bytes(image)).unwrap_or(0);
+        self.nodes[at.row()].images.iter().map(bytes).sum()
+    }
+
     /// Bytes of all images of a node, and of those that no container uses.
     pub fn image_bytes(&self, at: NodeIndex) -> (u64, u64) {
-        let node = &self.nodes[at.row()];
         let bytes = |image| u64::try_from(self.images.bytes(image)).unwrap_or(0);
-        let all = node.images.iter().map(|&image| bytes(image)).sum();
         let unused = self.unused_images(at).into_iter().map(bytes).sum();
-        (all, unused)
+        (self.image_total(at), unused)
     }
 
     /// Removes the images of a node that no container uses.
