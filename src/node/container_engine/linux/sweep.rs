@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::error::Trouble;
 use super::runtime::Settings;
-use super::{cgroups, files, processes};
+use super::{cgroups, files, images, processes};
 
 /// Where runs have their sockets, states and locks, whatever their work folder is.
 pub(super) const STATES: &str = "/run/wavetank";
@@ -204,11 +204,13 @@ pub(super) fn sweep_locked(_: &All, settings: &Settings) -> Result<Vec<String>, 
 pub(super) fn clear(places: &Places) -> Result<(), Trouble> {
     // What is gone already needs no taking away; what cannot be is told at the end.
     let folders = [places.work.as_path(), places.state.as_path()];
-    let sockets = shim_sockets(places);
+    let mut sockets = shim_sockets(places);
     let groups = || cgroups::of_ours(&format!("{GROUP}{}", places.id));
     for _ in 0..STEPS {
         // Who makes processes goes first: containerd, then shims, then runc, then what runs.
         let daemons = processes::daemons(&folders);
+        // Shims that are being started have not noted their sockets yet: their arguments tell.
+        sockets.extend(daemons.iter().filter_map(socket_of));
         let left: usize = groups().iter().map(|group| cgroups::kill(group)).sum();
         daemons.iter().for_each(|one| processes::signal(one.id, Signal::KILL));
         if daemons.is_empty() && left == 0 {
@@ -265,6 +267,17 @@ fn shim_sockets(places: &Places) -> Vec<PathBuf> {
     found.sort();
     found.dedup();
     found
+}
+
+/// Where containerd 1.6 and 1.7 have a shim listen (`SocketAddress` of runtime/v2/shim).
+fn socket_of(shim: &processes::Process) -> Option<PathBuf> {
+    let value = |flag: &str| {
+        let at = shim.words.iter().position(|word| word == flag)?;
+        shim.words.get(at + 1)
+    };
+    let (of, space, id) = (value("-address")?, value("-namespace")?, value("-id")?);
+    let name = images::digest(format!("{of}/{space}/{id}").as_bytes());
+    Some(Path::new(SHIM_SOCKETS).join(name.trim_start_matches("sha256:")))
 }
 
 #[cfg(test)]
