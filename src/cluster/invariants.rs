@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::World;
 use super::nodes::Power;
+use super::plan::Act;
 use crate::api::kind::Kind;
 use crate::api::meta::Uid;
 use crate::api::node::Node;
@@ -125,8 +126,13 @@ fn kubelets(world: &World) -> Result<(), String> {
 /// What the scheduler bound to a node fits into it. Nodes with pods that somebody else bound are
 /// left out.
 fn capacity(world: &World) -> Result<(), String> {
-    let by_hand: BTreeSet<&str> =
-        world.plan.objects.iter().filter_map(|one| one.node.as_deref()).collect();
+    // What a user binds by hand no scheduler finds room for, at the start or in a step.
+    let applied = world.plan.steps.iter().filter_map(|step| match &step.act {
+        Act::Apply(objects) => Some(objects),
+        _ => None,
+    });
+    let written = world.plan.objects.iter().chain(applied.flatten());
+    let by_hand: BTreeSet<&str> = written.filter_map(|one| one.node.as_deref()).collect();
     for (id, node) in world.store.table::<Node>().iter() {
         if by_hand.contains(node.meta.name.to_string().as_str()) {
             continue;
