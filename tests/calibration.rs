@@ -4,27 +4,12 @@
 
 mod common {
     pub mod command;
+    pub mod containers;
 }
 
 use common::command::wavetank;
+use common::containers::can;
 use tempfile::TempDir;
-use wavetank::node::container_engine::linux::{Found, Settings, preflight};
-
-/// Whether this machine can; says so if not.
-fn can() -> bool {
-    let missing: Vec<String> = preflight(&Settings::default())
-        .into_iter()
-        .filter_map(|check| match check.found {
-            Found::Missing { what, .. } => Some(format!("{}: {what}", check.name)),
-            Found::Fine(_) | Found::Weak { .. } => None,
-        })
-        .collect();
-    #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
-    if !missing.is_empty() {
-        println!("skipped: {}", missing.join("; "));
-    }
-    missing.is_empty()
-}
 
 /// Under a minute on a quiet machine: it is the form that CI can afford, so its figures are worth little, and only
 /// what must be equal is looked at.

@@ -3,30 +3,19 @@
 #![cfg(feature = "linux-runtime")]
 #![expect(clippy::disallowed_methods, reason = "the tests make files, and look at other processes")]
 
+mod common {
+    pub mod containers;
+}
+
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 
+use common::containers::can;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
-use wavetank::node::container_engine::linux::{Found, Settings, leftovers, preflight, sweep};
-
-/// Whether this machine can; says so if not.
-fn can() -> bool {
-    let missing: Vec<String> = preflight(&Settings::default())
-        .into_iter()
-        .filter_map(|check| match check.found {
-            Found::Missing { what, .. } => Some(format!("{}: {what}", check.name)),
-            Found::Fine(_) | Found::Weak { .. } => None,
-        })
-        .collect();
-    #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
-    if !missing.is_empty() {
-        println!("skipped: {}", missing.join("; "));
-    }
-    missing.is_empty()
-}
+use wavetank::node::container_engine::linux::{Settings, leftovers, sweep};
 
 /// A folder with a manifest, a work folder and where the run goes.
 struct Bench {
