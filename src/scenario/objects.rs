@@ -9,7 +9,7 @@ use crate::api::name::Text;
 use crate::api::object::Object;
 use crate::api::validation::gates::{Gate, Gates, State};
 use crate::api::validation::object::prepare_create_undecided;
-use crate::api::vertical::is_vertical_kind;
+use crate::api::vertical::{Vertical, is_vertical, is_vertical_kind};
 use crate::cluster::plan::{PlannedObject, Source};
 
 /// Who applies an object.
@@ -143,6 +143,17 @@ impl Objects {
             }
         };
         let mut planned = self.planned(compacted, document);
+        if let Object::Other(other) = &planned.object
+            && is_vertical(other)
+            && let Err(wrong) = Vertical::of(other)
+        {
+            let (path, why) = match wrong.split_once(": ") {
+                Some((path, why)) if path.starts_with("spec.") => (path, why),
+                _ => ("spec", &*wrong),
+            };
+            self.findings.push(document.finding(Severity::Error, path, why.to_owned()));
+            return None;
+        }
         planned.manifest = match &planned.object {
             Object::Other(other) => Some(other.written.clone()),
             _ => manifest,
