@@ -239,3 +239,24 @@ fn a_stateful_set_without_its_service_is_made_all_the_same() {
         assert_goes_on(&finished);
     }
 }
+
+/// A VerticalPodAutoscaler's schema lists its modes: what is none of them is refused where it stands, and one that
+/// says nothing of whom it is for too.
+#[test]
+fn a_vertical_autoscaler_in_no_mode_or_without_target_is_refused() {
+    let vertical = |spec: &str| {
+        refused(&format!(
+            "apiVersion: autoscaling.k8s.io/v1\nkind: VerticalPodAutoscaler\nmetadata: {{name: v}}\nspec: {spec}\n---{WEB}"
+        ))
+    };
+    let target = "targetRef: {apiVersion: apps/v1, kind: Deployment, name: web}";
+    let said = vertical(&format!("{{{target}, updatePolicy: {{updateMode: Sometimes}}}}"));
+    let [said] = &said[..] else { panic!("{said:?}") };
+    assert!(
+        said.contains("spec.updatePolicy.updateMode") && said.contains("\"Sometimes\""),
+        "{said}"
+    );
+    assert!(said.contains("in.yaml:4:"), "{said}");
+    let said = vertical("{updatePolicy: {updateMode: Auto}}");
+    assert!(said.len() == 1 && said[0].contains("spec.targetRef"), "{said:?}");
+}
