@@ -1,14 +1,12 @@
 //! One picture a phase: the shares of what was measured, and beside them those of the model.
 
-use plotters::coord::Shift;
-use plotters::element::DashedPathElement;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::text_anchor::{HPos, VPos};
 
 use super::samples::Samples;
 use crate::luck::Measured;
-use crate::report::pictures::canvas::{COLOURS, FAINT, INK, PAPER};
-use crate::report::pictures::{axis, png, prepare};
+use crate::report::pictures::axis;
+use crate::report::pictures::brush::{self, Brush, COLOURS, Drawing, Drawn, FAINT, INK};
 use crate::time::SimDuration;
 
 const WIDTH: u32 = 1000;
@@ -18,7 +16,6 @@ const RIGHT: i32 = 760;
 const LEGEND: i32 = 778;
 const TOP: i32 = 44;
 const BOTTOM: i32 = HEIGHT as i32 - 52;
-const FONT: &str = "sans-serif";
 /// Points by which a law is drawn.
 const POINTS: u64 = 240;
 
@@ -51,12 +48,6 @@ pub struct Plot {
     pub title: String,
     /// Its curves.
     pub curves: Vec<Curve>,
-}
-
-type Drawn = Result<(), String>;
-
-fn words(error: impl std::fmt::Display) -> String {
-    error.to_string()
 }
 
 fn millis(span: SimDuration) -> f64 {
@@ -98,14 +89,7 @@ impl Plot {
     /// # Errors
     /// Where plotters cannot draw, in its words.
     pub fn svg(&self) -> Result<String, String> {
-        prepare()?;
-        let mut text = String::new();
-        {
-            let area = SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)).into_drawing_area();
-            self.draw(&Canvas { area: &area, scale: 1 })?;
-            area.present().map_err(words)?;
-        }
-        Ok(text)
+        brush::svg(self)
     }
 
     /// As the bytes of a PNG file.
@@ -113,20 +97,17 @@ impl Plot {
     /// # Errors
     /// Where plotters cannot draw, in its words.
     pub fn png(&self) -> Result<Vec<u8>, String> {
-        prepare()?;
-        let (wide, high) = (WIDTH * 2, HEIGHT * 2);
-        let mut pixels = vec![0_u8; (wide * high * 3) as usize];
-        {
-            let area = BitMapBackend::with_buffer(&mut pixels, (wide, high)).into_drawing_area();
-            self.draw(&Canvas { area: &area, scale: 2 })?;
-            area.present().map_err(words)?;
-        }
-        Ok(png::encode(WIDTH, HEIGHT, &png::halve(wide, high, &pixels)))
+        brush::png(self)
+    }
+}
+
+impl Drawing for Plot {
+    fn size(&self) -> (u32, u32) {
+        (WIDTH, HEIGHT)
     }
 
-    fn draw<B: DrawingBackend>(&self, canvas: &Canvas<'_, B>) -> Drawn {
-        canvas.area.fill(&PAPER).map_err(words)?;
-        canvas.text((LEFT, 12), &self.title, 18, (HPos::Left, VPos::Top))?;
+    fn draw<B: DrawingBackend>(&self, brush: &Brush<'_, B>) -> Drawn {
+        brush.text((LEFT, 12), &self.title, 18, INK, (HPos::Left, VPos::Top))?;
         let reach = self.curves.iter().map(Curve::reach).fold(0.01, f64::max);
         let ticks = axis::linear(reach * 1.03, 1e-3);
         let most = ticks.last().map_or(1.0, |tick| tick.0).min(reach * 1.06);
@@ -134,17 +115,17 @@ impl Plot {
         let y = |share: f64| BOTTOM - (share * f64::from(BOTTOM - TOP)).round() as i32;
         for quarter in 0..=4 {
             let share = f64::from(quarter) / 4.0;
-            canvas.line(&[(LEFT, y(share)), (RIGHT, y(share))], FAINT.stroke_width(1))?;
+            brush.line(&[(LEFT, y(share)), (RIGHT, y(share))], FAINT.stroke_width(1))?;
             let label = format!("{} %", quarter * 25);
-            canvas.text((LEFT - 7, y(share)), &label, 13, (HPos::Right, VPos::Center))?;
+            brush.text((LEFT - 7, y(share)), &label, 13, INK, (HPos::Right, VPos::Center))?;
         }
         for (value, label) in ticks.iter().filter(|(value, _)| *value <= most) {
-            canvas.line(&[(x(*value), BOTTOM), (x(*value), BOTTOM + 4)], INK.stroke_width(1))?;
-            canvas.text((x(*value), BOTTOM + 8), label, 13, (HPos::Center, VPos::Top))?;
+            brush.line(&[(x(*value), BOTTOM), (x(*value), BOTTOM + 4)], INK.stroke_width(1))?;
+            brush.text((x(*value), BOTTOM + 8), label, 13, INK, (HPos::Center, VPos::Top))?;
         }
-        canvas.line(&[(LEFT, BOTTOM), (RIGHT, BOTTOM)], INK.stroke_width(1))?;
+        brush.line(&[(LEFT, BOTTOM), (RIGHT, BOTTOM)], INK.stroke_width(1))?;
         let middle = ((LEFT + RIGHT) / 2, BOTTOM + 44);
-        canvas.text(middle, "milliseconds", 14, (HPos::Center, VPos::Bottom))?;
+        brush.text(middle, "milliseconds", 14, INK, (HPos::Center, VPos::Bottom))?;
         let mut row = TOP;
         for curve in &self.curves {
             let points = curve.points(most).into_iter().filter(|(value, _)| *value <= most);
@@ -152,48 +133,16 @@ impl Plot {
             let style = COLOURS[curve.colour % COLOURS.len()].stroke_width(2);
             let sample = [(LEGEND, row + 8), (LEGEND + 26, row + 8)];
             if matches!(curve.shares, Shares::Measured(_)) {
-                canvas.line(&points, style)?;
-                canvas.line(&sample, style)?;
+                brush.line(&points, style)?;
+                brush.line(&sample, style)?;
             } else {
-                canvas.dashes(&points, style)?;
-                canvas.dashes(&sample, style)?;
+                brush.dashes(&points, style)?;
+                brush.dashes(&sample, style)?;
             }
-            canvas.text((LEGEND + 34, row), &curve.name, 13, (HPos::Left, VPos::Top))?;
+            brush.text((LEGEND + 34, row), &curve.name, 13, INK, (HPos::Left, VPos::Top))?;
             row += 20;
         }
         Ok(())
-    }
-}
-
-struct Canvas<'a, B: DrawingBackend> {
-    area: &'a DrawingArea<B, Shift>,
-    scale: i32,
-}
-
-impl<B: DrawingBackend> Canvas<'_, B> {
-    fn at(&self, (x, y): (i32, i32)) -> (i32, i32) {
-        (x * self.scale, y * self.scale)
-    }
-
-    fn thick(&self, style: ShapeStyle) -> ShapeStyle {
-        ShapeStyle { stroke_width: style.stroke_width * self.scale as u32, ..style }
-    }
-
-    fn text(&self, at: (i32, i32), text: &str, size: i32, (h, v): (HPos, VPos)) -> Drawn {
-        let style = (FONT, size * self.scale).into_font().color(&INK).pos(Pos::new(h, v));
-        self.area.draw_text(text, &style, self.at(at)).map_err(words)
-    }
-
-    fn line(&self, points: &[(i32, i32)], style: ShapeStyle) -> Drawn {
-        let points: Vec<(i32, i32)> = points.iter().map(|it| self.at(*it)).collect();
-        self.area.draw(&PathElement::new(points, self.thick(style))).map_err(words)
-    }
-
-    fn dashes(&self, points: &[(i32, i32)], style: ShapeStyle) -> Drawn {
-        let points: Vec<(i32, i32)> = points.iter().map(|it| self.at(*it)).collect();
-        let (dash, gap) = (6 * self.scale, 4 * self.scale);
-        let path = DashedPathElement::new(points, dash, gap, self.thick(style));
-        self.area.draw(&path).map_err(words)
     }
 }
 

@@ -5,13 +5,13 @@
 
 mod autoscaling;
 pub(crate) mod axis;
-pub(crate) mod canvas;
-pub(crate) mod png;
+pub(crate) mod brush;
+mod canvas;
+mod png;
 
 use std::collections::BTreeMap;
 
 use plotters::prelude::*;
-use plotters::style::register_font;
 
 use crate::cluster::World;
 use crate::cluster::plan::{Act, Plan};
@@ -138,7 +138,7 @@ impl Panel {
         }
         let points = series.points.iter();
         let points = points.map(|(at, value)| (*at, value.map(|it| series.number(it) * times)));
-        let colour = colour % canvas::COLOURS.len();
+        let colour = colour % brush::COLOURS.len();
         let (stroke, points) = (Stroke::Solid, points.collect());
         self.curves.push(Curve { name, colour, width, stroke, points });
     }
@@ -366,14 +366,7 @@ impl Picture {
     /// # Errors
     /// Where plotters cannot draw, in its words.
     pub fn svg(&self) -> Result<String, String> {
-        prepare()?;
-        let mut text = String::new();
-        {
-            let area = SVGBackend::with_string(&mut text, (WIDTH, self.height)).into_drawing_area();
-            canvas::draw(&area, 1, self)?;
-            area.present().map_err(|error| error.to_string())?;
-        }
-        Ok(text)
+        brush::svg(self)
     }
 
     /// As the bytes of a PNG file.
@@ -381,30 +374,16 @@ impl Picture {
     /// # Errors
     /// Where plotters cannot draw, in its words.
     pub fn png(&self) -> Result<Vec<u8>, String> {
-        prepare()?;
-        let (wide, high) = (WIDTH * 2, self.height * 2);
-        let mut pixels = vec![0_u8; (wide * high * 3) as usize];
-        {
-            let area = BitMapBackend::with_buffer(&mut pixels, (wide, high)).into_drawing_area();
-            canvas::draw(&area, 2, self)?;
-            area.present().map_err(|error| error.to_string())?;
-        }
-        Ok(png::encode(WIDTH, self.height, &png::halve(wide, high, &pixels)))
+        brush::png(self)
     }
 }
 
 /// An SVG to stand inside a page: its ink, grid and paper are the page's.
 pub(super) fn within_page(svg: &str) -> String {
     let hex = |colour: RGBColor| format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2);
-    svg.replace(&hex(canvas::INK), "currentColor")
-        .replace(&hex(canvas::FAINT), "var(--line)")
-        .replace(&hex(canvas::PAPER), "none")
-}
-
-/// Gives plotters the font that all text is set with.
-pub(crate) fn prepare() -> Result<(), String> {
-    register_font("sans-serif", FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
-        .map_err(|_| "the font cannot be read".to_owned())
+    svg.replace(&hex(brush::INK), "currentColor")
+        .replace(&hex(brush::FAINT), "var(--line)")
+        .replace(&hex(brush::PAPER), "none")
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! Draws a picture with plotters, on whatever it can draw on.
+//! How a picture is laid out.
 //!
 //! Layout, in units of the picture (1000 wide): a title; rows with the names of steps and faults;
 //! panels over one time axis; to their right the legends, in a column of their own so that they
 //! never cover anything.
 
-use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::text_anchor::{HPos, VPos};
 
 use super::axis::{self, Tick};
+use super::brush::{Brush, COLOURS, Drawing, Drawn, FAINT, INK, PAPER};
 use super::{Block, Curve, Moment, Panel, Picture, Shape, Stroke, WIDTH};
 use crate::report::words::span;
 use crate::time::{SimDuration, SimTime};
@@ -23,63 +23,37 @@ const NAMES_TOP: i32 = 34;
 const NAME_ROW: i32 = 15;
 const NAME_ROWS_MAX: i32 = 4;
 const PANEL_GAP: i32 = 22;
-const FONT: &str = "sans-serif";
-
-/// Colours of text, grid and paper; the report replaces them by its own.
-pub const INK: RGBColor = RGBColor(0x1f, 0x29, 0x33);
-pub const FAINT: RGBColor = RGBColor(0xd9, 0xde, 0xe4);
-pub const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xfe);
 const ALARM: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
 
-/// Okabe and Ito's colours, told apart by all kinds of eyes, darkest first.
-pub const COLOURS: [RGBColor; 8] = [
-    RGBColor(0x00, 0x72, 0xb2),
-    RGBColor(0xe6, 0x9f, 0x00),
-    RGBColor(0x00, 0x9e, 0x73),
-    RGBColor(0xcc, 0x79, 0xa7),
-    RGBColor(0x56, 0xb4, 0xe9),
-    RGBColor(0xd5, 0x5e, 0x00),
-    RGBColor(0x8c, 0x8c, 0x8c),
-    RGBColor(0x66, 0x51, 0x1a),
-];
-
-/// What went wrong while drawing, in words.
-pub type Drawn = Result<(), String>;
-
-fn words(error: impl std::fmt::Display) -> String {
-    error.to_string()
-}
-
-/// Draws on `area`, which is `scale` times as large as the picture.
-pub fn draw<B: DrawingBackend>(
-    area: &DrawingArea<B, Shift>,
-    scale: i32,
-    picture: &Picture,
-) -> Drawn {
-    let canvas = Canvas { area, scale };
-    area.fill(&PAPER).map_err(words)?;
-    canvas.text((LEFT, 10), &picture.title, 19, INK, (HPos::Left, VPos::Top))?;
-    let names = canvas.names(picture);
-    let rows = names.iter().flatten().map(|(row, ..)| row + 1).max().unwrap_or(0);
-    let top = NAMES_TOP + rows * NAME_ROW + 8;
-    let panels = picture.panels.len().max(1) as i32;
-    let shares = picture.panels.iter().map(|panel| panel.share).sum::<i32>().max(1);
-    let foot = picture.height as i32 - FOOT;
-    let room = foot - top - PANEL_GAP * (panels - 1);
-    let (title, ticks) = axis::time(picture.end, 10);
-    let mut y = top;
-    for (at, panel) in picture.panels.iter().enumerate() {
-        let height = room * panel.share / shares;
-        let frame = Frame::new(picture.end, panel, y, y + height);
-        canvas.moments(picture, &frame)?;
-        let labels = if at as i32 == panels - 1 { Labels::Shown } else { Labels::Hidden };
-        canvas.grid(&frame, &ticks, labels)?;
-        canvas.curves(panel, &frame)?;
-        canvas.legend(panel, &frame)?;
-        y += height + PANEL_GAP;
+impl Drawing for Picture {
+    fn size(&self) -> (u32, u32) {
+        (WIDTH, self.height)
     }
-    canvas.label_moments(picture, &names, top)?;
-    canvas.text(((LEFT + RIGHT) / 2, foot + 42), title, 14, INK, (HPos::Center, VPos::Bottom))
+
+    fn draw<B: DrawingBackend>(&self, brush: &Brush<'_, B>) -> Drawn {
+        brush.text((LEFT, 10), &self.title, 19, INK, (HPos::Left, VPos::Top))?;
+        let names = brush.names(self);
+        let rows = names.iter().flatten().map(|(row, ..)| row + 1).max().unwrap_or(0);
+        let top = NAMES_TOP + rows * NAME_ROW + 8;
+        let panels = self.panels.len().max(1) as i32;
+        let shares = self.panels.iter().map(|panel| panel.share).sum::<i32>().max(1);
+        let foot = self.height as i32 - FOOT;
+        let room = foot - top - PANEL_GAP * (panels - 1);
+        let (title, ticks) = axis::time(self.end, 10);
+        let mut y = top;
+        for (at, panel) in self.panels.iter().enumerate() {
+            let height = room * panel.share / shares;
+            let frame = Frame::new(self.end, panel, y, y + height);
+            brush.moments(self, &frame)?;
+            let labels = if at as i32 == panels - 1 { Labels::Shown } else { Labels::Hidden };
+            brush.grid(&frame, &ticks, labels)?;
+            brush.curves(panel, &frame)?;
+            brush.legend(panel, &frame)?;
+            y += height + PANEL_GAP;
+        }
+        brush.label_moments(self, &names, top)?;
+        brush.text(((LEFT + RIGHT) / 2, foot + 42), title, 14, INK, (HPos::Center, VPos::Bottom))
+    }
 }
 
 /// Where values lie in one panel.
@@ -131,65 +105,7 @@ enum Labels {
 /// The row of a name, where it begins, how it is written, and its anchor; nothing if there is no room.
 type Name = Option<(i32, i32, String, HPos)>;
 
-struct Canvas<'a, B: DrawingBackend> {
-    area: &'a DrawingArea<B, Shift>,
-    scale: i32,
-}
-
-impl<B: DrawingBackend> Canvas<'_, B> {
-    fn at(&self, (x, y): (i32, i32)) -> (i32, i32) {
-        (x * self.scale, y * self.scale)
-    }
-
-    fn style(&self, size: i32, colour: RGBColor, (h, v): (HPos, VPos)) -> TextStyle<'static> {
-        (FONT, size * self.scale).into_font().color(&colour).pos(Pos::new(h, v))
-    }
-
-    fn width(&self, text: &str, size: i32) -> i32 {
-        let style = self.style(size, INK, (HPos::Left, VPos::Top));
-        let wide = self.area.estimate_text_size(text, &style).map_or(0, |(wide, _)| wide);
-        // Readers' own fonts may be wider than the one measured.
-        (wide as i32 / self.scale) * 11 / 10
-    }
-
-    /// The text cut so that it is no wider than `most`.
-    fn fit(&self, text: &str, size: i32, most: i32) -> String {
-        if self.width(text, size) <= most {
-            return text.to_owned();
-        }
-        let mut short: Vec<char> = text.chars().collect();
-        while short.len() > 1 {
-            short.pop();
-            let cut: String = short.iter().chain(['…'].iter()).collect();
-            if self.width(&cut, size) <= most {
-                return cut;
-            }
-        }
-        short.into_iter().collect()
-    }
-
-    fn text(
-        &self,
-        at: (i32, i32),
-        text: &str,
-        size: i32,
-        colour: RGBColor,
-        anchor: (HPos, VPos),
-    ) -> Drawn {
-        let style = self.style(size, colour, anchor);
-        self.area.draw_text(text, &style, self.at(at)).map_err(words)
-    }
-
-    fn line(&self, points: &[(i32, i32)], style: ShapeStyle) -> Drawn {
-        let points: Vec<(i32, i32)> = points.iter().map(|point| self.at(*point)).collect();
-        let style = ShapeStyle { stroke_width: style.stroke_width * self.scale as u32, ..style };
-        self.area.draw(&PathElement::new(points, style)).map_err(words)
-    }
-
-    fn block(&self, from: (i32, i32), to: (i32, i32), style: ShapeStyle) -> Drawn {
-        self.area.draw(&Rectangle::new([self.at(from), self.at(to)], style)).map_err(words)
-    }
-
+impl<B: DrawingBackend> Brush<'_, B> {
     /// Bands of faults and lines of steps, behind everything else.
     fn moments(&self, picture: &Picture, frame: &Frame<'_>) -> Drawn {
         for moment in &picture.moments {
@@ -255,10 +171,7 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             }
         }
         self.line(&[(LEFT, frame.bottom), (RIGHT, frame.bottom)], INK.stroke_width(1))?;
-        let style = self.style(14, INK, (HPos::Center, VPos::Top));
-        let style = style.transform(FontTransform::Rotate270);
-        let at = self.at((16, (frame.top + frame.bottom) / 2));
-        self.area.draw_text(&frame.panel.title, &style, at).map_err(words)
+        self.upright((16, (frame.top + frame.bottom) / 2), &frame.panel.title, 14)
     }
 
     fn curves(&self, panel: &Panel, frame: &Frame<'_>) -> Drawn {
@@ -276,15 +189,15 @@ impl<B: DrawingBackend> Canvas<'_, B> {
                     Stroke::Solid => {
                         self.line(&run, COLOURS[curve.colour].stroke_width(curve.width))?;
                     }
-                    Stroke::Dashed => self.dashes(&run, INK.stroke_width(curve.width))?,
+                    Stroke::Dashed => self.stepped(&run, INK.stroke_width(curve.width))?,
                 }
             }
         }
         Ok(())
     }
 
-    /// A line of steps in dashes.
-    fn dashes(&self, points: &[(i32, i32)], style: ShapeStyle) -> Drawn {
+    /// A line of steps in dashes, from one whole pixel to another.
+    fn stepped(&self, points: &[(i32, i32)], style: ShapeStyle) -> Drawn {
         for pair in points.windows(2) {
             let [(x, y), (to_x, to_y)] = [pair[0], pair[1]];
             let (dx, dy) = ((to_x - x).signum(), (to_y - y).signum());
@@ -356,9 +269,7 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             let mut back = steps(&times, &below, frame);
             back.reverse();
             outline.extend(back);
-            let outline: Vec<(i32, i32)> = outline.into_iter().map(|it| self.at(it)).collect();
-            let fill = COLOURS[curve.colour].mix(0.9).filled();
-            self.area.draw(&Polygon::new(outline, fill)).map_err(words)?;
+            self.within(&outline, COLOURS[curve.colour].mix(0.9).filled())?;
             below = above;
         }
         Ok(())
@@ -391,7 +302,7 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             y += 18;
         }
         if named.len() < panel.curves.len() {
-            self.dashes(&[(LEGEND, y + 7), (LEGEND + 14, y + 7)], INK.stroke_width(2))?;
+            self.stepped(&[(LEGEND, y + 7), (LEGEND + 14, y + 7)], INK.stroke_width(2))?;
             self.text((LEGEND + 20, y + 7), "wanted", 13, INK, (HPos::Left, VPos::Center))?;
             y += 18;
         }
