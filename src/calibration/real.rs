@@ -22,9 +22,12 @@ pub use machine::{Idle, measurement, oci};
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Amount {
-    /// Cycles of each worker, by [`IN_FLIGHT`].
+    /// How often every number in flight has its turn. A machine is not the same for long (a host's other guests,
+    /// its disks): turns spread what it does meanwhile over all of them.
+    pub rounds: u32,
+    /// Cycles of each worker in a round that count, by [`IN_FLIGHT`].
     pub cycles: [u32; 4],
-    /// Programs that ignore SIGTERM, for each worker.
+    /// Programs that ignore SIGTERM, for each worker in a round.
     pub ignored: u32,
     /// Pulls of each image.
     pub pulls: u32,
@@ -51,8 +54,9 @@ impl Amount {
     /// So much of everything: `repeats` 1 is some four minutes on a quiet machine of two cores.
     pub const fn full(repeats: u32) -> Amount {
         Amount {
-            cycles: [24 * repeats, 14 * repeats, 10 * repeats, 7 * repeats],
-            ignored: 4 * repeats,
+            rounds: 4 * repeats,
+            cycles: [6, 4, 3, 2],
+            ignored: 1,
             pulls: 4 * repeats,
             images: Images::All,
             oom: 5 * repeats,
@@ -64,7 +68,8 @@ impl Amount {
     /// As little as makes a profile: for trying it out.
     pub const fn quick() -> Amount {
         Amount {
-            cycles: [4, 3, 2, 2],
+            rounds: 1,
+            cycles: [4, 3, 2, 1],
             ignored: 1,
             pulls: 2,
             images: Images::Few,
@@ -137,8 +142,8 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Cycles with so many workers at once; what is measured when the first has done all of its is left out, for
-    /// from then on fewer are at it.
+    /// Cycles with so many workers at once. The first of each does not count, for all begin it together, nor does
+    /// what is measured when the first worker has done all of its, for from then on fewer are at it.
     ///
     /// # Errors
     /// As [`sit`].
@@ -146,13 +151,13 @@ impl<'a> Place<'a> {
         let (is_over, failed) = (AtomicBool::new(false), AtomicBool::new(false));
         let work = || {
             let mut samples = Vec::new();
-            for _ in 0..cycles {
+            for cycle in 0..=cycles {
                 if failed.load(Ordering::Relaxed) {
                     break;
                 }
                 let client = self.client().clone();
                 let mut keep = |phase: Phase, took: SimDuration| {
-                    if !is_over.load(Ordering::Relaxed) {
+                    if cycle > 0 && !is_over.load(Ordering::Relaxed) {
                         samples.push(Sample { phase, in_flight, took });
                     }
                 };
@@ -207,13 +212,12 @@ pub fn sit(
     sitting.pulls = pulled.pulls;
     around.pull_work = work;
     let place = Place::new(runtime, interrupt)?;
-    tell("a first cycle, which does not count");
-    place.cycles(1, 1)?;
-    for (in_flight, cycles) in IN_FLIGHT.into_iter().zip(amount.cycles) {
-        tell(&format!("cycles, {in_flight} in flight"));
-        sitting.samples.extend(place.cycles(in_flight, cycles)?);
-        tell(&format!("programs that ignore SIGTERM, {in_flight} in flight"));
-        sitting.samples.extend(others::ignored(&place, in_flight, amount.ignored)?);
+    for round in 1..=amount.rounds {
+        for (in_flight, cycles) in IN_FLIGHT.into_iter().zip(amount.cycles) {
+            tell(&format!("round {round} of {}, {in_flight} in flight", amount.rounds));
+            sitting.samples.extend(place.cycles(in_flight, cycles)?);
+            sitting.samples.extend(others::ignored(&place, in_flight, amount.ignored)?);
+        }
     }
     tell("programs that run out of memory");
     around.oom = others::oom(&place, amount.oom, &mut sitting.samples)?;
