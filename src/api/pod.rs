@@ -209,9 +209,26 @@ pub struct Container {
     pub restart_rules: Vec<RestartRule>,
     /// What its node does where it gets more or less of them while it runs (`resizePolicy`).
     pub on_resize: OnResize,
-    /// Whether it has a `lifecycle.preStop` hook that sleeps, as an action or by a command, and how long;
-    /// other hooks take no time.
-    pub pre_stop: Option<SimDuration>,
+    /// What is done once it has begun (`lifecycle.postStart`).
+    pub post_start: Option<Hook>,
+    /// What is done before it is stopped (`lifecycle.preStop`).
+    pub pre_stop: Option<Hook>,
+}
+
+/// What a lifecycle hook does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hook {
+    /// Its node waits so long (`sleep`).
+    Sleep(SimDuration),
+    /// A command is run in the container (`exec`): one that only sleeps, so long; how long others take is
+    /// for whoever knows the program to say.
+    Exec(Option<SimDuration>),
+    /// A request to this port of the pod (`httpGet`); 0: a name that no port has.
+    HttpGet(u16),
+    /// A request to another host.
+    HttpGetElsewhere,
+    /// Something that no kubelet does (`tcpSocket`): it fails.
+    Unknown,
 }
 
 /// What is done to a running container that is resized (`resizePolicy`).
@@ -580,6 +597,8 @@ pub enum WaitingReason {
     InvalidImageName,
     /// It could not be started.
     RunContainerError,
+    /// Its postStart hook failed.
+    PostStartHookError,
     /// All containers of its pod are started anew.
     RestartingAllContainers,
 }
@@ -596,6 +615,7 @@ impl WaitingReason {
             WaitingReason::ErrImageNeverPull => "ErrImageNeverPull",
             WaitingReason::InvalidImageName => "InvalidImageName",
             WaitingReason::RunContainerError => "RunContainerError",
+            WaitingReason::PostStartHookError => "PostStartHookError",
             WaitingReason::RestartingAllContainers => "RestartingAllContainers",
         }
     }

@@ -57,6 +57,20 @@ pub struct App {
     pub oom_exit: Option<u8>,
     /// How it is slower at first; `None`: it is not.
     pub warm_up: Option<WarmUp>,
+    /// How its postStart hook goes, where that is a command or a request; `None`: see [`HookRun`].
+    pub post_start: Option<HookRun>,
+    /// How its preStop hook goes, where that is a command or a request.
+    pub pre_stop: Option<HookRun>,
+}
+
+/// How a command or a request of a lifecycle hook goes. Of which nothing is said: a command that sleeps takes its
+/// time, a request the time of a request the program serves, others no time; all end well.
+#[derive(Clone, PartialEq, Debug)]
+pub struct HookRun {
+    /// How long it takes; `None`: as if nothing was said.
+    pub lasts: Option<Delay>,
+    /// Its exit code; a request whose code is not 0 gets no answer.
+    pub exit_code: u8,
 }
 
 /// How a program ends against its will.

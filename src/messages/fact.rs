@@ -106,6 +106,7 @@ verbs! {
     ResizeFailed "resize-failed" "A container could not be resized; it is tried again.",
     Resized "resized" "All containers of the pod have what they may take now.",
     Killing "killing" "A container is being ended; the message says why.",
+    HookFailed "hook-failed" "A postStart or preStop hook of a container failed, or was cut off; values: container.",
     ProbeFailed "probe-failed" "A probe reached its failure threshold.",
     BackOff "back-off" "A container waits before it is started again; values: seconds.",
     Running "running" "The pod's phase became Running.",

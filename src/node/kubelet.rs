@@ -27,6 +27,7 @@ pub mod converted;
 pub mod duties;
 mod ending;
 pub mod eviction;
+mod hooks;
 pub mod image_gc;
 pub mod merging;
 pub mod phase;

@@ -295,6 +295,7 @@ fn mark_of(at: SimTime, fact: &Fact) -> Option<Mark> {
         (Verb::Started, _) => Mark::Started,
         (Verb::Exited, _) => Mark::Exited,
         (Verb::ProbeFailed, _) => Mark::ProbeFailed,
+        (Verb::HookFailed, _) => Mark::HookFailed,
         (Verb::BackOff, _) => Mark::BackOff,
         (Verb::Ready, _) => Mark::Ready,
         (Verb::Unready, _) => Mark::Unready,

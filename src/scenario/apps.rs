@@ -6,7 +6,7 @@ use super::values::Span;
 use super::{raw, traffic};
 use crate::cluster::plan::AppRule;
 use crate::luck::Ratio;
-use crate::messages::app::{App, Crash, Delay, Run, WarmUp};
+use crate::messages::app::{App, Crash, Delay, HookRun, Run, WarmUp};
 
 /// Chances are kept in parts of this.
 const PARTS: f64 = 1e9;
@@ -41,6 +41,8 @@ pub(super) fn app_rule(written: raw::App, path: &str, judge: &mut Judge<'_, '_>)
             crash: written.crash.and_then(|it| crash(it, &format!("{path}.crash"), judge)),
             oom_exit: written.oom.unwrap_or_default().exit,
             warm_up: written.warm_up.and_then(|it| warm_up(&it, &format!("{path}.warmUp"), judge)),
+            post_start: written.post_start.map(hook_run),
+            pre_stop: written.pre_stop.map(hook_run),
         },
     }
 }
@@ -65,6 +67,10 @@ fn app_run(written: raw::Run, path: &str, judge: &mut Judge<'_, '_>) -> Run {
         exit_code: written.exit.unwrap_or(0),
         exit_by_index,
     }
+}
+
+fn hook_run(written: raw::Hook) -> HookRun {
+    HookRun { lasts: written.lasts.map(|delay| delay.0), exit_code: written.exit.unwrap_or(0) }
 }
 
 fn crash(written: raw::Crash, path: &str, judge: &mut Judge<'_, '_>) -> Option<Crash> {

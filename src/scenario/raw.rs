@@ -230,6 +230,16 @@ pub(super) struct App {
     pub crash: Option<Crash>,
     pub oom: Option<Oom>,
     pub warm_up: Option<WarmUp>,
+    pub post_start: Option<Hook>,
+    pub pre_stop: Option<Hook>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Hook {
+    #[serde(rename = "for")]
+    pub lasts: Option<WrittenDelay>,
+    pub exit: Option<u8>,
 }
 
 #[derive(Deserialize, Default)]

@@ -139,6 +139,15 @@ fn autoscaler() -> Value {
 }
 
 fn app() -> Value {
+    let hook = |what: &str| {
+        let mut hook = object(json!({
+            "for": delay(), "exit": {"type": "integer", "minimum": 0, "maximum": 255}}));
+        hook["description"] = json!(format!(
+            "How long the container's {what} hook takes, and its exit \
+            code: of a command, or of a request, which fails where that is not 0."
+        ));
+        hook
+    };
     object(json!({
         "match": object(json!({
             "image": text("What the image looks like; * stands for any letters, ? for one."),
@@ -162,6 +171,7 @@ fn app() -> Value {
         "warmUp": object(json!({
             "for": duration(), "slower": {"type": "number", "minimum": 1, "maximum": 1000,
                 "description": "How many times longer a request takes, and how much more of the processor."}})),
+        "postStart": hook("postStart"), "preStop": hook("preStop"),
     }))
 }
 

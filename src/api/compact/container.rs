@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::intern::Interner;
 use super::unsigned;
 use crate::api::pod::{
-    Container, ContainerPort, ExitCodes, Lifetime, OnResize, Probe, ProbeHandler, Protocol,
+    Container, ContainerPort, ExitCodes, Hook, Lifetime, OnResize, Probe, ProbeHandler, Protocol,
     PullPolicy, ResizePolicy, RestartAction, RestartPolicy, RestartRule,
 };
 use crate::api::rules::resources::{amounts, counted};
@@ -99,13 +99,24 @@ fn probe(written: &core::Probe, container: &core::Container) -> Option<Probe> {
     })
 }
 
-/// How long a hook takes that does nothing but sleep, as an action or as a command (`sleep 15`, also in a shell);
-/// of others nobody knows.
-pub(super) fn hook_time(hook: &core::LifecycleHandler) -> Option<SimDuration> {
-    if let Some(sleep) = &hook.sleep {
-        return Some(SimDuration::from_secs(u64::from(unsigned(sleep.seconds))));
+/// What a lifecycle hook does (kubelet 1.36 `lifecycle/handlers.go` Run: the first of these it has).
+fn hook(written: &core::LifecycleHandler, container: &core::Container) -> Hook {
+    if let Some(exec) = &written.exec {
+        return Hook::Exec(sleeps(exec.command.as_deref().unwrap_or_default()));
     }
-    let command = hook.exec.as_ref()?.command.as_deref()?;
+    if let Some(http) = &written.http_get {
+        return match http.host.as_deref() {
+            None | Some("") => Hook::HttpGet(probe_port(&http.port, container)),
+            Some(_) => Hook::HttpGetElsewhere,
+        };
+    }
+    let seconds = |it: &core::SleepAction| u64::from(unsigned(it.seconds));
+    let sleep = written.sleep.as_ref().map(seconds);
+    sleep.map_or(Hook::Unknown, |seconds| Hook::Sleep(SimDuration::from_secs(seconds)))
+}
+
+/// How long a command takes that does nothing but sleep (`sleep 15`, also in a shell); of others nobody knows.
+fn sleeps(command: &[String]) -> Option<SimDuration> {
     let words: Vec<&str> = match command {
         [shell, flag, script] if flag == "-c" && is_shell(shell) => {
             script.trim().trim_end_matches(';').split_whitespace().collect()
@@ -136,7 +147,9 @@ impl Interner {
     pub(super) fn container(&mut self, written: &core::Container, place: Place) -> Container {
         let resources = written.resources.as_ref();
         let of = |it: &Option<core::Probe>| it.as_ref().and_then(|it| probe(it, written));
-        let pre_stop = written.lifecycle.as_ref().and_then(|it| it.pre_stop.as_ref());
+        let lifecycle = written.lifecycle.as_ref();
+        let post_start = lifecycle.and_then(|it| it.post_start.as_ref());
+        let pre_stop = lifecycle.and_then(|it| it.pre_stop.as_ref());
         Container {
             name: self.text(&written.name),
             image: self.optional(written.image.as_deref()),
@@ -160,7 +173,8 @@ impl Interner {
                 .map(restart_rule)
                 .collect(),
             on_resize: on_resize(written),
-            pre_stop: pre_stop.and_then(hook_time),
+            post_start: post_start.map(|it| hook(it, written)),
+            pre_stop: pre_stop.map(|it| hook(it, written)),
         }
     }
 
@@ -178,11 +192,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hooks_that_only_sleep_take_their_time() {
+    fn commands_that_only_sleep_take_their_time() {
         let of = |command: &[&str]| {
-            let command = Some(command.iter().map(|word| (*word).to_owned()).collect());
-            let exec = Some(core::ExecAction { command });
-            hook_time(&core::LifecycleHandler { exec, ..Default::default() })
+            sleeps(&command.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
         };
         let fifteen = Some(SimDuration::from_secs(15));
         assert_eq!(of(&["sleep", "15"]), fifteen);
@@ -191,5 +203,26 @@ mod tests {
         assert_eq!(of(&["/bin/sh", "-c", "sleep 15 && nginx -s quit"]), None);
         assert_eq!(of(&["nginx", "-s", "quit"]), None);
         assert_eq!(of(&["sleep", "long"]), None);
+    }
+
+    #[test]
+    fn a_hook_asks_a_port_of_its_pod_or_somebody_else() {
+        let container: core::Container = serde_json::from_value(serde_json::json!({
+            "name": "a", "ports": [{"name": "admin", "containerPort": 9000}],
+        }))
+        .expect("a container");
+        let of = |written: serde_json::Value| {
+            hook(&serde_json::from_value(written).expect("a hook"), &container)
+        };
+        let get = |more: &str| {
+            let text = format!("{{\"httpGet\": {{\"port\": \"admin\"{more}}}}}");
+            of(serde_json::from_str(&text).expect("json"))
+        };
+        assert_eq!(get(""), Hook::HttpGet(9000));
+        assert_eq!(get(", \"host\": \"queue.example\""), Hook::HttpGetElsewhere);
+        assert_eq!(of(serde_json::json!({"httpGet": {"port": "none"}})), Hook::HttpGet(0));
+        assert_eq!(of(serde_json::json!({"tcpSocket": {"port": 80}})), Hook::Unknown);
+        let sleep = of(serde_json::json!({"sleep": {"seconds": 3}}));
+        assert_eq!(sleep, Hook::Sleep(SimDuration::from_secs(3)));
     }
 }

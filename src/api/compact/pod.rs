@@ -2,7 +2,6 @@
 
 use k8s_openapi::api::core::v1 as core;
 
-use super::container::hook_time;
 use super::meta::arrival;
 use super::pod_spec::strip_token_volume;
 use super::{Arrival, Compacted, Compactor};
@@ -133,14 +132,11 @@ macro_rules! fields {
 
 fn of_container(it: &core::Container, prefix: Prefix) -> Vec<&'static str> {
     let lifecycle = it.lifecycle.as_ref();
-    let pre_stop = lifecycle.and_then(|it| it.pre_stop.as_ref());
     fields!(prefix,
         is_any(it.command.as_ref()) => "command",
         is_any(it.args.as_ref()) => "args",
         is_any(it.env.as_ref()) => "env",
         is_any(it.env_from.as_ref()) => "envFrom",
-        lifecycle.is_some_and(|it| it.post_start.is_some()) => "lifecycle.postStart",
-        pre_stop.is_some_and(|it| hook_time(it).is_none()) => "lifecycle.preStop",
         lifecycle.is_some_and(|it| it.stop_signal.is_some()) => "lifecycle.stopSignal",
         it.resources.as_ref().is_some_and(|it| is_any(it.claims.as_ref())) => "resources.claims",
         it.security_context.as_ref().is_some_and(|it| *it != core::SecurityContext::default())

@@ -41,6 +41,7 @@ fn waiting(reason: Option<&str>) -> WaitingReason {
         Some("ImagePullBackOff") => WaitingReason::ImagePullBackOff,
         Some("ErrImageNeverPull") => WaitingReason::ErrImageNeverPull,
         Some("InvalidImageName") => WaitingReason::InvalidImageName,
+        Some("PostStartHookError") => WaitingReason::PostStartHookError,
         Some("RestartingAllContainers") => WaitingReason::RestartingAllContainers,
         Some("RunContainerError" | "CreateContainerError" | "CreateContainerConfigError") => {
             WaitingReason::RunContainerError

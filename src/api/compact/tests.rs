@@ -102,7 +102,10 @@ fn a_spec_knows_what_it_asks_for_and_what_is_not_modelled() {
     let probe = spec.containers[0].readiness.as_ref().expect("a probe");
     assert_eq!(probe.handler, ProbeHandler::HttpGet(80));
     assert_eq!(probe.period, SimDuration::from_secs(5));
-    assert_eq!(spec.containers[0].pre_stop, Some(SimDuration::from_secs(7)));
+    assert_eq!(
+        spec.containers[0].pre_stop,
+        Some(crate::api::pod::Hook::Sleep(SimDuration::from_secs(7)))
+    );
     assert_eq!(spec.not_modelled, ["hostPID", "containers.env"]);
     assert_eq!(&*pod.meta.namespace, "default");
     let notes: Vec<String> = compactor.notes().iter().map(|(note, _)| note.to_string()).collect();

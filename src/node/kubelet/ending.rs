@@ -38,6 +38,9 @@ impl Worker {
             Stage::Active => {
                 self.stage = Stage::Stopping;
                 self.stopping = (now, grace);
+                if let Step::PostStart(index) = self.step {
+                    self.cut_hook(index.into(), desk);
+                }
                 // What the engine is in the middle of comes to its end; a pull is given up.
                 if !matches!(self.step, Step::Sandbox | Step::Create(_) | Step::Start(_))
                     || self.waits_for_ever()
@@ -45,7 +48,8 @@ impl Worker {
                     self.step = Step::Idle;
                 }
                 for index in 0..self.runs.len() {
-                    if matches!(self.runs[index].kill, Kill::Wanted(_)) {
+                    if matches!(self.runs[index].kill, Kill::Wanted(_) | Kill::PreStop(..)) {
+                        self.cut_hook(index, desk);
                         self.runs[index].kill = Kill::None;
                     }
                     if matches!(self.runs[index].truth(), Life::Running(_)) {
@@ -66,8 +70,14 @@ impl Worker {
                 if ends(now, grace) < ends(began, former) {
                     self.stopping = (now, grace);
                     for index in 0..self.runs.len() {
-                        if matches!(self.runs[index].kill, Kill::Asked(_) | Kill::PreStop(..)) {
-                            self.stop_container(index, grace, desk);
+                        match self.runs[index].kill {
+                            Kill::Asked(_) => self.stop_container(index, grace, desk),
+                            // It is cut off, and begins anew with the stop.
+                            Kill::PreStop(..) => {
+                                self.cut_hook(index, desk);
+                                self.runs[index].kill = Kill::None;
+                            }
+                            Kill::None | Kill::Wanted(_) => {}
                         }
                     }
                 }
@@ -102,7 +112,8 @@ impl Worker {
 
     fn is_open(&self, index: usize) -> bool {
         let run = &self.runs[index];
-        matches!(run.truth(), Life::Running(_)) || matches!(run.kill, Kill::Asked(_))
+        matches!(run.truth(), Life::Running(_))
+            || matches!(run.kill, Kill::Asked(_) | Kill::PreStop(..))
     }
 
     /// Whether a sidecar waits for its turn.
@@ -152,13 +163,11 @@ impl Worker {
     }
 
     /// A container's hook begins, or, if it has none, its stop; a sidecar's stop waits for its turn.
-    fn begin_stop(&mut self, index: usize, grace: u32, desk: &mut Desk<'_>) {
-        let hook = self.container(index).pre_stop.unwrap_or(SimDuration::ZERO);
-        if !hook.is_zero() && self.runs[index].kill == Kill::None {
-            let hook = hook.min(SimDuration::from_secs(grace.into()));
-            let left = grace.saturating_sub(hook.as_secs() as u32);
-            self.runs[index].kill = Kill::PreStop(desk.fx.now() + hook, left);
-        } else if !self.is_sidecar(index) || self.stage == Stage::Active {
+    pub(super) fn begin_stop(&mut self, index: usize, grace: u32, desk: &mut Desk<'_>) {
+        if self.begin_pre_stop(index, grace, desk) {
+            return;
+        }
+        if !self.is_sidecar(index) || self.stage == Stage::Active {
             self.stop_container(index, grace, desk);
         }
     }
@@ -169,11 +178,13 @@ impl Worker {
         if until > desk.fx.now() {
             return;
         }
+        self.hook_ended(index, desk);
         let (began, grace) = self.stopping;
         let over = desk.fx.now() >= began + SimDuration::from_secs(grace.into());
         let is_next = !(0..self.runs.len()).any(|at| at != index && self.comes_before(at, index));
         if is_next || over || self.stage == Stage::Active {
-            self.stop_container(index, left, desk);
+            let waited = desk.fx.now().saturating_since(until).as_secs() as u32;
+            self.stop_container(index, left.saturating_sub(waited), desk);
         }
     }
 
@@ -276,7 +287,12 @@ impl Worker {
         if self.stage == Stage::Active {
             // Killed within a sync, it is started again by the same sync.
             self.look(index, desk);
-            self.runs[index].killed = true;
+            // One that is killed for its postStart hook is done with in this sync.
+            let is_done_with = index < usize::from(self.cursor);
+            self.runs[index].killed = !is_done_with;
+            if is_done_with {
+                self.wait_for_hook(index);
+            }
             if self.step == Step::Kill {
                 self.drive_kills(desk);
             }

@@ -40,6 +40,7 @@ impl Worker {
             if self.step == Step::Kill {
                 self.drive_kills(desk);
             }
+            self.post_start_due(desk);
             if self.step != Step::Idle {
                 break;
             }
@@ -140,11 +141,7 @@ impl Worker {
             }
             Stage::StoppingSandbox | Stage::Ended => {}
         }
-        let hooks = self.runs.iter().filter_map(|run| match run.kill {
-            Kill::PreStop(until, _) => Some(until).filter(|until| *until > now),
-            Kill::None | Kill::Wanted(_) | Kill::Asked(_) => None,
-        });
-        hooks.fold(due, SimTime::min)
+        self.hooks_due(now).fold(due, SimTime::min)
     }
 
     /// Applies one change of a probe's result that is due; says whether there was one.
@@ -369,6 +366,9 @@ impl Worker {
             }
             (Step::Start(index), Ok(EngineAnswer::Started(at))) => {
                 self.container_started(usize::from(index), at, desk);
+                if self.step == Step::PostStart(index) {
+                    return;
+                }
             }
             _ if self.stage != Stage::Active => {}
             (Step::Update(index), result) => self.updated(index.into(), result, desk),
@@ -387,7 +387,7 @@ impl Worker {
             (Step::Create(index) | Step::Start(index), _) => {
                 self.hold(index.into(), WaitingReason::RunContainerError, desk);
             }
-            (Step::Idle | Step::Kill, _) => {}
+            (Step::Idle | Step::Kill | Step::PostStart(_), _) => {}
         }
         if self.stage == Stage::Active {
             self.start_next(desk);
@@ -407,7 +407,7 @@ impl Worker {
         let answers = self.answers(index, at, desk.luck);
         let run = &mut self.runs[index];
         run.answers = answers;
-        run.has = None;
+        (run.has, run.hook) = (None, None);
         run.asked = (desk.probing == Probing::Asked).then(Tallies::new);
         run.unseen = Some(Life::Running(at));
         run.waiting = None;
@@ -415,6 +415,7 @@ impl Worker {
         let fact = self.fact(Verb::Started, desk).with("container", index as i64);
         self.tell(fact.with("restarts", attempt.into()), desk);
         self.say_of(index, desk, |_| Remark::normal("Started", "Container started"));
+        self.begin_post_start(index, desk);
         self.noticed(index, desk);
     }
 
@@ -441,13 +442,16 @@ impl Worker {
         run.unseen = Some(Life::Ended(since, exit));
         // Whoever ended it is why, if that is news.
         self.cause = self.cause.max(desk.fx.cause());
+        self.hook_dies(index, desk);
         self.noticed(index, desk);
     }
 
     /// Something happened to a container: it is seen at the next relist, or at once where the scenario
     /// sets the times or the kubelet stops it and looks itself.
-    fn noticed(&mut self, index: usize, desk: &mut Desk<'_>) {
-        if self.is_staged(index) || self.stage != Stage::Active {
+    pub(super) fn noticed(&mut self, index: usize, desk: &mut Desk<'_>) {
+        if self.step == Step::PostStart(index as u16) {
+            // Nobody looks before its hook is through.
+        } else if self.is_staged(index) || self.stage != Stage::Active {
             self.look(index, desk);
             self.wants_sync = true;
             self.fresh_from = desk.fx.now();
@@ -469,7 +473,7 @@ impl Worker {
 
     /// Looks at one container.
     pub(super) fn look(&mut self, index: usize, desk: &mut Desk<'_>) {
-        if self.runs[index].unseen.is_none() {
+        if self.runs[index].unseen.is_none() || self.step == Step::PostStart(index as u16) {
             return;
         }
         let container = super::worker::container_of(&self.spec, index);

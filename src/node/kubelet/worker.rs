@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::asked::Tallies;
 use super::backoff::Backoff;
+use super::hooks::Hooked;
 use super::probes::{Answers, Prober, Startup};
 use super::resizing::Resize;
 use super::static_pods::Mirror;
@@ -67,6 +68,8 @@ pub(super) enum Step {
     Create(u16),
     /// The container's start.
     Start(u16),
+    /// The container's postStart hook.
+    PostStart(u16),
     /// That a container gets what it may take now.
     Update(u16),
     /// Containers that failed a probe are being killed.
@@ -100,7 +103,7 @@ pub(super) enum Kill {
     None,
     /// A failed probe asks for it; so many seconds of grace.
     Wanted(u32),
-    /// Its preStop hook runs until then; so many seconds of grace are left after it.
+    /// Its preStop hook is waited for until then; so many seconds of grace are left after it.
     PreStop(SimTime, u32),
     /// The engine was asked, by the operation of this number.
     Asked(u32),
@@ -144,6 +147,8 @@ pub(super) struct ContainerRun {
     pub has: Option<Box<Share>>,
     /// What its probes answered, where they are carried out.
     pub asked: Option<Tallies>,
+    /// Its hook that runs.
+    pub hook: Option<Hooked>,
 }
 
 impl ContainerRun {
@@ -167,6 +172,7 @@ impl ContainerRun {
             answers: Answers { from: SimTime::MAX, until: SimTime::MAX },
             has: None,
             asked: None,
+            hook: None,
         }
     }
 

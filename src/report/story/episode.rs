@@ -52,6 +52,8 @@ pub enum Mark {
     Exited,
     /// Probes fail.
     ProbeFailed,
+    /// Hooks of containers fail.
+    HookFailed,
     /// Containers wait before they start again.
     BackOff,
     /// Pods become ready.

@@ -290,6 +290,7 @@ impl Teller<'_> {
                 plain(format!("a container ends: {first}{on}{through}"))
             }
             Mark::ProbeFailed => bad(format!("a probe fails: {first}{on}{through}")),
+            Mark::HookFailed => bad(format!("a hook fails: {first}{on}{through}")),
             Mark::BackOff => {
                 bad(format!("{first} crashed again and waits before the next start{through}"))
             }

@@ -67,6 +67,7 @@ fn crashes_and_warm_ups_are_read_and_judged() {
         "crash: {after: {exponential: 5m}, probability: 0.5, exit: 3}",
         "crash: {perRequest: 0.001}",
         "warmUp: {for: 30s, slower: 2.5}",
+        "preStop: {for: {uniform: [1s, 5s]}}, postStart: {exit: 1}",
     ] {
         assert_eq!(said(fine), Vec::<String>::new(), "{fine}");
     }
@@ -78,6 +79,8 @@ fn crashes_and_warm_ups_are_read_and_judged() {
         ("crash: {perrequest: 1}", "perRequest"),
         ("warmUp: {for: 30s}", "how many times longer"),
         ("warmUp: {for: 30s, slower: 0.5}", "between 1 and"),
+        ("preStop: {after: 1s}", "unknown field"),
+        ("poststart: {exit: 1}", "did you mean \"postStart\"?"),
         ("warmup: {for: 30s, slower: 2}", "did you mean \"warmUp\"?"),
     ] {
         let said = said(wrong);

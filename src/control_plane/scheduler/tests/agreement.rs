@@ -159,6 +159,7 @@ fn container(image: &str) -> Container {
         restart_policy: None,
         restart_rules: Vec::new(),
         on_resize: Default::default(),
+        post_start: None,
         pre_stop: None,
     }
 }

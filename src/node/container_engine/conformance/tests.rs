@@ -143,6 +143,7 @@ impl Driver for Simulated {
             restart_policy: None,
             restart_rules: Vec::new(),
             on_resize: Default::default(),
+            post_start: None,
             pre_stop: None,
         };
         Some((container, app))

@@ -81,9 +81,12 @@ fn a_startup_probe_that_never_succeeds_ends_the_container() {
 #[test]
 fn sidecars_go_last_and_the_grace_period_counts_from_the_deletion() {
     let mut rig = Rig::new();
-    let side =
-        Container { lifetime: Lifetime::Sidecar, pre_stop: Some(secs(1)), ..container("side") };
-    let hooked = Container { pre_stop: Some(secs(4)), ..container("a") };
+    let side = Container {
+        lifetime: Lifetime::Sidecar,
+        pre_stop: Some(Hook::Sleep(secs(1))),
+        ..container("side")
+    };
+    let hooked = Container { pre_stop: Some(Hook::Sleep(secs(4))), ..container("a") };
     let stubborn = App { stop: Some(Delay::Never), ..App::default() };
     let apps = vec![App { stop: takes(3), ..App::default() }, App::default(), stubborn];
     rig.assign(1, spec(vec![side], vec![hooked, container("b")]), apps);
@@ -93,12 +96,12 @@ fn sidecars_go_last_and_the_grace_period_counts_from_the_deletion() {
     let ended: Vec<_> = log.iter().filter(|line| line.contains("ended")).collect();
     assert_eq!(
         ended,
-        ["54.012 ended 1 with 0", "60.000 ended 2 with 137", "63.000 ended 0 with 0"]
+        ["54.012 ended 1 with 0", "60.000 ended 2 with 137", "62.000 ended 0 with 137"]
             .map(str::to_owned)
             .iter()
             .collect::<Vec<_>>()
     );
-    assert_eq!(log.last().map(String::as_str), Some("63.143 delete within 0"));
+    assert_eq!(log.last().map(String::as_str), Some("62.143 delete within 0"));
 }
 
 #[test]

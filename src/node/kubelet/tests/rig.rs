@@ -16,7 +16,7 @@ use crate::kernel::Fidelity;
 use crate::luck::{Distribution, Luck};
 use crate::messages::app::{App, Apps, Delay};
 use crate::messages::engine::EngineEvent;
-use crate::messages::{Call, ClientId, Effect, Effects};
+use crate::messages::{Call, ClientId, Effect, Effects, Listening};
 use crate::node::NodeIndex;
 use crate::node::container_engine::simulated::*;
 use crate::node::container_engine::{ContainerEngine, EngineReport};
@@ -42,6 +42,8 @@ pub(super) struct Rig {
     facts: u64,
     /// Writes and facts, one a line.
     pub log: Vec<String>,
+    /// Events, a line each.
+    pub said: Vec<String>,
     pub pods: BTreeMap<u32, Pod>,
     pub events: usize,
 }
@@ -75,6 +77,7 @@ pub(super) fn container(name: &str) -> Container {
         restart_policy: None,
         restart_rules: Vec::new(),
         on_resize: Default::default(),
+        post_start: None,
         pre_stop: None,
     }
 }
@@ -139,11 +142,12 @@ impl Rig {
             now: SimTime::ZERO,
             queue: BTreeMap::new(),
             pushed: 0,
-            kubelet_fx: Effects::new(),
+            kubelet_fx: Effects::listening(Listening::All),
             engine_fx: Effects::new(),
             reports: Vec::new(),
             facts: 0,
             log: Vec::new(),
+            said: Vec::new(),
             pods: BTreeMap::new(),
             events: 0,
         }
@@ -187,6 +191,10 @@ impl Rig {
                 let values: Vec<_> =
                     fact.values.iter().map(|(key, value)| format!(" {key}={value}")).collect();
                 self.log.push(format!("{} fact {}{}", stamp(self.now), fact.verb, values.concat()));
+            }
+            for (at, event) in self.kubelet_fx.drain_said() {
+                let remark = event.remark;
+                self.said.push(format!("{} {}: {}", stamp(at), remark.reason, remark.message));
             }
             let effects: Vec<_> = self.kubelet_fx.drain().map(|(_, effect)| effect).collect();
             for effect in effects {
@@ -296,6 +304,13 @@ impl Rig {
     /// The log since it was last taken.
     pub(super) fn take(&mut self) -> Vec<String> {
         std::mem::take(&mut self.log)
+    }
+
+    /// The Events of these reasons.
+    pub(super) fn said_of(&self, reasons: &[&str]) -> Vec<&str> {
+        let reason = |line: &str| line.split([' ', ':']).nth(1).map(str::to_owned);
+        let is = |line: &&str| reason(line).is_some_and(|it| reasons.contains(&&*it));
+        self.said.iter().map(String::as_str).filter(is).collect()
     }
 
     /// The lines of the log with this word second, since it was last taken.

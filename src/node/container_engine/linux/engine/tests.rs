@@ -97,6 +97,7 @@ impl Driver for Real {
             lifetime: Lifetime::Normal,
             restart_policy: None,
             restart_rules: Vec::new(),
+            post_start: None,
             pre_stop: None,
             on_resize: Default::default(),
         };
