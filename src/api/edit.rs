@@ -237,7 +237,10 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
 }
 
 fn same(a: &Arc<PodTemplate>, b: &Arc<PodTemplate>) -> bool {
-    a.labels == b.labels && a.annotations == b.annotations && a.spec.written == b.spec.written
+    a.name == b.name
+        && a.labels == b.labels
+        && a.annotations == b.annotations
+        && a.spec.written == b.spec.written
 }
 
 fn parsed(written: &str) -> Value {
@@ -277,10 +280,14 @@ fn metadata(meta: &Meta) -> Value {
 }
 
 fn template(of: &PodTemplate) -> Value {
-    json!({
+    let mut whole = json!({
         "metadata": {"labels": texts(&of.labels), "annotations": texts(&of.annotations)},
         "spec": parsed(&of.spec.written),
-    })
+    });
+    if !of.name.is_empty() {
+        whole["metadata"]["name"] = json!(&*of.name);
+    }
+    whole
 }
 
 fn selector(of: &Selector) -> Value {

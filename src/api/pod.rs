@@ -32,6 +32,8 @@ pub struct Pod {
 /// The template of pods: what a workload makes them from.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PodTemplate {
+    /// The name it is given, which no pod takes but which tells templates apart; mostly empty.
+    pub name: Text,
     /// Labels of each pod.
     pub labels: Arc<Labels>,
     /// Annotations of each pod.
@@ -52,7 +54,20 @@ impl PodTemplate {
                 hasher = hasher.text(key).text(value);
             }
         }
-        PodTemplate { labels, annotations, spec, hash: hasher.finish() }
+        PodTemplate { name: "".into(), labels, annotations, spec, hash: hasher.finish() }
+    }
+
+    /// The same with a name of its own.
+    #[must_use]
+    pub fn named(self, name: Text) -> PodTemplate {
+        match &*name {
+            "" => self,
+            text => PodTemplate {
+                hash: StableHasher::new().word(self.hash).text(text).finish(),
+                name,
+                ..self
+            },
+        }
     }
 }
 

@@ -128,7 +128,8 @@ impl World {
         let mut labels = Labels::clone(&found.template.labels);
         labels.remove(TEMPLATE_HASH);
         let (annotations, spec) = (found.template.annotations.clone(), found.template.spec.clone());
-        of.template = Arc::new(PodTemplate::new(Arc::new(labels), annotations, spec));
+        let template = PodTemplate::new(Arc::new(labels), annotations, spec);
+        of.template = Arc::new(template.named(found.template.name.clone()));
         of.meta.annotations = Arc::new(annotations_after_undo(&of.meta, &found.meta));
         Ok(())
     }
@@ -193,7 +194,8 @@ fn restart(of: &mut Deployment, at: String) -> Result<(), String> {
     let mut annotations = Labels::clone(&template.annotations);
     annotations.insert(RESTARTED_AT.into(), at.into());
     let (labels, spec) = (template.labels.clone(), template.spec.clone());
-    of.template = Arc::new(PodTemplate::new(labels, Arc::new(annotations), spec));
+    let name = template.name.clone();
+    of.template = Arc::new(PodTemplate::new(labels, Arc::new(annotations), spec).named(name));
     Ok(())
 }
 

@@ -130,7 +130,11 @@ impl World {
         };
         let link = self.link(place, self.servers[usize::from(server)].place, key, count);
         let work = self.profile.api_request.sample(self.luck.draw(REQUEST, key, count));
-        let commit = self.profile.etcd_commit.sample(self.luck.draw(COMMIT, key, count));
+        let commit = match request.call {
+            // A read commits nothing.
+            Call::Get { .. } => SimDuration::ZERO,
+            _ => self.profile.etcd_commit.sample(self.luck.draw(COMMIT, key, count)),
+        };
         let life = self.servers[usize::from(server)].life;
         let Some(flight) = self.flights.get_mut(id) else { return };
         let before = work / 3;
@@ -331,7 +335,8 @@ fn luck_key(store: &mut Store, call: &Call) -> (u64, u64) {
         | Call::Disrupt { pod, .. }
         | Call::Evict { pod }
         | Call::Bind { pod, .. } => (TableKind::Pod, RawId::from(*pod)),
-        Call::Delete { kind, id, .. }
+        Call::Get { kind, id }
+        | Call::Delete { kind, id, .. }
         | Call::Scale { kind, id, .. }
         | Call::Patch { kind, id, .. }
         | Call::Collect { kind, id, .. } => (TableKind::of(*kind), *id),

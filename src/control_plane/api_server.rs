@@ -46,6 +46,7 @@ use crate::net::address::ServiceRange;
 use crate::net::node_ports::NodePorts;
 use crate::store::{Rev, Store, Stored};
 use crate::time::SimTime;
+use kinds::of_kind;
 use tolerations::PodTolerations;
 
 const UID: Label = Label::new("uid");
@@ -116,6 +117,7 @@ impl<T> Server<'_, T> {
     /// The API server's refusal.
     pub fn execute(&mut self, call: Call) -> Result<Done, Status> {
         match call {
+            Call::Get { kind, id } => self.get(kind, id),
             Call::Create(object) => self.create(object),
             Call::Update { id, object, base, part } => self.update(id, object, base, part),
             Call::PodStatus { pod, uid, status } => self.pod_status(pod, uid, *status),
@@ -130,6 +132,14 @@ impl<T> Server<'_, T> {
             }
             Call::Event => Ok(Done { id: RawId { slot: 0, generation: 0 }, rev: Rev::ZERO }),
         }
+    }
+
+    /// Whether an object is there.
+    fn get(&self, kind: Kind, id: RawId) -> Result<Done, Status> {
+        of_kind!(kind, S => {
+            let rev = self.store.table::<S>().revision(id.typed());
+            rev.map(|rev| Done { id, rev }).ok_or_else(|| not_found(kind, None))
+        })
     }
 
     /// Writes the next version of an object and tells what changed.

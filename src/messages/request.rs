@@ -30,6 +30,13 @@ pub struct Request {
 /// What a request asks for.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Call {
+    /// Read an object as it is now, past every cache; what is asked is whether it is there.
+    Get {
+        /// Its kind.
+        kind: Kind,
+        /// The object.
+        id: RawId,
+    },
     /// Store a new object. A name that ends in `-` is a `generateName`: the server adds the suffix.
     Create(Object),
     /// Replace an object's main or status part. With `base`, only if that is still its revision.

@@ -92,9 +92,6 @@ fn rule(value: &Value) -> ScopeRule {
 
 /// What `pods` use of a quota that names all of it.
 fn stats(input: &Value, theirs: &Value) -> Outcome {
-    if theirs["want"].is_null() {
-        return Outcome::Excluded("a list of nothing at all has no type here");
-    }
     let spec = json!({
         "hard": theirs["want"],
         "scopes": input["quotaScopes"],

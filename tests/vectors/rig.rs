@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use wavetank::api::cron_job::CronJob;
 use wavetank::api::job::Job;
-use wavetank::api::meta::RawId;
+use wavetank::api::kind::Kind;
+use wavetank::api::meta::{Meta, ObjectName, RawId};
 use wavetank::api::misc::Namespace;
 use wavetank::api::node::Node;
 use wavetank::api::pod::Pod;
@@ -117,7 +118,10 @@ impl Rig {
                 Effect::Arm { at, timer } => self.push(at, Due::Timer(timer)),
                 Effect::Send(request) => {
                     let done = Done { id: RawId { slot: 0, generation: 0 }, rev: Rev::ZERO };
-                    let result = (self.answer)(&request.call).map(|()| done);
+                    let result = match &request.call {
+                        Call::Get { kind: Kind::Node, id } => self.live(id.typed()).map(|()| done),
+                        call => (self.answer)(call).map(|()| done),
+                    };
                     if !matches!(request.call, Call::Event) {
                         self.calls.push((request.client, request.call));
                     }
@@ -127,6 +131,12 @@ impl Rig {
                 Effect::Engine(_) | Effect::Cloud(_) => {}
             }
         }
+    }
+
+    /// Whether a node is there, whatever the manager was told.
+    fn live(&self, id: Id<Node>) -> Result<(), Status> {
+        let name = || ObjectName::of(Kind::Node, &Meta::new("".into(), "node".into()));
+        self.store.get(id).map(|_| ()).ok_or_else(|| Status::NotFound(name()))
     }
 
     fn push(&mut self, at: SimTime, due: Due) {
@@ -163,7 +173,14 @@ impl Rig {
         id
     }
 
-    fn tell<T: Stored>(&mut self) {
+    /// Takes an object out of the store and tells the manager.
+    pub fn delete<T: Stored>(&mut self, id: Id<T>) {
+        self.store.delete(self.now, id);
+        self.tell::<T>();
+    }
+
+    /// Tells the manager what happened to objects of a kind since it was told last.
+    pub fn tell<T: Stored>(&mut self) {
         let cursor = self.cursors.get(T::TABLE).expect("an open cursor");
         let range = self.store.table_mut::<T>().advance(cursor, u64::MAX);
         let store = self.store.clone();

@@ -7,7 +7,7 @@ use wavetank::control_plane::scheduler::algorithm::framework::{
 use wavetank::control_plane::scheduler::algorithm::profile::ResidentPreferences;
 use wavetank::control_plane::scheduler::algorithm::{NodeInfo, Profile};
 
-use super::scheduling::{Cluster, shape};
+use super::scheduling::{Cluster, refusals, shape};
 use super::table::{Outcome, run};
 
 /// Status codes as the tables write them.
@@ -70,7 +70,7 @@ fn filtered(input: &Value, nodes: &Value, expected: Vec<&Value>, skips: &Value) 
     match (skips["code"].as_u64(), &state.near) {
         (Some(SKIP), None) => return Outcome::Equal,
         (Some(SKIP), Some(_)) => return Outcome::Different("it does not skip".into()),
-        (Some(_), _) => return Outcome::Excluded("validation refuses such a pod"),
+        (Some(_), _) => return refused(&input["pod"], skips),
         (None, _) => {}
     }
     let status = |node: &NodeInfo| {
@@ -88,9 +88,24 @@ fn filtered(input: &Value, nodes: &Value, expected: Vec<&Value>, skips: &Value) 
     Outcome::same(ours, expected.into_iter().cloned().collect())
 }
 
+/// What the scheduler says of a selector that cannot be, the API server has said before.
+fn refused(pod: &Value, theirs: &Value) -> Outcome {
+    let (ours, reasons) = (refusals(pod), theirs["reasons"].as_array());
+    let said = |reason: &Value| {
+        // Where it stands is told otherwise.
+        let text = reason.as_str().unwrap_or("");
+        let text = text.find("Invalid value").map_or(text, |at| &text[at..]);
+        ours.iter().any(|line| line.contains(text))
+    };
+    match !ours.is_empty() && reasons.into_iter().flatten().all(said) {
+        true => Outcome::Equal,
+        false => Outcome::Different(format!("ours {ours:?}, theirs {theirs}")),
+    }
+}
+
 fn scored(input: &Value, expected: &Value) -> Outcome {
     if expected["wantStatus"]["code"].as_u64().is_some_and(|code| code != SKIP) {
-        return Outcome::Excluded("validation refuses such a pod");
+        return refused(&input["pod"], &expected["wantStatus"]);
     }
     let (cluster, pod) = (cluster(&input["nodes"], &input["pods"]), shape(&at_home(&input["pod"])));
     let profile = Profile {

@@ -6,8 +6,9 @@ use wavetank::control_plane::scheduler::algorithm::framework::{
 };
 use wavetank::control_plane::scheduler::algorithm::profile::{Fit, Scored, Strategy, on_line};
 use wavetank::control_plane::scheduler::algorithm::{NodeInfo, Plugin, Profile};
+use wavetank::scenario::{Loader, Overrides};
 
-use super::scheduling::{Cluster, added_affinity, pod, shape};
+use super::scheduling::{Cluster, added_affinity, pod, refusals, shape};
 use super::table::{Outcome, run};
 
 /// Scores of all nodes by one plugin, normalised, as the tables write them; null where it skips.
@@ -70,9 +71,35 @@ fn is_refused(expected: &Value) -> bool {
     !expected["wantErrs"].is_null()
 }
 
+/// What is said where such arguments are read.
+fn judged(strategy: &Strategy, resources: &Value, theirs: &Value) -> Outcome {
+    if resources.as_array().into_iter().flatten().any(|one| one["weight"] == 0) {
+        return Outcome::Excluded("a weight of 0 that is written is none: 1 is filled in");
+    }
+    let kind =
+        if *strategy == Strategy::MostAllocated { "MostAllocated" } else { "LeastAllocated" };
+    let written = json!({
+        "apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration",
+        "profiles": [{"pluginConfig": [{"name": "NodeResourcesFit", "args": {
+            "scoringStrategy": {"type": kind, "resources": resources},
+        }}]}],
+    });
+    let mut loader = Loader::new(Overrides::default());
+    loader.read("in.json", written.to_string().as_bytes(), &mut |_| {});
+    let said: Vec<String> = loader.finish().findings.iter().map(ToString::to_string).collect();
+    let found = |error: &Value| {
+        let field = error["field"].as_str().unwrap_or("");
+        said.iter().any(|line| line.contains(&format!("args.{field}: Invalid value")))
+    };
+    match theirs.as_array().into_iter().flatten().all(found) {
+        true => Outcome::same(said.len(), theirs.as_array().map_or(0, Vec::len)),
+        false => Outcome::Different(format!("{said:?}")),
+    }
+}
+
 fn fit(strategy: Strategy, input: &Value, expected: &Value) -> Outcome {
     if is_refused(expected) {
-        return Outcome::Excluded("arguments are validated where they are read");
+        return judged(&strategy, &input["resources"], &expected["wantErrs"]);
     }
     let profile = profile(strategy, &input["resources"]);
     let (pods, nodes) = (&input["requestedPod"], &input["nodes"]);
@@ -126,7 +153,16 @@ fn affinity(input: &Value, expected: &Value) -> Outcome {
             let ours = scored(&profile, Plugin::NodeAffinity, pod, nodes, &Value::Null);
             Outcome::same(ours, Value::Null)
         }
-        Some(_) => Outcome::Excluded("validation refuses such a pod"),
+        Some(_) => {
+            // The same words at a longer path, and before anything is scored.
+            let said = expected["wantPreScoreStatus"]["err"]["error"].as_str().unwrap_or("");
+            let (_, said) = said.split_once(": ").expect("a path before the words");
+            let ours = refusals(&input["pod"]);
+            match ours.iter().any(|line| line.contains(said)) {
+                true => Outcome::Equal,
+                false => Outcome::Different(format!("{ours:?}")),
+            }
+        }
         None => listed(&profile, Plugin::NodeAffinity, input, expected),
     }
 }
@@ -157,9 +193,6 @@ pub fn scheduler_scores() {
     let data = include_str!("../data/vectors/scheduler_scores.json");
     let default = Profile::default();
     run("scheduler scores", data, |function, _, input, expected| {
-        if input["enableTaintTolerationComparisonOps"] == true {
-            return Some(Outcome::Excluded("a feature that is off by default"));
-        }
         Some(match function {
             "TestDefaultNormalizeScore" => normalize(input, expected),
             "TestImageLocalityPriority" => listed(&default, Plugin::ImageLocality, input, expected),

@@ -14,6 +14,9 @@ use wavetank::api::object::Object;
 use wavetank::api::pod::Pod;
 use wavetank::api::rules::affinity::NodeAffinity;
 use wavetank::api::rules::selector::{Operator, Requirement, Selector};
+use wavetank::api::validation::Embedding;
+use wavetank::api::validation::field::{Errors, Path};
+use wavetank::api::validation::pod::validate_pod_spec;
 use wavetank::base::id::Id;
 use wavetank::control_plane::scheduler::algorithm::{
     Budget, NodeInfo, PodShape, Resident, Snapshot, Standing,
@@ -47,6 +50,21 @@ pub fn pod(written: &Value) -> Pod {
 /// The shape of a pod as written.
 pub fn shape(written: &Value) -> PodShape {
     PodShape::of(&pod(written))
+}
+
+/// Why the API server lets no pod with expressions as these in, as it says it.
+pub fn refusals(written: &Value) -> Vec<String> {
+    let whole = json!({"metadata": {}, "spec": {
+        "affinity": written["spec"]["affinity"], "containers": [],
+    }});
+    let typed: core::Pod = serde_json::from_value(whole).expect("a pod");
+    let (mut errors, path) = (Errors::new(), Path::ROOT.child("spec"));
+    let spec = typed.spec.unwrap_or_default();
+    validate_pod_spec(&spec, None, Embedding::Pod, &path, &mut errors);
+    let is_affinity =
+        |path: &str| path.starts_with("spec.affinity") && path.contains("Expressions");
+    let of_affinity = errors.list().iter().filter(|error| is_affinity(&error.path));
+    of_affinity.map(ToString::to_string).collect()
 }
 
 /// A lone node.

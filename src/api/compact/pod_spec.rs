@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1 as core;
+use serde_json::Value;
 
 use super::container::{Place, lifetime, port, protocol};
 use super::intern::Interner;
@@ -41,11 +42,30 @@ pub(super) fn strip_token_volume(spec: &mut core::PodSpec) {
 }
 
 /// A value as JSON; keys come in the order of the official type, so equal values give equal texts.
+/// Lists without a member are left out: what is stored does not tell them from no list.
 pub(super) fn canonical<'s>(value: &impl serde::Serialize, scratch: &'s mut Vec<u8>) -> &'s str {
     scratch.clear();
     // Writing plain data into memory cannot fail, and JSON is UTF-8.
     let _ = serde_json::to_writer(&mut *scratch, value);
+    if std::str::from_utf8(scratch).is_ok_and(|text| text.contains(":[]"))
+        && let Ok(mut whole) = serde_json::from_slice::<Value>(scratch)
+    {
+        drop_empty_lists(&mut whole);
+        scratch.clear();
+        let _ = serde_json::to_writer(&mut *scratch, &whole);
+    }
     std::str::from_utf8(scratch).unwrap_or_default()
+}
+
+fn drop_empty_lists(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.as_array().is_some_and(Vec::is_empty));
+            fields.values_mut().for_each(drop_empty_lists);
+        }
+        Value::Array(members) => members.iter_mut().for_each(drop_empty_lists),
+        _ => {}
+    }
 }
 
 impl Compactor {
@@ -76,7 +96,8 @@ impl Compactor {
         let labels = self.intern.labels(meta.labels.as_ref());
         let annotations = self.intern.labels(meta.annotations.as_ref());
         let spec = self.pod_spec(kind, written.spec.unwrap_or_default());
-        PodTemplate::new(labels, annotations, spec)
+        let name = self.intern.optional(meta.name.as_deref());
+        PodTemplate::new(labels, annotations, spec).named(name)
     }
 }
 

@@ -128,6 +128,21 @@ fn templates_differ_by_hash_where_they_differ() {
 }
 
 #[test]
+fn a_template_keeps_its_name_and_no_list_without_a_member() {
+    let mut compactor = Compactor::new();
+    let mut read = |meta: serde_json::Value, spec: serde_json::Value| {
+        let written = serde_json::from_value(json!({"metadata": meta, "spec": spec}));
+        compactor.template("Deployment", Some(written.expect("a template")))
+    };
+    let containers = || json!([{"name": "c", "image": "a:1"}]);
+    let plain = read(json!({}), json!({"containers": containers()}));
+    let lists = json!({"tolerations": [], "volumes": [], "containers": containers()});
+    assert!(Arc::ptr_eq(&plain.spec, &read(json!({}), lists).spec));
+    let named = read(json!({"name": "web"}), json!({"containers": containers()}));
+    assert_eq!((&*named.name, named.hash == plain.hash), ("web", false));
+}
+
+#[test]
 fn a_node_has_the_labels_of_its_kubelet_and_allocatable_follows_capacity() {
     let written = json!({
         "metadata": {"name": "n1", "labels": {"kubernetes.io/os": "windows"}},

@@ -7,7 +7,8 @@
 //!
 //! ```text
 //! a candidate appears ─▶ next round of the grid ─▶ deleted by force
-//!                                  └─ its node is gone: only after 40 s of quarantine
+//!                                  └─ its node is gone: only after 40 s of quarantine, and
+//!                                     only if the API server does not know the node either
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,6 +19,7 @@ use crate::api::name::Name;
 use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::{Phase, Pod, PodCondition};
+use crate::api::status::Status;
 use crate::base::id::Id;
 use crate::kernel::recurring::Cadence;
 use crate::messages::request::Propagation;
@@ -61,8 +63,10 @@ pub struct PodGc {
     /// Nodes that are gone, and when a round first missed them.
     gone: BTreeMap<Id<Node>, Option<SimTime>>,
     out_of_service: BTreeSet<Id<Node>>,
-    /// Pods to be deleted, the first in flight.
-    line: VecDeque<Id<Pod>>,
+    /// What is to be asked for, the first in flight.
+    line: VecDeque<Errand>,
+    /// Nodes of this round that the API server does not know.
+    missing: Vec<Id<Node>>,
     armed: SimTime,
 }
 
@@ -81,6 +85,7 @@ impl PodGc {
             gone: BTreeMap::new(),
             out_of_service: BTreeSet::new(),
             line: VecDeque::new(),
+            missing: Vec::new(),
             armed: SimTime::MAX,
         }
     }
@@ -174,11 +179,12 @@ impl PodGc {
         let is_ending =
             |id: &&Id<Pod>| known.view.get(**id).is_some_and(|pod| pod.meta.is_terminating());
         found.extend(by_name(out.filter(is_ending).copied().collect(), known));
-        found.extend(self.of_gone_nodes(known, fx.now()));
-        found.extend(by_name(self.unplaced.iter().copied().collect(), known));
+        let nodes = self.quarantined(known, fx.now());
+        let unplaced = by_name(self.unplaced.iter().copied().collect(), known);
         let mut seen = BTreeSet::new();
-        found.retain(|&pod| seen.insert(pod));
-        self.line = found.into();
+        let all = found.into_iter().map(Errand::Pod).chain(nodes.into_iter().map(Errand::Node));
+        let all = all.chain(unplaced.into_iter().map(Errand::Pod));
+        self.line = all.filter(|&errand| seen.insert(errand)).collect();
         self.next(known, fx);
         self.arm(fx);
     }
@@ -189,29 +195,33 @@ impl PodGc {
         self.terminated.iter().take(beyond).map(|rank| rank.id).collect()
     }
 
-    /// `gcOrphaned`.
-    fn of_gone_nodes(&mut self, known: Known<'_>, now: SimTime) -> Vec<Id<Pod>> {
-        let mut orphans = Vec::new();
+    /// Nodes whose quarantine is over (`gcOrphaned`); each gets a new one, should its pods stay.
+    fn quarantined(&mut self, known: Known<'_>, now: SimTime) -> Vec<Id<Node>> {
+        let mut over = Vec::new();
         self.gone.retain(|&node, since| {
-            let pods = known.index.pods_on(node);
-            let theirs =
-                |id: &&Id<Pod>| known.view.get(**id).is_some_and(|pod| pod.node == Some(node));
-            let pods: Vec<Id<Pod>> = pods.iter().filter(theirs).copied().collect();
-            if pods.is_empty() {
+            if pods_of(node, known).next().is_none() {
                 return false;
             }
-            let since = *since.get_or_insert(now);
-            if since + QUARANTINE <= now {
-                orphans.extend(by_name(pods, known));
+            if *since.get_or_insert(now) + QUARANTINE <= now {
+                *since = None;
+                over.push(node);
             }
             true
         });
-        orphans
+        over
     }
 
-    /// The first of the line is marked failed, unless it is done, and then deleted by force.
+    /// The first of the line is sent: of a node, whether it is there; a pod is marked failed, unless
+    /// it is done, and then deleted by force.
     fn next(&mut self, known: Known<'_>, fx: &mut Effects<Timer>) {
-        while let Some(&id) = self.line.front() {
+        while let Some(&errand) = self.line.front() {
+            let id = match errand {
+                Errand::Node(node) => {
+                    let call = Call::Get { kind: Kind::Node, id: node.into() };
+                    return fx.send(self.client, CHECK, call);
+                }
+                Errand::Pod(id) => id,
+            };
             let Some((rev, pod)) = known.view.version(id) else {
                 self.line.pop_front();
                 continue;
@@ -237,14 +247,52 @@ impl PodGc {
 
     /// A reply to a call.
     pub fn reply(&mut self, reply: &Reply, known: Known<'_>, fx: &mut Effects<Timer>) {
-        let Some(&id) = self.line.front() else { return };
-        if reply.tag == MARK && reply.result.is_ok() {
-            return self.delete(id, fx);
+        let Some(&errand) = self.line.front() else { return };
+        match errand {
+            Errand::Pod(id) if reply.tag == MARK && reply.result.is_ok() => {
+                return self.delete(id, fx);
+            }
+            Errand::Pod(_) => {
+                self.line.pop_front();
+            }
+            Errand::Node(node) => {
+                self.line.pop_front();
+                if matches!(reply.result, Err(Status::NotFound(_))) {
+                    self.missing.push(node);
+                }
+                if !matches!(self.line.front(), Some(Errand::Node(_))) {
+                    self.orphans(known);
+                }
+            }
         }
-        self.line.pop_front();
         self.next(known, fx);
         self.arm(fx);
     }
+
+    /// The pods of all nodes that are gone for sure are next in the line.
+    fn orphans(&mut self, known: Known<'_>) {
+        let missing = std::mem::take(&mut self.missing);
+        let each = missing.into_iter().map(|node| by_name(pods_of(node, known).collect(), known));
+        let orphans: Vec<Id<Pod>> = each.flatten().collect();
+        for pod in orphans.into_iter().rev() {
+            self.line.push_front(Errand::Pod(pod));
+        }
+    }
+}
+
+/// Something the collector asks the API server for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Errand {
+    /// Whether a node is there.
+    Node(Id<Node>),
+    /// That a pod goes.
+    Pod(Id<Pod>),
+}
+
+/// Pods bound to a node.
+fn pods_of<'k>(node: Id<Node>, known: Known<'k>) -> impl Iterator<Item = Id<Pod>> + use<'k> {
+    let all = known.index.pods_on(node).iter().copied();
+    all.filter(move |&id| known.view.get(id).is_some_and(|pod| pod.node == Some(node)))
 }
 
 /// Where a pod that is done stands in the line: evicted ones first, then the oldest.
@@ -279,9 +327,10 @@ fn every_period(from: SimTime) -> Cadence {
     Cadence::new(from, PERIOD).expect("a period that is not zero")
 }
 
-/// Tags of the two calls about a pod.
+/// Tags of the calls about a pod, and of the one about a node.
 const MARK: u64 = 1;
 const DELETE: u64 = 2;
+const CHECK: u64 = 3;
 
 fn by_name(mut ids: Vec<Id<Pod>>, known: Known<'_>) -> Vec<Id<Pod>> {
     ids.sort_by_key(|&id| {
