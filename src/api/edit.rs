@@ -4,6 +4,7 @@
 //! Owns the way back from a compact object to its JSON (the fields a run keeps, with the specs as
 //! written) and what an edit leaves alone: uid, owner, status, the node of a pod.
 
+mod conditions;
 mod resize;
 mod storage;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch, core::v1 as core};
 use serde_json::{Map, Value, json};
 
+pub use conditions::conditions_patched;
 pub use resize::resized;
 
 use super::compact::Compactor;

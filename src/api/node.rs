@@ -61,7 +61,25 @@ pub enum Tristate {
     Unknown,
 }
 
-impl Tristate {}
+impl Tristate {
+    /// As the API prints it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tristate::True => "True",
+            Tristate::False => "False",
+            Tristate::Unknown => "Unknown",
+        }
+    }
+
+    /// What this text says; anything but `True` and `False` is unknown.
+    pub fn parse(text: &str) -> Tristate {
+        match text {
+            "True" => Tristate::True,
+            "False" => Tristate::False,
+            _ => Tristate::Unknown,
+        }
+    }
+}
 
 /// The conditions of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -1,7 +1,11 @@
 //! Pods as a run holds them: a small changing row, and a spec shared by all pods of one template.
 
+mod conditions;
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+
+pub use conditions::{Condition, POD_CONDITIONS, PodCondition, SaidCondition};
 
 use super::meta::{Labels, Meta};
 use super::name::Text;
@@ -431,47 +435,6 @@ impl Phase {
     }
 }
 
-/// The conditions of a pod that a run works with.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[repr(u8)]
-pub enum PodCondition {
-    /// It has a node.
-    PodScheduled,
-    /// Its sandbox stands and has an address.
-    PodReadyToStartContainers,
-    /// All init containers are through.
-    Initialized,
-    /// Every container is ready.
-    ContainersReady,
-    /// It may be sent requests.
-    Ready,
-    /// It was picked to be evicted.
-    DisruptionTarget,
-}
-
-/// A condition's value and since when, cut to the second as the API writes it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Condition {
-    /// The value; `None`: the condition is not there.
-    pub value: Option<bool>,
-    /// `lastTransitionTime`, in whole seconds from the start of the run, or [`Condition::UNSAID`].
-    pub since_seconds: u32,
-}
-
-impl Condition {
-    /// Whoever wrote the condition did not say since when.
-    pub const UNSAID: u32 = u32::MAX;
-
-    /// Since when, if that was said.
-    pub fn since(self) -> Option<SimTime> {
-        (self.since_seconds != Condition::UNSAID)
-            .then(|| SimTime::from_secs(self.since_seconds.into()))
-    }
-}
-
-/// How many conditions a pod can hold.
-pub const POD_CONDITIONS: usize = 6;
-
 /// What is known of a pod that runs, or does not.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct PodStatus {
@@ -479,6 +442,8 @@ pub struct PodStatus {
     pub phase: Phase,
     /// The conditions, by [`PodCondition`].
     pub conditions: [Condition; POD_CONDITIONS],
+    /// Conditions of other types, which somebody else writes, as for readiness gates.
+    pub others: Option<Arc<[SaidCondition]>>,
     /// Its address, once its sandbox stands.
     pub ip: Option<Ipv4Addr>,
     /// When its kubelet took it.
@@ -513,6 +478,11 @@ impl PodStatus {
     /// Whether condition `which` is true.
     pub fn is(&self, which: PodCondition) -> bool {
         self.conditions[which as usize].value == Some(true)
+    }
+
+    /// The condition of another type, if anybody ever set it.
+    pub fn said(&self, kind: &str) -> Option<&SaidCondition> {
+        self.others.iter().flat_map(|all| all.iter()).find(|it| &*it.kind == kind)
     }
 
     /// Sets a condition; the transition time moves only when the value changes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::World;
 use super::plan::Change;
 use crate::api::controller_revision::ControllerRevision;
-use crate::api::edit::{edited, resized, to_json};
+use crate::api::edit::{conditions_patched, edited, resized, to_json};
 use crate::api::meta::{Labels, Meta};
 use crate::api::name::Text;
 use crate::api::node::{Node, Schedulability};
@@ -44,6 +44,9 @@ impl World {
             }
             Change::Resize { patch, how } => {
                 return resized(object, |json| merge(json, patch, *how));
+            }
+            Change::Status { patch, how } => {
+                return conditions_patched(object, patch, *how, self.kernel.now());
             }
             Change::Undo { revision } if has_revisions(object) => {
                 return self.back_to(object, *revision);

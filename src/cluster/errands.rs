@@ -325,6 +325,7 @@ impl World {
             Ok(object) => {
                 let part = match change {
                     Change::Resize { .. } => Part::Resize,
+                    Change::Status { .. } => Part::Status,
                     _ => Part::Main,
                 };
                 Turn::Send(Call::Update { id, object, base: Some(base), part })

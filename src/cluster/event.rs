@@ -68,6 +68,8 @@ pub enum News {
     Deleting,
     /// The pod is no longer ready, whoever says so.
     Unready,
+    /// Somebody set a condition of the pod that is not a kubelet's to set.
+    Conditions,
     /// The pod's containers are to take something else.
     Resized,
     /// The pod is gone from the API.

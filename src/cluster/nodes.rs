@@ -219,6 +219,12 @@ impl World {
                 let spec = object.spec.clone();
                 self.kubelet(at, cause, sink, |kubelets, fx| kubelets.pod_resized(pod, &spec, fx));
             }
+            (News::Conditions, Some(object)) => {
+                let status = object.status.clone();
+                self.kubelet(at, cause, sink, |kubelets, fx| {
+                    kubelets.conditions_set(pod, &status, fx)
+                });
+            }
             (News::Unready, Some(object)) => {
                 let status = object.status.clone();
                 self.kubelet(at, cause, sink, |kubelets, fx| kubelets.reconcile(pod, &status, fx));
@@ -547,6 +553,9 @@ impl PodNews {
                 }
                 if new.spec.written != old.spec.written {
                     return told(new, node, News::Resized);
+                }
+                if new.status.others != old.status.others {
+                    return told(new, node, News::Conditions);
                 }
                 let unready = old.is_ready() && !new.is_ready();
                 unready.then(|| told(new, node, News::Unready)).flatten()

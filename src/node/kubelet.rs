@@ -342,6 +342,20 @@ impl Kubelets {
         }
     }
 
+    /// Others set conditions of a pod: where its readiness hangs on them, it is looked at again (kubelet 1.36
+    /// `HandlePodReconcile`).
+    pub fn conditions_set(&mut self, id: Id<Pod>, stored: &PodStatus, fx: &mut Effects<Timer>) {
+        let Some(worker) = self.worker_of(id) else { return };
+        let held = &mut self.workers[worker];
+        if held.is_static() || held.status.others == stored.others {
+            return;
+        }
+        held.status.others.clone_from(&stored.others);
+        held.cause = held.cause.max(fx.cause());
+        held.wants_sync |= !held.spec.readiness_gates.is_empty();
+        self.with(worker, fx, |_, _| {});
+    }
+
     /// A status is sent again with the next batch.
     fn resend(&mut self, id: Id<Worker>, fx: &mut Effects<Timer>) {
         let worker = &mut self.workers[id];

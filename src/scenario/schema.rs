@@ -272,7 +272,7 @@ fn step() -> Value {
         "setImage": named(), "container": text("Which container; all if none."),
         "image": text("The image; of fault image-pull also what images look like: * stands for any letters, \
             ? for one."),
-        "patch": named(), "subresource": {"enum": ["resize"]}, "type": {"enum": ["strategic", "merge"]},
+        "patch": named(), "subresource": {"enum": ["resize", "status"]}, "type": {"enum": ["strategic", "merge"]},
         "undo": rollout(), "toRevision": {"type": "integer", "minimum": 0},
         "pause": deployment(), "resume": deployment(), "restart": rollout(),
         "cordon": node(), "uncordon": node(), "drain": node(),

@@ -9,6 +9,7 @@ use super::targets::{node, target};
 use super::{raw, strikes};
 use crate::api::kind::Kind;
 use crate::api::patch::PatchType;
+use crate::api::pod::PodCondition;
 use crate::api::tree::{Value, canonical_json};
 use crate::base::FastMap;
 use crate::cluster::plan::{Act, Change, Propagation, Step, Target};
@@ -180,6 +181,9 @@ fn change(
     let target = target.and_then(|target| match verb {
         "scale" => only(target, &sets[..4], &place, "it has no replicas", judge),
         "setImage" => only(target, &sets, &place, "it has no template", judge),
+        "patch" if step.subresource.as_deref() == Some("status") => {
+            only(target, &[Kind::Pod], &place, "only the status of pods is patched", judge)
+        }
         "undo" | "restart" => only(target, &rollouts, &place, "it has no rollouts", judge),
         "pause" | "resume" => only(target, &sets[..1], &place, "it has no rollouts", judge),
         _ => Some(target),
@@ -268,11 +272,43 @@ fn patch(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<Chan
     match step.subresource.as_deref() {
         None => Some(Change::Patch { patch, how }),
         Some("resize") => Some(Change::Resize { patch, how }),
+        Some("status") => {
+            conditions(&place, &patch, judge).then_some(Change::Status { patch, how })
+        }
         Some(other) => {
-            judge.not_one_of(&format!("{path}.subresource"), other, &["resize"]);
+            judge.not_one_of(&format!("{path}.subresource"), other, &["resize", "status"]);
             None
         }
     }
+}
+
+/// Whether a patch of a pod's status says conditions, and none that is a kubelet's to say.
+fn conditions(place: &str, patch: &serde_json::Value, judge: &mut Judge<'_, '_>) -> bool {
+    let said = patch["status"]["conditions"].as_array().map_or(&[][..], Vec::as_slice);
+    if said.is_empty() {
+        let example = "{status: {conditions: [{type: example.com/registered, status: \"True\"}]}}";
+        judge.missing(place, &format!("Required value: conditions, as in {example}"));
+        return false;
+    }
+    for (at, condition) in said.iter().enumerate() {
+        let path = format!("{place}.status.conditions[{at}]");
+        let kind = condition["type"].as_str().unwrap_or_default();
+        if kind.is_empty() {
+            judge.missing(&path, "Required value: the condition's type");
+            return false;
+        }
+        if PodCondition::named(kind).is_some() || kind.starts_with("PodResize") {
+            let message = format!("Invalid value: {kind:?}: it is the cluster's own to say");
+            judge.error(&format!("{path}.type"), message);
+            return false;
+        }
+        let value = condition["status"].as_str().unwrap_or_default();
+        if !["True", "False", "Unknown"].contains(&value) {
+            judge.not_one_of(&format!("{path}.status"), value, &["True", "False", "Unknown"]);
+            return false;
+        }
+    }
+    true
 }
 
 fn cascade(step: &raw::Step, path: &str, judge: &mut Judge<'_, '_>) -> Option<Propagation> {

@@ -6,6 +6,7 @@ use crate::time::{SimDuration, SimTime};
 
 mod apps;
 mod luck;
+mod patches;
 mod scheduler;
 
 fn load(text: &str, overrides: Overrides) -> Loaded {

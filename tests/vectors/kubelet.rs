@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use wavetank::api::compact::Compactor;
 use wavetank::api::meta::Uid;
+use wavetank::api::node::Tristate;
 use wavetank::api::object::Object;
 use wavetank::api::pod::{
     ContainerState, ContainerStatus, Phase, PodSpec, Termination, TerminationReason, WaitingReason,
@@ -460,7 +461,8 @@ pub fn kubelet_pod_conditions() {
             "TestGeneratePodReadyCondition" => condition(case, |it| {
                 it.ready(|gate| {
                     let mut set = list(input, "conditions").iter();
-                    Some(set.find(|condition| condition["type"] == gate)?["status"] == "True")
+                    let condition = set.find(|condition| condition["type"] == gate)?;
+                    Some(Tristate::parse(condition["status"].as_str()?))
                 })
             }),
             "TestGeneratePodReadyToStartContainersCondition" => {

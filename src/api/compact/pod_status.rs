@@ -6,23 +6,15 @@ use k8s_openapi::api::core::v1 as core;
 
 use super::intern::Interner;
 use super::unsigned;
+use crate::api::node::Tristate;
 use crate::api::pod::{
     Condition, ContainerState, ContainerStatus, Phase, PodCondition, PodSpec, PodStatus,
-    StatusReason, Termination, TerminationReason, WaitingReason,
+    SaidCondition, StatusReason, Termination, TerminationReason, WaitingReason,
 };
 use crate::time::SimTime;
 
-fn condition(name: &str) -> Option<PodCondition> {
-    Some(match name {
-        "PodScheduled" => PodCondition::PodScheduled,
-        "PodReadyToStartContainers" => PodCondition::PodReadyToStartContainers,
-        "Initialized" => PodCondition::Initialized,
-        "ContainersReady" => PodCondition::ContainersReady,
-        "Ready" => PodCondition::Ready,
-        "DisruptionTarget" => PodCondition::DisruptionTarget,
-        _ => return None,
-    })
-}
+/// Conditions that kubelets work out of a resize.
+const OF_RESIZES: [&str; 2] = ["PodResizePending", "PodResizeInProgress"];
 
 /// The value of a condition: `Unknown` is neither true nor false, so it is not there.
 pub(super) fn truth(written: &str) -> Option<bool> {
@@ -108,14 +100,26 @@ impl Interner {
             start_time: written.start_time.as_ref().map(|_| SimTime::ZERO),
             ..PodStatus::default()
         };
+        let mut others = Vec::new();
         for it in written.conditions.iter().flatten() {
-            if let Some(which) = condition(&it.type_) {
-                let value = truth(&it.status);
-                let said = it.last_transition_time.is_some();
-                let since_seconds = if said { 0 } else { Condition::UNSAID };
-                status.conditions[which as usize] = Condition { value, since_seconds };
+            let said = it.last_transition_time.is_some();
+            let since_seconds = if said { 0 } else { Condition::UNSAID };
+            match PodCondition::named(&it.type_) {
+                Some(which) => {
+                    let value = truth(&it.status);
+                    status.conditions[which as usize] = Condition { value, since_seconds };
+                }
+                None if OF_RESIZES.contains(&&*it.type_) => {}
+                None => others.push(SaidCondition {
+                    kind: self.text(&it.type_),
+                    value: Tristate::parse(&it.status),
+                    reason: self.optional(it.reason.as_deref()),
+                    message: self.optional(it.message.as_deref()),
+                    since_seconds,
+                }),
             }
         }
+        status.others = (!others.is_empty()).then(|| others.into());
         if let Some(reason) = written.reason.as_deref().filter(|reason| !reason.is_empty()) {
             let message = self.optional(written.message.as_deref());
             status.reason = Some(Arc::new(StatusReason { reason: self.text(reason), message }));

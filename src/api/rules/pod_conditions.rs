@@ -3,6 +3,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::api::node::Tristate;
 use crate::api::pod::{Container, ContainerState, ContainerStatus, Lifetime, Phase, PodSpec};
 
 /// What a pod's conditions are worked out of.
@@ -93,15 +94,16 @@ impl<'a> Known<'a> {
 
     /// Ready: ContainersReady, and whatever the pod's readiness gates name; `gate` tells what the condition of a
     /// gate is, `None` where nobody set it.
-    pub fn ready(&self, gate: impl Fn(&str) -> Option<bool>) -> Finding {
+    pub fn ready(&self, gate: impl Fn(&str) -> Option<Tristate>) -> Finding {
         let containers = self.containers_ready();
         if !containers.holds {
             return containers;
         }
         let said = self.spec.readiness_gates.iter().filter_map(|name| match gate(name) {
-            Some(true) => None,
-            Some(false) => Some(format!(
-                "the status of pod readiness gate \"{name}\" is not \"True\", but False"
+            Some(Tristate::True) => None,
+            Some(value) => Some(format!(
+                "the status of pod readiness gate \"{name}\" is not \"True\", but {}",
+                value.name()
             )),
             None => Some(format!(
                 "corresponding condition of pod readiness gate \"{name}\" does not exist."

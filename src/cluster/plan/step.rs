@@ -90,6 +90,13 @@ pub enum Change {
         /// How it is merged.
         how: PatchType,
     },
+    /// Conditions of a pod are patched (`kubectl patch --subresource status`).
+    Status {
+        /// The patch, as JSON.
+        patch: Arc<serde_json::Value>,
+        /// How it is merged.
+        how: PatchType,
+    },
     /// A Deployment goes back to an earlier template (`kubectl rollout undo`).
     Undo {
         /// Which revision; none: the one before.
@@ -148,6 +155,17 @@ impl Act {
                     format!("undo {target} to revision {revision}")
                 }
                 Change::Resize { .. } => format!("resize {target} in place"),
+                Change::Status { patch, .. } => {
+                    let all = patch["status"]["conditions"].as_array();
+                    let text = |it: &serde_json::Value, field: &str| {
+                        it[field].as_str().unwrap_or_default().to_owned()
+                    };
+                    let said = all.into_iter().flatten();
+                    let said =
+                        said.map(|it| format!("{} {}", text(it, "type"), text(it, "status")));
+                    let said = said.collect::<Vec<_>>().join(", ");
+                    format!("set conditions of {target}: {said}")
+                }
                 other => format!("{} {target}", other.verb()),
             },
             Act::Fault { fault, .. } | Act::Experiment { fault, .. } => fault.to_string(),
@@ -160,7 +178,7 @@ impl Change {
         match self {
             Change::Scale(_) => "scale",
             Change::Image { .. } => "setImage",
-            Change::Patch { .. } | Change::Resize { .. } => "patch",
+            Change::Patch { .. } | Change::Resize { .. } | Change::Status { .. } => "patch",
             Change::Undo { .. } => "undo",
             Change::Restart => "restart",
             Change::Pause => "pause",

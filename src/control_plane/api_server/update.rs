@@ -187,7 +187,8 @@ impl<T> Server<'_, T> {
         Ok(self.write(id, pod))
     }
 
-    /// A kubelet's patch of a pod's status. What the scheduler wrote stays.
+    /// A kubelet's patch of a pod's status. What the scheduler wrote stays, as does what is others' to say
+    /// (kubelet 1.36 `status_manager.go` mergePodStatus).
     pub(super) fn pod_status(
         &mut self,
         id: Id<Pod>,
@@ -203,6 +204,7 @@ impl<T> Server<'_, T> {
                 status.conditions[kept as usize] = held.condition(kept);
             }
         }
+        status.others.clone_from(&held.others);
         if status.disruption.is_none() {
             status.disruption = held.disruption.clone();
         }

@@ -174,6 +174,7 @@ impl Kubelets {
         let Some(worker) = self.worker_of(id) else { return };
         if !self.workers[worker].is_static() {
             self.pod_resized(id, &pod.spec, fx);
+            self.conditions_set(id, &pod.status, fx);
             return self.reconcile(id, &pod.status, fx);
         }
         if is_mirror(&pod.meta) {

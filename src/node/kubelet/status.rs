@@ -82,6 +82,7 @@ impl Worker {
         let mut status = PodStatus {
             phase,
             conditions: self.status.conditions,
+            others: self.status.others.clone(),
             ip: self.status.ip,
             start_time: Some(self.taken),
             reason: self.reason.clone(),
@@ -102,11 +103,12 @@ impl Worker {
             status.ip = Some(address);
         }
         let known = Known { spec: &self.spec, statuses: Some(&of), phase };
-        // Conditions of readiness gates are for others to set, and nobody here does.
+        // Conditions of readiness gates are for others to set.
+        let gate = |kind: &str| self.status.said(kind).map(|it| it.value);
         let findings = [
             (PodCondition::Initialized, known.initialized()),
             (PodCondition::ContainersReady, known.containers_ready()),
-            (PodCondition::Ready, known.ready(|_| None)),
+            (PodCondition::Ready, known.ready(gate)),
         ];
         let address = match self.sandbox {
             SandboxKnown::Made(address) => address,

@@ -2,6 +2,7 @@
 //! (kube-controller-manager 1.36 pkg/controller/job/pod_failure_policy.go).
 
 use crate::api::job::{ExitCodeOperator, FailureAction, FailurePattern, FailureRule};
+use crate::api::node::Tristate;
 use crate::api::pod::{ContainerState, Pod, PodCondition};
 
 /// What was found about a failed pod.
@@ -74,14 +75,13 @@ fn matching_exit<'p>(
 }
 
 fn has_condition(pod: &Pod, kind: &str, value: Option<bool>) -> bool {
-    let which = match kind {
-        "PodScheduled" => PodCondition::PodScheduled,
-        "PodReadyToStartContainers" => PodCondition::PodReadyToStartContainers,
-        "Initialized" => PodCondition::Initialized,
-        "ContainersReady" => PodCondition::ContainersReady,
-        "Ready" => PodCondition::Ready,
-        "DisruptionTarget" => PodCondition::DisruptionTarget,
-        _ => return false,
+    let Some(which) = PodCondition::named(kind) else {
+        let said = pod.status.said(kind).map(|it| it.value);
+        return match value {
+            Some(true) => said == Some(Tristate::True),
+            Some(false) => said == Some(Tristate::False),
+            None => false,
+        };
     };
     // A condition that is not there has no value to compare.
     value.is_some() && pod.status.condition(which).value == value

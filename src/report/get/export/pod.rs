@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Fields, Moment};
 use crate::api::pod::{
     Container, ContainerState, ContainerStatus, Lifetime, Pod, PodCondition, Qos, Resizing,
-    StatusReason, Termination, container_at,
+    SaidCondition, StatusReason, Termination, container_at,
 };
 use crate::api::quantity::{Format, Quantity};
 use crate::api::resources::Resources;
@@ -45,6 +45,8 @@ fn status(moment: Moment<'_>, pod: &Pod) -> Value {
         .into_iter()
         .filter_map(|(which, name)| condition(moment, pod, which, name))
         .collect();
+    let others = held.others.iter().flat_map(|all| all.iter());
+    conditions.extend(others.map(|it| said_condition(moment, it)));
     conditions.extend(held.resize.iter().flat_map(|resize| resize_conditions(resize)));
     if !conditions.is_empty() {
         status["conditions"] = json!(conditions);
@@ -105,6 +107,22 @@ fn held_resources(resize: &Resizing, index: usize) -> (Value, Value) {
     (amounts(&allocated.requests), resources)
 }
 
+/// A condition that somebody else set.
+fn said_condition(moment: Moment<'_>, said: &SaidCondition) -> Value {
+    let mut condition = json!({
+        "type": &*said.kind,
+        "status": said.value.name(),
+        "lastProbeTime": null,
+        "lastTransitionTime": said.since().map(|since| moment.instant(since)),
+    });
+    for (field, text) in [("reason", &said.reason), ("message", &said.message)] {
+        if !text.is_empty() {
+            condition[field] = json!(&**text);
+        }
+    }
+    condition
+}
+
 fn condition(moment: Moment<'_>, pod: &Pod, which: PodCondition, name: &str) -> Option<Value> {
     let held = pod.status.condition(which);
     let value = held.value?;
@@ -130,7 +148,9 @@ fn why(pod: &Pod, which: PodCondition, value: bool) -> Option<(String, String)> 
         (PodCondition::DisruptionTarget, true) => pod.status.disruption.as_deref().map(told),
         (PodCondition::PodScheduled, false) => pod.status.reason.as_deref().map(told),
         (PodCondition::Initialized, _) => known(pod, |it| it.initialized()),
-        (PodCondition::Ready, _) => known(pod, |it| it.ready(|_| None)),
+        (PodCondition::Ready, _) => {
+            known(pod, |it| it.ready(|kind| pod.status.said(kind).map(|it| it.value)))
+        }
         (PodCondition::ContainersReady, _) => known(pod, |it| it.containers_ready()),
         _ => None,
     }
