@@ -17,6 +17,7 @@ pub mod disruption;
 pub mod documents;
 pub mod edit;
 pub mod int_or_percent;
+pub mod ip_family;
 pub mod job;
 pub mod json;
 pub mod kind;

@@ -551,6 +551,38 @@ fn get_shows_objects_of_a_run_at_any_instant() {
 }
 
 #[test]
+fn get_shows_addresses_of_both_families() {
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/dual-stack.yaml");
+    let folder = folder(&[]);
+    let said = wavetank(folder.path(), &["run", scenario, "--quiet", "--out", "out"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    let get = |rest: &str| {
+        let args = ["get", "out", "-n", "shop"].into_iter().chain(rest.split(' '));
+        wavetank(folder.path(), &args.collect::<Vec<_>>()).out
+    };
+    let read = |rest: &str| serde_json::from_str::<serde_json::Value>(&get(rest)).expect("JSON");
+    let families =
+        |name: &str, at: &str| read(&format!("svc/{name} -o json --at {at}"))["spec"].take();
+    assert_eq!(families("web", "1m")["ipFamilies"], serde_json::json!(["IPv4", "IPv6"]));
+    assert_eq!(families("web", "1m")["clusterIPs"].as_array().map(Vec::len), Some(2));
+    assert_eq!(families("web-six", "1m")["ipFamilies"], serde_json::json!(["IPv6"]));
+    let (before, after) = (families("web-plain", "1m"), families("web-plain", "3m"));
+    assert_eq!(before["ipFamilyPolicy"], "SingleStack");
+    assert_eq!(after["ipFamilyPolicy"], "RequireDualStack");
+    assert_eq!(
+        (&before["clusterIP"], &before["clusterIPs"][1]),
+        (&after["clusterIP"], &serde_json::Value::Null)
+    );
+    assert!(after["clusterIPs"][1].as_str().is_some_and(|ip| ip.starts_with("fd00:10:96::")));
+    let slices = |at: &str| get(&format!("endpointslices --at {at}")).matches(" IPv6 ").count();
+    assert_eq!((slices("1m"), slices("3m")), (2, 3));
+    let pods = read("pods -o json");
+    let ips = pods["items"][0]["status"]["podIPs"].as_array().expect("addresses");
+    assert_eq!(ips.len(), 2);
+    assert!(ips[1]["ip"].as_str().is_some_and(|ip| ip.starts_with("fd00:10:")), "{ips:?}");
+}
+
+#[test]
 fn get_shows_what_components_said() {
     let folder = first_light();
     let said = get(&folder, "events -n shop --at 9s").out;

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
+use wavetank::api::ip_family::Families;
 use wavetank::kernel::{Engine, FactSink};
 use wavetank::messages::{Fact, Verb};
 use wavetank::report::get::Moment;
@@ -181,7 +182,13 @@ fn a_kubelet_answers_what_it_is_asked() {
     let objects = ["a", "b"].map(on_it).concat();
     let (finished, _) = played(spec, &objects);
     let world = &finished.world;
-    let moment = Moment { store: world.store(), now: world.now(), epoch_seconds: 0, events: None };
+    let moment = Moment {
+        store: world.store(),
+        now: world.now(),
+        epoch_seconds: 0,
+        families: Families::V4,
+        events: None,
+    };
     let of = |node, path| ask(world, moment, node, path);
     assert_eq!(of("n-0", "/healthz").as_deref(), Ok("ok"));
     assert_eq!(of("n-1", "/healthz"), Err(NoAnswer::Refused));

@@ -223,6 +223,8 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
         }
         (Object::Service(held), Object::Service(next)) => {
             next.cluster_ip = held.cluster_ip;
+            next.cluster_ip6 = held.cluster_ip6;
+            (next.families, next.policy) = (held.families, held.policy);
             next.node_ports = held.node_ports.clone();
             next.health_port = held.health_port;
         }

@@ -1,8 +1,9 @@
 //! Services, their EndpointSlices and their Endpoints objects as a run holds them.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use super::ip_family::{Families, FamilyPolicy, IpFamily};
 use super::meta::{Labels, Meta, Uid};
 use super::name::Text;
 use super::node::Node;
@@ -19,10 +20,38 @@ pub struct Service {
     /// Its address inside the cluster: allocated once, then fixed. `None` for headless ones and
     /// external names.
     pub cluster_ip: Option<Ipv4Addr>,
+    /// Its IPv6 address inside the cluster, if it has that family.
+    pub cluster_ip6: Option<Ipv6Addr>,
+    /// The families of its addresses and of its endpoints' ones, as the API server filled them in.
+    pub families: Families,
+    /// How many families it is to have; `None` of an external name.
+    pub policy: Option<FamilyPolicy>,
     /// Its ports on every node, by the order of its ports; 0: none. Empty: none at all.
     pub node_ports: Arc<[u16]>,
     /// `healthCheckNodePort`, where nodes tell a load balancer whether they have endpoints.
     pub health_port: Option<u16>,
+}
+
+impl Service {
+    /// Its address of the first of its families, if it has one.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self.families.primary() {
+            IpFamily::V4 => self.cluster_ip.map(IpAddr::from),
+            IpFamily::V6 => self.cluster_ip6.map(IpAddr::from),
+        }
+    }
+
+    /// Its addresses, in the order of its families.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let families = match self.families {
+            Families::Unsaid => Families::V4,
+            said => said,
+        };
+        families.list().iter().filter_map(|family| match family {
+            IpFamily::V4 => self.cluster_ip.map(IpAddr::from),
+            IpFamily::V6 => self.cluster_ip6.map(IpAddr::from),
+        })
+    }
 }
 
 /// What a Service was asked to be.
@@ -42,6 +71,14 @@ pub struct ServiceSpec {
     pub distribution: Distribution,
     /// A cluster address asked for by name.
     pub wanted_ip: Option<Ipv4Addr>,
+    /// An IPv6 one.
+    pub wanted_ip6: Option<Ipv6Addr>,
+    /// The families of the addresses asked for, in their order.
+    pub wanted_of: Families,
+    /// `ipFamilies` as written.
+    pub wanted_families: Families,
+    /// `ipFamilyPolicy` as written.
+    pub wanted_policy: Option<FamilyPolicy>,
     /// Whether a load balancer's ports get ports of the nodes.
     pub load_balancer_ports: LoadBalancerPorts,
     /// Which nodes a load balancer may send to.
@@ -159,6 +196,8 @@ pub const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 pub struct EndpointSlice {
     /// Its metadata; its owner is the Service.
     pub meta: Meta,
+    /// Of which family the addresses of its endpoints are (`addressType`).
+    pub family: IpFamily,
     /// The endpoints.
     pub endpoints: Arc<[Endpoint]>,
     /// For whom each endpoint is, in the order of the endpoints; empty where no endpoint has a hint.
@@ -191,7 +230,7 @@ pub struct EndpointSubset {
 /// An address of a subset.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EndpointAddress {
-    /// The address.
+    /// The address, in IPv4: that of the Service's first family follows from it.
     pub ip: Ipv4Addr,
     /// The pod behind it.
     pub pod: Id<Pod>,
@@ -206,7 +245,7 @@ pub struct Endpoint {
     pub uid: Uid,
     /// Where it runs.
     pub node: Id<Node>,
-    /// Its address.
+    /// Its IPv4 address, which the IPv6 one follows from.
     pub ip: Ipv4Addr,
     /// What it may be used for.
     pub conditions: EndpointConditions,

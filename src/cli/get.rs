@@ -29,6 +29,7 @@ pub(super) fn get(args: &GetArgs) -> Result<Code, Failure> {
         store: world.store(),
         now: world.now(),
         epoch_seconds: world.plan().epoch_seconds,
+        families: world.plan().families,
         events: events.as_ref(),
     };
     let answer = answer(moment, &asked, form).map_err(Failure::usage)?;

@@ -438,12 +438,14 @@ fn shared(plan: &Plan, luck: Luck) -> Shared {
     let range = ServiceRange::new(SERVICE_RANGE.0, SERVICE_RANGE.1);
     let mut shared = Shared::new(luck, range);
     shared.pod_tolerations = plan.pod_tolerations;
+    shared.families = plan.families;
     shared
 }
 
 /// What the plan says of controllers.
 fn of_controllers(plan: &Plan) -> controllers::Settings {
     controllers::Settings {
+        families: plan.families,
         volumes: persistent_volume::Settings { provisioning: plan.profile.provisioning },
         sets: sets(plan),
         max_unavailable: max_unavailable(plan),

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::daemon_set::DaemonSet;
+use crate::api::ip_family::IpFamily;
 use crate::api::job::Job;
 use crate::api::kind::Kind;
 use crate::api::meta::{Labels, RawId, Uid};
@@ -72,6 +73,8 @@ struct NamespaceRow {
 struct ServiceRow {
     selector: Arc<Labels>,
     unready: UnreadyEndpoints,
+    /// Slices of other families say the same once more.
+    family: IpFamily,
     wanted: Tally,
     offered: Tally,
 }
@@ -310,6 +313,7 @@ impl Convergence {
         let mut row = ServiceRow {
             selector: Arc::new(selector.clone()),
             unready: new.spec.unready,
+            family: new.families.primary(),
             wanted: Tally::default(),
             offered,
         };
@@ -348,6 +352,9 @@ impl Convergence {
         let Some(owner) = slice.meta.owner else { return };
         let id: Id<Service> = owner.at.typed();
         let Some(row) = self.services.get_mut(&id) else { return };
+        if row.family != slice.family {
+            return;
+        }
         for endpoint in slice.endpoints.iter().filter(|one| one.conditions.ready) {
             change(&mut row.offered, endpoint.uid.0);
         }

@@ -11,6 +11,7 @@ use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use crate::api::compact::Arrival;
+use crate::api::ip_family::Families;
 use crate::api::meta::Labels;
 use crate::api::name::{Name, Text};
 use crate::api::node::Node;
@@ -63,6 +64,8 @@ pub struct Plan {
     pub feature_gates: BTreeMap<Text, bool>,
     /// Whether namespaces have a say in their pods' tolerations.
     pub pod_tolerations: PodTolerations,
+    /// The families of the cluster's addresses.
+    pub families: Families,
     /// How long things take.
     pub profile: Profile,
     /// What container engines cost.
@@ -361,6 +364,9 @@ impl Plan {
         // Writing into a hash cannot fail.
         if self.pod_tolerations != PodTolerations::default() {
             let _ = write!(out, "{:?}", self.pod_tolerations);
+        }
+        if self.families != Families::V4 {
+            let _ = write!(out, "{:?}", self.families);
         }
         if self.kubelet != KubeletSettings::default() {
             let _ = write!(out, "{:?}", self.kubelet);

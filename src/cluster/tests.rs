@@ -13,6 +13,7 @@ use super::plan::{
 };
 use crate::api::compact::{Compacted, Compactor};
 use crate::api::decode::Typed;
+use crate::api::ip_family::Families;
 use crate::api::meta::Meta;
 use crate::api::misc::Namespace;
 use crate::api::object::Object;
@@ -84,6 +85,7 @@ pub(super) fn plan(replicas: i32, nodes: usize) -> Plan {
         feature_gates: Default::default(),
         kubelet: Default::default(),
         pod_tolerations: Default::default(),
+        families: Families::V4,
         profile: Profile::default(),
         engine: Default::default(),
         scheduler: SchedulerPlan::default(),

@@ -273,6 +273,13 @@ impl World {
         self.nodes.indexes().filter(takes).collect()
     }
 
+    /// Whether connections go by a slice: clients call a Service by the first of its families.
+    fn is_called_by(&self, slice: &EndpointSlice) -> bool {
+        let owner = slice.meta.owner.map(|owner| owner.at.typed::<Service>());
+        let service = owner.and_then(|id| self.store.get(id));
+        service.is_none_or(|service| service.families.primary() == slice.family)
+    }
+
     fn outside(&self) -> Outside<'_> {
         Outside {
             store: &self.store,
@@ -313,6 +320,9 @@ impl World {
                 for change in world.store.table::<EndpointSlice>().changes(range) {
                     let Some(of) = change.new.or(change.old) else { continue };
                     let Some(service) = of.meta.labels.get(SERVICE_LABEL) else { continue };
+                    if !world.is_called_by(of) {
+                        continue;
+                    }
                     let service = (&*of.meta.namespace, &**service);
                     let version = Version { at: change.at, uid: of.meta.uid, nth: change.nth };
                     let outside = world.outside();

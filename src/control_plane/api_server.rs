@@ -20,6 +20,7 @@ mod create;
 pub mod delete;
 pub mod eviction;
 mod facts;
+mod families;
 mod kinds;
 mod limits;
 mod parts;
@@ -33,6 +34,7 @@ mod verticals;
 use std::any::Any;
 
 use crate::api::disruption::PodDisruptionBudget;
+use crate::api::ip_family::Families;
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, ObjectName, RawId, Uid};
 use crate::api::name::Text;
@@ -56,6 +58,10 @@ const UID: Label = Label::new("uid");
 pub struct Shared {
     /// Cluster addresses of Services.
     pub service_range: ServiceRange,
+    /// IPv6 ones, by their places.
+    pub service_range6: ServiceRange,
+    /// The families of the cluster's addresses.
+    pub families: Families,
     /// Ports of Services on the nodes.
     pub node_ports: NodePorts,
     /// How many names were generated from a base that has no owner, by hash of kind, namespace, base.
@@ -78,6 +84,8 @@ impl Shared {
         let _is_free = service_range.take(service_range.first());
         Shared {
             service_range,
+            service_range6: ServiceRange::of_ipv6(),
+            families: Families::V4,
             node_ports: NodePorts::default(),
             generated: FastMap::default(),
             pod_tolerations: PodTolerations::default(),

@@ -167,6 +167,7 @@ impl ControllerManager {
     /// A manager that knows nothing yet.
     pub fn new(clients: Clients, settings: Settings) -> ControllerManager {
         let Settings {
+            families,
             queue,
             nodes,
             volumes,
@@ -188,7 +189,7 @@ impl ControllerManager {
             ),
             stateful_sets: StatefulSets::new(clients.stateful_sets, queue, max_unavailable),
             daemon_sets: DaemonSets::new(clients.daemon_sets, queue),
-            endpoint_slices: EndpointSlices::new(clients.endpoint_slices, queue),
+            endpoint_slices: EndpointSlices::new(clients.endpoint_slices, queue, families),
             endpoints: EndpointsObjects::new(clients.endpoints, queue),
             nodes: NodeLifecycle::new(clients.nodes, nodes, queue),
             node_ttl: NodeTtl::new(clients.node_ttl, queue),

@@ -157,8 +157,11 @@ impl Watched {
 
     fn slice(&mut self, store: &Store, id: Id<EndpointSlice>) -> bool {
         let mine = store.get(id).filter(|slice| {
-            let owner = slice.meta.owner;
-            owner.is_some_and(|owner| Some(owner.at) == self.id)
+            let owner = slice.meta.owner.filter(|owner| Some(owner.at) == self.id);
+            let service = owner.and_then(|owner| store.get::<Service>(owner.at.typed()));
+            // A pod with addresses of two families is one endpoint.
+            owner.is_some()
+                && service.is_none_or(|service| service.families.primary() == slice.family)
         });
         let ready = mine
             .map(|slice| slice.endpoints.iter().filter(|it| it.conditions.ready).count() as i64);

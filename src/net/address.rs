@@ -4,7 +4,7 @@
 //! lower band for addresses asked for by number, from which dynamic ones are taken only when the
 //! rest is used up.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::base::FastSet;
 use crate::luck::Draw;
@@ -15,6 +15,33 @@ pub const CLUSTER_DOMAIN: &str = "cluster.local";
 /// The name of a Service inside the cluster.
 pub fn service_dns_name(namespace: &str, name: &str) -> String {
     format!("{name}.{namespace}.svc.{CLUSTER_DOMAIN}")
+}
+
+/// The first 108 bits of IPv6 addresses of Services: as many as [`ServiceRange::of_ipv6`] gives out.
+const SERVICES6: u128 = 0xfd00_0010_0096 << 80;
+
+/// The IPv6 address of a Service by its place in [`ServiceRange::of_ipv6`].
+pub fn service_address6(place: Ipv4Addr) -> Ipv6Addr {
+    Ipv6Addr::from(SERVICES6 | u128::from(u32::from(place)))
+}
+
+/// The place in [`ServiceRange::of_ipv6`] of a Service's IPv6 address; 0.0.0.0, which the range does not
+/// have, where it lies outside.
+pub fn service_place6(address: Ipv6Addr) -> Ipv4Addr {
+    let place = u128::from(address).wrapping_sub(SERVICES6);
+    Ipv4Addr::from(u32::try_from(place).unwrap_or(0))
+}
+
+/// The IPv6 address of a pod or node of this IPv4 address: the same figures, 10.244.3.7 being
+/// fd00:10:244:3::7.
+pub fn address6(address: Ipv4Addr) -> Ipv6Addr {
+    // The hexadecimal number that reads as the decimal one.
+    let alike = |octet: u8| {
+        let octet = u16::from(octet);
+        octet / 100 * 0x100 + octet / 10 % 10 * 0x10 + octet % 10
+    };
+    let [a, b, c, d] = address.octets().map(alike);
+    Ipv6Addr::new(0xfd00, a, b, c, 0, 0, 0, d)
 }
 
 /// Why an address asked for is not to be had.
@@ -44,6 +71,11 @@ impl ServiceRange {
             prefix: prefix.clamp(1, 30),
             used: FastSet::default(),
         }
+    }
+
+    /// Places of IPv6 addresses, which [`service_address6`] turns into these: a /108.
+    pub fn of_ipv6() -> ServiceRange {
+        ServiceRange::new(Ipv4Addr::UNSPECIFIED, 12)
     }
 
     /// Its first address, which is the API server's own.
@@ -115,6 +147,20 @@ mod tests {
         assert!(taken[..14].iter().all(|&last| last > 16), "{taken:?}");
         assert!(taken[14..].iter().all(|&last| last <= 16), "{taken:?}");
         assert_eq!(range.take_any(Draw::from_bits(1)), Err(AddressError::Full));
+    }
+
+    #[test]
+    fn addresses_of_ipv6_read_like_those_of_ipv4() {
+        let of = |text: &str| address6(text.parse().unwrap()).to_string();
+        assert_eq!(of("10.244.3.7"), "fd00:10:244:3::7");
+        assert_eq!(of("172.16.0.205"), "fd00:172:16::205");
+        let mut range = ServiceRange::of_ipv6();
+        let given = range.take_any(Draw::from_bits(7)).unwrap();
+        let address = service_address6(given);
+        assert!(address.to_string().starts_with("fd00:10:96::"), "{address}");
+        assert_eq!(service_place6(address), given);
+        let outside = service_place6("2001:db8::1".parse().unwrap());
+        assert_eq!(range.take(outside), Err(AddressError::OutOfRange));
     }
 
     #[test]

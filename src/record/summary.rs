@@ -454,10 +454,19 @@ fn workloads(store: &Store) -> Vec<WorkloadRow> {
     rows
 }
 
+/// Whether a slice holds the first of its Service's families.
+fn is_first(store: &Store, slice: &EndpointSlice) -> bool {
+    let service = slice.meta.owner.and_then(|owner| store.get::<Service>(owner.at.typed()));
+    service.is_none_or(|service| service.families.primary() == slice.family)
+}
+
 fn services(store: &Store, metrics: &Metrics) -> Vec<ServiceRow> {
     let mut ready: BTreeMap<u64, u64> = BTreeMap::new();
     for (_, slice) in store.table::<EndpointSlice>().iter() {
         let Some(owner) = slice.meta.owner else { continue };
+        if !is_first(store, slice) {
+            continue;
+        }
         let count = slice.endpoints.iter().filter(|it| it.conditions.ready).count() as u64;
         *ready.entry(owner.uid.0).or_default() += count;
     }
@@ -466,7 +475,7 @@ fn services(store: &Store, metrics: &Metrics) -> Vec<ServiceRow> {
         name: it.meta.name.to_string(),
         cluster_ip: match it.spec.exposure {
             Exposure::Headless => Some("None".to_owned()),
-            _ => it.cluster_ip.map(|ip| ip.to_string()),
+            _ => it.address().map(|ip| ip.to_string()),
         },
         endpoints: ready.get(&it.meta.uid.0).copied().unwrap_or(0),
         requests: metrics

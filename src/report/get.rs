@@ -27,6 +27,7 @@ mod workloads;
 
 use serde_json::Value;
 
+use crate::api::ip_family::Families;
 use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::Pod;
@@ -50,6 +51,8 @@ pub struct Moment<'a> {
     pub now: SimTime,
     /// The calendar's second at the start of the run.
     pub epoch_seconds: i64,
+    /// The families of the cluster's addresses.
+    pub families: Families,
     /// Kubernetes' own Events, if they were listened to.
     pub events: Option<&'a CoreEvents>,
 }

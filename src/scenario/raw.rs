@@ -56,6 +56,7 @@ pub(super) struct Cluster {
     pub fidelity: Option<String>,
     pub feature_gates: Option<BTreeMap<String, bool>>,
     pub admission_plugins: Option<Vec<String>>,
+    pub ip_families: Option<Vec<String>>,
     pub kubelet: Option<Kubelet>,
     pub profile: Option<String>,
     pub from: Option<String>,

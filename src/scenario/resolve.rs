@@ -13,6 +13,7 @@ use super::storage;
 use super::traffic::judge_clients;
 use crate::api::compact::{Arrival, Compactor};
 use crate::api::diagnostic::{Diagnostic, Severity};
+use crate::api::ip_family::Families;
 use crate::api::kind::Kind;
 use crate::api::name::Text;
 use crate::api::object::Object;
@@ -83,6 +84,7 @@ pub(super) fn plan(
         fidelity: overrides.fidelity.unwrap_or(settings.fidelity),
         feature_gates: settings.feature_gates.iter().map(|(name, on)| (name.into(), on)).collect(),
         pod_tolerations: settings.pod_tolerations,
+        families: families(settings.families, &objects),
         profile: Profile::default(),
         engine: settings.engine,
         scheduler,
@@ -285,6 +287,22 @@ fn unbind_strays(
              {node}, for one)"
         );
         findings.push(warning(&source.to_string(), message));
+    }
+}
+
+/// The families that are said, or else those of the Services that come from a cluster; IPv4 alone
+/// where there are none.
+fn families(said: Families, objects: &[PlannedObject]) -> Families {
+    let imported = objects.iter().filter(|it| it.arrival == Arrival::Imported);
+    let services = imported.filter_map(|it| match &it.object {
+        Object::Service(service) => Some(service.families),
+        _ => None,
+    });
+    let seen = services.flat_map(|families| families.list()).copied();
+    match (said, Families::of(seen)) {
+        (Families::Unsaid, Families::Unsaid) => Families::V4,
+        (Families::Unsaid, seen) => seen,
+        (said, _) => said,
     }
 }
 

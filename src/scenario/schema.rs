@@ -109,6 +109,7 @@ fn cluster() -> Value {
         "fidelity": {"enum": ["elided", "explicit"]},
         "featureGates": {"type": "object", "additionalProperties": {"type": "boolean"}},
         "admissionPlugins": list(json!({"enum": ["PodTolerationRestriction"]})),
+        "ipFamilies": list(json!({"enum": ["IPv4", "IPv6"]})),
         "profile": text("What container engines cost: default, the name of a built-in profile, or a file that \
             ends with .yaml, .yml or .json, relative to this one."),
         "from": text("A kubectl dump in place of nodes."),

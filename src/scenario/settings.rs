@@ -15,6 +15,7 @@ use super::raw;
 use super::steps::{self, WrittenStep};
 use super::traffic::{self, WrittenClient};
 use super::values::{Span, Word};
+use crate::api::ip_family::{Families, IpFamily};
 use crate::api::pod::Pod;
 use crate::api::quantity::Quantity;
 use crate::api::validation::names::is_dns1123_subdomain;
@@ -53,6 +54,8 @@ pub(super) struct Settings {
     pub engine: EngineSettings,
     pub feature_gates: FeatureGates,
     pub pod_tolerations: PodTolerations,
+    /// The families of the cluster's addresses, if they are said.
+    pub families: Families,
     pub apps: AppRules,
     pub steps: Vec<WrittenStep>,
     pub clients_of_services: Vec<WrittenClient>,
@@ -80,6 +83,7 @@ impl Default for Settings {
             engine: EngineSettings::default(),
             feature_gates: FeatureGates::default(),
             pod_tolerations: PodTolerations::default(),
+            families: Families::Unsaid,
             apps: AppRules::default(),
             steps: Vec::new(),
             clients_of_services: Vec::new(),
@@ -87,6 +91,22 @@ impl Default for Settings {
             expect: Expected::default(),
         }
     }
+}
+
+/// The families of the cluster's addresses, the primary one first.
+fn families(written: &[String], judge: &mut Judge<'_, '_>) -> Families {
+    let mut all = Families::Unsaid;
+    for (at, name) in written.iter().enumerate() {
+        let field = format!("spec.cluster.ipFamilies[{at}]");
+        match IpFamily::named(name) {
+            None => judge.not_one_of(&field, name, &["IPv4", "IPv6"]),
+            Some(family) if all.has(family) => {
+                judge.error(&field, format!("Duplicate value: {name:?}"));
+            }
+            Some(family) => all = all.and(family),
+        }
+    }
+    all
 }
 
 /// A step that never comes is right, and hardly meant.
@@ -190,6 +210,7 @@ fn take_cluster(written: raw::Cluster, settings: &mut Settings, judge: &mut Judg
             }
         }
     }
+    settings.families = families(written.ip_families.as_deref().unwrap_or_default(), judge);
     settings.kubelet = kubelet(&written.kubelet.unwrap_or_default(), judge);
     settings.profile = profile_file::named(written.profile.as_deref(), judge);
     if written.from.is_some() {

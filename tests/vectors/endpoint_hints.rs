@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use wavetank::api::compact::Compactor;
+use wavetank::api::ip_family::IpFamily;
 use wavetank::api::name::Text;
 use wavetank::api::node::{Node, ZONE_LABEL};
 use wavetank::api::object::Object;
@@ -84,7 +85,7 @@ fn add_hints(input: &Value, expected: &Value) -> Outcome {
     let mut ours = slices(&info["toCreate"], &info["toUpdate"], &info["unchanged"]);
     let mut topology = Topology::new(shares(&input["cpuRatiosByZone"]));
     let service: Id<Service> = Id::from_parts(0, 0);
-    let said = topology.add_hints(service, &mut ours);
+    let said = topology.add_hints((service, IpFamily::V4), &mut ours);
     let theirs = slices(
         &expected["expectedSlicesToCreate"],
         &expected["expectedSlicesToUpdate"],
@@ -106,7 +107,7 @@ fn add_hints(input: &Value, expected: &Value) -> Outcome {
         return Outcome::Different(format!("{said:?}"));
     }
     let held = counts(&expected["expectedEndpointsByAddrType"]["IPv4"]);
-    let spread = topology.spread_of(service).cloned().unwrap_or_default();
+    let spread = topology.spread_of(service, IpFamily::V4).cloned().unwrap_or_default();
     same((written(&ours)[..2].to_vec(), spread), (written(&theirs)[..2].to_vec(), held))
 }
 

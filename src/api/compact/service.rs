@@ -1,6 +1,6 @@
 //! Services.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1 as core;
@@ -10,6 +10,7 @@ use super::container::{port, protocol};
 use super::meta::arrival;
 use super::pod_spec::canonical;
 use super::{Arrival, Compacted, Compactor, unsigned};
+use crate::api::ip_family::{Families, FamilyPolicy, IpFamily};
 use crate::api::kinds::Scope;
 use crate::api::object::Object;
 use crate::api::service::{
@@ -43,6 +44,13 @@ fn node_port(written: Option<i32>) -> Option<u16> {
     written.map(port).filter(|port| *port != 0)
 }
 
+/// The cluster addresses asked for by name.
+fn addresses(spec: &core::ServiceSpec) -> Vec<IpAddr> {
+    let all = spec.cluster_ips.as_ref().filter(|all| !all.is_empty());
+    let all = all.map_or(spec.cluster_ip.as_slice(), Vec::as_slice);
+    all.iter().filter_map(|ip| ip.parse().ok()).collect()
+}
+
 impl Compactor {
     /// A Service. One that was in a cluster keeps its address.
     pub fn service(&mut self, written: core::Service) -> Compacted {
@@ -53,7 +61,14 @@ impl Compactor {
         let mut scratch = std::mem::take(&mut self.intern.scratch);
         let text = canonical(&spec, &mut scratch).into();
         self.intern.scratch = scratch;
-        let wanted_ip: Option<Ipv4Addr> = spec.cluster_ip.as_deref().and_then(|ip| ip.parse().ok());
+        let wanted = addresses(&spec);
+        let wanted_ip =
+            wanted.iter().find_map(|ip| if let IpAddr::V4(ip) = ip { Some(*ip) } else { None });
+        let wanted_ip6 =
+            wanted.iter().find_map(|ip| if let IpAddr::V6(ip) = ip { Some(*ip) } else { None });
+        let named = spec.ip_families.iter().flatten();
+        let wanted_families = Families::of(named.filter_map(|name| IpFamily::named(name)));
+        let wanted_policy = spec.ip_family_policy.as_deref().and_then(FamilyPolicy::named);
         let compact = ServiceSpec {
             exposure: exposure(&spec),
             selector: spec
@@ -73,6 +88,13 @@ impl Compactor {
                 _ => Distribution::Cluster,
             },
             wanted_ip,
+            wanted_ip6,
+            wanted_of: Families::of(wanted.iter().map(|ip| match ip {
+                IpAddr::V4(_) => IpFamily::V4,
+                IpAddr::V6(_) => IpFamily::V6,
+            })),
+            wanted_families,
+            wanted_policy,
             load_balancer_ports: match spec.allocate_load_balancer_node_ports {
                 Some(false) => LoadBalancerPorts::AsWritten,
                 _ => LoadBalancerPorts::Allocated,
@@ -84,10 +106,17 @@ impl Compactor {
             wanted_health_port: node_port(spec.health_check_node_port),
             written: text,
         };
-        let cluster_ip = wanted_ip.filter(|_| arrival == Arrival::Imported);
-        let (node_ports, health_port) = (Arc::from([]), None);
-        let spec = Arc::new(compact);
-        let service = Service { meta, spec, cluster_ip, node_ports, health_port };
+        let is_held = arrival == Arrival::Imported;
+        let service = Service {
+            meta,
+            spec: Arc::new(compact),
+            cluster_ip: wanted_ip.filter(|_| is_held),
+            cluster_ip6: wanted_ip6.filter(|_| is_held),
+            families: if is_held { wanted_families } else { Families::Unsaid },
+            policy: wanted_policy.filter(|_| is_held),
+            node_ports: Arc::from([]),
+            health_port: None,
+        };
         Compacted { object: Object::Service(Box::new(service)), arrival, node: None }
     }
 
@@ -106,15 +135,10 @@ impl Compactor {
     }
 
     fn note_service(&mut self, spec: &core::ServiceSpec) {
-        let is_v6 = |family: &String| family == "IPv6";
-        let address = spec.cluster_ip.as_deref().and_then(|ip| ip.parse::<IpAddr>().ok());
-        let is_told_v6 =
-            spec.ip_families.iter().flatten().any(is_v6) || address.is_some_and(|ip| ip.is_ipv6());
         let fields = [
             (spec.external_ips.as_ref().is_some_and(|it| !it.is_empty()), "externalIPs"),
             (spec.load_balancer_ip.is_some(), "loadBalancerIP"),
             (spec.load_balancer_source_ranges.is_some(), "loadBalancerSourceRanges"),
-            (is_told_v6, "ipFamilies"),
         ];
         for (_, field) in fields.into_iter().filter(|(set, _)| *set) {
             self.notes.add_fields("Service", &[field]);

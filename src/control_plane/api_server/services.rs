@@ -1,10 +1,11 @@
 //! Cluster addresses and ports of nodes of Services: given at creation, taken and given back as a
 //! Service changes, given back when it goes (`pkg/registry/core/service/storage/alloc.go`, 1.36).
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use super::Server;
+use super::{Server, families};
+use crate::api::ip_family::IpFamily;
 use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
 use crate::api::service::{
@@ -12,12 +13,16 @@ use crate::api::service::{
 };
 use crate::api::status::Status;
 use crate::luck::Label;
-use crate::net::address::AddressError;
+use crate::net::address::{AddressError, service_address6, service_place6};
 use crate::net::node_ports::{NODE_PORTS, PortError};
 
 const CLUSTER_IP: Label = Label::new("cluster-ip");
+const CLUSTER_IP6: Label = Label::new("cluster-ip6");
 const NODE_PORT: Label = Label::new("node-port");
 const HEALTH_PORT: Label = Label::new("health-check-node-port");
+
+/// Where no address is left.
+const RANGE_FULL: &str = "failed to allocate a serviceIP: range is full";
 
 fn has_node_ports(spec: &ServiceSpec) -> bool {
     matches!(spec.exposure, Exposure::NodePort | Exposure::LoadBalancer)
@@ -57,41 +62,70 @@ impl<T> Server<'_, T> {
         service: &mut Service,
         held: Option<&Service>,
     ) -> Result<(), Status> {
+        let (families, policy) = families::settled(service, held, self.shared.families)?;
+        (service.families, service.policy) = (families, policy);
         let held_ip = held.and_then(|held| held.cluster_ip);
-        service.cluster_ip = match held_ip.filter(|_| service.spec.exposure.has_address()) {
-            Some(held) => Some(held),
-            None => self.address(service)?,
+        let held_ip6 = held.and_then(|held| held.cluster_ip6);
+        let has = |family| service.spec.exposure.has_address() && families.has(family);
+        let (has_v4, has_v6) = (has(IpFamily::V4), has(IpFamily::V6));
+        service.cluster_ip = match held_ip.filter(|_| has_v4) {
+            None if has_v4 => Some(self.address(service)?),
+            kept => kept,
         };
-        if let Err(why) = self.allocate_ports(service, held) {
-            if let Some(given) = service.cluster_ip.filter(|_| held_ip.is_none()) {
-                self.shared.service_range.give_back(given);
-            }
-            return Err(why);
-        }
-        if let Some(old) = held_ip.filter(|_| service.cluster_ip.is_none()) {
-            self.shared.service_range.give_back(old);
-        }
-        Ok(())
+        let of_v6 = match held_ip6.filter(|_| has_v6) {
+            None if has_v6 => self.address6(service).map(Some),
+            kept => Ok(kept),
+        };
+        let ports = of_v6.and_then(|address| {
+            service.cluster_ip6 = address;
+            self.allocate_ports(service, held)
+        });
+        let give_back = match &ports {
+            Ok(()) => [
+                held_ip.filter(|_| service.cluster_ip.is_none()),
+                held_ip6.filter(|_| service.cluster_ip6.is_none()).map(service_place6),
+            ],
+            Err(_) => [
+                service.cluster_ip.filter(|_| held_ip.is_none()),
+                service.cluster_ip6.filter(|_| held_ip6.is_none()).map(service_place6),
+            ],
+        };
+        let [of_v4, of_v6] = give_back;
+        of_v4.into_iter().for_each(|it| self.shared.service_range.give_back(it));
+        of_v6.into_iter().for_each(|it| self.shared.service_range6.give_back(it));
+        ports
     }
 
-    fn address(&mut self, service: &Service) -> Result<Option<Ipv4Addr>, Status> {
+    fn address(&mut self, service: &Service) -> Result<Ipv4Addr, Status> {
         let (shared, spec) = (&mut *self.shared, &service.spec);
         match spec.wanted_ip {
-            _ if !spec.exposure.has_address() => Ok(None),
             // The API server's own Service has had its address from the start.
-            Some(wanted) if is_own(service) && wanted == shared.service_range.first() => {
-                Ok(Some(wanted))
-            }
+            Some(wanted) if is_own(service) && wanted == shared.service_range.first() => Ok(wanted),
             Some(wanted) => match shared.service_range.take(wanted) {
-                Ok(()) => Ok(Some(wanted)),
-                Err(why) => Err(refused_address(service, wanted, why)),
+                Ok(()) => Ok(wanted),
+                // One that was in another cluster keeps the address it had in its range.
+                Err(AddressError::OutOfRange) if service.cluster_ip == Some(wanted) => Ok(wanted),
+                Err(why) => Err(refused_address(service, wanted.into(), why)),
             },
             None => {
                 let draw = shared.luck.draw(CLUSTER_IP, service.meta.uid.0, 0);
-                let given = shared.service_range.take_any(draw);
-                given
-                    .map(Some)
-                    .map_err(|_| internal("failed to allocate a serviceIP: range is full"))
+                shared.service_range.take_any(draw).map_err(|_| internal(RANGE_FULL))
+            }
+        }
+    }
+
+    fn address6(&mut self, service: &Service) -> Result<Ipv6Addr, Status> {
+        let (shared, spec) = (&mut *self.shared, &service.spec);
+        match spec.wanted_ip6 {
+            Some(wanted) => match shared.service_range6.take(service_place6(wanted)) {
+                Ok(()) => Ok(wanted),
+                Err(AddressError::OutOfRange) if service.cluster_ip6 == Some(wanted) => Ok(wanted),
+                Err(why) => Err(refused_address(service, wanted.into(), why)),
+            },
+            None => {
+                let draw = shared.luck.draw(CLUSTER_IP6, service.meta.uid.0, 0);
+                let place = shared.service_range6.take_any(draw);
+                place.map(service_address6).map_err(|_| internal(RANGE_FULL))
             }
         }
     }
@@ -208,6 +242,9 @@ impl<T> Server<'_, T> {
         if let Some(address) = gone.cluster_ip.filter(|_| !is_own(gone)) {
             self.shared.service_range.give_back(address);
         }
+        if let Some(address) = gone.cluster_ip6 {
+            self.shared.service_range6.give_back(service_place6(address));
+        }
         let ports = gone.node_ports.iter().copied().chain(gone.health_port);
         ports.filter(|&port| port != 0).for_each(|it| self.shared.node_ports.give_back(it));
     }
@@ -229,22 +266,26 @@ fn internal(why: &str) -> Status {
     Status::Internal(format!("Internal error occurred: {why}").into())
 }
 
-fn refused_address(service: &Service, wanted: Ipv4Addr, why: AddressError) -> Status {
+/// The Service is refused for what the text says.
+pub(super) fn refused(service: &Service, text: &str) -> Status {
+    Status::Invalid(ObjectName::of(Kind::Service, &service.meta), text.into())
+}
+
+fn refused_address(service: &Service, wanted: IpAddr, why: AddressError) -> Status {
     let why = match why {
         AddressError::Taken => "provided IP is already allocated",
         AddressError::OutOfRange => "the provided network does not match the current range",
         AddressError::Full => "range is full",
     };
-    let text = format!(
-        "spec.clusterIPs: Invalid value: [\"{wanted}\"]: failed to allocate IP {wanted}: {why}"
-    );
-    Status::Invalid(ObjectName::of(Kind::Service, &service.meta), text.into())
+    let all = families::wanted(service).join(",");
+    let text =
+        format!("spec.clusterIPs: Invalid value: [{all}]: failed to allocate IP {wanted}: {why}");
+    refused(service, &text)
 }
 
 fn refused_port(service: &Service, at: usize, wanted: u16, why: PortError) -> Status {
     let why = port_words(why);
-    let text = format!("spec.ports[{at}].nodePort: Invalid value: {wanted}: {why}");
-    Status::Invalid(ObjectName::of(Kind::Service, &service.meta), text.into())
+    refused(service, &format!("spec.ports[{at}].nodePort: Invalid value: {wanted}: {why}"))
 }
 
 fn port_words(why: PortError) -> String {

@@ -94,6 +94,10 @@ fn service(name: &str, wanted_ip: Option<Ipv4Addr>) -> Object {
         unready: UnreadyEndpoints::Hidden,
         distribution: Default::default(),
         wanted_ip,
+        wanted_ip6: None,
+        wanted_of: Default::default(),
+        wanted_families: Default::default(),
+        wanted_policy: None,
         load_balancer_ports: Default::default(),
         external: Default::default(),
         wanted_health_port: None,
@@ -104,6 +108,9 @@ fn service(name: &str, wanted_ip: Option<Ipv4Addr>) -> Object {
         meta,
         spec: Arc::new(spec),
         cluster_ip: None,
+        cluster_ip6: None,
+        families: Default::default(),
+        policy: None,
         node_ports: Arc::from([]),
         health_port: None,
     }))
@@ -308,6 +315,18 @@ fn cluster_addresses_are_given_once_and_come_back() {
     rig.delete(Kind::Service, done.id, None);
     let done = rig.call(Call::Create(service("b", Some(wanted)))).unwrap();
     assert_eq!(rig.store.get::<Service>(done.id.typed()).unwrap().cluster_ip, Some(wanted));
+}
+
+#[test]
+fn a_service_from_another_cluster_keeps_its_address() {
+    let mut rig = Rig::new();
+    let foreign = Ipv4Addr::new(172, 20, 0, 5);
+    let refused = rig.call(Call::Create(service("a", Some(foreign)))).unwrap_err();
+    assert_eq!(refused.code(), 422);
+    let Object::Service(mut imported) = service("a", Some(foreign)) else { unreachable!() };
+    imported.cluster_ip = Some(foreign);
+    let done = rig.call(Call::Create(Object::Service(imported))).unwrap();
+    assert_eq!(rig.store.get::<Service>(done.id.typed()).unwrap().cluster_ip, Some(foreign));
 }
 
 fn node_port_service(name: &str, ports: &[(u16, Protocol, Option<u16>)]) -> Object {

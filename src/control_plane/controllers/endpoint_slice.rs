@@ -11,6 +11,7 @@
 //!                                                         └── refused ─▶ failed
 //! ```
 
+pub mod families;
 pub mod hints;
 pub mod pack;
 pub mod ports;
@@ -21,6 +22,7 @@ pub mod topology;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::api::ip_family::{Families, IpFamily};
 use crate::api::kind::Kind;
 use crate::api::meta::{Labels, Meta, ObjectName, Owner};
 use crate::api::name::{Name, Text};
@@ -93,6 +95,8 @@ struct Task {
 #[derive(Clone, Debug)]
 pub struct EndpointSlices {
     client: ClientId,
+    /// The families of the cluster's addresses.
+    cluster: Families,
     pub(super) queue: Queue<Service>,
     pub(super) events: Events,
     tasks: Vec<Option<Task>>,
@@ -109,8 +113,8 @@ fn service_of(slice: &EndpointSlice) -> Option<Id<Service>> {
 }
 
 impl EndpointSlices {
-    /// The controller, sending by `client`.
-    pub fn new(client: ClientId, settings: QueueSettings) -> EndpointSlices {
+    /// The controller, sending by `client`; pods have addresses of the families of the `cluster`.
+    pub fn new(client: ClientId, settings: QueueSettings, cluster: Families) -> EndpointSlices {
         let settings = QueueSettings {
             backoff_base: SimDuration::from_secs(1),
             retries: Some(RETRIES),
@@ -118,6 +122,7 @@ impl EndpointSlices {
         };
         EndpointSlices {
             client,
+            cluster,
             queue: Queue::new(Which::EndpointSlices, settings),
             events: Events::new(Which::EndpointSlices, client),
             tasks: vec![None; usize::from(settings.workers.max(1))],
@@ -188,7 +193,7 @@ impl EndpointSlices {
         let Some(service) = known.view.get(job.key) else {
             self.expected.remove(&job.key);
             self.bases.remove(&job.key);
-            self.topology.forget(job.key);
+            self.topology.forget_all(job.key);
             return self.queue.finish(worker, Outcome::Done, fx);
         };
         if service.spec.exposure == Exposure::ExternalName || service.spec.selector.is_none() {
@@ -199,12 +204,22 @@ impl EndpointSlices {
         }
         let base = self.bases.entry(job.key);
         let base = base.or_insert_with(|| Text::from(format!("{}-", service.meta.name))).clone();
-        let mut plan = reconcile(job.key, service, known);
-        if let Some(notice) = self.hint(job.key, service, &mut plan, known) {
-            self.events.record(Kind::Service, &service.meta, fx, || notice.remark());
+        let families = families::of_service(service);
+        let (mut outcome, mut writes) = (Outcome::Done, VecDeque::new());
+        for &family in families {
+            let mut plan = reconcile((job.key, family), service, self.cluster, known);
+            if let Some(notice) = self.hint((job.key, family), service, &mut plan, known) {
+                self.events.record(Kind::Service, &service.meta, fx, || notice.remark());
+            }
+            if plan.outcome != Outcome::Done {
+                outcome = plan.outcome;
+            }
+            writes.extend(plan.writes(job.key, service, base.clone()));
         }
-        let outcome = plan.outcome;
-        let writes = plan.writes(job.key, service, base);
+        // Of families the Service has no more.
+        let all = slices_of(job.key, service, known);
+        let over = all.filter(|(_, _, slice)| !families.contains(&slice.family));
+        writes.extend(over.map(|(slice, _, _)| Write::Delete(slice)));
         let (uid, service) = (service.meta.uid, ObjectName::of(Kind::Service, &service.meta));
         let task = Task { job, uid, service, writes, outcome };
         self.step(task, fx);
@@ -213,13 +228,13 @@ impl EndpointSlices {
     /// Says for whom the endpoints are, and what is worth an Event about that.
     fn hint(
         &mut self,
-        id: Id<Service>,
+        (id, family): (Id<Service>, IpFamily),
         service: &Service,
         plan: &mut Plan<'_>,
         known: Known<'_>,
     ) -> Option<Notice> {
         if !topology::is_auto(&service.meta.annotations) {
-            let had = self.topology.forget(id);
+            let had = self.topology.forget(id, family);
             if service.spec.distribution != Distribution::Cluster || plan.has_hints() {
                 plan.hint(known, |slices| slices.distribute(service.spec.distribution));
             }
@@ -227,7 +242,7 @@ impl EndpointSlices {
         }
         self.topology.refresh(known.view.list::<Node>().map(|(_, node)| node));
         let mut notice = None;
-        plan.hint(known, |slices| notice = self.topology.add_hints(id, slices));
+        plan.hint(known, |slices| notice = self.topology.add_hints((id, family), slices));
         notice
     }
 
@@ -328,6 +343,18 @@ fn labels_of(service: &Service) -> Labels {
     labels
 }
 
+/// The slices this controller keeps for a Service.
+fn slices_of<'a>(
+    id: Id<Service>,
+    service: &Service,
+    known: Known<'a>,
+) -> impl Iterator<Item = (Id<EndpointSlice>, Rev, &'a EndpointSlice)> + use<'a> {
+    let all = known.index.owners.slices(service.meta.uid).iter();
+    let all = all
+        .filter_map(move |&slice| known.view.version(slice).map(|(rev, held)| (slice, rev, held)));
+    all.filter(move |(_, _, held)| service_of(held) == Some(id) && !held.meta.is_terminating())
+}
+
 /// Endpoints the Service should have, by the ports they serve, and how the sync ends: a pod whose
 /// node is not there is left out, and the sync comes back for it.
 fn desired(
@@ -364,24 +391,26 @@ fn desired(
 /// A slice as it is to be.
 #[derive(Debug)]
 struct Draft {
+    family: IpFamily,
     ports: Ports,
     endpoints: Arc<[Endpoint]>,
     hints: Arc<[Hint]>,
 }
 
 impl Draft {
-    fn new(ports: Ports, endpoints: Vec<Endpoint>) -> Draft {
-        Draft { ports, endpoints: endpoints.into(), hints: Arc::default() }
+    fn new(family: IpFamily, ports: Ports, endpoints: Vec<Endpoint>) -> Draft {
+        Draft { family, ports, endpoints: endpoints.into(), hints: Arc::default() }
     }
 
     fn into_slice(self, meta: Meta) -> Box<EndpointSlice> {
-        let Draft { ports, endpoints, hints } = self;
-        Box::new(EndpointSlice { meta, endpoints, hints, ports })
+        let Draft { family, ports, endpoints, hints } = self;
+        Box::new(EndpointSlice { meta, family, endpoints, hints, ports })
     }
 }
 
-/// What is to become of the slices of a Service; numbers are places in `slices`.
+/// What is to become of the slices of a Service that hold one family; numbers are places in `slices`.
 struct Plan<'a> {
+    family: IpFamily,
     slices: Vec<(Id<EndpointSlice>, Rev, &'a EndpointSlice)>,
     labels: Arc<Labels>,
     create: Vec<Draft>,
@@ -391,17 +420,19 @@ struct Plan<'a> {
 }
 
 /// `reconcileByAddressType`: what of the slices has to change.
-fn reconcile<'a>(id: Id<Service>, service: &Service, known: Known<'a>) -> Plan<'a> {
-    let (mut by_ports, outcome) = desired(id, service, known);
+fn reconcile<'a>(
+    (id, family): (Id<Service>, IpFamily),
+    service: &Service,
+    cluster: Families,
+    known: Known<'a>,
+) -> Plan<'a> {
+    let (mut by_ports, outcome) = match families::have(cluster, family) {
+        true => desired(id, service, known),
+        false => (BTreeMap::new(), Outcome::Done),
+    };
     let labels = Arc::new(labels_of(service));
-    let slices: Vec<(Id<EndpointSlice>, Rev, &EndpointSlice)> = known
-        .index
-        .owners
-        .slices(service.meta.uid)
-        .iter()
-        .filter_map(|&id| known.view.version(id).map(|(rev, slice)| (id, rev, slice)))
-        .filter(|(_, _, slice)| service_of(slice) == Some(id) && !slice.meta.is_terminating())
-        .collect();
+    let slices: Vec<(Id<EndpointSlice>, Rev, &EndpointSlice)> =
+        slices_of(id, service, known).filter(|(_, _, slice)| slice.family == family).collect();
     let mut kinds: BTreeMap<Ports, Vec<usize>> = BTreeMap::new();
     for (at, (_, _, slice)) in slices.iter().enumerate() {
         kinds.entry(slice.ports.clone()).or_default().push(at);
@@ -426,12 +457,12 @@ fn reconcile<'a>(id: Id<Service>, service: &Service, known: Known<'a>) -> Plan<'
             })
             .collect();
         let changes = pack::spread(&existing, endpoints, MAX_ENDPOINTS);
-        let draft = |list| Draft::new(ports.clone(), list);
+        let draft = |list| Draft::new(family, ports.clone(), list);
         create.extend(changes.create.into_iter().map(draft));
         update.extend(changes.update.into_iter().map(|(at, list)| (own[at], draft(list))));
         delete.extend(changes.delete.into_iter().map(|at| own[at]));
     }
-    let mut plan = Plan { slices, labels, create, update, delete, outcome };
+    let mut plan = Plan { family, slices, labels, create, update, delete, outcome };
     plan.keep_one();
     plan
 }
@@ -449,7 +480,7 @@ impl Plan<'_> {
         if self.delete.len() == 1 && is_placeholder(self.delete[0]) {
             self.delete.clear();
         } else {
-            self.create.push(Draft::new(Ports::from([]), Vec::new()));
+            self.create.push(Draft::new(self.family, Ports::from([]), Vec::new()));
         }
     }
 
@@ -487,7 +518,8 @@ impl Plan<'_> {
             if nth == self.update.len() {
                 let slice = self.slices[at].2;
                 let (ports, endpoints) = (slice.ports.clone(), slice.endpoints.clone());
-                self.update.push((at, Draft { ports, endpoints, hints: Arc::default() }));
+                let (family, hints) = (self.family, Arc::default());
+                self.update.push((at, Draft { family, ports, endpoints, hints }));
             }
             self.update[nth].1.hints = hints::stored(spots);
         }

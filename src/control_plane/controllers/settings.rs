@@ -4,10 +4,13 @@ use super::horizontal_pod_autoscaler::decide;
 use super::stateful_set::plan::MaxUnavailable;
 use super::workqueue::QueueSettings;
 use super::{cron_job, node_lifecycle, persistent_volume, pod_gc, replica_set};
+use crate::api::ip_family::Families;
 
 /// Times and sizes of a manager.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Settings {
+    /// The families of the cluster's addresses: each pod has one of each.
+    pub families: Families,
     /// Of the queues of all controllers.
     pub queue: QueueSettings,
     /// Of the node lifecycle controller.

@@ -9,6 +9,7 @@ use crate::api::controller_revision::ControllerRevision;
 use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
+use crate::api::ip_family::Families;
 use crate::api::job::Job;
 use crate::api::meta::{Labels, Meta, RawId};
 use crate::api::misc::Namespace;
@@ -113,12 +114,19 @@ pub fn service(name: &str) -> Service {
             unready: UnreadyEndpoints::Hidden,
             distribution: Default::default(),
             wanted_ip: None,
+            wanted_ip6: None,
+            wanted_of: Default::default(),
+            wanted_families: Default::default(),
+            wanted_policy: None,
             load_balancer_ports: Default::default(),
             external: Default::default(),
             wanted_health_port: None,
             written: "{}".into(),
         }),
         cluster_ip: None,
+        cluster_ip6: None,
+        families: Default::default(),
+        policy: None,
         node_ports: Arc::from([]),
         health_port: None,
     }
@@ -218,6 +226,11 @@ macro_rules! each_table {
 impl Cluster {
     /// A cluster with namespace `default` whose manager has started.
     pub fn new() -> Cluster {
+        Cluster::of(Families::V4)
+    }
+
+    /// One whose addresses are of these families.
+    pub fn of(families: Families) -> Cluster {
         let mut store = Store::default();
         let mut cursors = Cursors::default();
         each_table!(Kind, {
@@ -225,13 +238,18 @@ impl Cluster {
             cursors.set(Kind::TABLE, Some(cursor));
         });
         let range = ServiceRange::new(Ipv4Addr::new(10, 96, 0, 0), 16);
+        let mut shared = Shared::new(Luck::new(1), range);
+        shared.families = families;
         let mut cluster = Cluster {
             store,
-            manager: ControllerManager::new(clients(), Settings::default()),
+            manager: ControllerManager::new(
+                clients(),
+                Settings { families, ..Settings::default() },
+            ),
             log: Vec::new(),
             refuse_pods: None,
             cursors,
-            shared: Shared::new(Luck::new(1), range),
+            shared,
             fx: Effects::new(),
             now: SimTime::ZERO,
             due: BTreeMap::new(),

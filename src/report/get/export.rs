@@ -11,11 +11,14 @@ mod network;
 mod pod;
 mod status;
 
+use std::net::Ipv4Addr;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{Moment, search};
 use crate::api::edit::to_json;
+use crate::api::ip_family::Families;
 use crate::api::kind::Kind;
 use crate::api::meta::{Blocks, Meta};
 use crate::api::misc::{ClassScope, Lease, Other, PriorityClass};
@@ -45,6 +48,15 @@ impl Moment<'_> {
 
     fn calendar(&self, seconds: u64, nanos: i32) -> Option<Timestamp> {
         Timestamp::new(self.epoch_seconds.saturating_add_unsigned(seconds), nanos).ok()
+    }
+
+    /// The addresses of a pod or node of this IPv4 one, those of the first family first.
+    pub(super) fn addresses(&self, ip: Ipv4Addr) -> Vec<String> {
+        let families = match self.families {
+            Families::Unsaid => Families::V4,
+            said => said,
+        };
+        families.list().iter().map(|family| network::address(ip, *family)).collect()
     }
 
     /// The name of a node that is there.

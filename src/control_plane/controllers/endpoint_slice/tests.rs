@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use crate::api::ip_family::{Families, FamilyPolicy, IpFamily};
 use crate::api::meta::Labels;
 use crate::api::node::{Node, Tristate, ZONE_LABEL};
 use crate::api::object::Object;
@@ -148,4 +149,27 @@ fn a_pod_on_its_way_out_serves_on_without_taking_new_connections() {
     let (_, slice) = cluster.all::<EndpointSlice>().remove(0);
     let conditions = slice.endpoints[0].conditions;
     assert_eq!((conditions.ready, conditions.serving, conditions.terminating), (false, true, true));
+}
+
+#[test]
+fn a_service_of_two_families_has_slices_of_both_until_it_has_one() {
+    let mut cluster = Cluster::of(Families::V6V4);
+    let node = node(&mut cluster, "n-0", "a", 4);
+    for number in 0..3 {
+        pod(&mut cluster, number, node);
+    }
+    let mut written = testing::service("web");
+    Arc::make_mut(&mut written.spec).wanted_policy = Some(FamilyPolicy::PreferDualStack);
+    let id: Id<Service> = cluster.create(Object::Service(Box::new(written))).typed();
+    settle(&mut cluster);
+    let slices = |cluster: &Cluster| -> Vec<(IpFamily, usize)> {
+        let all = cluster.all::<EndpointSlice>();
+        let mut all: Vec<_> = all.iter().map(|(_, it)| (it.family, it.endpoints.len())).collect();
+        all.sort_unstable();
+        all
+    };
+    assert_eq!(slices(&cluster), [(IpFamily::V4, 3), (IpFamily::V6, 3)]);
+    cluster.change(id, |service| service.families = Families::V6);
+    settle(&mut cluster);
+    assert_eq!(slices(&cluster), [(IpFamily::V6, 3)]);
 }

@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 
 use super::hints::{Slices, Spot};
+use crate::api::ip_family::IpFamily;
 use crate::api::meta::Labels;
 use crate::api::name::Text;
 use crate::api::node::{Node, TAINT_CONTROL_PLANE, ZONE_LABEL};
@@ -245,7 +246,8 @@ pub fn is_overloaded(counts: &Counts, ratios: Option<&BTreeMap<Text, f64>>) -> b
 #[derive(Clone, Debug, Default)]
 pub struct Topology {
     ratios: Option<BTreeMap<Text, f64>>,
-    spread: BTreeMap<Id<Service>, Counts>,
+    /// By Service and the family its slices hold.
+    spread: BTreeMap<(Id<Service>, IpFamily), Counts>,
     /// Whether nodes changed since the ratios were worked out.
     is_stale: bool,
 }
@@ -276,25 +278,40 @@ impl Topology {
     /// Services some zone of which has too few endpoints by now.
     pub(super) fn overloaded(&self) -> impl Iterator<Item = Id<Service>> + '_ {
         let all = self.spread.iter();
-        all.filter(|(_, counts)| is_overloaded(counts, self.ratios.as_ref())).map(|(&id, _)| id)
+        all.filter(|(_, counts)| is_overloaded(counts, self.ratios.as_ref()))
+            .map(|(&(id, _), _)| id)
     }
 
-    /// How the hints of a Service are spread.
-    pub fn spread_of(&self, service: Id<Service>) -> Option<&Counts> {
-        self.spread.get(&service)
+    /// How the hints of a Service's slices of a family are spread.
+    pub fn spread_of(&self, service: Id<Service>, family: IpFamily) -> Option<&Counts> {
+        self.spread.get(&(service, family))
     }
 
-    /// A Service has no such hints (any more); whether it had.
-    pub fn forget(&mut self, service: Id<Service>) -> bool {
-        self.spread.remove(&service).is_some()
+    /// Slices of a Service have no such hints (any more); whether they had.
+    pub fn forget(&mut self, service: Id<Service>, family: IpFamily) -> bool {
+        self.spread.remove(&(service, family)).is_some()
+    }
+
+    /// A Service is gone.
+    pub(super) fn forget_all(&mut self, service: Id<Service>) {
+        for family in [IpFamily::V4, IpFamily::V6] {
+            self.forget(service, family);
+        }
     }
 
     /// Shares the endpoints of a Service out among the zones, or takes the hints away.
-    pub fn add_hints(&mut self, service: Id<Service>, slices: &mut Slices) -> Option<Notice> {
+    pub fn add_hints(
+        &mut self,
+        (service, family): (Id<Service>, IpFamily),
+        slices: &mut Slices,
+    ) -> Option<Notice> {
         match self.share_out(slices) {
-            Ok(counts) => self.spread.insert(service, counts).is_none().then_some(Notice::Enabled),
+            Ok(counts) => {
+                let before = self.spread.insert((service, family), counts);
+                before.is_none().then_some(Notice::Enabled)
+            }
             Err(why) => {
-                self.forget(service);
+                self.forget(service, family);
                 slices.clear();
                 Some(Notice::Disabled(why))
             }

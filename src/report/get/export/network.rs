@@ -1,8 +1,11 @@
 //! Services, EndpointSlices and Endpoints objects.
 
+use std::net::Ipv4Addr;
+
 use serde_json::{Value, json};
 
 use super::{Fields, Moment};
+use crate::api::ip_family::IpFamily;
 use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::pod::{Pod, Protocol};
@@ -11,6 +14,7 @@ use crate::api::service::{
     EndpointAddress, EndpointSlice, Endpoints, Exposure, Hint, NodeHint, SERVICE_LABEL, Service,
 };
 use crate::base::id::Id;
+use crate::net::address::address6;
 
 /// Adds the address and the ports of nodes that the API server gave out.
 pub(super) fn service(it: &Service, fields: &mut Fields) {
@@ -22,20 +26,28 @@ pub(super) fn service(it: &Service, fields: &mut Fields) {
     if let Some(port) = it.health_port {
         spec["healthCheckNodePort"] = json!(port);
     }
-    let address = match it.spec.exposure {
-        Exposure::Headless => Some("None".to_owned()),
-        _ => it.cluster_ip.map(|ip| ip.to_string()),
+    let addresses: Vec<String> = match it.spec.exposure {
+        Exposure::Headless => vec!["None".to_owned()],
+        _ => it.addresses().map(|ip| ip.to_string()).collect(),
     };
-    if let Some(address) = address {
-        spec["clusterIP"] = json!(address);
-        spec["clusterIPs"] = json!([address]);
-        for (field, value) in
-            [("ipFamilies", json!(["IPv4"])), ("ipFamilyPolicy", json!("SingleStack"))]
-        {
-            if spec.get(field).is_none() {
-                spec[field] = value;
-            }
-        }
+    if let Some(first) = addresses.first() {
+        spec["clusterIP"] = json!(first);
+        spec["clusterIPs"] = json!(addresses);
+    }
+    let families: Vec<&str> = it.families.list().iter().map(|family| family.name()).collect();
+    if !families.is_empty() {
+        spec["ipFamilies"] = json!(families);
+    }
+    if let Some(policy) = it.policy {
+        spec["ipFamilyPolicy"] = json!(policy.name());
+    }
+}
+
+/// An address as it is in a family.
+pub(super) fn address(ip: Ipv4Addr, family: IpFamily) -> String {
+    match family {
+        IpFamily::V4 => ip.to_string(),
+        IpFamily::V6 => address6(ip).to_string(),
     }
 }
 
@@ -89,7 +101,7 @@ pub(super) fn slice(moment: Moment<'_>, it: &EndpointSlice) -> Value {
         .map(|(at, endpoint)| {
             let conditions = endpoint.conditions;
             let mut written = json!({
-                "addresses": [endpoint.ip.to_string()],
+                "addresses": [address(endpoint.ip, it.family)],
                 "conditions": {
                     "ready": conditions.ready,
                     "serving": conditions.serving,
@@ -117,7 +129,7 @@ pub(super) fn slice(moment: Moment<'_>, it: &EndpointSlice) -> Value {
     json!({
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
-        "addressType": "IPv4",
+        "addressType": it.family.name(),
         "endpoints": endpoints,
         "ports": ports(&it.ports),
     })
@@ -125,19 +137,22 @@ pub(super) fn slice(moment: Moment<'_>, it: &EndpointSlice) -> Value {
 
 /// An Endpoints object.
 pub(super) fn endpoints(moment: Moment<'_>, it: &Endpoints) -> Value {
+    let of = moment.store.find::<Service>(&it.meta.namespace, &it.meta.name.to_string());
+    let of = of.and_then(|id| moment.store.get(id));
+    let family = of.map_or(IpFamily::V4, |service| service.families.primary());
     let addresses = |list: &[EndpointAddress]| -> Vec<Value> {
         list.iter()
-            .map(|address| {
-                let mut written = json!({"ip": address.ip.to_string()});
-                let node = moment.store.get(address.pod).and_then(|pod| pod.node);
+            .map(|one| {
+                let mut written = json!({"ip": address(one.ip, family)});
+                let node = moment.store.get(one.pod).and_then(|pod| pod.node);
                 if let Some(node) = moment.node_name(node) {
                     written["nodeName"] = json!(node);
                 }
-                if let Some(target) = target(moment, address.pod) {
+                if let Some(target) = target(moment, one.pod) {
                     written["targetRef"] = target;
                 }
                 let service = it.meta.name.to_string();
-                name(moment, address.pod, (&it.meta.namespace, &service), &mut written);
+                name(moment, one.pod, (&it.meta.namespace, &service), &mut written);
                 written
             })
             .collect()

@@ -59,14 +59,15 @@ fn status(moment: Moment<'_>, pod: &Pod) -> Value {
     if let Some(start) = held.start_time {
         status["startTime"] = moment.instant(start);
         if let Some(node) = pod.node.and_then(|node| moment.store.get(node)) {
-            let address = node.address.to_string();
-            status["hostIP"] = json!(address);
-            status["hostIPs"] = json!([{ "ip": address }]);
+            let all = moment.addresses(node.address);
+            status["hostIP"] = json!(all[0]);
+            status["hostIPs"] = all.iter().map(|ip| json!({ "ip": ip })).collect();
         }
     }
     if let Some(ip) = held.ip {
-        status["podIP"] = json!(ip.to_string());
-        status["podIPs"] = json!([{ "ip": ip.to_string() }]);
+        let all = moment.addresses(ip);
+        status["podIP"] = json!(all[0]);
+        status["podIPs"] = all.iter().map(|ip| json!({ "ip": ip })).collect();
     }
     if let Some(node) = moment.node_name(held.nominated) {
         status["nominatedNodeName"] = json!(node);

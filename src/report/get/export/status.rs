@@ -265,11 +265,11 @@ fn node(moment: Moment<'_>, it: &Node) -> Value {
         .iter()
         .map(|image| json!({"names": [&*image.name], "sizeBytes": image.bytes}))
         .collect();
+    let internal = moment.addresses(it.address);
+    let internal = internal.iter().map(|ip| json!({"type": "InternalIP", "address": ip}));
+    let host = json!({"type": "Hostname", "address": label("kubernetes.io/hostname")});
     let mut status = json!({
-        "addresses": [
-            {"type": "InternalIP", "address": it.address.to_string()},
-            {"type": "Hostname", "address": label("kubernetes.io/hostname")},
-        ],
+        "addresses": internal.chain([host]).collect::<Vec<Value>>(),
         "capacity": amounts(&it.capacity),
         "allocatable": amounts(&it.allocatable),
         "conditions": node_conditions(moment, it),
