@@ -15,6 +15,7 @@ pub mod cursor;
 mod erased;
 pub mod index;
 pub mod table;
+pub mod targets;
 mod view;
 
 use crate::api::autoscaling::HorizontalPodAutoscaler;

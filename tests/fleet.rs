@@ -1,6 +1,5 @@
 //! Nodes that come and go by themselves: whole runs of the Cluster Autoscaler, and what its FAQ publishes
-//! (P13: a look each 10 s; nodes go 10 minutes after they are needed no more; 15 minutes for a machine to come);
-//! and of the VerticalPodAutoscaler.
+//! (P13: a look each 10 s; nodes go 10 minutes after they are needed no more; 15 minutes for a machine to come).
 
 mod common {
     pub mod play;
@@ -147,57 +146,4 @@ fn a_node_is_drained_only_as_budgets_let_it() {
     };
     assert_eq!(of(3), (0, None), "no pod may go: neither may the node");
     assert_eq!(of(2), (1, Some(2)), "its one pod moves, the others serve on");
-}
-
-const VERTICAL: &str = include_str!("../scenarios/vertical-autoscaling.yaml");
-
-/// The lesson's pods get what is recommended for them within their policies, limits in proportion; those of which
-/// it is only shown are left alone.
-#[test]
-fn requests_follow_what_programs_use() {
-    let (finished, told) = run(VERTICAL);
-    let asked = |app: &str| {
-        let pods = finished.world.store().table::<Pod>();
-        let mine = |pod: &&Pod| pod.meta.labels.get("app").map(|it| &**it) == Some(app);
-        let of = |pod: &Pod| {
-            let main = &pod.spec.containers[0];
-            (main.requests.cpu_milli, main.requests.memory, main.limits.memory)
-        };
-        let all: Vec<_> = pods.iter().map(|(_, pod)| pod).filter(mine).map(of).collect();
-        assert_eq!(all.len(), 2, "{app}");
-        all
-    };
-    // The least that is recommended for a pod: it is enough.
-    assert!(asked("hungry").iter().all(|it| (it.1, it.2) == (262_144_000, 262_144_000)));
-    assert!(asked("idle").iter().all(|it| *it == (1000, 64 << 20, 0)));
-    assert!(asked("capped").iter().all(|it| *it == (600, 350 << 20, 0)));
-    // 300m in use, the end of its bucket, and 15 %.
-    assert!(asked("nimble").iter().all(|it| (345..365).contains(&it.0) && it.1 > 345 << 20));
-    let moved = |app: &str, verb| {
-        let is_one = |fact: &Fact| fact.verb == verb && fact.object.to_string().contains(app);
-        times(&told, is_one).len()
-    };
-    // The Deployment, its autoscaler and its ReplicaSet; and the same two pods all along.
-    assert_eq!((moved("nimble", Verb::Created), moved("nimble", Verb::Evicted)), (5, 0));
-    let evicted = times(&told, |fact| fact.verb == Verb::Evicted);
-    assert!(evicted.len() >= 4, "{evicted:?}");
-    // P: a pass a minute.
-    assert!(evicted.iter().all(|at| at % 60.0 < 1.0), "{evicted:?}");
-}
-
-#[test]
-fn elided_and_explicit_passes_recommend_the_same() {
-    let explicit = VERTICAL.replace("  cluster:\n", "  cluster:\n    fidelity: explicit\n");
-    assert_ne!(explicit, VERTICAL);
-    let advised = |scenario: &str| {
-        let (_, told) = run(scenario);
-        let of = |fact: &Fact| {
-            let is_it = fact.verb == Verb::Advised || fact.verb == Verb::Evicted;
-            is_it.then(|| (fact.object.to_string(), fact.message.clone()))
-        };
-        told.0.iter().filter_map(|(at, fact)| Some((*at, of(fact)?))).collect::<Vec<_>>()
-    };
-    let elided = advised(VERTICAL);
-    assert!(elided.len() > 6, "{elided:?}");
-    assert_eq!(elided, advised(&explicit));
 }

@@ -1,16 +1,18 @@
 //! VerticalPodAutoscalers (`autoscaling.k8s.io/v1`): custom resources, held as they are written. What one asks
-//! for and recommends is read from that, and what it recommends is written back into it.
+//! for and recommends is read from that, and what it recommends is written back into it ([`status`]).
 //!
 //! Owns the format and the pure rules that several rooms need: the bounds of a container's policy, and what
-//! becomes of the spec of a new pod. vertical-pod-autoscaler, August 2026
-//! (pkg/apis/autoscaling.k8s.io/v1, pkg/utils/vpa/capping.go, pkg/admission-controller/resource/pod).
+//! becomes of the spec of a new pod ([`apply`]); and the format of their checkpoints ([`checkpoint`]).
+//! vertical-pod-autoscaler, August 2026 (pkg/apis/autoscaling.k8s.io/v1, pkg/utils/vpa/capping.go).
+
+pub mod apply;
+pub mod checkpoint;
+pub mod status;
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1 as core;
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::autoscaling::ObjectRef;
 use super::misc::Other;
@@ -23,6 +25,8 @@ const GROUP: &str = "autoscaling.k8s.io";
 pub const KIND: &str = "VerticalPodAutoscaler";
 /// A policy for all containers that have none of their own.
 const ALL: &str = "*";
+/// The recommender of those that name none.
+const DEFAULT_RECOMMENDER: &str = "default";
 
 /// Amounts of what is recommended; `None`: nothing is said of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -61,6 +65,18 @@ pub enum Mode {
     InPlace,
 }
 
+impl Mode {
+    /// As the API writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Off => "Off",
+            Mode::Initial => "Initial",
+            Mode::Recreate => "Recreate",
+            Mode::InPlace => "InPlaceOrRecreate",
+        }
+    }
+}
+
 /// Whether limits follow requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Controlled {
@@ -69,6 +85,24 @@ pub enum Controlled {
     RequestsAndLimits,
     /// They stay as they are, and no request exceeds them.
     RequestsOnly,
+}
+
+/// How a resource must change for a pod to be evicted (`updatePolicy.evictionRequirements`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// More is recommended than requested (`TargetHigherThanRequests`).
+    Higher,
+    /// Less is (`TargetLowerThanRequests`).
+    Lower,
+}
+
+/// One of the requirements of an eviction: some of these resources is to change so.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Requirement {
+    /// Whether it is for processors, and whether for memory.
+    pub of: [bool; 2],
+    /// How they are to change.
+    pub change: Change,
 }
 
 /// What holds for a container.
@@ -92,6 +126,10 @@ pub struct Vertical {
     pub mode: Mode,
     /// Pods there must be for one to be evicted; `None`: as usual.
     pub min_replicas: Option<i32>,
+    /// All of them must hold for a pod to be evicted.
+    pub requirements: Vec<Requirement>,
+    /// Whether the recommender that is there by itself is the one it asks for.
+    pub is_for_default: bool,
     policies: Vec<Policy>,
     /// What it recommends now.
     pub recommended: Vec<Recommended>,
@@ -110,6 +148,13 @@ struct RawSpec {
     target_ref: Option<RawTarget>,
     update_policy: Option<RawUpdate>,
     resource_policy: Option<RawPolicies>,
+    recommenders: Vec<RawRecommender>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RawRecommender {
+    name: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -125,6 +170,14 @@ struct RawTarget {
 struct RawUpdate {
     update_mode: Option<String>,
     min_replicas: Option<i32>,
+    eviction_requirements: Vec<RawRequirement>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawRequirement {
+    resources: Vec<String>,
+    change_requirement: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -173,8 +226,13 @@ pub fn is_vertical(other: &Other) -> bool {
 }
 
 /// Whether a kind is theirs.
-pub fn is_vertical_kind(group: &str, kind: &str) -> bool {
+fn is_vertical_kind(group: &str, kind: &str) -> bool {
     group == GROUP && kind == KIND
+}
+
+/// Whether a kind is theirs or their checkpoints': those act, and live in namespaces.
+pub fn is_known_kind(group: &str, kind: &str) -> bool {
+    is_vertical_kind(group, kind) || (group == GROUP && kind == checkpoint::KIND)
 }
 
 impl Vertical {
@@ -201,6 +259,11 @@ impl Vertical {
             let why = "spec.updatePolicy.minReplicas: Invalid value: has to be positive";
             return Err(why.into());
         }
+        let requirements = update.eviction_requirements.into_iter().map(requirement);
+        let requirements: Vec<Requirement> = requirements.collect::<Result<_, Text>>()?;
+        let recommenders = spec.recommenders;
+        let is_default = |it: &RawRecommender| it.name == DEFAULT_RECOMMENDER;
+        let is_for_default = recommenders.is_empty() || recommenders.iter().any(is_default);
         let policies = spec.resource_policy.unwrap_or_default().container_policies;
         let policies: Result<Vec<Policy>, Text> = policies.into_iter().map(policy).collect();
         let recommended = status.recommendation.unwrap_or_default().container_recommendations;
@@ -208,7 +271,15 @@ impl Vertical {
             recommended.into_iter().map(recommended_of).collect();
         let (policies, recommended) = (policies?, recommended?);
         let min_replicas = update.min_replicas;
-        Ok(Vertical { target, mode, min_replicas, policies, recommended })
+        Ok(Vertical {
+            target,
+            mode,
+            min_replicas,
+            requirements,
+            is_for_default,
+            policies,
+            recommended,
+        })
     }
 
     fn policy(&self, container: &str) -> Option<&Policy> {
@@ -226,7 +297,8 @@ impl Vertical {
         let Some(policy) = self.policy(container) else { return amounts };
         let within = |amount: Option<i64>, least: Option<i64>, most: Option<i64>| {
             let amount = amount?.max(least.unwrap_or(i64::MIN));
-            Some(amount.min(most.unwrap_or(i64::MAX)))
+            // A bound of zero is none.
+            Some(amount.min(most.filter(|it| *it > 0).unwrap_or(i64::MAX)))
         };
         let controlled = self.controlled(container, amounts);
         Amounts {
@@ -239,56 +311,6 @@ impl Vertical {
     pub fn controlled(&self, container: &str, amounts: Amounts) -> Amounts {
         let [cpu, memory] = self.policy(container).map_or([true; 2], |it| it.controls);
         Amounts { cpu: amounts.cpu.filter(|_| cpu), memory: amounts.memory.filter(|_| memory) }
-    }
-
-    /// Gives the containers of a new pod what is recommended, limits in proportion. Returns what was done and
-    /// the containers seen, as the annotations say it; nothing if nothing is recommended.
-    pub fn fill(&self, name: &str, spec: &mut core::PodSpec) -> Option<(String, String)> {
-        let mut done = Vec::new();
-        let seen: Vec<&str> = spec.containers.iter().map(|it| it.name.as_str()).collect();
-        let seen = seen.join(", ");
-        for (at, container) in spec.containers.iter_mut().enumerate() {
-            let found = self.recommended.iter().find(|it| *it.container == *container.name);
-            let Some(found) = found.filter(|it| self.controls(&it.container)) else { continue };
-            let values = self.policy(&container.name).map_or_else(Default::default, |it| it.values);
-            let target = self.capped(&container.name, found.target);
-            let parts = raise(container, target, values);
-            if !parts.is_empty() {
-                done.push(format!("container {at}: {}", parts.join(", ")));
-            }
-        }
-        let said = format!("Pod resources updated by {name}: {}", done.join("; "));
-        (!done.is_empty()).then_some((said, seen))
-    }
-
-    /// The object with a recommendation in its status, and what is to be said of the pods it is for.
-    pub fn written(other: &Other, recommended: &[Recommended], has_pods: bool) -> Option<Text> {
-        let mut whole: Value = serde_json::from_str(&other.written).ok()?;
-        let mut conditions = Vec::new();
-        if !has_pods {
-            conditions.push(json!({"type": "NoPodsMatched", "status": "True",
-                "reason": "NoPodsMatched", "message": "No pods match this VPA object"}));
-        }
-        let provided = if recommended.is_empty() { "False" } else { "True" };
-        conditions.push(json!({"type": "RecommendationProvided", "status": provided}));
-        let all: Vec<Value> = recommended
-            .iter()
-            .map(|it| {
-                json!({
-                    "containerName": &*it.container,
-                    "lowerBound": shown(it.lower),
-                    "target": shown(it.target),
-                    "uncappedTarget": shown(it.uncapped),
-                    "upperBound": shown(it.upper),
-                })
-            })
-            .collect();
-        let mut status = json!({"conditions": conditions});
-        if !all.is_empty() {
-            status["recommendation"] = json!({"containerRecommendations": all});
-        }
-        whole.as_object_mut()?.insert("status".to_owned(), status);
-        Some(whole.to_string().into())
     }
 }
 
@@ -335,6 +357,26 @@ fn policy(raw: RawPolicy) -> Result<Policy, Text> {
     Ok(Policy { container: raw.container_name, is_off, least, most, controls, values })
 }
 
+fn requirement(raw: RawRequirement) -> Result<Requirement, Text> {
+    let path = "spec.updatePolicy.evictionRequirements";
+    let change = match &*raw.change_requirement {
+        "TargetHigherThanRequests" => Change::Higher,
+        "TargetLowerThanRequests" => Change::Lower,
+        other => {
+            return Err(format!(
+                "{path}.changeRequirement: Unsupported value: {other:?}: supported values: \
+                 \"TargetHigherThanRequests\", \"TargetLowerThanRequests\""
+            )
+            .into());
+        }
+    };
+    if raw.resources.is_empty() {
+        return Err(format!("{path}.resources: Required value: which resources it is for").into());
+    }
+    let is_for = |name: &str| raw.resources.iter().any(|it| it == name);
+    Ok(Requirement { of: [is_for("cpu"), is_for("memory")], change })
+}
+
 fn recommended_of(raw: RawRecommended) -> Result<Recommended, Text> {
     Ok(Recommended {
         container: raw.container_name.into(),
@@ -358,17 +400,6 @@ fn amounts(written: &BTreeMap<String, Value>) -> Result<Amounts, Text> {
     })
 }
 
-fn shown(amounts: Amounts) -> Value {
-    let mut all = serde_json::Map::new();
-    if let Some(cpu) = amounts.cpu {
-        all.insert("cpu".to_owned(), cpu_quantity(cpu).written().0.into());
-    }
-    if let Some(memory) = amounts.memory {
-        all.insert("memory".to_owned(), memory_quantity(memory).written().0.into());
-    }
-    Value::Object(all)
-}
-
 fn cpu_quantity(milli: i64) -> Quantity {
     Quantity::from_milli(milli, Format::DecimalSi)
 }
@@ -377,68 +408,35 @@ fn memory_quantity(bytes: i64) -> Quantity {
     Quantity::new(bytes, Format::DecimalSi)
 }
 
-/// Sets the requests of a container, and its limits in proportion; says what it set.
-fn raise(
-    container: &mut core::Container,
-    target: Amounts,
-    values: Controlled,
-) -> Vec<&'static str> {
-    let resources = container.resources.get_or_insert_default();
-    let mut done = Vec::new();
-    for (name, amount, parts) in [
-        ("cpu", target.cpu.map(cpu_quantity), ["cpu request", "cpu limit"]),
-        ("memory", target.memory.map(memory_quantity), ["memory request", "memory limit"]),
-    ] {
-        let Some(mut amount) = amount else { continue };
-        let of = |list: &Option<BTreeMap<String, Written>>| {
-            list.as_ref().and_then(|it| it.get(name)).and_then(|it| Quantity::of(it).ok())
-        };
-        let (request, limit) = (of(&resources.requests), of(&resources.limits));
-        if values == Controlled::RequestsOnly
-            && let Some(limit) = limit.filter(|it| it.milli_value() < amount.milli_value())
-        {
-            amount = limit;
-        }
-        if let Some(limit) = limit.filter(|it| !it.is_zero() && values != Controlled::RequestsOnly)
-        {
-            // Without a request of its own a container requests its limit.
-            let ratio = request.filter(|it| !it.is_zero()).unwrap_or(limit);
-            let wide = i128::from(amount.milli_value()) * i128::from(limit.milli_value());
-            let milli = wide / i128::from(ratio.milli_value().max(1));
-            let milli = i64::try_from(milli).unwrap_or(i64::MAX);
-            let next = match name {
-                "cpu" => cpu_quantity(milli),
-                _ => memory_quantity(milli / 1000),
-            };
-            let list = resources.limits.get_or_insert_default();
-            list.insert(name.to_owned(), next.written());
-            done.push(parts[1]);
-        }
-        let list = resources.requests.get_or_insert_default();
-        list.insert(name.to_owned(), amount.written());
-        done.push(parts[0]);
-    }
-    done
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::api::meta::Meta;
 
-    fn vertical(spec: Value, status: Value) -> Other {
+    pub(super) fn vertical(spec: Value, status: Value) -> Other {
         let api_version = "autoscaling.k8s.io/v1".into();
         let written = json!({"kind": KIND, "spec": spec, "status": status}).to_string().into();
         let meta = Meta::new("default".into(), "web".into());
         Other { meta, api_version, kind: KIND.into(), written }
     }
 
-    fn target() -> Value {
+    pub(super) fn target() -> Value {
         json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"})
+    }
+
+    /// One that recommends these amounts for these containers.
+    pub(super) fn recommending(spec: Value, all: &[(&str, Value)]) -> Vertical {
+        let one = |(name, target): &(&str, Value)| json!({"containerName": name, "target": target});
+        let all: Vec<Value> = all.iter().map(one).collect();
+        let status = json!({"recommendation": {"containerRecommendations": all}});
+        Vertical::of(&vertical(spec, status)).expect("it is right")
     }
 
     #[test]
     fn what_is_wrong_is_told_by_its_field() {
+        let evict = |requirement: Value| json!({"targetRef": target(), "updatePolicy": {"evictionRequirements": [requirement]}});
         for (spec, field) in [
             (json!({}), "spec.targetRef"),
             (json!({"targetRef": target(), "updatePolicy": {"updateMode": "Now"}}), "updateMode"),
@@ -448,6 +446,8 @@ mod tests {
                     {"containerName": "*", "minAllowed": {"cpu": "2"}, "maxAllowed": {"cpu": 1}}]}}),
                 "containerPolicies",
             ),
+            (evict(json!({"changeRequirement": "TargetHigherThanRequests"})), "resources"),
+            (evict(json!({"resources": ["cpu"], "changeRequirement": "No"})), "changeRequirement"),
         ] {
             let told = Vertical::of(&vertical(spec, json!({}))).expect_err(field);
             assert!(told.contains(field), "{told}");
@@ -455,36 +455,29 @@ mod tests {
     }
 
     #[test]
-    fn a_new_pod_gets_what_is_recommended_within_bounds_and_limits_keep_their_proportion() {
+    fn bounds_of_zero_are_none_and_a_container_of_its_own_has_its_own_policy() {
         let policies = json!({"containerPolicies": [
-            {"containerName": "side", "mode": "Off"},
-            {"containerName": "*", "maxAllowed": {"cpu": "300m"}}]});
+            {"containerName": "*", "minAllowed": {"cpu": "1"}, "maxAllowed": {"memory": 0}},
+            {"containerName": "own", "controlledResources": ["memory"], "maxAllowed": {"memory": "1M"}}]});
         let spec = json!({"targetRef": target(), "resourcePolicy": policies});
-        let one = |name: &str| json!({"containerName": name, "target": {"cpu": "400m", "memory": "262144k"}});
-        let status =
-            json!({"recommendation": {"containerRecommendations": [one("web"), one("side")]}});
-        let held = vertical(spec, status);
-        let vertical = Vertical::of(&held).expect("it is right");
-        assert_eq!((vertical.mode, vertical.recommended.len()), (Mode::Recreate, 2));
-        let mut pod: core::PodSpec = serde_json::from_value(json!({"containers": [
-            {"name": "web", "resources": {"requests": {"cpu": "100m"}, "limits": {"cpu": "200m", "memory": "1Gi"}}},
-            {"name": "side"}]}))
-        .expect("a spec");
-        let (said, seen) = vertical.fill("web", &mut pod).expect("something is done");
-        assert_eq!(seen, "web, side");
-        assert_eq!(
-            said,
-            "Pod resources updated by web: container 0: cpu limit, cpu request, memory limit, memory request"
-        );
-        let now = serde_json::to_value(&pod.containers[0].resources).expect("it is written");
-        assert_eq!(
-            now,
-            json!({"requests": {"cpu": "300m", "memory": "262144k"},
-                   "limits": {"cpu": "600m", "memory": "262144k"}})
-        );
-        assert!(pod.containers[1].resources.is_none());
-        let text = Vertical::written(&held, &vertical.recommended, true).expect("it is written");
-        let again = Vertical::of(&Other { written: text, ..held }).expect("it is right");
-        assert_eq!(again, vertical);
+        let vertical = recommending(spec, &[]);
+        assert_eq!((vertical.mode, vertical.is_for_default), (Mode::Recreate, true));
+        let asked = Amounts { cpu: Some(1500), memory: Some(2_000_000) };
+        assert_eq!(vertical.capped("web", asked), asked);
+        let least = Amounts { cpu: Some(10), ..asked };
+        assert_eq!(vertical.capped("web", least), Amounts { cpu: Some(1000), ..asked });
+        assert_eq!(vertical.capped("own", asked), Amounts { cpu: None, memory: Some(1_000_000) });
+    }
+
+    #[test]
+    fn one_that_asks_for_other_recommenders_gets_nothing_of_the_default_one() {
+        for (recommenders, expected) in [
+            (json!([]), true),
+            (json!([{"name": "default"}]), true),
+            (json!([{"name": "own"}]), false),
+        ] {
+            let spec = json!({"targetRef": target(), "recommenders": recommenders});
+            assert_eq!(recommending(spec, &[]).is_for_default, expected);
+        }
     }
 }

@@ -415,6 +415,7 @@ impl World {
                 autoscaler: client("cluster-autoscaler"),
                 autoscalers: client("horizontal-pod-autoscaler"),
                 verticals: client("vertical-pod-autoscaler"),
+                vertical_updates: client("vpa-updater"),
             };
             let manager = ControllerManager::new(clients, self.settings.controllers)
                 .growing(self.fleet.clone());

@@ -8,13 +8,15 @@ use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
 use crate::api::job::Job;
 use crate::api::meta::RawId;
+use crate::api::misc::Other;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::service::{EndpointSlice, Service};
 use crate::api::stateful_set::StatefulSet;
+use crate::api::vertical::is_vertical;
 use crate::api::workload::{Deployment, ReplicaSet};
 use crate::kernel::NO_CAUSE;
-use crate::store::{Store, Stored, TableKind};
+use crate::store::{Change, Store, Stored, TableKind};
 
 /// An object that was written or removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,8 +64,13 @@ pub(super) fn touch(
         | TableKind::StorageClass
         | TableKind::CsiNode
         | TableKind::LimitRange
-        | TableKind::ResourceQuota
-        | TableKind::Other => {}
+        | TableKind::ResourceQuota => {}
+        TableKind::Other => {
+            let changes = store.table::<Other>().changes(range);
+            let is_one =
+                |change: &Change<'_, Other>| change.new.or(change.old).is_some_and(is_vertical);
+            changes.filter(is_one).for_each(|change| put(change.id.into()));
+        }
     }
 }
 
@@ -93,6 +100,7 @@ impl World {
         all::<Job>(store, &mut found);
         all::<Pod>(store, &mut found);
         all::<HorizontalPodAutoscaler>(store, &mut found);
+        all::<Other>(store, &mut found);
         all::<Service>(store, &mut found);
         all::<EndpointSlice>(store, &mut found);
         found

@@ -205,7 +205,7 @@ impl ControllerManager {
             disruptions: Disruptions::new(clients.disruptions, queue),
             resource_quotas: ResourceQuotas::new(clients.resource_quotas, queue),
             autoscalers: Autoscalers::new(clients.autoscalers, autoscalers),
-            verticals: Verticals::new(clients.verticals),
+            verticals: Verticals::new(clients.verticals, clients.vertical_updates, calendar),
             fleet: None,
         }
     }
@@ -554,7 +554,7 @@ impl ControllerManager {
                 Which::Disruptions => self.disruptions.sync(worker, serial, known, fx),
                 Which::StaleDisruptions => self.disruptions.sync_stale(worker, serial, known, fx),
                 Which::ResourceQuotas => self.resource_quotas.sync(worker, serial, known, fx),
-                Which::Taints | Which::Autoscalers => {}
+                Which::Taints | Which::Autoscalers | Which::Verticals => {}
             },
             Timer::Due { of, slot, generation } => match of {
                 Which::Deployments => self.deployments.queue.due(slot, generation, fx),
@@ -577,7 +577,7 @@ impl ControllerManager {
                 Which::Disruptions => self.disruptions.queue.due(slot, generation, fx),
                 Which::StaleDisruptions => self.disruptions.stale.due(slot, generation, fx),
                 Which::ResourceQuotas => self.resource_quotas.queue.due(slot, generation, fx),
-                Which::Taints | Which::Autoscalers => {}
+                Which::Taints | Which::Autoscalers | Which::Verticals => {}
             },
             Timer::Zone { zone } => self.nodes.line(zone, known, fx),
             Timer::Evict { slot, generation } => self.taints.due(slot, generation, known, fx),
@@ -609,6 +609,7 @@ impl ControllerManager {
                 | Which::ResourceQuotas => {}
                 Which::Disruptions | Which::StaleDisruptions => self.disruptions.events.retry(fx),
                 Which::Autoscalers => self.autoscalers.events.retry(fx),
+                Which::Verticals => self.verticals.updater.events.retry(fx),
             },
         }
     }
@@ -674,7 +675,8 @@ impl ControllerManager {
             client if client == clients.resource_quotas => self.resource_quotas.reply(reply, fx),
             client if client == clients.autoscaler => self.fleet_reply(reply, view, fx),
             client if client == clients.autoscalers => self.autoscalers.reply(reply, fx),
-            client if client == clients.verticals => self.verticals.reply(reply),
+            client if client == clients.verticals => self.verticals.advised(reply),
+            client if client == clients.vertical_updates => self.verticals.updated(reply, fx),
             client if client == clients.namespaces => self.namespaces.reply(reply, fx),
             _ => {}
         }

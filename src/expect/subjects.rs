@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::tally::Tally;
-use super::vocabulary::{Field, Noun, Subject};
+use super::vocabulary::{Amount, Field, Noun, Subject};
 use crate::api::autoscaling::{HorizontalPodAutoscaler, HpaConditionKind, MetricSpec};
 use crate::api::cron_job::CronJob;
 use crate::api::daemon_set::DaemonSet;
 use crate::api::job::{Activity, Job, JobConditionKind};
 use crate::api::meta::RawId;
+use crate::api::misc::Other;
 use crate::api::name::Text;
 use crate::api::node::{Node, Schedulability};
 use crate::api::pod::{Phase, Pod};
@@ -16,6 +17,8 @@ use crate::api::rules::selector::{Operator, Requirement};
 use crate::api::selector_text::{self, LabelQuery};
 use crate::api::service::{EndpointSlice, Service};
 use crate::api::stateful_set::StatefulSet;
+use crate::api::vertical::status::{self, Said};
+use crate::api::vertical::{Amounts, Recommended, Vertical, is_vertical};
 use crate::api::workload::{Deployment, ReplicaSet, Rollout, SetKind};
 use crate::base::id::Id;
 use crate::messages::cloud::GROUP_LABEL;
@@ -99,6 +102,10 @@ impl Watched {
             (Noun::CronJob, TableKind::CronJob) => self.follow::<CronJob>(store, id),
             (Noun::Autoscaler, TableKind::HorizontalPodAutoscaler) => {
                 self.follow::<HorizontalPodAutoscaler>(store, id)
+            }
+            (Noun::Vertical, TableKind::Other) => {
+                let now = store.get::<Other>(id.typed());
+                now.is_none_or(is_vertical) && self.follow::<Other>(store, id)
             }
             (Noun::Service, TableKind::Service) => {
                 let before = self.id;
@@ -207,6 +214,7 @@ impl Watched {
             Noun::Job => job(store.get(self.id?.typed())?, field),
             Noun::CronJob => cron_job(store.get(self.id?.typed())?, field),
             Noun::Autoscaler => autoscaler(store.get(self.id?.typed())?, field),
+            Noun::Vertical => vertical(store.get(self.id?.typed())?, field),
             Noun::ReplicaSet | Noun::ReplicationController => {
                 replica_set(store.get(self.id?.typed())?, field)
             }
@@ -407,6 +415,30 @@ fn autoscaler(it: &HorizontalPodAutoscaler, field: Field) -> Option<Scalar> {
             let seconds = status.last_scale?.as_secs();
             Scalar::Number(i64::try_from(seconds).unwrap_or(i64::MAX))
         }
+        _ => return None,
+    })
+}
+
+fn vertical(it: &Other, field: Field) -> Option<Scalar> {
+    let vertical = Vertical::of(it).ok()?;
+    let is_said = |said| status::says(it, said);
+    let sum = |which: Amount, of: fn(Amounts) -> Option<i64>| {
+        let amount = |one: &Recommended| match which {
+            Amount::Target => one.target,
+            Amount::Lower => one.lower,
+            Amount::Upper => one.upper,
+            Amount::Uncapped => one.uncapped,
+        };
+        let all = vertical.recommended.iter().filter_map(|one| of(amount(one)));
+        all.reduce(i64::saturating_add)
+    };
+    Some(match field {
+        Field::Mode => Scalar::Word(vertical.mode.name().into()),
+        Field::Provided => Scalar::Flag(is_said(Said::Provided)),
+        Field::Matched => Scalar::Flag(!is_said(Said::NoPods)),
+        Field::Supported => Scalar::Flag(!is_said(Said::Unsupported)),
+        Field::Cpu(which) => Scalar::Decimal(sum(which, |it| it.cpu)? as f64 / 1000.0),
+        Field::Memory(which) => Scalar::Number(sum(which, |it| it.memory)?),
         _ => return None,
     })
 }

@@ -69,6 +69,8 @@ pub enum Noun {
     CronJob,
     /// A HorizontalPodAutoscaler.
     Autoscaler,
+    /// A VerticalPodAutoscaler.
+    Vertical,
     /// A Service.
     Service,
     /// A node.
@@ -163,9 +165,26 @@ const AUTOSCALER: &[(&str, Field, Kind)] = &[
     ("last_scale", Field::LastScale, Kind::Number),
 ];
 
+/// Fields of a VerticalPodAutoscaler: what it recommends, added up over the containers of a pod.
+const VERTICAL: &[(&str, Field, Kind)] = &[
+    ("exists", Field::Exists, Kind::Flag),
+    ("mode", Field::Mode, Kind::Word),
+    ("provided", Field::Provided, Kind::Flag),
+    ("matched", Field::Matched, Kind::Flag),
+    ("supported", Field::Supported, Kind::Flag),
+    ("cpu", Field::Cpu(Amount::Target), Kind::Decimal),
+    ("cpu_lower", Field::Cpu(Amount::Lower), Kind::Decimal),
+    ("cpu_upper", Field::Cpu(Amount::Upper), Kind::Decimal),
+    ("cpu_uncapped", Field::Cpu(Amount::Uncapped), Kind::Decimal),
+    ("memory", Field::Memory(Amount::Target), Kind::Number),
+    ("memory_lower", Field::Memory(Amount::Lower), Kind::Number),
+    ("memory_upper", Field::Memory(Amount::Upper), Kind::Number),
+    ("memory_uncapped", Field::Memory(Amount::Uncapped), Kind::Number),
+];
+
 impl Noun {
     /// Those that are called with a name or a selector.
-    pub(super) const CALLED: [Noun; 13] = [
+    pub(super) const CALLED: [Noun; 14] = [
         Noun::Deployment,
         Noun::ReplicaSet,
         Noun::ReplicationController,
@@ -174,6 +193,7 @@ impl Noun {
         Noun::Job,
         Noun::CronJob,
         Noun::Autoscaler,
+        Noun::Vertical,
         Noun::Service,
         Noun::Node,
         Noun::NodeGroup,
@@ -192,6 +212,7 @@ impl Noun {
             Noun::Job => "job",
             Noun::CronJob => "cronjob",
             Noun::Autoscaler => "hpa",
+            Noun::Vertical => "vpa",
             Noun::Service => "service",
             Noun::Node => "node",
             Noun::NodeGroup => "nodegroup",
@@ -236,6 +257,7 @@ impl Noun {
             Noun::Job => JOB,
             Noun::CronJob => CRON_JOB,
             Noun::Autoscaler => AUTOSCALER,
+            Noun::Vertical => VERTICAL,
             Noun::Service => &[("exists", F::Exists, Flag), ("endpoints", F::Endpoints, Number)],
             Noun::Node => &[
                 ("exists", F::Exists, Flag),
@@ -363,6 +385,14 @@ pub(super) enum Field {
     CpuUtilization,
     /// In whole seconds from the start of the run.
     LastScale,
+    Mode,
+    Provided,
+    Matched,
+    Supported,
+    /// In cores.
+    Cpu(Amount),
+    /// In bytes.
+    Memory(Amount),
     Requests,
     Errors,
     Rate,
@@ -370,6 +400,15 @@ pub(super) enum Field {
     MeanMs,
     /// Percent.
     QuantileMs(u8),
+}
+
+/// Which of the amounts that are recommended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Amount {
+    Target,
+    Lower,
+    Upper,
+    Uncapped,
 }
 
 /// The type of a field.

@@ -150,6 +150,7 @@ fn printer(group: &str, kind: &str) -> &'static Printer {
         ("batch", "Job") => &workloads::JOBS,
         ("batch", "CronJob") => &workloads::CRON_JOBS,
         ("autoscaling", "HorizontalPodAutoscaler") => &policy::AUTOSCALERS,
+        ("autoscaling.k8s.io", "VerticalPodAutoscaler") => &policy::VERTICALS,
         ("policy", "PodDisruptionBudget") => &policy::BUDGETS,
         ("coordination.k8s.io", "Lease") => &small::LEASES,
         ("discovery.k8s.io", "EndpointSlice") => &network::ENDPOINT_SLICES,

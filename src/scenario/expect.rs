@@ -10,6 +10,7 @@ use crate::api::kinds::nearest;
 use crate::api::meta::Labels;
 use crate::api::object::Object;
 use crate::api::rules::selector::Requirement;
+use crate::api::vertical::is_vertical;
 use crate::cluster::plan::{Act, Plan, PlannedObject};
 use crate::expect::{
     Builder, Expectations, Mention, Mode, Noun, Place, Problem, Subject, requirements,
@@ -237,6 +238,7 @@ fn names(noun: Noun, plan: &Plan, objects: &[&PlannedObject]) -> Vec<String> {
         Noun::Job => Kind::Job,
         Noun::CronJob => Kind::CronJob,
         Noun::Autoscaler => Kind::HorizontalPodAutoscaler,
+        Noun::Vertical => Kind::Other,
         Noun::Service => Kind::Service,
         Noun::Pod => Kind::Pod,
         Noun::Node => {
@@ -247,7 +249,11 @@ fn names(noun: Noun, plan: &Plan, objects: &[&PlannedObject]) -> Vec<String> {
         }
         Noun::Pods | Noun::Cluster => return Vec::new(),
     };
-    let of_kind = objects.iter().filter(|it| it.object.kind() == kind);
+    let is_meant = |object: &Object| match object {
+        Object::Other(it) => is_vertical(it),
+        _ => true,
+    };
+    let of_kind = objects.iter().filter(|it| it.object.kind() == kind && is_meant(&it.object));
     of_kind
         .map(|it| it.object.meta())
         .map(|it| shown(&it.namespace, &it.name.to_string()))

@@ -9,7 +9,7 @@ use crate::api::name::Text;
 use crate::api::object::Object;
 use crate::api::validation::gates::{Gate, Gates, State};
 use crate::api::validation::object::prepare_create_undecided;
-use crate::api::vertical::{Vertical, is_vertical, is_vertical_kind};
+use crate::api::vertical::{Vertical, is_known_kind, is_vertical};
 use crate::cluster::plan::{PlannedObject, Source};
 
 /// Who applies an object.
@@ -135,7 +135,7 @@ impl Objects {
             }
             Decoded::Custom(named) => {
                 let written = match document.metadata("namespace") {
-                    None if !is_vertical_kind(&named.group, &named.kind) => Scope::Cluster,
+                    None if !is_known_kind(&named.group, &named.kind) => Scope::Cluster,
                     _ => Scope::Namespaced,
                 };
                 let scope = self.decoder.kinds().defined_scope(&named).unwrap_or(written);

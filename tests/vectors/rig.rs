@@ -81,6 +81,7 @@ pub fn clients() -> Clients {
         autoscaler: ClientId(99),
         autoscalers: ClientId(15),
         verticals: ClientId(15),
+        vertical_updates: ClientId(16),
     }
 }
 

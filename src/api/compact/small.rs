@@ -14,7 +14,7 @@ use crate::api::kinds::Scope;
 use crate::api::misc::{ClassScope, Lease, Namespace, Other, PriorityClass};
 use crate::api::object::Object;
 use crate::api::tree::{Node as Tree, Value, canonical_json};
-use crate::api::vertical::is_vertical;
+use crate::api::vertical::is_known_kind;
 use crate::time::SimTime;
 
 /// An object as read, for kinds that are only stored.
@@ -114,7 +114,7 @@ impl Compactor {
             kind: self.intern.text(kind),
             written: without_books(tree).into(),
         };
-        if !is_vertical(&other) {
+        if !is_known_kind(api_version.split_once('/').map_or("", |it| it.0), kind) {
             self.notes.add(Note::Kind(other.kind.clone()));
         }
         Compacted { object: Object::Other(Box::new(other)), arrival: arrival(&written), node: None }

@@ -6,23 +6,17 @@ use std::sync::Arc;
 
 use super::Server;
 use crate::api::compact::Compactor;
-use crate::api::daemon_set::DaemonSet;
 use crate::api::kind::Kind;
 use crate::api::meta::{Labels, ObjectName};
 use crate::api::misc::Other;
 use crate::api::name::Text;
 use crate::api::pod::{Pod, PodSpec};
-use crate::api::rules::selector::Selector;
-use crate::api::stateful_set::StatefulSet;
 use crate::api::status::Status;
+use crate::api::vertical::apply::{OBSERVED, UPDATES, observed};
 use crate::api::vertical::{Mode, Vertical, is_vertical};
-use crate::api::workload::{Deployment, ReplicaSet};
 use crate::base::FastMap;
-use crate::store::Rev;
-
-/// Says what was set, and of which containers.
-const UPDATES: &str = "vpaUpdates";
-const OBSERVED: &str = "vpaObservedContainers";
+use crate::base::id::Id;
+use crate::store::{Rev, targets};
 
 /// Specs kept at most before all are worked out anew.
 const KEPT_MAX: usize = 4096;
@@ -39,19 +33,19 @@ pub(super) struct Raises {
     newest: Rev,
 }
 
-/// A spec as a recommendation left it.
-#[derive(Debug)]
+/// What a pod becomes, and what is said of it in its annotations.
+#[derive(Clone, Debug)]
 pub(super) struct Raised {
     pub spec: Arc<PodSpec>,
-    said: Text,
+    said: Option<Text>,
     seen: Text,
 }
 
 impl Raised {
-    /// Says in the pod's annotations what was set.
+    /// Says in the pod's annotations what was set, and of which containers.
     pub fn annotate(&self, annotations: &mut Arc<Labels>) {
         let annotations = Arc::make_mut(annotations);
-        annotations.insert(UPDATES.into(), self.said.clone());
+        annotations.extend(self.said.iter().map(|said| (UPDATES.into(), said.clone())));
         annotations.insert(OBSERVED.into(), self.seen.clone());
     }
 }
@@ -66,22 +60,9 @@ pub(super) fn check(other: &Other) -> Result<(), Status> {
 }
 
 impl<T> Server<'_, T> {
-    /// What is recommended makes of a new pod; nothing where nothing is.
+    /// What is recommended makes of a new pod; nothing of one that is under no autoscaler.
     pub(super) fn raised(&mut self, pod: &Pod) -> Option<Arc<Raised>> {
-        let ids = self.store.indexes().verticals_in(&pod.meta.namespace);
-        if ids.is_empty() {
-            return None;
-        }
-        let (id, other, vertical) = ids.iter().find_map(|&id| {
-            let other = self.store.get(id)?;
-            let vertical = Vertical::of(other).ok()?;
-            let selector = self.selector_of(&vertical, &other.meta.namespace)?;
-            let is_meant = !selector.is_empty() && selector.matches(&pod.meta.labels);
-            is_meant.then_some((id, other, vertical))
-        })?;
-        if vertical.mode == Mode::Off || vertical.recommended.is_empty() {
-            return None;
-        }
+        let (id, other, vertical) = self.vertical_of(pod)?;
         let newest = self.store.table::<Other>().newest();
         let key = (Arc::as_ptr(&pod.spec) as usize, id.slot() as u32);
         let held = &self.shared.raises;
@@ -100,17 +81,26 @@ impl<T> Server<'_, T> {
         made
     }
 
-    fn selector_of(&self, vertical: &Vertical, space: &str) -> Option<Arc<Selector>> {
-        let (store, name) = (&*self.store, &*vertical.target.name);
-        Some(match &*vertical.target.kind {
-            "Deployment" => store.get(store.find::<Deployment>(space, name)?)?.selector.clone(),
-            "StatefulSet" => store.get(store.find::<StatefulSet>(space, name)?)?.selector.clone(),
-            "DaemonSet" => store.get(store.find::<DaemonSet>(space, name)?)?.selector.clone(),
-            "ReplicaSet" | "ReplicationController" => {
-                store.get(store.find::<ReplicaSet>(space, name)?)?.selector.clone()
+    /// The autoscaler of a pod: the first made, then the first by name, of those that act on what stands above the
+    /// pod's owner and whose selector matches (pkg/utils/vpa/api.go).
+    fn vertical_of(&self, pod: &Pod) -> Option<(Id<Other>, &Other, Vertical)> {
+        let space = &*pod.meta.namespace;
+        let ids = self.store.indexes().verticals_in(space);
+        if ids.is_empty() {
+            return None;
+        }
+        let (kind, name) = targets::topmost(&*self.store, pod.meta.owner)?;
+        let acting = ids.iter().filter_map(|&id| {
+            let other = self.store.get(id)?;
+            let vertical = Vertical::of(other).ok().filter(|it| it.mode != Mode::Off)?;
+            if *vertical.target.kind != *kind.name() || name != *vertical.target.name {
+                return None;
             }
-            _ => return None,
-        })
+            let target = targets::find(&*self.store, &vertical.target, space).ok()?;
+            target.selector.matches(&pod.meta.labels).then_some((id, other, vertical))
+        });
+        acting
+            .min_by_key(|(_, other, _)| (other.meta.created.as_secs(), other.meta.name.to_string()))
     }
 }
 
@@ -122,7 +112,10 @@ fn raised(vertical: &Vertical, name: &str, pod: &Pod) -> Option<Raised> {
         None => pod.spec.clone(),
     };
     let mut written = serde_json::from_str(&created.written).ok()?;
-    let (said, seen) = vertical.fill(name, &mut written)?;
+    let seen = observed(&written).into();
+    let Some(said) = vertical.fill(name, &mut written) else {
+        return Some(Raised { spec: pod.spec.clone(), said: None, seen });
+    };
     let (spec, errors) = compactor.refilled(&created, written);
-    errors.list().is_empty().then(|| Raised { spec, said: said.into(), seen: seen.into() })
+    errors.list().is_empty().then(|| Raised { spec, said: Some(said.into()), seen })
 }

@@ -51,6 +51,8 @@ pub struct Clients {
     pub resource_quotas: ClientId,
     /// Of the HorizontalPodAutoscaler controller.
     pub autoscalers: ClientId,
-    /// Of the VerticalPodAutoscaler.
+    /// Of the VerticalPodAutoscaler's recommender.
     pub verticals: ClientId,
+    /// Of its updater.
+    pub vertical_updates: ClientId,
 }

@@ -29,6 +29,7 @@ impl ControllerManager {
         self.pod_gc.begin(now);
         self.fleet.iter_mut().for_each(|fleet| fleet.begin(now));
         self.resource_quotas.begin(now);
+        self.verticals.begin(now);
     }
 
     /// The rounds of its controllers, by the timers that stand for them.

@@ -208,6 +208,7 @@ pub fn clients() -> Clients {
         autoscaler: ClientId(99),
         autoscalers: ClientId(14),
         verticals: ClientId(15),
+        vertical_updates: ClientId(16),
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Which {
     ResourceQuotas,
     /// HorizontalPodAutoscalers.
     Autoscalers,
+    /// VerticalPodAutoscalers.
+    Verticals,
 }
 
 impl Which {
@@ -63,6 +65,7 @@ impl Which {
             Which::TtlAfterFinished => "ttl-after-finished-controller",
             Which::ResourceQuotas => "resourcequota-controller",
             Which::Autoscalers => "horizontal-pod-autoscaler",
+            Which::Verticals => "vpa-updater",
             Which::Disruptions | Which::StaleDisruptions => "controllermanager",
         }
     }

@@ -74,6 +74,33 @@ pub(super) static AUTOSCALERS: Printer = Printer {
     row: autoscaler,
 };
 
+/// The columns their CustomResourceDefinition adds (`additionalPrinterColumns`, vertical-pod-autoscaler
+/// pkg/apis/autoscaling.k8s.io/v1): of the first container, and nothing of what is not there.
+pub(super) static VERTICALS: Printer = Printer {
+    columns: &[
+        always("NAME"),
+        always("MODE"),
+        always("CPU"),
+        always("MEM"),
+        always("PROVIDED"),
+        always("AGE"),
+    ],
+    row: |it, clock, _| {
+        let target = it.items("status.recommendation.containerRecommendations").next();
+        let of = |name: &str| target.and_then(|it| it.at("target").shown(name)).unwrap_or_default();
+        let mut conditions = it.items("status.conditions");
+        let provided = conditions.find(|it| it.text("type") == "RecommendationProvided");
+        vec![
+            it.name(),
+            it.text("spec.updatePolicy.updateMode").to_owned(),
+            of("cpu"),
+            of("memory"),
+            provided.map(|it| it.text("status").to_owned()).unwrap_or_default(),
+            it.age(clock),
+        ]
+    },
+};
+
 /// Targets shown; more are counted.
 const TARGETS_MAX: usize = 2;
 

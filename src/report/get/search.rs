@@ -9,6 +9,7 @@ use crate::api::meta::{Meta, RawId};
 use crate::api::misc::Other;
 use crate::api::object::Object;
 use crate::api::selector_text::LabelQuery;
+use crate::api::vertical::{self, checkpoint};
 use crate::control_plane::core_events::{CoreEvents, Stamp};
 use crate::store::{Rev, Store, Stored, TABLES, TableKind};
 
@@ -235,7 +236,7 @@ pub(super) fn custom(store: &Store) -> Vec<Resource> {
         if served(&kind).is_none() && !all.iter().any(is_known) {
             all.push(Resource {
                 plural: plural(&kind.kind),
-                short: Vec::new(),
+                short: short_of(&kind.kind),
                 scope: if it.meta.namespace.is_empty() {
                     Scope::Cluster
                 } else {
@@ -251,6 +252,12 @@ pub(super) fn custom(store: &Store) -> Vec<Resource> {
 }
 
 /// The kind that a CRD defines.
+/// Short names of a custom kind whose definition is not there; those of kinds that act are known.
+fn short_of(kind: &str) -> Vec<String> {
+    let known = [(vertical::KIND, "vpa"), (checkpoint::KIND, "vpacheckpoint")];
+    known.iter().filter(|(it, _)| *it == kind).map(|(_, short)| (*short).to_owned()).collect()
+}
+
 fn defined(crd: &Value) -> Option<Resource> {
     let (spec, names) = (&crd["spec"], &crd["spec"]["names"]);
     let text = |of: &Value| of.as_str().map(str::to_owned);
