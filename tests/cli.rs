@@ -612,6 +612,11 @@ fn get_shows_what_components_said() {
             ],
             ["Created", "Container created"],
             ["Started", "Container started"],
+            [
+                "Unhealthy",
+                "Readiness probe failed: Get \"http://10.128.0.2:8080/healthz\": dial tcp 10.128.0.2:8080: \
+                 connect: connection refused"
+            ],
         ]
     );
     assert_eq!(of("replicaset/web-746f9f77bc").len(), 6);

@@ -89,6 +89,15 @@ impl ProbeKind {
         probe.as_ref()
     }
 
+    /// What it is called in Events.
+    pub fn name(self) -> &'static str {
+        match self {
+            ProbeKind::Startup => "Startup",
+            ProbeKind::Readiness => "Readiness",
+            ProbeKind::Liveness => "Liveness",
+        }
+    }
+
     /// Its name in a container's spec.
     pub fn field(self) -> &'static str {
         match self {

@@ -27,6 +27,7 @@ pub mod converted;
 pub mod duties;
 mod ending;
 pub mod eviction;
+mod failing;
 mod hooks;
 pub mod image_gc;
 pub mod merging;
@@ -407,7 +408,7 @@ impl Kubelets {
             EngineEvent::Probed(container, kind, good) => {
                 let Some(worker) = self.worker_of(container.pod) else { return };
                 fx.because(self.workers[worker].cause);
-                self.with(worker, fx, |worker, _| worker.probed(container, kind, good));
+                self.with(worker, fx, |worker, desk| worker.probed(container, kind, good, desk));
             }
             EngineEvent::Done(OpId(op), result) => {
                 let Some((id, worker)) = self.workers.at_slot((op >> 32) as usize) else { return };

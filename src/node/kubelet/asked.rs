@@ -91,11 +91,20 @@ impl Worker {
     }
 
     /// An answer has come.
-    pub(super) fn probed(&mut self, of: ContainerRef, kind: ProbeKind, good: bool) {
+    pub(super) fn probed(
+        &mut self,
+        of: ContainerRef,
+        kind: ProbeKind,
+        good: bool,
+        desk: &mut Desk<'_>,
+    ) {
         let run = self.runs.get_mut(usize::from(of.index));
         let Some(run) = run.filter(|run| run.attempt == of.attempt) else { return };
         if let Some(tallies) = &mut run.asked {
             tallies.note(kind, good);
+            if !good {
+                self.say_unhealthy(of.index.into(), kind, desk);
+            }
         }
     }
 }

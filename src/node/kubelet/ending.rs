@@ -220,10 +220,12 @@ impl Worker {
     fn tell_killing(&mut self, index: usize, desk: &mut Desk<'_>) {
         let container = self.container(index).name.clone();
         let resizes = self.must_restart(index);
+        let (is_restarted, is_alone) = (self.restarts_killed(index), self.runs.len() == 1);
         let why = match (self.is_restarting_all, resizes) {
             (true, _) => "is stopped, because all containers are restarted",
             (false, true) => "resize requires restart",
-            (false, false) => "failed a probe, will be restarted",
+            (false, false) if is_restarted => "failed a probe, will be restarted",
+            (false, false) => "failed a probe",
         };
         let fact = self.fact(Verb::Killing, desk).with("container", index as i64);
         self.tell(fact.saying(format!("container {container} {why}")), desk);
@@ -235,7 +237,12 @@ impl Worker {
                 "Killing",
                 match is_probe {
                     true if resizes => format!("Container {name} resize requires restart"),
-                    true => format!("Container {name} failed {probe} probe, will be restarted"),
+                    true if is_restarted => {
+                        format!("Container {name} failed {probe} probe, will be restarted")
+                    }
+                    // Nothing is left of the pod: all of it is stopped.
+                    true if is_alone => format!("Stopping container {name}"),
+                    true => format!("Container {name} failed {probe} probe"),
                     false => format!("Stopping container {name}"),
                 },
             )

@@ -22,6 +22,11 @@ impl Answers {
     fn at(self, instant: SimTime) -> bool {
         self.from <= instant && instant < self.until
     }
+
+    /// The same of a program that has answered already.
+    pub fn begun(self) -> Answers {
+        Answers { from: SimTime::ZERO, ..self }
+    }
 }
 
 /// What a probe's handler found.
@@ -110,17 +115,38 @@ impl Prober<'_> {
         answers.at(good).then_some(good)
     }
 
-    /// When a result that is good becomes bad, the program having answered or not been asked so far.
+    /// When a result that is good, as it is before the first try, becomes bad.
     pub fn turns_bad(&self, answers: Answers) -> Option<SimTime> {
         let (ticks, first) = self.ticks()?;
+        let tries = u64::from(self.probe.failure_threshold.max(1));
+        // Refused since its first try; a program that hangs before it answers is refused until then.
+        let refused = ticks.at(first + tries - 1);
+        if refused < answers.from.min(answers.until) {
+            return Some(refused);
+        }
         if answers.until == SimTime::MAX {
             return None;
         }
-        let first = first.max(ticks.first_from(answers.until));
-        Some(
-            ticks.at(first + u64::from(self.probe.failure_threshold.max(1)) - 1)
-                + self.probe.timeout,
-        )
+        let has_answered = ticks.at(first.max(ticks.first_from(answers.from))) < answers.until;
+        let since = if has_answered { answers.until } else { SimTime::ZERO };
+        let hangs = first.max(ticks.first_from(since));
+        Some(ticks.at(hangs + tries - 1) + self.probe.timeout)
+    }
+
+    /// The next instant after `now` at which a try has failed.
+    pub fn next_failing(&self, answers: Answers, now: SimTime) -> Option<SimTime> {
+        let (ticks, first) = self.ticks()?;
+        let from = |at: SimTime| ticks.at(first.max(ticks.first_from(at)));
+        let after = now + SimDuration::from_nanos(1);
+        let refused = from(after);
+        if refused < answers.from.min(answers.until) {
+            return Some(refused);
+        }
+        if answers.until == SimTime::MAX {
+            return None;
+        }
+        let begun = SimTime::ZERO + after.saturating_since(SimTime::ZERO + self.probe.timeout);
+        Some(from(begun.max(answers.until)) + self.probe.timeout)
     }
 
     /// How a startup probe ends: by its first good answer or by its last bad one.
@@ -223,11 +249,14 @@ mod tests {
                 prober.turns_good(answers).map(|at| (at, true)),
                 by_ticks(&prober, answers, Some(false))
             );
-            let alive = Answers { from: SimTime::ZERO, until };
-            prop_assert_eq!(
-                prober.turns_bad(alive).map(|at| (at, false)),
-                by_ticks(&prober, alive, Some(true))
-            );
+            for answers in [answers, answers.begun()] {
+                let once = Probe { success_threshold: 1, ..probe.clone() };
+                let prober = Prober { probe: &once, ..prober };
+                prop_assert_eq!(
+                    prober.turns_bad(answers).map(|at| (at, false)),
+                    by_ticks(&prober, answers, Some(true))
+                );
+            }
             let once = Probe { success_threshold: 1, ..probe.clone() };
             let prober = Prober { probe: &once, ..prober };
             let ends = prober.starts(answers).map(|end| match end {
@@ -235,6 +264,23 @@ mod tests {
                 Startup::Failed(at) => (at, false),
             });
             prop_assert_eq!(ends, by_ticks(&prober, answers, None));
+        }
+
+        #[test]
+        fn every_try_that_fails_is_found(
+            period in 1u64..20, base in 0u64..50, counts in 0u64..60, from in 0u64..200, lasts in 0u64..300,
+        ) {
+            let probe = probe(period, 1, 3);
+            let prober = Prober { probe: &probe, base: secs(base), counts_from: secs(counts) };
+            let answers = Answers { from: secs(from), until: secs(from + lasts) };
+            let ticks = (0..100).map(|k| prober.base + probe.period * k);
+            let failed = ticks.filter(|tick| *tick >= prober.counts_from && !answers.at(*tick));
+            let told = failed.map(|tick| if tick < answers.until { tick } else { tick + probe.timeout });
+            let mut now = SimTime::ZERO;
+            for at in told.filter(|at| *at > SimTime::ZERO) {
+                prop_assert_eq!(prober.next_failing(answers, now), Some(at));
+                now = at;
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 //! `kuberuntime_manager.go`, SyncPod and computePodActions).
 
 use super::asked::Tallies;
+use super::failing::Failing;
 use super::probes::Answers;
 use super::worker::{Change, ContainerRun, Ending, Kill, Life, SandboxKnown, Stage, Step, Worker};
 use super::{Desk, effective_grace, told};
@@ -10,7 +11,7 @@ use crate::base::hash::StableHasher;
 use crate::kernel::Fidelity;
 use crate::luck::{Label, Luck};
 use crate::messages::engine::{
-    ContainerRef, EngineAnswer, EngineAsk, EngineError, Exit, Probing, SandboxConfig,
+    ContainerRef, EngineAnswer, EngineAsk, EngineError, Exit, ProbeKind, Probing, SandboxConfig,
 };
 use crate::messages::{Remark, Verb};
 use crate::time::{SimDuration, SimTime};
@@ -22,6 +23,7 @@ impl Worker {
     /// Does whatever is due, and arms the next wake-up.
     pub(super) fn advance(&mut self, desk: &mut Desk<'_>) {
         let now = desk.fx.now();
+        self.tell_failing(desk);
         loop {
             if self.stage == Stage::Stopping {
                 self.drive(desk);
@@ -52,6 +54,7 @@ impl Worker {
             self.sync(desk);
         }
         if self.stage == Stage::Active {
+            self.tell_failing(desk);
             self.ask_probes(desk);
         }
         self.await_relist(desk);
@@ -97,6 +100,9 @@ impl Worker {
         for (index, run) in self.runs.iter().enumerate() {
             let container = self.container(index);
             if let Some((at, _)) = run.next_result(container, self.taken) {
+                look = look.min(at);
+            }
+            if let Some(at) = run.next_failing(container, self.taken, now) {
                 look = look.min(at);
             }
             if (fidelity == Fidelity::Explicit || run.asked.is_some())
@@ -166,29 +172,26 @@ impl Worker {
                 // Its ticks so far are spent; the next sync that finds it not ready has it probed anew.
                 (self.runs[index].ready, self.runs[index].ready_base) = (false, SimTime::MAX);
                 self.wants_sync = true;
-                self.probe_failed(index, "Readiness probe failed", desk);
+                self.probe_failed(index, ProbeKind::Readiness, desk);
                 self.write_status(desk);
             }
-            Change::Startup => self.kill_for(index, "Startup probe failed", desk),
-            Change::Liveness => self.kill_for(index, "Liveness probe failed", desk),
+            Change::Startup => self.kill_for(index, ProbeKind::Startup, desk),
+            Change::Liveness => self.kill_for(index, ProbeKind::Liveness, desk),
         }
         true
     }
 
-    fn probe_failed(&mut self, index: usize, what: &'static str, desk: &mut Desk<'_>) {
-        let kind = what.split(' ').next().unwrap_or_default();
+    fn probe_failed(&mut self, index: usize, kind: ProbeKind, desk: &mut Desk<'_>) {
         let container = &self.container(index).name;
         let why = self.why_unhealthy(index, kind, desk.fx.now());
         let fact = self.fact(Verb::ProbeFailed, desk).with("container", index as i64);
-        self.tell(fact.saying(format!("container {container}: {what}{why}")), desk);
-        self.say_unhealthy(index, kind, desk);
+        let what = format!("container {container}: {} probe failed{why}", kind.name());
+        self.tell(fact.saying(what), desk);
     }
 
-    fn kill_for(&mut self, index: usize, what: &'static str, desk: &mut Desk<'_>) {
-        self.probe_failed(index, what, desk);
-        let container = self.container(index);
-        let probe = if self.runs[index].started { &container.liveness } else { &container.startup };
-        let own = probe.as_ref().and_then(|probe| probe.grace_seconds);
+    fn kill_for(&mut self, index: usize, kind: ProbeKind, desk: &mut Desk<'_>) {
+        self.probe_failed(index, kind, desk);
+        let own = kind.of(self.container(index)).and_then(|probe| probe.grace_seconds);
         self.runs[index].kill = Kill::Wanted(own.unwrap_or(self.spec.grace_seconds));
         self.wants_sync = true;
     }
@@ -198,6 +201,7 @@ impl Worker {
         let now = desk.fx.now();
         self.wants_sync = false;
         self.cursor = 0;
+        self.runs.iter_mut().for_each(|run| run.killed = false);
         if self.wants_restart_all() {
             self.stop_to_restart();
         } else {
@@ -253,19 +257,23 @@ impl Worker {
             }
             let Life::Ended(_, exit) = run.known() else { continue };
             let until = run.crashes.until(&desk.settings.crashes, exit.finished, now);
-            let Some(until) = until.filter(|_| !self.runs[index].killed) else { continue };
-            if !self.restarts(index, &exit) {
-                continue;
+            if let Some(until) = until
+                && self.restarts(index, &exit)
+            {
+                self.wait_to_restart(index, until, desk);
             }
-            self.say_back_off(index, desk);
-            let run = &mut self.runs[index];
-            run.retry_at = until;
-            if run.waiting != Some(WaitingReason::CrashLoopBackOff) {
-                run.waiting = Some(WaitingReason::CrashLoopBackOff);
-                let seconds = run.crashes.wait().as_secs() as i64;
-                let fact = self.fact(Verb::BackOff, desk).with("seconds", seconds);
-                self.tell(fact.saying("back-off restarting failed container"), desk);
-            }
+        }
+    }
+
+    fn wait_to_restart(&mut self, index: usize, until: SimTime, desk: &mut Desk<'_>) {
+        self.say_back_off(index, desk);
+        let run = &mut self.runs[index];
+        run.retry_at = until;
+        if run.waiting != Some(WaitingReason::CrashLoopBackOff) {
+            run.waiting = Some(WaitingReason::CrashLoopBackOff);
+            let seconds = run.crashes.wait().as_secs() as i64;
+            let fact = self.fact(Verb::BackOff, desk).with("seconds", seconds);
+            self.tell(fact.saying("back-off restarting failed container"), desk);
         }
     }
 
@@ -277,6 +285,7 @@ impl Worker {
                 || run.retry_at > now && run.retry_at < SimTime::MAX;
             let wanted = match run.known() {
                 Life::New => true,
+                Life::Ended(..) if run.killed => self.restarts_killed(index),
                 Life::Ended(_, exit) => self.restarts(index, &exit),
                 Life::Running(_) => false,
             };
@@ -316,10 +325,18 @@ impl Worker {
         self.cursor = index as u16 + 1;
         if let Life::Ended(_, exit) = self.runs[index].known() {
             let run = &mut self.runs[index];
+            // A sync that kills goes by what it saw before: the end of the attempt before.
             let event =
                 if run.killed { run.last.map(|last| last.finished) } else { Some(exit.finished) };
             if let Some(event) = event {
-                run.crashes.next(&desk.settings.crashes, event, now);
+                let law = &desk.settings.crashes;
+                if let Some(until) = run.crashes.until(law, event, now) {
+                    self.wait_to_restart(index, until, desk);
+                    self.write_status(desk);
+                    self.wants_sync = true;
+                    return self.start_next(desk);
+                }
+                run.crashes.next(law, event, now);
             }
         }
         if self.is_staged(index) {
@@ -407,7 +424,7 @@ impl Worker {
         let answers = self.answers(index, at, desk.luck);
         let run = &mut self.runs[index];
         run.answers = answers;
-        (run.has, run.hook) = (None, None);
+        (run.has, run.hook, run.failing) = (None, None, Failing::default());
         run.asked = (desk.probing == Probing::Asked).then(Tallies::new);
         run.unseen = Some(Life::Running(at));
         run.waiting = None;

@@ -13,11 +13,11 @@ use super::{Desk, KubeletNode, Timer};
 use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
 use crate::api::node::{NodeConditions, Tristate};
-use crate::api::pod::{Container, Probe, ProbeHandler, TerminationReason};
+use crate::api::pod::{Container, ProbeHandler, TerminationReason};
 use crate::api::quantity::{Format, Quantity};
 use crate::api::rules::image_names::whole_reference;
 use crate::messages::core_event::Source;
-use crate::messages::engine::{EngineError, Exit};
+use crate::messages::engine::{EngineError, Exit, ProbeKind};
 use crate::messages::{About, CoreEvent, Effects, Remark};
 use crate::time::{SimDuration, SimTime};
 
@@ -74,28 +74,25 @@ impl Worker {
         });
     }
 
-    /// A probe of this `kind` failed as often as it takes; the last time now.
-    pub(super) fn say_unhealthy(&self, index: usize, kind: &'static str, desk: &mut Desk<'_>) {
+    /// A try of a probe of this `kind` failed just now.
+    pub(super) fn say_unhealthy(&self, index: usize, kind: ProbeKind, desk: &mut Desk<'_>) {
         let (Some(probe), SandboxKnown::Made(Some(address))) =
-            (self.probe(index, kind), self.sandbox)
+            (kind.of(self.container(index)), self.sandbox)
         else {
             return;
         };
         let now = desk.fx.now();
         let failure = self.failure(index, now);
-        for before in (0..u64::from(probe.failure_threshold.max(1))).rev() {
-            let at = now.saturating_sub(probe.period * before);
-            self.say_at(at, Some(index), desk, || {
-                let written = self.written_probe(index, kind);
-                let what = answer(probe.handler, &written, address, failure)?;
-                Some(Remark::warning("Unhealthy", format!("{kind} probe failed: {what}")))
-            });
-        }
+        self.say_at(now, Some(index), desk, || {
+            let written = self.written_probe(index, kind);
+            let what = answer(probe.handler, &written, address, failure)?;
+            Some(Remark::warning("Unhealthy", format!("{} probe failed: {what}", kind.name())))
+        });
     }
 
     /// Why a probe of this `kind` failed, in plain words that follow on what failed.
-    pub(super) fn why_unhealthy(&self, index: usize, kind: &'static str, now: SimTime) -> String {
-        let Some(probe) = self.probe(index, kind) else { return String::new() };
+    pub(super) fn why_unhealthy(&self, index: usize, kind: ProbeKind, now: SimTime) -> String {
+        let Some(probe) = kind.of(self.container(index)) else { return String::new() };
         let (times, period) = (probe.failure_threshold.max(1), probe.period.as_secs());
         let often = match times {
             1 => " once".to_owned(),
@@ -115,15 +112,6 @@ impl Worker {
         }
     }
 
-    fn probe(&self, index: usize, kind: &'static str) -> Option<&Probe> {
-        let container = self.container(index);
-        match kind {
-            "Readiness" => container.readiness.as_ref(),
-            "Liveness" => container.liveness.as_ref(),
-            _ => container.startup.as_ref(),
-        }
-    }
-
     /// How its program fails its probes at `now`.
     fn failure(&self, index: usize, now: SimTime) -> Failure {
         match self.runs[index].answers.until <= now {
@@ -133,13 +121,13 @@ impl Worker {
     }
 
     /// The probe as it is written.
-    fn written_probe(&self, index: usize, kind: &str) -> Value {
+    fn written_probe(&self, index: usize, kind: ProbeKind) -> Value {
         let spec: Value = serde_json::from_str(&self.spec.written).unwrap_or_default();
         let (list, at) = match index.checked_sub(self.inits()) {
             None => ("initContainers", index),
             Some(at) => ("containers", at),
         };
-        spec[list][at][format!("{}Probe", kind.to_lowercase())].clone()
+        spec[list][at][kind.field()].clone()
     }
 }
 

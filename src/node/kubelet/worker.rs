@@ -7,14 +7,15 @@ use smallvec::SmallVec;
 
 use super::asked::Tallies;
 use super::backoff::Backoff;
+use super::failing::Failing;
 use super::hooks::Hooked;
 use super::probes::{Answers, Prober, Startup};
 use super::resizing::Resize;
 use super::static_pods::Mirror;
 use crate::api::meta::{ObjectName, Uid};
 use crate::api::pod::{
-    Container, ContainerState, Lifetime, Pod, PodSpec, PodStatus, Probe, Share, StatusReason,
-    Termination, WaitingReason, container_at,
+    Container, ContainerState, Lifetime, Pod, PodSpec, PodStatus, Probe, RestartPolicy, Share,
+    StatusReason, Termination, WaitingReason, container_at,
 };
 use crate::api::rules::restarts::{Anew, all_restart, restarts_on};
 use crate::base::Id;
@@ -131,7 +132,7 @@ pub(super) struct ContainerRun {
     /// Its failed pulls.
     pub pulls: Backoff,
     pub kill: Kill,
-    /// Its seen end is a kill of ours in the sync under way: back-off goes by the end before.
+    /// Its seen end is a kill of ours in the sync under way, which starts it again: back-off goes by the end before.
     pub killed: bool,
     /// Its startup probe succeeded, or it has none and was seen to run.
     pub started: bool,
@@ -145,6 +146,8 @@ pub(super) struct ContainerRun {
     pub answers: Answers,
     /// What it has, where that is not what its spec says now.
     pub has: Option<Box<Share>>,
+    /// Its failed probes that were told.
+    pub failing: Failing,
     /// What its probes answered, where they are carried out.
     pub asked: Option<Tallies>,
     /// Its hook that runs.
@@ -171,6 +174,7 @@ impl ContainerRun {
             ready_base: SimTime::MAX,
             answers: Answers { from: SimTime::MAX, until: SimTime::MAX },
             has: None,
+            failing: Failing::default(),
             asked: None,
             hook: None,
         }
@@ -208,13 +212,18 @@ impl ContainerRun {
         }
     }
 
-    fn prober<'a>(&self, probe: &'a Probe, base: SimTime, started: SimTime) -> Prober<'a> {
+    pub(super) fn prober<'a>(
+        &self,
+        probe: &'a Probe,
+        base: SimTime,
+        started: SimTime,
+    ) -> Prober<'a> {
         let counts_from = self.seen_at.max(started + probe.initial_delay);
         Prober { probe, base, counts_from }
     }
 
     /// Since when it runs, if it is to run on.
-    fn running(&self) -> Option<SimTime> {
+    pub(super) fn running(&self) -> Option<SimTime> {
         match (self.seen, self.kill) {
             (Life::Running(since), Kill::None) => Some(since),
             _ => None,
@@ -237,6 +246,11 @@ impl ContainerRun {
         };
         let prober = self.prober(probe, base, since);
         is_its_time && base != SimTime::MAX && prober.ticks_at(now)
+    }
+
+    /// When its program answers probes that a startup probe holds back: it answered that one already.
+    pub(super) fn answers_once_started(&self, container: &Container) -> Answers {
+        if container.startup.is_some() { self.answers.begun() } else { self.answers }
     }
 
     /// When it gets ready without a probe.
@@ -307,12 +321,12 @@ impl ContainerRun {
             }
             (Some(probe), true) => {
                 let prober = self.prober(probe, self.ready_base, since);
-                prober.turns_bad(self.answers).map(|at| (at, Change::Unready))
+                prober.turns_bad(self.answers.begun()).map(|at| (at, Change::Unready))
             }
         };
         let liveness = container.liveness.as_ref().and_then(|probe| {
             let prober = self.prober(probe, base, since);
-            prober.turns_bad(self.answers).map(|at| (at, Change::Liveness))
+            prober.turns_bad(self.answers_once_started(container)).map(|at| (at, Change::Liveness))
         });
         let next = match (readiness, liveness) {
             (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
@@ -434,6 +448,12 @@ impl Worker {
         let container = self.container(index);
         let is_step = index < self.inits() && container.lifetime == Lifetime::Normal;
         !(is_step && exit.code == 0) && restarts_on(container, self.spec.restart_policy, exit.code)
+    }
+
+    /// Whether a sync that kills a container for a probe starts it again, whatever it ends with (kubelet 1.36
+    /// `computePodActions`, which asks the pod alone, and `computeInitContainerActions`).
+    pub(super) fn restarts_killed(&self, index: usize) -> bool {
+        index < self.inits() || self.spec.restart_policy != RestartPolicy::Never
     }
 
     /// Whether a container ended so that all are started anew (kubelet 1.36 `ShouldAllContainersRestart`).

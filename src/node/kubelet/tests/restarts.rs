@@ -79,6 +79,56 @@ fn a_startup_probe_that_never_succeeds_ends_the_container() {
 }
 
 #[test]
+fn a_program_that_is_slower_than_its_liveness_probe_never_gets_there() {
+    let mut rig = Rig::new();
+    let app = Container { liveness: Some(probe(5)), ..container("app") };
+    rig.assign(1, spec(vec![], vec![app]), vec![App { ready: takes(60), ..App::default() }]);
+    rig.run_to(200);
+    let log = rig.take();
+    // Killed after three refusals, at 15, 30, 45 and 60 s. A sync that kills goes by the end before: the first has none,
+    // the second finds no wait yet, the third one of 10 s from 30 s on, the fourth one of 20 s from 45 s on.
+    let starts: Vec<_> = log.iter().filter(|line| line.contains("fact started")).collect();
+    assert_eq!(starts.len(), 6, "{log:#?}");
+    let waits: Vec<_> =
+        log.iter().filter_map(|line| line.split_once("fact back-off ")).map(|it| it.1).collect();
+    assert_eq!(waits, ["seconds=20", "seconds=40", "seconds=80"], "{log:#?}");
+}
+
+#[test]
+fn a_container_killed_for_its_probe_starts_again_though_it_ended_well() {
+    let starts = |policy| {
+        let mut rig = Rig::new();
+        let app = Container { liveness: Some(probe(5)), ..container("app") };
+        let spec = PodSpec { restart_policy: policy, ..spec(vec![], vec![app]) };
+        rig.assign(1, spec, vec![App { hang: takes(3), ..App::default() }]);
+        rig.run_to(40);
+        let said = rig.said.join("\n");
+        let started = |line: &&String| line.contains("fact started");
+        (rig.take().iter().filter(started).count(), said)
+    };
+    let (count, said) = starts(RestartPolicy::OnFailure);
+    assert_eq!(count, 3, "killed at 16 and at 31 s");
+    assert!(said.contains("Container app failed liveness probe, will be restarted"), "{said}");
+    let (count, said) = starts(RestartPolicy::Never);
+    assert_eq!(count, 1);
+    assert!(said.contains("Stopping container app"), "{said}");
+}
+
+#[test]
+fn each_try_that_fails_is_told_but_no_more_than_are_let_through() {
+    let mut rig = Rig::new();
+    let handler = ProbeHandler::HttpGet(80);
+    let app = Container { readiness: Some(Probe { handler, ..probe(2) }), ..container("app") };
+    let never = App { ready: Some(Delay::Never), ..App::default() };
+    rig.assign(1, spec(vec![], vec![app]), vec![never]);
+    rig.run_to(20);
+    let told = |rig: &Rig| rig.said.iter().filter(|line| line.contains("Unhealthy")).count();
+    assert_eq!(told(&rig), 9, "{:#?}", rig.said);
+    rig.run_to(1000);
+    assert_eq!(told(&rig), 25 + 3, "one in five minutes from then on");
+}
+
+#[test]
 fn sidecars_go_last_and_the_grace_period_counts_from_the_deletion() {
     let mut rig = Rig::new();
     let side = Container {
