@@ -3,6 +3,7 @@
 //! Owns data structures only; refuses to know what is kept in them. Nothing here reads a clock,
 //! draws luck or does input or output.
 pub mod arena;
+pub mod by_slot;
 pub mod chunks;
 pub mod glob;
 pub mod hash;
@@ -11,6 +12,7 @@ pub mod histogram;
 pub mod id;
 
 pub use arena::Arena;
+pub use by_slot::BySlot;
 pub use chunks::Chunked;
 pub use hash::StableHasher;
 pub use held::Held;

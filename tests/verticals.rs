@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use common::play::{Told, run};
+use wavetank::api::ip_family::Families;
 use wavetank::api::misc::Other;
 use wavetank::api::pod::Pod;
 use wavetank::api::vertical::Vertical;
@@ -67,7 +68,7 @@ fn listened(text: &str) -> World {
 /// What `wavetank get` prints.
 fn get(world: &World, kinds: &str, form: Form) -> String {
     let (store, now) = (world.store(), world.now());
-    let moment = Moment { store, now, epoch_seconds: EPOCH, events: None };
+    let moment = Moment { store, now, epoch_seconds: EPOCH, families: Families::V4, events: None };
     let query = Query { namespaces: Namespaces::All, names: Vec::new(), labels: None };
     let asked = Asked { kinds: kinds.to_owned(), query };
     answer(moment, &[asked], form).expect("a kind").text

@@ -6,6 +6,7 @@
 
 mod conditions;
 mod resize;
+mod service;
 mod storage;
 
 use std::sync::Arc;
@@ -15,12 +16,15 @@ use serde_json::{Map, Value, json};
 
 pub use conditions::conditions_patched;
 pub use resize::resized;
+pub use service::allocated;
+pub use storage::grown;
 
 use super::compact::Compactor;
 use super::controller_revision::ControllerRevision;
 use super::daemon_set::{DaemonSet, DaemonUpdate, TEMPLATE_GENERATION};
 use super::decode::Typed;
 use super::meta::Meta;
+use super::misc::{ClassScope, PriorityClass};
 use super::node::{Node, Schedulability};
 use super::object::Object;
 use super::pod::PodTemplate;
@@ -36,10 +40,15 @@ pub fn to_json(object: &Object) -> Option<Value> {
         Object::Deployment(it) => deployment(it),
         Object::ReplicaSet(it) => replica_set(it),
         Object::Pod(it) => whole("v1", "Pod", &it.meta, parsed(&it.spec.written)),
-        Object::Service(it) => whole("v1", "Service", &it.meta, parsed(&it.spec.written)),
+        Object::Service(it) => service::service(it),
         Object::Node(it) => whole("v1", "Node", &it.meta, node_spec(it)),
         Object::Namespace(it) => {
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata(&it.meta)})
+            let finalizers: Vec<&str> = it.finalizers.iter().map(AsRef::as_ref).collect();
+            let spec = match finalizers[..] {
+                [] => json!({}),
+                _ => json!({"finalizers": finalizers}),
+            };
+            whole("v1", "Namespace", &it.meta, spec)
         }
         Object::PodDisruptionBudget(it) => {
             whole("policy/v1", "PodDisruptionBudget", &it.meta, parsed(&it.written))
@@ -58,11 +67,10 @@ pub fn to_json(object: &Object) -> Option<Value> {
         Object::CsiNode(it) => whole("storage.k8s.io/v1", "CSINode", &it.meta, parsed(&it.written)),
         Object::LimitRange(it) => whole("v1", "LimitRange", &it.meta, parsed(&it.written)),
         Object::ResourceQuota(it) => whole("v1", "ResourceQuota", &it.meta, parsed(&it.written)),
-        Object::EndpointSlice(_)
-        | Object::Endpoints(_)
-        | Object::Lease(_)
-        | Object::PriorityClass(_)
-        | Object::Other(_) => return None,
+        Object::PriorityClass(it) => priority_class(it),
+        Object::EndpointSlice(_) | Object::Endpoints(_) | Object::Lease(_) | Object::Other(_) => {
+            return None;
+        }
     })
 }
 
@@ -82,8 +90,7 @@ pub fn edited(object: &Object, edit: impl FnOnce(&mut Value)) -> Result<Object, 
     let mut new = typed(object, after)?;
     let errors = prepare_update(&mut new, &old);
     if !errors.is_empty() {
-        let all: Vec<String> = errors.list().iter().map(ToString::to_string).collect();
-        return Err(all.join(", "));
+        return Err(errors.together());
     }
     let mut next = compacted(new);
     keep(object, &mut next)?;
@@ -120,11 +127,16 @@ fn typed(object: &Object, value: Value) -> Result<Typed, String> {
         }
         Object::CronJob(_) => Typed::CronJob(read(value)?),
         Object::PersistentVolume(_) => Typed::PersistentVolume(read(value)?),
-        Object::PersistentVolumeClaim(_) => Typed::PersistentVolumeClaim(read(value)?),
+        Object::PersistentVolumeClaim(it) => {
+            let mut claim: Box<core::PersistentVolumeClaim> = read(value)?;
+            claim.status = Some(storage::claim_status(it));
+            Typed::PersistentVolumeClaim(claim)
+        }
         Object::StorageClass(_) => Typed::StorageClass(read(value)?),
         Object::CsiNode(_) => Typed::CSINode(read(value)?),
         Object::LimitRange(_) => Typed::LimitRange(read(value)?),
         Object::ResourceQuota(_) => Typed::ResourceQuota(read(value)?),
+        Object::PriorityClass(_) => Typed::PriorityClass(read(value)?),
         other => Typed::Namespace(
             read::<core::Namespace>(value).map_err(|why| format!("{}: {why}", other.kind()))?,
         ),
@@ -153,6 +165,7 @@ fn compacted(typed: Typed) -> Object {
         Typed::CSINode(it) => compactor.csi_node(*it),
         Typed::LimitRange(it) => compactor.limit_range(*it),
         Typed::ResourceQuota(it) => compactor.resource_quota(*it),
+        Typed::PriorityClass(it) => compactor.priority_class(&it),
         Typed::Namespace(it) => compactor.namespace(&it),
         _ => unreachable!("only kinds that `typed` makes come here"),
     };
@@ -242,6 +255,7 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
 
 fn same(a: &Arc<PodTemplate>, b: &Arc<PodTemplate>) -> bool {
     a.name == b.name
+        && a.finalizers() == b.finalizers()
         && a.labels == b.labels
         && a.annotations == b.annotations
         && a.spec.written == b.spec.written
@@ -290,6 +304,9 @@ fn template(of: &PodTemplate) -> Value {
     });
     if !of.name.is_empty() {
         whole["metadata"]["name"] = json!(&*of.name);
+    }
+    if !of.finalizers().is_empty() {
+        whole["metadata"]["finalizers"] = of.finalizers().iter().map(|it| json!(&**it)).collect();
     }
     whole
 }
@@ -399,6 +416,17 @@ fn controller_revision(it: &ControllerRevision) -> Value {
         "apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": metadata(&it.meta),
         "revision": it.revision, "data": {"spec": {"template": template}},
     })
+}
+
+fn priority_class(it: &PriorityClass) -> Value {
+    let mut class = json!({
+        "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": metadata(&it.meta),
+        "value": it.value, "preemptionPolicy": it.preemption.name(),
+    });
+    if it.scope == ClassScope::Default {
+        class["globalDefault"] = json!(true);
+    }
+    class
 }
 
 fn node_spec(it: &Node) -> Value {

@@ -10,19 +10,24 @@ use super::name::Text;
 use super::pod::Preemption;
 use crate::time::SimTime;
 
+/// Finalizer of a namespace, in its spec, until all it contains is gone.
+pub const NAMESPACE_CONTENT: &str = "kubernetes";
+
 /// A Namespace.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Namespace {
     /// Its metadata.
     pub meta: Meta,
+    /// `spec.finalizers`: who still empties it. Users have no say in them once it is there.
+    pub finalizers: Vec<Text>,
     /// What is left of its contents while it is being deleted, as far as it was looked.
     pub content: Option<Arc<Content>>,
 }
 
 impl Namespace {
-    /// A namespace of this metadata.
+    /// A namespace of this metadata, to be emptied by its controller.
     pub fn new(meta: Meta) -> Namespace {
-        Namespace { meta, content: None }
+        Namespace { meta, finalizers: vec![NAMESPACE_CONTENT.into()], content: None }
     }
 }
 
@@ -34,6 +39,10 @@ pub struct Content {
     pub resources: BTreeMap<Text, u32>,
     /// How many of them carry each finalizer.
     pub finalizers: BTreeMap<Text, u32>,
+    /// Since when it is known that something is left.
+    pub since: SimTime,
+    /// Since when it is known that some of it has finalizers, or that nothing has.
+    pub held_since: SimTime,
 }
 
 impl Content {
@@ -47,6 +56,17 @@ impl Content {
             }
         }
         content
+    }
+
+    /// The same as a note at `now`, after the one `before`; `None` if it is no news.
+    pub fn noted(mut self, before: Option<&Content>, now: SimTime) -> Option<Content> {
+        (self.since, self.held_since) = (now, now);
+        let Some(before) = before else { return Some(self) };
+        self.since = before.since;
+        if self.finalizers.is_empty() == before.finalizers.is_empty() {
+            self.held_since = before.held_since;
+        }
+        (self != *before).then_some(self)
     }
 
     /// The message of NamespaceContentRemaining.
@@ -127,5 +147,24 @@ impl Other {
         let is_it = |kind: &&super::kinds::Kind| kind.group == group && kind.kind == &*self.kind;
         let plural = SERVED.iter().find(is_it)?.plural;
         Some(if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_of_what_is_left_tells_since_when() {
+        let of = |finalizers: &[&str]| Content {
+            resources: [("pods.".into(), 1)].into(),
+            finalizers: finalizers.iter().map(|one| ((*one).into(), 1)).collect(),
+            ..Content::default()
+        };
+        let at = SimTime::from_secs;
+        let first = of(&["a/b"]).noted(None, at(1)).expect("news");
+        assert_eq!(of(&["a/b"]).noted(Some(&first), at(2)), None);
+        let second = of(&[]).noted(Some(&first), at(3)).expect("news");
+        assert_eq!((second.since, second.held_since), (at(1), at(3)));
     }
 }

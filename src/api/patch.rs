@@ -2,8 +2,8 @@
 //!
 //! Owns the merging of plain values (RFC 7386, and `k8s.io/apimachinery/pkg/util/strategicpatch` of
 //! 1.36 with the merge keys of the kinds a run works with); refuses to know objects: see
-//! [`super::edit`]. Directives known are `$patch: delete` and `$patch: replace`; the lists that
-//! kubectl adds for its own books (`$setElementOrder/..`, `$retainKeys`) are passed over.
+//! [`super::edit`]. Directives known are `$patch: delete`, `$patch: replace` and `$retainKeys`;
+//! the lists that kubectl adds for its own books (`$setElementOrder/..`) are passed over.
 
 use serde_json::{Map, Value};
 
@@ -39,6 +39,8 @@ const MERGE_KEYS: [(&str, &str); 14] = [
 pub(super) const SETS: [&str; 1] = ["finalizers"];
 /// What says how a map or an item is to be treated.
 const DIRECTIVE: &str = "$patch";
+/// The only fields of a map that stay.
+const RETAIN: &str = "$retainKeys";
 
 /// Merges `patch` into `target`.
 pub fn merge(target: &mut Value, patch: &Value, how: PatchType) {
@@ -56,6 +58,11 @@ pub fn merge(target: &mut Value, patch: &Value, how: PatchType) {
         *target = Value::Object(Map::new());
     }
     let Value::Object(fields) = target else { return };
+    if how == PatchType::Strategic
+        && let Some(Value::Array(kept)) = changes.get(RETAIN)
+    {
+        fields.retain(|name, _| kept.iter().any(|it| it == name));
+    }
     for (name, change) in changes {
         if how == PatchType::Strategic && name.starts_with('$') {
             continue;
@@ -157,6 +164,16 @@ mod tests {
             "env": [{"name": "A", "$patch": "delete"}]});
         let result = merged(held, patch, PatchType::Strategic);
         assert_eq!(result, json!({"b": {"z": 3}, "env": [{"name": "B"}]}));
+    }
+
+    #[test]
+    fn keys_that_are_not_to_be_retained_go() {
+        let held = json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}});
+        let patch = json!({"strategy": {"$retainKeys": ["type"], "type": "Recreate"}});
+        let strategic = merged(held.clone(), patch.clone(), PatchType::Strategic);
+        assert_eq!(strategic, json!({"strategy": {"type": "Recreate"}}));
+        let plain = merged(held, patch, PatchType::Merge);
+        assert!(plain["strategy"]["rollingUpdate"].is_object(), "no directive of RFC 7386");
     }
 
     #[test]

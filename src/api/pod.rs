@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 pub use conditions::{Condition, POD_CONDITIONS, PodCondition, SaidCondition};
 
-use super::meta::{Labels, Meta};
+use super::meta::{Labels, Meta, Rare};
 use super::name::Text;
 use super::node::Node;
 use super::resources::Resources;
@@ -44,6 +44,8 @@ pub struct PodTemplate {
     pub annotations: Arc<Labels>,
     /// The spec of each pod.
     pub spec: Arc<PodSpec>,
+    /// Finalizers of each pod, if there are any.
+    pub rare: Option<Arc<Rare>>,
     /// A hash of the template as written, stable across runs: equal templates, equal hashes.
     pub hash: u64,
 }
@@ -58,7 +60,22 @@ impl PodTemplate {
                 hasher = hasher.text(key).text(value);
             }
         }
-        PodTemplate { name: "".into(), labels, annotations, spec, hash: hasher.finish() }
+        let (name, rare, hash) = ("".into(), None, hasher.finish());
+        PodTemplate { name, labels, annotations, spec, rare, hash }
+    }
+
+    /// The same with what few templates carry: finalizers.
+    #[must_use]
+    pub fn with_rare(self, rare: Option<Arc<Rare>>) -> PodTemplate {
+        let Some(held) = &rare else { return self };
+        let hasher = StableHasher::new().word(self.hash).text("finalizers");
+        let hasher = held.finalizers().iter().fold(hasher, |hasher, one| hasher.text(one));
+        PodTemplate { hash: hasher.finish(), rare, ..self }
+    }
+
+    /// The finalizers of its pods.
+    pub fn finalizers(&self) -> &[Text] {
+        self.rare.as_ref().map_or(&[], |rare| rare.finalizers())
     }
 
     /// The same with a name of its own.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::kind::Kind;
 use super::meta::ObjectName;
 use super::name::Text;
 
@@ -63,7 +64,7 @@ impl fmt::Display for Status {
             ),
             Status::Forbidden(name, why) => write!(f, "{} is forbidden: {why}", quoted(name)),
             Status::Invalid(name, why) => {
-                write!(f, "{} \"{}\" is invalid: {why}", name.kind, name.name)
+                write!(f, "{} \"{}\" is invalid: {why}", group_kind(name.kind), name.name)
             }
             Status::TooManyRequests(why) => {
                 write!(f, "Cannot evict pod as it would violate the pod's disruption budget. {why}")
@@ -72,5 +73,26 @@ impl fmt::Display for Status {
             Status::Unavailable => f.write_str("etcdserver: request timed out"),
             Status::Unreachable => f.write_str("connection refused"),
         }
+    }
+}
+
+/// A kind with its group, `Deployment.apps` (`GroupKind.String` of apimachinery 1.36).
+fn group_kind(kind: Kind) -> String {
+    match kind.resource().split_once('.') {
+        Some((_, group)) => format!("{kind}.{group}"),
+        None => kind.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_invalid_is_named_with_its_group() {
+        let of = |kind| ObjectName { kind, namespace: "shop".into(), name: "web".into() };
+        let said = |kind| Status::Invalid(of(kind), "why".into()).to_string();
+        assert_eq!(said(Kind::Deployment), "Deployment.apps \"web\" is invalid: why");
+        assert_eq!(said(Kind::Pod), "Pod \"web\" is invalid: why");
     }
 }

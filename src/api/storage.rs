@@ -9,6 +9,7 @@ use super::meta::{Labels, Meta, Uid};
 use super::name::Text;
 use super::rules::affinity::Term;
 use super::rules::selector::Selector;
+use crate::time::SimTime;
 
 /// Finalizer of a claim, for as long as a pod may use it.
 pub const CLAIM_PROTECTION: &str = "kubernetes.io/pvc-protection";
@@ -281,9 +282,39 @@ pub struct PersistentVolumeClaim {
     pub volume: Option<Text>,
     /// `status.phase`.
     pub phase: ClaimPhase,
+    /// `status.capacity.storage`, in bytes: what its volume had when it was bound, or has grown to; 0: none.
+    pub capacity: i64,
+    /// How far its volume has grown, while it grows.
+    pub growth: Option<Growth>,
+}
+
+/// A volume that grows because its claim asks for more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Growth {
+    /// `status.allocatedResources.storage`, in bytes: what it grows to.
+    pub to: i64,
+    /// Who is at it.
+    pub stage: GrowthStage,
+    /// Since when.
+    pub since: SimTime,
+}
+
+/// Who is at a volume that grows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GrowthStage {
+    /// Its driver's resizer (`ControllerResizeInProgress`).
+    Resizer,
+    /// Its file system is to grow where a pod uses it (`NodeResizePending`).
+    Node,
 }
 
 impl PersistentVolumeClaim {
+    /// A claim of which nobody has taken notice.
+    pub fn new(meta: Meta, spec: Arc<ClaimSpec>) -> PersistentVolumeClaim {
+        let phase = ClaimPhase::Pending;
+        PersistentVolumeClaim { meta, spec, volume: None, phase, capacity: 0, growth: None }
+    }
+
     /// Whether its binding is through.
     pub fn is_bound(&self) -> bool {
         self.volume.is_some() && self.meta.annotation(BIND_COMPLETED).is_some()
@@ -363,6 +394,8 @@ pub struct StorageClass {
     pub binding: BindingMode,
     /// What becomes of its volumes without their claims.
     pub reclaim: Reclaim,
+    /// Whether its volumes may grow.
+    pub growth: ClassGrowth,
     /// Where its volumes may be made: on nodes that one of these selects; empty: on any.
     pub topologies: Vec<Topology>,
     /// Everything but its metadata as written, as canonical JSON.
@@ -376,6 +409,16 @@ impl StorageClass {
             || self.meta.annotation("storageclass.beta.kubernetes.io/is-default-class")
                 == Some("true")
     }
+}
+
+/// Whether volumes of a class may grow (`allowVolumeExpansion`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ClassGrowth {
+    /// They may not.
+    #[default]
+    Refused,
+    /// They may.
+    Allowed,
 }
 
 /// When claims of a class are bound.

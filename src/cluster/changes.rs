@@ -132,7 +132,8 @@ impl World {
         labels.remove(TEMPLATE_HASH);
         let (annotations, spec) = (found.template.annotations.clone(), found.template.spec.clone());
         let template = PodTemplate::new(Arc::new(labels), annotations, spec);
-        of.template = Arc::new(template.named(found.template.name.clone()));
+        let (name, rare) = (found.template.name.clone(), found.template.rare.clone());
+        of.template = Arc::new(template.named(name).with_rare(rare));
         of.meta.annotations = Arc::new(annotations_after_undo(&of.meta, &found.meta));
         Ok(())
     }
@@ -197,8 +198,9 @@ fn restart(of: &mut Deployment, at: String) -> Result<(), String> {
     let mut annotations = Labels::clone(&template.annotations);
     annotations.insert(RESTARTED_AT.into(), at.into());
     let (labels, spec) = (template.labels.clone(), template.spec.clone());
-    let name = template.name.clone();
-    of.template = Arc::new(PodTemplate::new(labels, Arc::new(annotations), spec).named(name));
+    let (name, rare) = (template.name.clone(), template.rare.clone());
+    let template = PodTemplate::new(labels, Arc::new(annotations), spec);
+    of.template = Arc::new(template.named(name).with_rare(rare));
     Ok(())
 }
 

@@ -131,11 +131,12 @@ impl Convergence {
     /// A pod changed.
     pub fn pod(&mut self, change: &Change<'_, Pod>) {
         let id = change.id;
-        if change.old.is_none_or(|pod| pod.meta.owner.is_none())
-            && change.new.is_none_or(|pod| pod.meta.owner.is_none())
-        {
+        let is_bare = |pod: &Pod| pod.meta.owner.is_none();
+        if change.old.is_some_and(is_bare) || change.new.is_some_and(is_bare) {
+            // An adopted pod is its owner's to count.
             let is_settled = change.new.is_none_or(|pod| {
-                pod.status.phase == Phase::Succeeded
+                !is_bare(pod)
+                    || pod.status.phase == Phase::Succeeded
                     || (pod.is_ready() && pod.status.phase == Phase::Running)
             });
             self.judge(TableKind::Pod, id.into(), is_settled);

@@ -139,6 +139,8 @@ pub enum MetaPatch {
     Unblock,
     /// It loses a finalizer.
     DropFinalizer(Text),
+    /// A namespace loses a finalizer of its spec (its subresource `finalize`).
+    Finalize(Text),
     /// It gets a finalizer, unless it is being deleted.
     AddFinalizer(Text),
     /// It gets an annotation: its key and value.

@@ -68,7 +68,7 @@ use crate::api::object::Object;
 use crate::api::pod::{Pod, PodCondition, PodStatus, StatusReason};
 use crate::api::resources::Resources;
 use crate::api::rules::taints::Taint;
-use crate::base::{Arena, Chunked, Id};
+use crate::base::{Arena, BySlot, Chunked, Id};
 use crate::kernel::recurring::Rhythm;
 use crate::kernel::recurring::{Cadence, Fidelity};
 use crate::luck::Luck;
@@ -165,7 +165,7 @@ pub struct Kubelets {
     workers: Arena<Worker>,
     thresholds: Arc<[eviction::thresholds::Threshold]>,
     /// The worker of a pod, by the pod's slot.
-    by_pod: Chunked<Option<Id<Worker>>>,
+    by_pod: BySlot<Pod, Id<Worker>>,
 }
 
 /// What a worker works with while it handles one event.
@@ -199,7 +199,7 @@ impl Kubelets {
             nodes: Chunked::new(),
             workers: Arena::new(),
             thresholds,
-            by_pod: Chunked::new(),
+            by_pod: BySlot::default(),
         }
     }
 
@@ -261,8 +261,7 @@ impl Kubelets {
     }
 
     fn worker_of(&self, pod: Id<Pod>) -> Option<Id<Worker>> {
-        let id = (*self.by_pod.get(pod.slot())?)?;
-        (self.workers.get(id)?.pod == pod).then_some(id)
+        self.by_pod.get(pod)
     }
 
     /// Lets one worker do something, and forgets it if that was its last.
@@ -285,9 +284,9 @@ impl Kubelets {
         }
         let has_gone = worker.stage == Stage::Ended && was != Stage::Ended;
         if worker.stage == Stage::Ended && worker.ending == Ending::Removed {
-            let slot = worker.pod.slot();
+            let pod = worker.pod;
             self.workers.remove(id);
-            self.by_pod[slot] = None;
+            self.by_pod.remove(pod);
             let of_node = &mut self.nodes[at.row()].workers;
             if let Some(place) = of_node.iter().position(|&one| one == id) {
                 of_node.swap_remove(place);
@@ -319,10 +318,7 @@ impl Kubelets {
         worker.awaits = self.make_room(at, &worker, fx);
         let id = worker.pod;
         let worker = self.workers.insert(worker);
-        while self.by_pod.len() <= id.slot() {
-            self.by_pod.push(None);
-        }
-        self.by_pod[id.slot()] = Some(worker);
+        self.by_pod.set(id, worker);
         self.nodes[at.row()].workers.push(worker);
         self.with(worker, fx, |worker, desk| worker.take_on(pod, desk));
         if pod.status.resize.is_some() {
@@ -548,7 +544,7 @@ impl Kubelets {
         self.keep_logs(at);
         for id in std::mem::take(&mut self.nodes[at.row()].workers) {
             if let Some(worker) = self.workers.remove(id) {
-                self.by_pod[worker.pod.slot()] = None;
+                self.by_pod.remove(worker.pod);
             }
         }
         let node = &mut self.nodes[at.row()];

@@ -35,7 +35,14 @@ const NOW: SimTime = SimTime::from_secs(2_000_000_000);
 fn template(mark: &str) -> Arc<PodTemplate> {
     let spec = PodSpec { grace_seconds: 30, written: mark.into(), ..PodSpec::default() };
     let (labels, annotations) = Default::default();
-    Arc::new(PodTemplate { name: "".into(), labels, annotations, spec: Arc::new(spec), hash: 0 })
+    Arc::new(PodTemplate {
+        name: "".into(),
+        labels,
+        annotations,
+        spec: Arc::new(spec),
+        rare: None,
+        hash: 0,
+    })
 }
 
 fn int(value: &Value) -> i32 {

@@ -32,6 +32,7 @@ fn replica_set(value: &Value) -> ReplicaSet {
     let held = list(&value["status"]["conditions"]).first();
     let failure = held.map(|_| ("FailedCreate".into(), "before".into()));
     let template = PodTemplate {
+        rare: None,
         name: "".into(),
         labels,
         annotations: Arc::default(),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::container::{Place, lifetime, port, protocol};
 use super::intern::Interner;
 use super::{Compactor, unsigned};
+use crate::api::meta::Rare;
 use crate::api::pod::{Lifetime, PodNetwork, PodSpec, PodTemplate, Preemption, Qos, RestartPolicy};
 use crate::api::quantity::{Format, Quantity};
 use crate::api::rules::ports::HostPort;
@@ -97,7 +98,10 @@ impl Compactor {
         let annotations = self.intern.labels(meta.annotations.as_ref());
         let spec = self.pod_spec(kind, written.spec.unwrap_or_default());
         let name = self.intern.optional(meta.name.as_deref());
-        PodTemplate::new(labels, annotations, spec).named(name)
+        let finalizers = meta.finalizers.iter().flatten();
+        let finalizers: Vec<_> = finalizers.map(|one| self.intern.text(one)).collect();
+        let rare = (!finalizers.is_empty()).then(|| Rare::of_finalizers(finalizers));
+        PodTemplate::new(labels, annotations, spec).named(name).with_rare(rare)
     }
 }
 

@@ -64,7 +64,12 @@ impl Compactor {
     /// A Namespace.
     pub fn namespace(&mut self, written: &WrittenNamespace) -> Compacted {
         let meta = self.meta(&written.metadata, Scope::Cluster);
-        let object = Object::Namespace(Box::new(Namespace::new(meta)));
+        let mut namespace = Namespace::new(meta);
+        let finalizers = written.spec.as_ref().and_then(|spec| spec.finalizers.as_ref());
+        if let Some(finalizers) = finalizers {
+            namespace.finalizers = finalizers.iter().map(|one| self.intern.text(one)).collect();
+        }
+        let object = Object::Namespace(Box::new(namespace));
         Compacted { object, arrival: arrival(&written.metadata), node: None }
     }
 

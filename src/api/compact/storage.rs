@@ -16,9 +16,9 @@ use crate::api::kinds::Scope;
 use crate::api::object::Object;
 use crate::api::quantity::Quantity;
 use crate::api::storage::{
-    AccessModes, BindingMode, ClaimPhase, ClaimRef, ClaimSpec, CsiDriverOnNode, CsiNode,
-    InTreePlugin, PersistentVolume, PersistentVolumeClaim, Reclaim, StorageClass, Topology,
-    VolumeMode, VolumePhase, VolumeSource, VolumeSpec,
+    AccessModes, BindingMode, ClaimPhase, ClaimRef, ClaimSpec, ClassGrowth, CsiDriverOnNode,
+    CsiNode, InTreePlugin, PersistentVolume, PersistentVolumeClaim, Reclaim, StorageClass,
+    Topology, VolumeMode, VolumePhase, VolumeSource, VolumeSpec,
 };
 
 /// Where classes were written before they had a field.
@@ -162,6 +162,7 @@ impl Compactor {
     /// A PersistentVolumeClaim. Its phase is taken as written; whoever stores an applied one resets
     /// it.
     pub fn persistent_volume_claim(&mut self, written: core::PersistentVolumeClaim) -> Compacted {
+        let status = written.status.unwrap_or_default();
         let arrival = arrival(&written.metadata);
         let meta = self.meta(&written.metadata, Scope::Namespaced);
         let spec = written.spec.unwrap_or_default();
@@ -174,11 +175,13 @@ impl Compactor {
                 .as_deref()
                 .filter(|name| !name.is_empty())
                 .map(|it| self.intern.text(it)),
-            phase: match written.status.and_then(|it| it.phase).as_deref() {
+            phase: match status.phase.as_deref() {
                 Some("Bound") => ClaimPhase::Bound,
                 Some("Lost") => ClaimPhase::Lost,
                 _ => ClaimPhase::Pending,
             },
+            capacity: bytes(status.capacity.as_ref()),
+            growth: None,
         };
         let object = Object::PersistentVolumeClaim(Box::new(claim));
         Compacted { object, arrival, node: None }
@@ -213,6 +216,10 @@ impl Compactor {
                 _ => BindingMode::Immediate,
             },
             reclaim: reclaim(written.reclaim_policy.as_deref(), Reclaim::Delete),
+            growth: match written.allow_volume_expansion {
+                Some(true) => ClassGrowth::Allowed,
+                _ => ClassGrowth::Refused,
+            },
             written: text,
         };
         Compacted { object: Object::StorageClass(Box::new(class)), arrival, node: None }

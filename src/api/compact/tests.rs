@@ -140,6 +140,8 @@ fn a_template_keeps_its_name_and_no_list_without_a_member() {
     assert!(Arc::ptr_eq(&plain.spec, &read(json!({}), lists).spec));
     let named = read(json!({"name": "web"}), json!({"containers": containers()}));
     assert_eq!((&*named.name, named.hash == plain.hash), ("web", false));
+    let held = read(json!({"finalizers": ["a/b"]}), json!({"containers": containers()}));
+    assert_eq!((&*held.finalizers()[0], held.hash == plain.hash), ("a/b", false));
 }
 
 #[test]

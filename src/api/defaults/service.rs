@@ -94,6 +94,95 @@ pub fn keep_allocated(new: &mut Service, old: &Service) {
     }
 }
 
+/// What was given to a Service for the sake of its type goes with the type, if nobody else changed it
+/// (`dropTypeDependentFields` of pkg/registry/core/service/strategy.go).
+pub fn drop_type_dependent(new: &mut Service, old: &Service) {
+    let (Some(new), Some(old)) = (&mut new.spec, &old.spec) else { return };
+    let is = |spec: &ServiceSpec, name: &str| spec.type_.as_deref() == Some(name);
+    if !is(old, "ExternalName") && is(new, "ExternalName") {
+        if new.cluster_ip == old.cluster_ip && new.cluster_ips == old.cluster_ips {
+            (new.cluster_ip, new.cluster_ips) = (None, None);
+        }
+        if new.ip_families == old.ip_families {
+            new.ip_families = None;
+        }
+        if new.ip_family_policy == old.ip_family_policy {
+            new.ip_family_policy = None;
+        }
+    }
+    let has_ports = |spec: &ServiceSpec| is(spec, "NodePort") || is(spec, "LoadBalancer");
+    if has_ports(old) && !has_ports(new) {
+        let ports = |spec: &ServiceSpec| -> Vec<i32> {
+            spec.ports.iter().flatten().filter_map(|port| port.node_port).collect()
+        };
+        let known = ports(old);
+        if ports(new).iter().all(|port| *port == 0 || known.contains(port)) {
+            new.ports.iter_mut().flatten().for_each(|port| port.node_port = None);
+        }
+    }
+    let has_health_port = |spec: &ServiceSpec| {
+        is(spec, "LoadBalancer") && spec.external_traffic_policy.as_deref() == Some("Local")
+    };
+    if has_health_port(old)
+        && !has_health_port(new)
+        && new.health_check_node_port == old.health_check_node_port
+    {
+        new.health_check_node_port = None;
+    }
+    if is(old, "LoadBalancer") && !is(new, "LoadBalancer") {
+        if new.allocate_load_balancer_node_ports == old.allocate_load_balancer_node_ports {
+            new.allocate_load_balancer_node_ports = None;
+        }
+        if new.load_balancer_class == old.load_balancer_class {
+            new.load_balancer_class = None;
+        }
+    }
+    let is_outside = |spec: &ServiceSpec| {
+        has_ports(spec)
+            || is(spec, "ClusterIP")
+                && spec.external_ips.as_ref().is_some_and(|ips| !ips.is_empty())
+    };
+    if is_outside(old)
+        && !is_outside(new)
+        && new.external_traffic_policy == old.external_traffic_policy
+    {
+        new.external_traffic_policy = None;
+    }
+}
+
+/// One who knows of one cluster IP only has changed it: the list follows (`normalizeClusterIPs` of
+/// pkg/registry/core/service/storage).
+pub fn normalize_cluster_ips(new: &mut Service, old: &Service) {
+    let (Some(new), Some(old)) = (&mut new.spec, &old.spec) else { return };
+    let first = |spec: &ServiceSpec| spec.cluster_ip.clone().filter(|ip| !ip.is_empty());
+    let list = |spec: &ServiceSpec| spec.cluster_ips.clone().unwrap_or_default();
+    if first(new) == first(old) {
+        if list(new).is_empty() && !list(old).is_empty() {
+            new.cluster_ips.clone_from(&old.cluster_ips);
+        }
+    } else if list(new) == list(old) {
+        new.cluster_ips = first(new).map(|ip| vec![ip]);
+    }
+}
+
+/// Whoever asks for one family instead of two and says no more keeps the first
+/// (`trimFieldsForDualStackDowngrade` of pkg/registry/core/service/storage).
+pub fn trim_families(new: &mut Service, old: &Service) {
+    let (Some(new), Some(old)) = (&mut new.spec, &old.spec) else { return };
+    let is_dual = |spec: &ServiceSpec| {
+        matches!(spec.ip_family_policy.as_deref(), Some("PreferDualStack" | "RequireDualStack"))
+    };
+    if new.type_.as_deref() == Some("ExternalName") || !is_dual(old) || is_dual(new) {
+        return;
+    }
+    if new.cluster_ips == old.cluster_ips {
+        new.cluster_ips.iter_mut().for_each(|ips| ips.truncate(1));
+    }
+    if new.ip_families == old.ip_families {
+        new.ip_families.iter_mut().for_each(|families| families.truncate(1));
+    }
+}
+
 fn keep_node_ports(new: &mut ServiceSpec, old: &ServiceSpec) {
     let known = old.ports.as_deref().unwrap_or(&[]);
     let taken: Vec<i32> = new.ports.iter().flatten().filter_map(|port| port.node_port).collect();

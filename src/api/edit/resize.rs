@@ -36,8 +36,7 @@ pub fn resized(object: &Object, edit: impl FnOnce(&mut Value)) -> Result<Object,
     let mut errors = Errors::default();
     validate_pod_resize(&new, &old, &mut errors);
     if !errors.is_empty() {
-        let all: Vec<String> = errors.list().iter().map(ToString::to_string).collect();
-        return Err(all.join(", "));
+        return Err(errors.together());
     }
     let mut next = pod.clone();
     if let Object::Pod(new) = compacted(Typed::Pod(new)) {

@@ -1,8 +1,11 @@
 //! Volumes, claims and classes as an API server would give them back.
 
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 use serde_json::{Value, json};
 
 use super::{metadata, parsed, whole};
+use crate::api::compact::imported_uid;
 use crate::api::object::Object;
 use crate::api::quantity::{Format, Quantity};
 use crate::api::rules::affinity::Term;
@@ -15,17 +18,24 @@ pub(super) fn keep(held: &Object, next: &mut Object) {
     match (held, next) {
         (Object::PersistentVolume(held), Object::PersistentVolume(next)) => {
             next.phase = held.phase;
-            next.claim = held.claim.clone();
+            // A uid is told by its text; that of a claim of this run is still the claim's.
+            if let (Some(next), Some(held)) = (&mut next.claim, &held.claim) {
+                let told = held.uid.map(|uid| imported_uid(&uid.to_string()));
+                if next.uid.is_some() && next.uid == told {
+                    next.uid = held.uid;
+                }
+            }
         }
         (Object::PersistentVolumeClaim(held), Object::PersistentVolumeClaim(next)) => {
             next.phase = held.phase;
+            (next.capacity, next.growth) = (held.capacity, held.growth);
             next.volume = held.volume.clone();
         }
         _ => {}
     }
 }
 
-/// A PersistentVolume. Its claim's uid is told beside it, as that of owners is.
+/// A PersistentVolume.
 pub(super) fn volume(it: &PersistentVolume) -> Value {
     let mut spec = match &*it.spec.written {
         "" => made(&it.spec),
@@ -38,6 +48,9 @@ pub(super) fn volume(it: &PersistentVolume) -> Value {
             "namespace": &*claim.namespace,
             "name": &*claim.name,
         });
+        if let Some(uid) = claim.uid {
+            spec["claimRef"]["uid"] = json!(uid.to_string());
+        }
     }
     whole("v1", "PersistentVolume", &it.meta, spec)
 }
@@ -84,6 +97,30 @@ pub(super) fn claim(it: &PersistentVolumeClaim) -> Value {
         spec["volumeName"] = json!(&**volume);
     }
     whole("v1", "PersistentVolumeClaim", &it.meta, spec)
+}
+
+/// Of a claim's status what decides which changes it may take.
+pub(super) fn claim_status(it: &PersistentVolumeClaim) -> core::PersistentVolumeClaimStatus {
+    let capacity = Written(Quantity::new(it.capacity, Format::BinarySi).to_string());
+    core::PersistentVolumeClaimStatus {
+        phase: Some(it.phase.name().to_owned()),
+        capacity: (it.capacity > 0).then(|| [("storage".to_owned(), capacity)].into()),
+        ..Default::default()
+    }
+}
+
+/// The spec of a volume with so many bytes.
+pub fn grown(spec: &VolumeSpec, capacity: i64) -> VolumeSpec {
+    let written = match &*spec.written {
+        "" => "".into(),
+        written => {
+            let mut written = parsed(written);
+            let told = Quantity::new(capacity, Format::BinarySi).to_string();
+            written["capacity"]["storage"] = json!(told);
+            written.to_string().into()
+        }
+    };
+    VolumeSpec { capacity, written, ..spec.clone() }
 }
 
 /// A StorageClass: its fields lie beside its metadata.

@@ -46,6 +46,11 @@ impl Rare {
     pub fn of_finalizers(finalizers: Vec<Text>) -> Arc<Rare> {
         Arc::new(Rare { finalizers, ..Rare::default() })
     }
+
+    /// The finalizers.
+    pub fn finalizers(&self) -> &[Text] {
+        &self.finalizers
+    }
 }
 
 impl Meta {

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::gates::{Gate, Gates, State};
+use crate::api::rules::limits::joined;
 
 /// A place in an object, as a chain of segments on the stack: nothing is allocated until an error
 /// is written.
@@ -213,6 +214,13 @@ impl Errors {
     /// Whether no error was found.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// All errors in one: each message once, in brackets if there are several (`Aggregate.Error`
+    /// of apimachinery 1.36).
+    pub fn together(&self) -> String {
+        let all: Vec<String> = self.list.iter().map(ToString::to_string).collect();
+        joined(&all).unwrap_or_default()
     }
 
     /// All errors, in order.

@@ -73,6 +73,9 @@ pub fn prepare_update(new: &mut Typed, old: &Typed) -> Errors {
     set_defaults(new);
     if let (Typed::Service(new), Typed::Service(old)) = (&mut *new, old) {
         defaults::service::keep_allocated(new, old);
+        defaults::service::normalize_cluster_ips(new, old);
+        defaults::service::trim_families(new, old);
+        defaults::service::drop_type_dependent(new, old);
     }
     let mut had = Errors::undecided();
     validate_create(old, old.kind(), &mut had);
@@ -244,6 +247,9 @@ fn validate_small_update(new: &Typed, old: &Typed, errors: &mut Errors) {
         }
         (Typed::PersistentVolume(new), Typed::PersistentVolume(old)) => {
             storage::validate_volume_update(new, old, errors);
+        }
+        (Typed::StorageClass(new), Typed::StorageClass(old)) => {
+            storage::validate_class_update(new, old, errors);
         }
         (Typed::Namespace(new), Typed::Namespace(old)) => {
             namespace::validate_update(new, old, errors);

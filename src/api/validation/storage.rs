@@ -3,9 +3,13 @@
 //! Of a PersistentVolume, the parts that decide whether a claim fits are looked at; what each
 //! volume plugin wants of its own fields is not.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{
-    PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeSpec,
+    CSIPersistentVolumeSource, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec,
+    PersistentVolumeSpec,
 };
+use k8s_openapi::api::storage::v1::StorageClass;
 
 use super::{
     field::{Errors, Path},
@@ -241,9 +245,62 @@ pub fn validate_volume_update(new: &PersistentVolume, old: &PersistentVolume, er
     let metadata = Path::ROOT.child("metadata");
     validate_object_meta_update(&new.metadata, &old.metadata, &metadata, errors);
     validate_volume(new, errors);
-    if let (Some(new), Some(old)) = (&new.spec, &old.spec) {
-        immutable(&Path::ROOT.child("volumeMode"), &new.volume_mode, &old.volume_mode, errors);
+    let (Some(new), Some(old)) = (&new.spec, &old.spec) else { return };
+    if source_of(new, old) != source_of(old, old) {
+        let spec = Path::ROOT.child("spec");
+        let detail = "spec.persistentvolumesource is immutable after creation";
+        errors.forbidden(&spec.child("persistentvolumesource"), detail);
     }
+    immutable(&Path::ROOT.child("volumeMode"), &new.volume_mode, &old.volume_mode, errors);
+    if old.node_affinity.is_some() {
+        let path = Path::ROOT.child("nodeAffinity");
+        immutable(&path, &new.node_affinity, &old.node_affinity, errors);
+    }
+}
+
+/// What a volume lies on: its spec without all that is no source. A secret for expansion may be named
+/// where `old` names none.
+fn source_of(spec: &PersistentVolumeSpec, old: &PersistentVolumeSpec) -> PersistentVolumeSpec {
+    let mut source = PersistentVolumeSpec {
+        access_modes: None,
+        capacity: None,
+        claim_ref: None,
+        mount_options: None,
+        node_affinity: None,
+        persistent_volume_reclaim_policy: None,
+        storage_class_name: None,
+        volume_attributes_class_name: None,
+        volume_mode: None,
+        ..spec.clone()
+    };
+    let names_none = |csi: &CSIPersistentVolumeSource| csi.controller_expand_secret_ref.is_none();
+    if old.csi.as_ref().is_some_and(names_none)
+        && let Some(csi) = &mut source.csi
+    {
+        csi.controller_expand_secret_ref = None;
+    }
+    source
+}
+
+/// Checks that a StorageClass may become `new`, whose defaults are set (`ValidateStorageClassUpdate` of
+/// pkg/apis/storage/validation).
+pub fn validate_class_update(new: &StorageClass, old: &StorageClass, errors: &mut Errors) {
+    let metadata = Path::ROOT.child("metadata");
+    validate_object_meta_update(&new.metadata, &old.metadata, &metadata, errors);
+    let none = BTreeMap::new();
+    let changed = [
+        (
+            "parameters",
+            new.parameters.as_ref().unwrap_or(&none) != old.parameters.as_ref().unwrap_or(&none),
+        ),
+        ("provisioner", new.provisioner != old.provisioner),
+        ("reclaimPolicy", new.reclaim_policy != old.reclaim_policy),
+    ];
+    for (field, _) in changed.into_iter().filter(|(_, changed)| *changed) {
+        errors.forbidden(&Path::ROOT.child(field), format!("updates to {field} are forbidden."));
+    }
+    let path = Path::ROOT.child("volumeBindingMode");
+    immutable(&path, &new.volume_binding_mode, &old.volume_binding_mode, errors);
 }
 
 /// A volume is of one kind.

@@ -9,13 +9,12 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1 as core;
 
 use super::Server;
-use super::delete::NAMESPACE_CONTENT;
 use super::tolerations::PodTolerations;
 use crate::api::compact::Compactor;
 use crate::api::job::{Job, JobStatus, NAME_LABELS, UID_LABELS};
 use crate::api::kind::Kind;
 use crate::api::meta::{Labels, ObjectName};
-use crate::api::misc::{ClassScope, Namespace, PriorityClass};
+use crate::api::misc::{ClassScope, NAMESPACE_CONTENT, Namespace, PriorityClass};
 use crate::api::name::{Name, Text};
 use crate::api::node::{Node, TAINT_NOT_READY, TAINT_UNREACHABLE};
 use crate::api::pod::{Phase, Pod, PodCondition, PodSpec, Preemption, StatusReason};
@@ -204,6 +203,7 @@ impl<T> Server<'_, T> {
     /// name (admission plugin DefaultStorageClass, 1.36).
     pub(super) fn admit_claim(&mut self, claim: &mut PersistentVolumeClaim) {
         claim.phase = ClaimPhase::Pending;
+        (claim.capacity, claim.growth) = (0, None);
         claim.meta.add_finalizer(CLAIM_PROTECTION);
         if claim.spec.class.is_some() {
             return;
@@ -218,7 +218,9 @@ impl<T> Server<'_, T> {
     }
 
     pub(super) fn admit_namespace(&mut self, namespace: &mut Namespace) {
-        namespace.meta.add_finalizer(NAMESPACE_CONTENT);
+        if !namespace.finalizers.iter().any(|it| &**it == NAMESPACE_CONTENT) {
+            namespace.finalizers.push(NAMESPACE_CONTENT.into());
+        }
     }
 }
 

@@ -15,14 +15,12 @@ use crate::base::id::Id;
 use crate::messages::Done;
 use crate::messages::request::{Judged, MetaPatch, Propagation};
 use crate::store::{Rev, Stored};
-use crate::time::SimDuration;
+use crate::time::{SimDuration, SimTime};
 
 /// Finalizer of an object whose dependents go first.
 pub const FOREGROUND: &str = "foregroundDeletion";
 /// Finalizer of an object whose dependents stay.
 pub const ORPHAN: &str = "orphan";
-/// Finalizer of a namespace that still has contents (`spec.finalizers` of the real thing).
-pub const NAMESPACE_CONTENT: &str = "kubernetes";
 
 impl<T> Server<'_, T> {
     pub(super) fn delete(
@@ -75,8 +73,12 @@ impl<T> Server<'_, T> {
         let held = self.store.get(typed).filter(|held| held.meta().uid == uid);
         let Some(held) = held else { return Err(not_found(kind, None)) };
         let mut next = held.clone();
+        if let MetaPatch::Finalize(finalizer) = patch {
+            next.finalize(finalizer);
+        }
         let meta = next.meta_mut();
         match patch {
+            MetaPatch::Finalize(_) => {}
             MetaPatch::DropOwners(owners) => meta.disown(owners),
             MetaPatch::Unblock => meta.unblock_owners(),
             MetaPatch::DropFinalizer(finalizer) => meta.drop_finalizer(finalizer),
@@ -90,7 +92,7 @@ impl<T> Server<'_, T> {
                 }
             }
         }
-        if is_done(next.meta()) {
+        if is_done(next.meta()) && next.is_finalized() {
             return Ok(self.gone(typed));
         }
         Ok(self.write(typed, next))
@@ -107,7 +109,7 @@ impl<T> Server<'_, T> {
         check_uid(object.kind(), object.meta(), uid)?;
         let (kind, mut next) = (object.kind(), object.clone());
         note_propagation(kind, next.meta_mut(), propagation);
-        if next.meta().finalizers().is_empty() {
+        if next.meta().finalizers().is_empty() && next.is_finalized() {
             return Ok(self.gone(typed));
         }
         if next.meta().deletion.is_none() {
@@ -126,26 +128,34 @@ impl<T> Server<'_, T> {
     ) -> Result<Done, Status> {
         let Some(pod) = self.store.get(id) else { return Err(not_found(Kind::Pod, None)) };
         check_uid(Kind::Pod, &pod.meta, uid)?;
-        let mut grace = grace_seconds.unwrap_or(pod.spec.grace_seconds);
-        if pod.node.is_none() || pod.status.phase.is_terminal() {
-            grace = 0;
-        }
+        let seconds = |it: u32| SimDuration::from_secs(u64::from(it));
         let mut next = pod.clone();
-        match pod.meta.deletion {
-            None => note_propagation(Kind::Pod, &mut next.meta, propagation),
-            // A second deletion may only shorten the first.
-            Some(held) if grace >= held.grace_seconds && !is_done(&pod.meta) => {
-                let rev = self.store.table::<Pod>().revision(id).unwrap_or(Rev::ZERO);
-                return Ok(Done { id: id.into(), rev });
+        let (asked_at, grace) = match pod.meta.deletion {
+            None => {
+                let is_over = pod.node.is_none() || pod.status.phase.is_terminal();
+                let grace = grace_seconds.unwrap_or(pod.spec.grace_seconds);
+                note_propagation(Kind::Pod, &mut next.meta, propagation);
+                next.meta.generation += 1;
+                (self.now, if is_over { 0 } else { grace })
             }
-            Some(_) => {}
-        }
+            Some(_) if is_done(&pod.meta) => return Ok(self.gone(id)),
+            // A second deletion may only shorten the first, and that is no change of the spec.
+            Some(held) => match grace_seconds.filter(|&grace| grace < held.grace_seconds) {
+                Some(grace) => {
+                    let asked_at = held.at.checked_sub(seconds(held.grace_seconds));
+                    (asked_at.unwrap_or(SimTime::ZERO), grace)
+                }
+                None => {
+                    let rev = self.store.table::<Pod>().revision(id).unwrap_or(Rev::ZERO);
+                    return Ok(Done { id: id.into(), rev });
+                }
+            },
+        };
         if grace == 0 && next.meta.finalizers().is_empty() {
             return Ok(self.gone(id));
         }
-        let at = self.now + SimDuration::from_secs(u64::from(grace));
+        let at = asked_at + seconds(grace);
         next.meta.deletion = Some(Deletion { at, grace_seconds: grace });
-        next.meta.generation += 1;
         Ok(self.write(id, next))
     }
 

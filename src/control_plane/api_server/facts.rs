@@ -28,6 +28,12 @@ pub(super) trait Told: Stored {
     fn kind(&self) -> Kind;
     /// Tells what `self` -> `next` means.
     fn tell<T>(&self, _next: &Self, _store: &Store, _effects: &mut Effects<T>) {}
+    /// Whether nothing but its metadata holds it up when it is deleted.
+    fn is_finalized(&self) -> bool {
+        true
+    }
+    /// Takes one of its own finalizers away.
+    fn finalize(&mut self, _finalizer: &str) {}
 }
 
 fn fact(verb: Verb, kind: Kind, meta: &Meta) -> Fact {
@@ -382,6 +388,20 @@ impl Told for Endpoints {
     }
 }
 
+impl Told for Namespace {
+    fn kind(&self) -> Kind {
+        Kind::Namespace
+    }
+
+    fn is_finalized(&self) -> bool {
+        self.finalizers.is_empty()
+    }
+
+    fn finalize(&mut self, finalizer: &str) {
+        self.finalizers.retain(|one| &**one != finalizer);
+    }
+}
+
 macro_rules! told_plainly {
     ($($kind:ident),*) => {$(
         impl Told for $kind {
@@ -393,7 +413,6 @@ macro_rules! told_plainly {
 }
 told_plainly!(
     Service,
-    Namespace,
     Lease,
     PriorityClass,
     ControllerRevision,

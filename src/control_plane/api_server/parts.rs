@@ -106,6 +106,7 @@ one_part!(
 impl Parted for Namespace {
     fn take_status(&mut self, other: &Namespace) {
         self.content = other.content.clone();
+        self.finalizers.clone_from(&other.finalizers);
     }
 
     fn spec_differs(&self, _other: &Namespace) -> bool {
@@ -200,6 +201,7 @@ impl Parted for PersistentVolume {
 impl Parted for PersistentVolumeClaim {
     fn take_status(&mut self, other: &PersistentVolumeClaim) {
         self.phase = other.phase;
+        (self.capacity, self.growth) = (other.capacity, other.growth);
     }
 
     fn spec_differs(&self, _other: &PersistentVolumeClaim) -> bool {

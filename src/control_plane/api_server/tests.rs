@@ -172,6 +172,13 @@ fn pods_end_gracefully_once_they_have_a_node() {
     rig.delete(Kind::Pod, bound.id, Some(60));
     let deletion = rig.store.get::<Pod>(bound.id.typed()).unwrap().meta.deletion.unwrap();
     assert_eq!(deletion.grace_seconds, 30, "a second deletion may only shorten");
+    let generation = rig.store.get::<Pod>(bound.id.typed()).unwrap().meta.generation;
+    rig.now = SimTime::from_secs(11);
+    rig.delete(Kind::Pod, bound.id, Some(15));
+    let meta = rig.store.get::<Pod>(bound.id.typed()).unwrap().meta.clone();
+    let deletion = meta.deletion.unwrap();
+    assert_eq!((deletion.at, deletion.grace_seconds), (SimTime::from_secs(16), 15), "of the first");
+    assert_eq!(meta.generation, generation);
     assert_eq!(rig.delete(Kind::Pod, bound.id, Some(0)).rev, Rev::ZERO);
     let verbs: Vec<Verb> = rig.told.iter().map(|(verb, _)| *verb).collect();
     use Verb::{Bound, Created, Deleted, Deleting};
@@ -205,7 +212,7 @@ fn what_is_on_its_way_out_gets_no_finalizers_and_goes_with_the_last() {
     let mut more = held.clone();
     more.meta.add_finalizer("example.com/b");
     let refused = rig.call(update(more)).unwrap_err();
-    let words = "Lease \"l\" is invalid: metadata.finalizers: Forbidden: no new finalizers can be \
+    let words = "Lease.coordination.k8s.io \"l\" is invalid: metadata.finalizers: Forbidden: no new finalizers can be \
                  added if the object is being deleted, found new finalizers \
                  []string{\"example.com/b\"}";
     assert_eq!((refused.code(), refused.to_string().as_str()), (422, words));

@@ -15,7 +15,9 @@ use crate::api::object::Object;
 use crate::api::pod::{Phase, Pod, PodCondition, PodStatus, Resizing, StatusReason};
 use crate::api::service::Service;
 use crate::api::status::Status;
-use crate::api::storage::PersistentVolumeClaim;
+use crate::api::storage::{
+    ClaimPhase, ClaimSpec, ClassGrowth, PersistentVolumeClaim, StorageClass,
+};
 use crate::base::id::Id;
 use crate::messages::{Done, Part};
 use crate::store::Rev;
@@ -96,12 +98,39 @@ impl<T> Server<'_, T> {
         next: &PersistentVolumeClaim,
         part: Part,
     ) -> Result<(), Status> {
-        let Some(held) = self.store.get(id).map(|held| held.spec.clone()) else { return Ok(()) };
-        if part == Part::Status || held == next.spec {
+        let Some(held) = self.store.get(id) else { return Ok(()) };
+        if part == Part::Status || held.spec == next.spec {
             return Ok(());
         }
+        let (spec, phase) = (held.spec.clone(), held.phase);
         self.check_claim(next)?;
-        self.charge_claim(next, &held)
+        self.check_growth(next, &spec, phase)?;
+        self.charge_claim(next, &spec)
+    }
+
+    /// Only bound claims of a class that allows it ask for more (admission plugin
+    /// PersistentVolumeClaimResize, 1.36).
+    fn check_growth(
+        &self,
+        next: &PersistentVolumeClaim,
+        held: &ClaimSpec,
+        phase: ClaimPhase,
+    ) -> Result<(), Status> {
+        if next.spec.request <= held.request {
+            return Ok(());
+        }
+        let name = next.spec.class_name();
+        let class = self.store.find::<StorageClass>("", name).and_then(|id| self.store.get(id));
+        let is_allowed = class.is_some_and(|class| class.growth == ClassGrowth::Allowed);
+        let why = if phase != ClaimPhase::Bound {
+            "Only bound persistent volume claims can be expanded"
+        } else if name.is_empty() || name != held.class_name() || !is_allowed {
+            "only dynamically provisioned pvc can be resized and the storageclass that provisions the \
+             pvc must support resize"
+        } else {
+            return Ok(());
+        };
+        Err(Status::Forbidden(ObjectName::of(Kind::PersistentVolumeClaim, &next.meta), why.into()))
     }
 
     /// A DaemonSet's template is counted each time it changes (apps/daemonset strategy.go, 1.36).
@@ -151,7 +180,7 @@ impl<T> Server<'_, T> {
                 }
                 if held.is_terminating() {
                     no_new_finalizers(next.kind(), held, next.meta())?;
-                    if is_done(next.meta()) {
+                    if is_done(next.meta()) && next.is_finalized() {
                         return Ok(self.gone(id));
                     }
                 }

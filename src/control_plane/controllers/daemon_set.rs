@@ -34,6 +34,7 @@ use crate::base::FastMap;
 use crate::base::id::Id;
 use crate::messages::{ClientId, Effects};
 use crate::store::Change;
+use crate::time::SimDuration;
 
 use super::events::Events;
 use super::expectations::Expectations;
@@ -175,6 +176,11 @@ impl DaemonSets {
         match self.owned(new.meta.owner) {
             Some(set) if owner_changed || tells_apart(old, new) || self.queue.has_failed(set) => {
                 self.queue.add(set, fx);
+                // One that turned ready will be available without any further change of it.
+                let wait = known.view.get(set).map_or(0, |set| set.min_ready_seconds);
+                if wait > 0 && !old.is_ready() && new.is_ready() {
+                    self.queue.add_after(set, SimDuration::from_secs(u64::from(wait) + 1), fx);
+                }
             }
             Some(_) => {}
             None if owner_changed || old.meta.labels != new.meta.labels => {

@@ -62,6 +62,8 @@ pub fn of_template(
 pub fn is_same(a: &PodTemplate, b: &PodTemplate) -> bool {
     std::ptr::eq(a, b)
         || (a.spec.written == b.spec.written
+            && a.name == b.name
+            && a.finalizers() == b.finalizers()
             && a.labels == b.labels
             && a.annotations == b.annotations)
 }

@@ -24,7 +24,7 @@ use crate::api::kind::Kind;
 use crate::api::kinds::{SERVED, Scope};
 use crate::api::limit_range::LimitRange;
 use crate::api::meta::{RawId, Uid};
-use crate::api::misc::{Content, Lease, Namespace, Other};
+use crate::api::misc::{Content, Lease, NAMESPACE_CONTENT, Namespace, Other};
 use crate::api::name::Text;
 use crate::api::object::Object;
 use crate::api::pod::Pod;
@@ -52,8 +52,6 @@ const WAIT: SimDuration = SimDuration::from_secs(5);
 const KIND: SimDuration = SimDuration::from_millis(20);
 /// Half of the 15 s that what has finalizers is given, and one more.
 const HELD_UP: SimDuration = SimDuration::from_secs(8);
-/// Finalizer of a namespace that may still have contents.
-pub const CONTENT: &str = "kubernetes";
 
 /// What is being done about a namespace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,7 +105,9 @@ impl Namespaces {
             self.ending.remove(&change.id);
             return;
         };
-        if namespace.meta.is_terminating() && !self.ending.contains_key(&change.id) {
+        // One that is empty waits for others that hold it.
+        let is_mine = namespace.finalizers.iter().any(|it| &**it == NAMESPACE_CONTENT);
+        if is_mine && namespace.meta.is_terminating() && !self.ending.contains_key(&change.id) {
             let (step, cause) = (Step::Waiting, fx.cause());
             let (to_do, held_up) = (VecDeque::new(), Vec::new());
             let ending = Ending { step, cause, to_do, held_up };
@@ -204,9 +204,9 @@ impl Namespaces {
         if let Some(ending) = self.ending.get_mut(&id) {
             ending.step = Step::Waiting;
         }
-        if namespace.content.as_deref() == Some(&content) {
+        let Some(content) = content.noted(namespace.content.as_deref(), fx.now()) else {
             return self.arm(id, after, fx);
-        }
+        };
         let next = Namespace { content: Some(Arc::new(content)), ..namespace.clone() };
         let object = Object::Namespace(Box::new(next));
         let call = Call::Update { id: id.into(), object, base: Some(rev), part: Part::Status };
@@ -219,7 +219,7 @@ impl Namespaces {
         let Some(ending) = self.ending.get_mut(&id) else { return };
         ending.step = Step::Finishing;
         let (kind, uid) = (Kind::Namespace, namespace.meta.uid);
-        let patch = MetaPatch::DropFinalizer(CONTENT.into());
+        let patch = MetaPatch::Finalize(NAMESPACE_CONTENT.into());
         let tag = self.tag(id, None);
         fx.send(self.client, tag, Call::Patch { kind, id: id.into(), uid, patch });
     }

@@ -15,6 +15,7 @@
 //! call makes comes back by the watch and leads to the next. Finalizers that protect volumes in use are
 //! not modelled.
 
+mod growth;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -45,10 +46,11 @@ use told::Unbound;
 /// How long what was refused is left alone.
 const RETRY: SimDuration = SimDuration::from_secs(1);
 
-/// Times of the controller.
+/// Times of the controller, and of those beside it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// How long the simulated provisioner needs to make a volume, from the controller's decision on.
+    /// How long the simulated provisioner needs to make a volume, from the controller's decision on, and the
+    /// simulated resizer to make one larger.
     pub provisioning: SimDuration,
 }
 
@@ -81,6 +83,8 @@ pub struct PersistentVolumes {
     in_flight: Option<Item>,
     /// Volumes being made, and when each is there.
     making: BTreeMap<Id<PersistentVolumeClaim>, SimTime>,
+    /// Volumes that are to grow, and when each has grown; the end of time: its node is waited for.
+    growing: BTreeMap<Id<PersistentVolumeClaim>, SimTime>,
     /// What was refused, to be tried again.
     refused: Vec<Item>,
 }
@@ -96,6 +100,7 @@ impl PersistentVolumes {
             waiting: BTreeSet::new(),
             in_flight: None,
             making: BTreeMap::new(),
+            growing: BTreeMap::new(),
             refused: Vec::new(),
         }
     }
@@ -123,7 +128,10 @@ impl PersistentVolumes {
         self.known.set_claim(&claim.meta.namespace, &claim.meta.name, change.new.cloned());
         match change.new {
             Some(_) => self.add(Item::Claim(change.id)),
-            None => drop(self.making.remove(&change.id)),
+            None => {
+                self.making.remove(&change.id);
+                self.growing.remove(&change.id);
+            }
         }
         let volume = claim.volume.as_ref();
         let volume = volume.and_then(|name| known.view.find::<PersistentVolume>("", name));
@@ -160,6 +168,7 @@ impl PersistentVolumes {
 
     /// A pod changed: claims of its own come and go with it.
     pub fn pod(&mut self, change: &Change<'_, Pod>, known: Known<'_>, fx: &mut Effects<Timer>) {
+        self.pod_runs(change, known, fx);
         let has_own = |pod: &&Pod| pod.spec.volumes.claims.iter().any(PodClaim::is_ephemeral);
         match (change.old.filter(has_own), change.new.filter(has_own)) {
             (None, Some(_)) => self.add(Item::Pod(change.id)),
@@ -181,7 +190,7 @@ impl PersistentVolumes {
         for item in std::mem::take(&mut self.refused) {
             self.add(item);
         }
-        let made = self.making.iter().filter(|(_, at)| **at <= fx.now());
+        let made = self.making.iter().chain(&self.growing).filter(|(_, at)| **at <= fx.now());
         let made: Vec<_> = made.map(|(&claim, _)| claim).collect();
         made.into_iter().for_each(|claim| self.add(Item::Claim(claim)));
         self.next(known, fx);
@@ -245,7 +254,7 @@ impl PersistentVolumes {
         }
         if claim.is_bound() {
             self.making.remove(&id);
-            return sync_bound(id, rev, claim, known);
+            return sync_bound(id, rev, claim, known).or_else(|| self.grow(id, claim, known, fx));
         }
         let Some(name) = self.volume_for(claim) else {
             if claim.volume.is_none() {
@@ -363,7 +372,12 @@ fn sync_bound(
         volume.claim.as_ref().is_some_and(|held| is_for(held, claim))
     });
     let phase = if is_its { ClaimPhase::Bound } else { ClaimPhase::Lost };
-    let next = PersistentVolumeClaim { phase, ..claim.clone() };
+    // What it has is noted once: later on its file system may be smaller than its volume.
+    let capacity = match volume {
+        Some((_, _, volume)) if is_its => volume.spec.capacity,
+        _ => claim.capacity,
+    };
+    let next = PersistentVolumeClaim { phase, capacity, ..claim.clone() };
     (claim.phase != phase).then(|| update(id, Some(rev), next, Part::Status))
 }
 
@@ -393,8 +407,7 @@ fn made_with(id: Id<Pod>, known: Known<'_>) -> Option<Call> {
     meta.labels = template.labels.clone();
     meta.annotations = template.annotations.clone();
     meta.owner = Some(Owner { kind: Kind::Pod, uid: pod.meta.uid, at: RawId::from(id) });
-    let (spec, volume, phase) = (template.spec.clone(), None, ClaimPhase::Pending);
-    let claim = PersistentVolumeClaim { meta, spec, volume, phase };
+    let claim = PersistentVolumeClaim::new(meta, template.spec.clone());
     Some(Call::Create(Object::PersistentVolumeClaim(Box::new(claim))))
 }
 

@@ -55,6 +55,7 @@ pub fn pod_spec(mark: u64) -> Arc<PodSpec> {
 /// A template of pods labelled `app=<app>`.
 pub fn template(app: &str, mark: u64) -> PodTemplate {
     PodTemplate {
+        rare: None,
         name: "".into(),
         labels: labels(app),
         annotations: Arc::default(),

@@ -45,7 +45,7 @@ use super::{ContainerEngine, EngineReport};
 use crate::api::name::Text;
 use crate::api::node::NodeImage;
 use crate::api::pod::{Container, Pod, PodSpec};
-use crate::base::{Arena, Chunked, Id};
+use crate::base::{Arena, BySlot, Chunked, Id};
 use crate::compute::{JobTag, Machine};
 use crate::luck::Luck;
 use crate::messages::effects::Effects;
@@ -183,7 +183,7 @@ pub struct SimulatedEngines {
     images: ImageTable,
     sandboxes: Arena<Sandbox>,
     /// The sandbox of a pod, by the pod's slot.
-    by_pod: Chunked<Option<Id<Sandbox>>>,
+    by_pod: BySlot<Pod, Id<Sandbox>>,
     ops: Arena<Op>,
     /// Pods whose programs cannot run: each ends as soon as it starts.
     forbidden: Vec<Id<Pod>>,
@@ -206,7 +206,7 @@ impl SimulatedEngines {
             nodes: Chunked::new(),
             images,
             sandboxes: Arena::new(),
-            by_pod: Chunked::new(),
+            by_pod: BySlot::default(),
             ops: Arena::new(),
             forbidden: Vec::new(),
             pulls: Pulls::default(),
@@ -308,7 +308,7 @@ impl SimulatedEngines {
         self.touched.push(at);
         for id in std::mem::take(&mut node.sandboxes) {
             if let Some(sandbox) = self.sandboxes.remove(id) {
-                self.by_pod[sandbox.config.pod.slot()] = None;
+                self.by_pod.remove(sandbox.config.pod);
             }
         }
         let lost: Vec<_> =
@@ -338,8 +338,7 @@ impl SimulatedEngines {
     }
 
     fn sandbox_of(&self, pod: Id<Pod>) -> Option<Id<Sandbox>> {
-        let id = (*self.by_pod.get(pod.slot())?)?;
-        (self.sandboxes.get(id)?.config.pod == pod).then_some(id)
+        self.by_pod.get(pod)
     }
 
     /// Work is done, as far as it is: what waited for it goes on.

@@ -21,12 +21,10 @@ use crate::api::edit::to_json;
 use crate::api::ip_family::Families;
 use crate::api::kind::Kind;
 use crate::api::meta::{Blocks, Meta};
-use crate::api::misc::{ClassScope, Lease, Other, PriorityClass};
+use crate::api::misc::{Lease, Other};
 use crate::api::node::Node;
 use crate::api::object::Object;
-use crate::api::pod::Preemption;
 use crate::base::id::Id;
-use crate::control_plane::controllers::namespace::CONTENT;
 use crate::store::{Rev, TableKind};
 use crate::time::SimTime;
 
@@ -69,7 +67,6 @@ impl Moment<'_> {
 pub(super) fn object(moment: Moment<'_>, object: &Object, revision: Rev) -> Value {
     let mut whole = to_json(object).unwrap_or_else(|| match object {
         Object::Lease(it) => lease(moment, it),
-        Object::PriorityClass(it) => priority_class(it),
         Object::EndpointSlice(it) => network::slice(moment, it),
         Object::Endpoints(it) => network::endpoints(moment, it),
         Object::Other(it) => other(it),
@@ -131,7 +128,10 @@ fn metadata(moment: Moment<'_>, object: &Object, revision: Rev, written: Option<
     }
     if let Some(deletion) = meta.deletion {
         fields.insert("deletionTimestamp".into(), moment.instant(deletion.at));
-        fields.insert("deletionGracePeriodSeconds".into(), json!(deletion.grace_seconds));
+        // Namespaces are marked in a way of their own.
+        if !matches!(object, Object::Namespace(_)) {
+            fields.insert("deletionGracePeriodSeconds".into(), json!(deletion.grace_seconds));
+        }
     }
     if !fields.contains_key("labels") && !fields.contains_key("annotations") {
         for (field, map) in [("labels", &meta.labels), ("annotations", &meta.annotations)] {
@@ -148,13 +148,8 @@ fn metadata(moment: Moment<'_>, object: &Object, revision: Rev, written: Option<
     match meta.finalizers() {
         [] => drop(fields.remove("finalizers")),
         held => {
-            // That of a namespace's contents stands in its spec.
-            let is_content = |it: &str| matches!(object, Object::Namespace(_)) && it == CONTENT;
-            let held = held.iter().map(AsRef::as_ref).filter(|it| !is_content(it));
-            let held: Vec<&str> = held.collect();
-            if !held.is_empty() {
-                fields.insert("finalizers".into(), json!(held));
-            }
+            let held: Vec<&str> = held.iter().map(AsRef::as_ref).collect();
+            fields.insert("finalizers".into(), json!(held));
         }
     }
     Value::Object(fields)
@@ -226,22 +221,6 @@ fn lease(moment: Moment<'_>, it: &Lease) -> Value {
             "leaseTransitions": it.transitions,
         },
     })
-}
-
-fn priority_class(it: &PriorityClass) -> Value {
-    let mut class = json!({
-        "apiVersion": "scheduling.k8s.io/v1",
-        "kind": "PriorityClass",
-        "value": it.value,
-        "preemptionPolicy": match it.preemption {
-            Preemption::LowerPriority => "PreemptLowerPriority",
-            Preemption::Never => "Never",
-        },
-    });
-    if it.scope == ClassScope::Default {
-        class["globalDefault"] = json!(true);
-    }
-    class
 }
 
 /// An object that is only stored. What a Secret was written with as text is data, as its keys.

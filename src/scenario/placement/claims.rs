@@ -7,7 +7,7 @@ use crate::api::name::{Name, Text};
 use crate::api::pod::PodSpec;
 use crate::api::rules::volumes::PodClaim;
 use crate::api::stateful_set::StatefulSet;
-use crate::api::storage::{ClaimPhase, PersistentVolumeClaim};
+use crate::api::storage::PersistentVolumeClaim;
 
 fn name(template: &str, pod: &str) -> Text {
     format!("{template}-{pod}").into()
@@ -35,6 +35,6 @@ pub(super) fn claims<'a>(
         if let (None, Some(default)) = (&spec.class, default) {
             Arc::make_mut(&mut spec).class = Some(default.clone());
         }
-        PersistentVolumeClaim { meta, spec, volume: None, phase: ClaimPhase::Pending }
+        PersistentVolumeClaim::new(meta, spec)
     })
 }

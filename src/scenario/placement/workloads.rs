@@ -17,7 +17,7 @@ use super::{PODS_MAX, Placing, claims, daemons, error, surroundings, warning};
 use crate::api::compact::Compactor;
 use crate::api::decode::Typed;
 use crate::api::kind::Kind;
-use crate::api::meta::{Labels, Meta, Owner, RawId, Uid};
+use crate::api::meta::{Labels, Meta, Owner, Rare, RawId, Uid};
 use crate::api::misc::Other;
 use crate::api::name::{Name, Text};
 use crate::api::object::Object;
@@ -67,6 +67,7 @@ pub(super) struct Brood {
     pub namespace: Text,
     pub labels: Arc<Labels>,
     pub annotations: Arc<Labels>,
+    pub rare: Option<Arc<Rare>>,
     pub spec: Arc<PodSpec>,
 }
 
@@ -77,6 +78,7 @@ impl Brood {
             namespace: owner.namespace.clone(),
             labels: Arc::clone(&template.labels),
             annotations: Arc::clone(&template.annotations),
+            rare: template.rare.clone(),
             spec: Arc::clone(&template.spec),
         }
     }
@@ -96,6 +98,7 @@ impl Brood {
         meta.owner = Some(self.owner);
         meta.labels = Arc::clone(&self.labels);
         meta.annotations = Arc::clone(&self.annotations);
+        meta.rare = self.rare.clone();
         Pod { meta, spec: Arc::clone(&self.spec), node: None, status: Default::default() }
     }
 }
@@ -319,6 +322,7 @@ impl Workloads {
                 spec,
                 labels: Arc::clone(&brood.labels),
                 annotations: Arc::clone(&brood.annotations),
+                rare: brood.rare.clone(),
                 namespace: brood.namespace.clone(),
                 owner: brood.owner,
             };

@@ -315,6 +315,7 @@ impl DaemonSets {
             let mut meta = Meta::new(set.meta.namespace.clone(), Name::new(base.clone()));
             meta.labels = labels.clone();
             meta.annotations = set.template.annotations.clone();
+            meta.rare = set.template.rare.clone();
             meta.owner = Some(owner_of(&task));
             let spec = worked.specs.on(name.as_deref().unwrap_or_default());
             let pod = Pod { meta, spec, node: None, status: PodStatus::default() };

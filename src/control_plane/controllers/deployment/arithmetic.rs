@@ -73,6 +73,7 @@ pub fn same_template(a: &PodTemplate, b: &PodTemplate) -> bool {
     };
     (Arc::ptr_eq(&a.spec, &b.spec) || a.spec.written == b.spec.written)
         && a.name == b.name
+        && a.finalizers() == b.finalizers()
         && a.annotations == b.annotations
         && (Arc::ptr_eq(&a.labels, &b.labels) || without_hash(&a.labels) == without_hash(&b.labels))
 }

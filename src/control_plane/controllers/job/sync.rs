@@ -451,8 +451,9 @@ fn new_pod(job: &Job, id: Id<Job>, creation: Creation) -> Pod {
     let base: Text = base_name(&job.meta.name.to_string(), creation.index).into();
     let mut meta = Meta::new(job.meta.namespace.clone(), Name::new(base));
     meta.owner = Some(Owner { kind: Kind::Job, uid: job.meta.uid, at: id.into() });
-    meta.add_finalizer(TRACKING);
     let template = &job.spec.template;
+    meta.rare = template.rare.clone();
+    meta.add_finalizer(TRACKING);
     meta.labels = job.pod_labels.clone();
     meta.annotations = template.annotations.clone();
     if let Some(index) = creation.index {

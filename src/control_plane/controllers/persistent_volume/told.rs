@@ -36,6 +36,16 @@ pub(super) fn unbound(
     });
 }
 
+/// Tells that a driver's resizer is waited for (`syncHandler`, pkg/controller/volume/expand).
+pub(super) fn awaits_resizer(claim: &PersistentVolumeClaim, fx: &mut Effects<Timer>) {
+    fx.say(|| {
+        let source = Source::Core { component: "volume_expand", host: None };
+        let about = About::of(Kind::PersistentVolumeClaim, &claim.meta);
+        let words = "waiting for an external controller to expand this PVC";
+        Some(CoreEvent { source, about, remark: Remark::normal("ExternalExpanding", words) })
+    });
+}
+
 fn remark(claim: &PersistentVolumeClaim, why: Unbound<'_>, known: Known<'_>) -> Remark {
     match why {
         Unbound::Delayed => match &waiting(claim, known)[..] {

@@ -215,6 +215,7 @@ impl ReplicaSets {
             let mut meta = Meta::new(set.meta.namespace.clone(), Name::new(base.clone()));
             meta.labels = set.template.labels.clone();
             meta.annotations = set.template.annotations.clone();
+            meta.rare = set.template.rare.clone();
             meta.owner = Some(owner_of(&task));
             let pod = Pod {
                 meta,

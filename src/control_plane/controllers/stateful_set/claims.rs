@@ -9,7 +9,7 @@ use crate::api::meta::{Labels, Meta, Owner, Uid};
 use crate::api::name::Name;
 use crate::api::rules::selector::Operator;
 use crate::api::stateful_set::{ClaimRetention, StatefulSet};
-use crate::api::storage::{ClaimPhase, ClaimTemplate, PersistentVolumeClaim};
+use crate::api::storage::{ClaimTemplate, PersistentVolumeClaim};
 
 /// Who is to own a claim.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,5 +94,5 @@ pub fn claim(set: &StatefulSet, template: &ClaimTemplate, ordinal: i32) -> Persi
     meta.labels = Arc::new(labels);
     meta.annotations = template.annotations.clone();
     let spec = template.spec.clone();
-    PersistentVolumeClaim { meta, spec, volume: None, phase: ClaimPhase::Pending }
+    PersistentVolumeClaim::new(meta, spec)
 }

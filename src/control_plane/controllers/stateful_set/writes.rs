@@ -218,6 +218,7 @@ fn pod(whose: Whose<'_>, ordinal: i32, template: &PodTemplate, revision: &str) -
     let mut meta = Meta::new(set.meta.namespace.clone(), Name::new(Arc::from(&*name)));
     meta.labels = identity::labels(&template.labels, &name, ordinal, revision);
     meta.annotations = template.annotations.clone();
+    meta.rare = template.rare.clone();
     meta.owner = Some(whose.owner);
     Pod { meta, spec, node: None, status: PodStatus::default() }
 }

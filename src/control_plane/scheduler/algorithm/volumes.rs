@@ -24,7 +24,7 @@ use crate::api::storage::{
 };
 
 /// Provisioners whose volumes lie on one node, though no CSINode says so.
-const LOCAL_PROVISIONERS: [&str; 2] = ["rancher.io/local-path", "openebs.io/local"];
+pub const LOCAL_PROVISIONERS: [&str; 2] = ["rancher.io/local-path", "openebs.io/local"];
 /// The label that tells nodes apart.
 const HOSTNAME: &str = "kubernetes.io/hostname";
 

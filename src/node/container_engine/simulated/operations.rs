@@ -164,7 +164,7 @@ impl SimulatedEngines {
                 EngineError::Unknown("no IP addresses available in range set".into())
             })?,
         };
-        let slot = config.pod.slot();
+        let pod = config.pod;
         let id = self.sandboxes.insert(Sandbox {
             node: at,
             config,
@@ -174,10 +174,7 @@ impl SimulatedEngines {
             containers: SmallVec::new(),
         });
         node.sandboxes.push(id);
-        while self.by_pod.len() <= slot {
-            self.by_pod.push(None);
-        }
-        self.by_pod[slot] = Some(id);
+        self.by_pod.set(pod, id);
         Ok(id)
     }
 
@@ -299,7 +296,7 @@ impl SimulatedEngines {
         let node = &mut self.nodes[self.sandboxes[id].node.row()];
         node.sandboxes.retain(|&one| one != id);
         self.sandboxes.remove(id);
-        self.by_pod[pod.slot()] = None;
+        self.by_pod.remove(pod);
     }
 
     fn create(&mut self, container: ContainerRef) -> Result<EngineAnswer, EngineError> {

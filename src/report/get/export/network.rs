@@ -5,41 +5,22 @@ use std::net::Ipv4Addr;
 use serde_json::{Value, json};
 
 use super::{Fields, Moment};
+use crate::api::edit::allocated;
 use crate::api::ip_family::IpFamily;
 use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::pod::{Pod, Protocol};
 use crate::api::rules::hostnames::hostname;
 use crate::api::service::{
-    EndpointAddress, EndpointSlice, Endpoints, Exposure, Hint, NodeHint, SERVICE_LABEL, Service,
+    EndpointAddress, EndpointSlice, Endpoints, Hint, NodeHint, SERVICE_LABEL, Service,
 };
 use crate::base::id::Id;
 use crate::net::address::address6;
 
 /// Adds the address and the ports of nodes that the API server gave out.
 pub(super) fn service(it: &Service, fields: &mut Fields) {
-    let Some(spec) = fields.get_mut("spec") else { return };
-    let ports = spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten();
-    for (port, given) in ports.zip(it.node_ports.iter()).filter(|(_, given)| **given != 0) {
-        port["nodePort"] = json!(given);
-    }
-    if let Some(port) = it.health_port {
-        spec["healthCheckNodePort"] = json!(port);
-    }
-    let addresses: Vec<String> = match it.spec.exposure {
-        Exposure::Headless => vec!["None".to_owned()],
-        _ => it.addresses().map(|ip| ip.to_string()).collect(),
-    };
-    if let Some(first) = addresses.first() {
-        spec["clusterIP"] = json!(first);
-        spec["clusterIPs"] = json!(addresses);
-    }
-    let families: Vec<&str> = it.families.list().iter().map(|family| family.name()).collect();
-    if !families.is_empty() {
-        spec["ipFamilies"] = json!(families);
-    }
-    if let Some(policy) = it.policy {
-        spec["ipFamilyPolicy"] = json!(policy.name());
+    if let Some(spec) = fields.get_mut("spec") {
+        allocated(it, spec);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::api::resource_quota::ResourceQuota;
 use crate::api::resources::Resources;
 use crate::api::rules::resources::Amounts;
 use crate::api::stateful_set::StatefulSet;
-use crate::api::storage::{ClaimPhase, PersistentVolume, PersistentVolumeClaim};
+use crate::api::storage::{GrowthStage, PersistentVolume, PersistentVolumeClaim};
 use crate::api::workload::{Deployment, ReplicaSet, WorkloadCondition};
 use crate::store::Store;
 use crate::time::SimTime;
@@ -36,20 +36,29 @@ pub(super) fn of(moment: Moment<'_>, object: &Object, fields: &Fields) -> Option
         Object::ResourceQuota(it) => quota(it),
         Object::HorizontalPodAutoscaler(it) => autoscaler::status(moment, it),
         Object::PersistentVolume(it) => json!({"phase": it.phase.name()}),
-        Object::PersistentVolumeClaim(it) => claim(moment.store, it, fields),
-        Object::Namespace(it) => namespace(it),
+        Object::PersistentVolumeClaim(it) => claim(moment, it, fields),
+        Object::Namespace(it) => namespace(moment, it),
         Object::Service(_) => json!({"loadBalancer": {}}),
         Object::Node(it) => node(moment, it),
         _ => return None,
     })
 }
 
-fn namespace(it: &Namespace) -> Value {
+fn namespace(moment: Moment<'_>, it: &Namespace) -> Value {
     if !it.meta.is_terminating() {
         return json!({"phase": "Active"});
     }
     let Some(content) = &it.content else { return json!({"phase": "Terminating"}) };
-    let condition = |kind: &str, status: &str, reason: &str, message: &str| json!({"type": kind, "status": status, "reason": reason, "message": message});
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| {
+        let since = match kind {
+            "NamespaceFinalizersRemaining" => content.held_since,
+            _ => content.since,
+        };
+        json!({
+            "type": kind, "status": status, "reason": reason, "message": message,
+            "lastTransitionTime": moment.instant(since),
+        })
+    };
     let held = content.held();
     let conditions = [
         condition(
@@ -245,15 +254,34 @@ pub(super) fn volume(store: &Store, it: &PersistentVolume, fields: &mut Fields) 
 }
 
 /// A claim that is bound has what its volume has.
-fn claim(store: &Store, it: &PersistentVolumeClaim, fields: &Fields) -> Value {
+fn claim(moment: Moment<'_>, it: &PersistentVolumeClaim, fields: &Fields) -> Value {
     let mut status = json!({"phase": it.phase.name()});
-    let volume = it.volume.as_deref().filter(|_| it.phase == ClaimPhase::Bound);
-    let volume = volume.and_then(|name| store.find::<PersistentVolume>("", name));
-    if let Some(volume) = volume.and_then(|id| store.get(id)) {
-        let capacity = Quantity::new(volume.spec.capacity, Format::BinarySi);
-        status["capacity"] = json!({"storage": capacity.to_string()});
+    let amount =
+        |bytes: i64| json!({"storage": Quantity::new(bytes, Format::BinarySi).to_string()});
+    if it.capacity > 0 {
+        status["capacity"] = amount(it.capacity);
         let modes = fields.get("spec").map(|spec| spec["accessModes"].clone());
         status["accessModes"] = modes.unwrap_or(Value::Null);
+    }
+    if let Some(growth) = it.growth {
+        let mut condition =
+            json!({"status": "True", "lastTransitionTime": moment.instant(growth.since)});
+        let stage = match growth.stage {
+            GrowthStage::Resizer => {
+                condition["type"] = json!("Resizing");
+                "ControllerResizeInProgress"
+            }
+            GrowthStage::Node => {
+                condition["type"] = json!("FileSystemResizePending");
+                condition["message"] = json!(
+                    "Waiting for user to (re-)start a pod to finish file system resize of volume on node."
+                );
+                "NodeResizePending"
+            }
+        };
+        status["conditions"] = json!([condition]);
+        status["allocatedResources"] = amount(growth.to);
+        status["allocatedResourceStatuses"] = json!({"storage": stage});
     }
     status
 }
