@@ -576,6 +576,12 @@ fn get_shows_addresses_of_both_families() {
     assert!(after["clusterIPs"][1].as_str().is_some_and(|ip| ip.starts_with("fd00:10:96::")));
     let slices = |at: &str| get(&format!("endpointslices --at {at}")).matches(" IPv6 ").count();
     assert_eq!((slices("1m"), slices("3m")), (2, 3));
+    let rules = get("iptables n-0");
+    let blocks: Vec<&str> = rules.matches("-restore of the kube-proxy on n-0").collect();
+    assert_eq!(blocks.len(), 2, "one of each family");
+    for word in ["\"shop/web cluster IP\"", "--probability 0.3333333333", "-j DNAT"] {
+        assert!(rules.contains(word), "{word}: {rules}");
+    }
     let pods = read("pods -o json");
     let ips = pods["items"][0]["status"]["podIPs"].as_array().expect("addresses");
     assert_eq!(ips.len(), 2);

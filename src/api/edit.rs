@@ -238,6 +238,7 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
             next.cluster_ip = held.cluster_ip;
             next.cluster_ip6 = held.cluster_ip6;
             (next.families, next.policy) = (held.families, held.policy);
+            next.balancers = held.balancers.clone();
             next.node_ports = held.node_ports.clone();
             next.health_port = held.health_port;
         }

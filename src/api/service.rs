@@ -26,6 +26,8 @@ pub struct Service {
     pub families: Families,
     /// How many families it is to have; `None` of an external name.
     pub policy: Option<FamilyPolicy>,
+    /// Addresses of its load balancer: those it came with, for nothing here gives it any.
+    pub balancers: Arc<[IpAddr]>,
     /// Its ports on every node, by the order of its ports; 0: none. Empty: none at all.
     pub node_ports: Arc<[u16]>,
     /// `healthCheckNodePort`, where nodes tell a load balancer whether they have endpoints.

@@ -205,7 +205,7 @@ pub(super) struct GetArgs {
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
     /// Kinds and names as kubectl takes them: pods, deploy,svc, all, pod web-0, node/n-0; or with the
-    /// namespace: pod/shop/web-0
+    /// namespace: pod/shop/web-0. `iptables NODE` shows the rules that the kube-proxy of a node writes
     #[arg(required = true, value_name = "KIND [NAME]")]
     pub objects: Vec<String>,
     /// The instant, as in 3m or 1m30s [default: the end of the run]

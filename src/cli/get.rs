@@ -6,11 +6,13 @@ use super::{Code, Failure, complain};
 use crate::api::selector_text::LabelQuery;
 use crate::kernel::Engine;
 use crate::messages::Listening;
-use crate::report::get::{Asked, Form, Moment, Namespaces, Query, Width, answer, asks_for_events};
+use crate::report::get::{
+    Asked, Form, Moment, Namespaces, Query, Width, answer, asks_for_events, proxy_rules,
+};
 use crate::time::{SimDuration, SimTime};
 
 pub(super) fn get(args: &GetArgs) -> Result<Code, Failure> {
-    let asked = asked(args)?;
+    let (asked, node) = (asked(args)?, of_proxy(&args.objects));
     let at = args.at.as_deref().map(instant).transpose()?;
     let form = match args.output {
         GetFormat::Text => Form::Table(Width::Narrow),
@@ -32,6 +34,12 @@ pub(super) fn get(args: &GetArgs) -> Result<Code, Failure> {
         families: world.plan().families,
         events: events.as_ref(),
     };
+    if let Some(node) = node {
+        let why =
+            || Failure::usage(format!("Error from server (NotFound): nodes {node:?} not found"));
+        super::say(proxy_rules(moment, node).ok_or_else(why)?.trim_end_matches('\n'));
+        return Ok(Code::Fine);
+    }
     let answer = answer(moment, &asked, form).map_err(Failure::usage)?;
     if !answer.text.is_empty() {
         super::say(answer.text.trim_end_matches('\n'));
@@ -39,6 +47,15 @@ pub(super) fn get(args: &GetArgs) -> Result<Code, Failure> {
     answer.nothing.iter().chain(&answer.missing).for_each(complain);
     // As with any name on a command line: one that names nothing is wrong usage.
     Ok(if answer.missing.is_empty() { Code::Fine } else { Code::Input })
+}
+
+/// The node whose kube-proxy is asked for its rules, if that is what is asked: `iptables NODE`.
+fn of_proxy(objects: &[String]) -> Option<&str> {
+    match objects {
+        [kind, node] if kind == "iptables" => Some(node),
+        [one] => one.strip_prefix("iptables/"),
+        _ => None,
+    }
 }
 
 fn instant(text: &str) -> Result<SimTime, Failure> {

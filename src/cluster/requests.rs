@@ -213,7 +213,8 @@ impl World {
         let uid = self.store.get(*pod).map_or(0, |pod| pod.meta.uid.0);
         let tries = u64::from(flight.tries);
         let draw = |label| self.luck.draw(label, uid, tries);
-        let wait = draw(EVICTION_RETRY).duration_between(eviction::RETRY, eviction::RETRY_MAX);
+        let mut retry = eviction::RETRY;
+        let wait = retry.step(draw(EVICTION_RETRY));
         let commit = self.profile.etcd_commit.sample(draw(EVICTION_COMMIT));
         flight.tries += 1;
         flight.begun = after(self.kernel.now(), wait);

@@ -9,6 +9,7 @@
 //! A proxy syncs at most once a second (`iptables.minSyncPeriod`, kube-proxy 1.36); its syncs are taken to lie
 //! on a grid of that period with the node's own phase.
 pub mod choose;
+pub mod rules;
 
 use crate::api::meta::Uid;
 use crate::base::hash::StableHasher;

@@ -107,6 +107,9 @@ impl Compactor {
             written: text,
         };
         let is_held = arrival == Arrival::Imported;
+        let status = written.status.and_then(|status| status.load_balancer);
+        let balancers = status.and_then(|balancer| balancer.ingress).unwrap_or_default();
+        let balancers = balancers.into_iter().filter_map(|one| one.ip?.parse().ok());
         let service = Service {
             meta,
             spec: Arc::new(compact),
@@ -114,6 +117,7 @@ impl Compactor {
             cluster_ip6: wanted_ip6.filter(|_| is_held),
             families: if is_held { wanted_families } else { Families::Unsaid },
             policy: wanted_policy.filter(|_| is_held),
+            balancers: balancers.filter(|_| is_held).collect(),
             node_ports: Arc::from([]),
             health_port: None,
         };

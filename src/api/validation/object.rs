@@ -14,7 +14,9 @@ use super::{
     lease, meta,
     names::{self, NameRule},
     namespace, node, pod, pod_update, policy, priority_class, quota_limits, service, storage,
-    workloads::{daemon_set, deployment, replica_set, replication_controller, stateful_set},
+    workloads::{
+        daemon_set, deployment, replica_set, replication_controller, stateful_set, status,
+    },
 };
 use crate::api::{
     decode::Typed,
@@ -124,7 +126,31 @@ pub fn set_defaults(object: &mut Typed) {
     }
 }
 
+/// Checks the status of what comes out of a cluster: no API server can have stored another one. What is
+/// new has none that counts.
+fn validate_held_status(object: &Typed, errors: &mut Errors) {
+    if object.metadata().uid.as_ref().is_none_or(String::is_empty) {
+        return;
+    }
+    match object {
+        Typed::Deployment(it) => {
+            it.status.iter().for_each(|status| status::validate_deployment(status, errors));
+        }
+        Typed::ReplicaSet(it) => {
+            it.status.iter().for_each(|status| status::validate_replica_set(status, errors));
+        }
+        Typed::StatefulSet(it) => {
+            it.status.iter().for_each(|status| status::validate_stateful_set(status, errors));
+        }
+        Typed::PodDisruptionBudget(it) => {
+            it.status.iter().for_each(|status| policy::validate_status(status, errors));
+        }
+        _ => {}
+    }
+}
+
 fn validate_create(object: &Typed, kind: Option<&Kind>, errors: &mut Errors) {
+    validate_held_status(object, errors);
     match object {
         Typed::Pod(it) => pod::validate_pod(it, errors),
         Typed::Service(it) => validate_service(it, errors),

@@ -18,6 +18,7 @@ use crate::api::meta::ObjectName;
 use crate::api::pod::{Phase, Pod, PodCondition, StatusReason};
 use crate::api::status::Status;
 use crate::base::id::Id;
+use crate::luck::Steps;
 use crate::messages::request::Propagation;
 use crate::messages::{Component, Done, Fact, Verb};
 use crate::store::Store;
@@ -25,13 +26,16 @@ use crate::time::{SimDuration, SimTime};
 
 /// How many evicted pods a budget remembers at most (`MaxDisruptedPodSize`).
 const DISRUPTED_MAX: usize = 2000;
-/// After which the server tries again to count down a budget that changed meanwhile, at least
-/// (`EvictionsRetry`).
-pub const RETRY: SimDuration = SimDuration::from_millis(500);
-/// And at most.
-pub const RETRY_MAX: SimDuration = SimDuration::from_millis(550);
-/// How often it tries.
+/// How often the server tries again to count down a budget that changed meanwhile.
 pub const RETRIES: u32 = 20;
+/// When it does (`EvictionsRetry`).
+pub const RETRY: Steps = Steps {
+    wait: SimDuration::from_millis(500),
+    factor_milli: 1000,
+    jitter_milli: 100,
+    left: RETRIES,
+    longest: SimDuration::ZERO,
+};
 
 /// The budgets that select a pod.
 fn budgets<'a>(

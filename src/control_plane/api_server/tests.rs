@@ -111,6 +111,7 @@ fn service(name: &str, wanted_ip: Option<Ipv4Addr>) -> Object {
         cluster_ip6: None,
         families: Default::default(),
         policy: None,
+        balancers: Arc::from([]),
         node_ports: Arc::from([]),
         health_port: None,
     }))

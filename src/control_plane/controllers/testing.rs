@@ -128,6 +128,7 @@ pub fn service(name: &str) -> Service {
         cluster_ip6: None,
         families: Default::default(),
         policy: None,
+        balancers: Arc::from([]),
         node_ports: Arc::from([]),
         health_port: None,
     }

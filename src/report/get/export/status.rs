@@ -38,7 +38,11 @@ pub(super) fn of(moment: Moment<'_>, object: &Object, fields: &Fields) -> Option
         Object::PersistentVolume(it) => json!({"phase": it.phase.name()}),
         Object::PersistentVolumeClaim(it) => claim(moment, it, fields),
         Object::Namespace(it) => namespace(moment, it),
-        Object::Service(_) => json!({"loadBalancer": {}}),
+        Object::Service(it) if it.balancers.is_empty() => json!({"loadBalancer": {}}),
+        Object::Service(it) => {
+            let ingress = it.balancers.iter().map(|ip| json!({"ip": ip.to_string()}));
+            json!({"loadBalancer": {"ingress": ingress.collect::<Vec<Value>>()}})
+        }
         Object::Node(it) => node(moment, it),
         _ => return None,
     })

@@ -14,6 +14,7 @@ use super::table::{Boxed, Made, SandboxState};
 use super::{LOOK_MILLIS, Shared};
 use crate::api::name::Text;
 use crate::api::pod::{Pod, PodSpec, TerminationReason};
+use crate::api::rules::commands::expanded;
 use crate::base::Id;
 use crate::messages::engine::{
     ContainerRef, EngineAnswer, EngineAsk, EngineCall, EngineError, EngineEvent, Exit, ListedState,
@@ -262,10 +263,6 @@ impl Shared {
         let wanted = container_of(&config.spec, container.index);
         let wanted = wanted.ok_or_else(|| not_there("container"))?;
         let written = written(config, container.index);
-        let strings = |value: &Value| -> Vec<String> {
-            let words = value.as_array().into_iter().flatten().filter_map(Value::as_str);
-            words.map(str::to_owned).collect()
-        };
         let own = self.is_own_image(&wanted.image);
         let mut env: Vec<(String, String)> = written["env"]
             .as_array()
@@ -275,15 +272,25 @@ impl Shared {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         env.push(("WAVETANK_ADDRESS".to_owned(), made.address.to_string()));
+        // `$(NAME)` in a command is the kubelet's to replace.
+        let variable = |name: &str| {
+            let found = env.iter().rev().find(|(one, _)| one == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        let words = |field: &str| -> Vec<String> {
+            let words = written[field].as_array().into_iter().flatten().filter_map(Value::as_str);
+            expanded(&words.collect::<Vec<_>>(), variable)
+        };
+        let (command, args) = match own {
+            true => (words("command"), words("args")),
+            false => (Vec::new(), arguments(config, container, made.address, self.luck)),
+        };
         let spec = ContainerSpec {
             name: wanted.name.to_string(),
             attempt: container.attempt,
             image: self.runtime.reference(&wanted.image),
-            command: if own { strings(&written["command"]) } else { Vec::new() },
-            args: match own {
-                true => strings(&written["args"]),
-                false => arguments(config, container, made.address, self.luck),
-            },
+            command,
+            args,
             env,
             labels: vec![(self.label().0.to_owned(), self.label().1.to_owned())],
             cpu_limit_milli: wanted.limits.cpu_milli,
