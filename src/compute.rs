@@ -19,8 +19,8 @@ use crate::time::{SimDuration, SimTime};
 
 /// Bits of the fraction of virtual time.
 const FRACTION: u32 = 32;
-/// Thousandths of a core, as quantities count them.
-const MILLI: u128 = 1000;
+/// Millionths of a core, as speeds are counted here.
+const MICRO: u128 = 1_000_000;
 
 /// What a job is known by to whoever handed it in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -38,7 +38,7 @@ struct Job {
 /// One machine. An idle one holds no memory beside itself.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    milli_cores: u32,
+    micro_cores: u64,
     /// Up to when virtual time and usage are worked out.
     at: SimTime,
     virtual_time: u128,
@@ -52,7 +52,7 @@ impl Machine {
     /// A machine of so many thousandths of a core, at least one.
     pub fn new(milli_cores: u32) -> Machine {
         Machine {
-            milli_cores: milli_cores.max(1),
+            micro_cores: u64::from(milli_cores.max(1)) * 1000,
             at: SimTime::ZERO,
             virtual_time: 0,
             started: 0,
@@ -94,6 +94,13 @@ impl Machine {
         Some(job.tag)
     }
 
+    /// From `now` on it has so many millionths of a core, at least one.
+    pub fn resize(&mut self, now: SimTime, micro_cores: u64) {
+        self.advance(now);
+        self.micro_cores = micro_cores.max(1);
+        self.generation = self.generation.wrapping_add(1);
+    }
+
     /// Drops all jobs: the machine lost its power.
     pub fn clear(&mut self, now: SimTime) {
         self.advance(now);
@@ -109,22 +116,22 @@ impl Machine {
     /// The time of one core it has spent up to `now`.
     pub fn used(&self, now: SimTime) -> SimDuration {
         let since = u128::from(now.saturating_since(self.at).as_nanos());
-        let nanos = (self.used + since * self.busy_milli()) / MILLI;
+        let nanos = (self.used + since * self.busy_micro()) / MICRO;
         SimDuration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// Thousandths of a core that are busy now.
-    fn busy_milli(&self) -> u128 {
-        u128::from(self.milli_cores).min(self.jobs.len() as u128 * MILLI)
+    /// Millionths of a core that are busy now.
+    fn busy_micro(&self) -> u128 {
+        u128::from(self.micro_cores).min(self.jobs.len() as u128 * MICRO)
     }
 
     /// How fast each job advances, as a fraction: at most one core.
     fn speed(&self) -> (u128, u128) {
-        let wanted = self.jobs.len() as u128 * MILLI;
-        if wanted <= u128::from(self.milli_cores) {
+        let wanted = self.jobs.len() as u128 * MICRO;
+        if wanted <= u128::from(self.micro_cores) {
             (1, 1)
         } else {
-            (u128::from(self.milli_cores), wanted)
+            (u128::from(self.micro_cores), wanted)
         }
     }
 
@@ -134,7 +141,7 @@ impl Machine {
             if !self.jobs.is_empty() {
                 let (speed, whole) = self.speed();
                 self.virtual_time += ((since << FRACTION) * speed) / whole;
-                self.used += since * self.busy_milli();
+                self.used += since * self.busy_micro();
             }
             self.at = now;
         }
@@ -180,6 +187,15 @@ mod tests {
         let mut machine = Machine::new(400);
         machine.start(SimTime::ZERO, nanos(100), JobTag(1));
         assert_eq!(drain(&mut machine), [(1, 250)], "less than one core is less than one core");
+    }
+
+    #[test]
+    fn cores_that_come_and_go_are_shared_as_they_are() {
+        let mut machine = Machine::new(500);
+        machine.start(SimTime::ZERO, nanos(100), JobTag(1));
+        machine.resize(SimTime::from_nanos(100), 2_000_000);
+        assert_eq!(drain(&mut machine), [(1, 150)], "half of it at half the speed");
+        assert_eq!(machine.used(SimTime::from_secs(1)), nanos(100));
     }
 
     #[test]

@@ -32,16 +32,20 @@
 //! * A program takes connections from when it runs until SIGTERM; connections that stand are served until it
 //!   ends. Nobody there: refused. It ends: what it holds is reset. Its machine dies: silence.
 //! * The client gives up after its timeout; the program does the work all the same.
+//! * Where the programs of a node ask for more processor time than it has, each gets its share by `cpu.shares`,
+//!   second by second; requests take as much longer as that makes them ([`crowds`]).
 //! * A program that is given more than it can do has `servers::BACKLOG` connections waiting; the next
 //!   ones get no answer, so memory does not grow with a queue.
 mod check;
 mod clients;
+mod crowds;
 mod lane;
 pub mod plan;
 mod queue;
 mod requests;
 mod routes;
 mod servers;
+mod sharing;
 mod spent;
 mod tally;
 mod told;
@@ -65,6 +69,7 @@ use crate::api::pod::Pod;
 use crate::api::service::Endpoint;
 use crate::base::hash::hash_text;
 use crate::base::{FastMap, Id};
+use crate::compute::shares::Seat;
 use crate::kernel::Order;
 use crate::luck::{Exponential, Label, Luck};
 use crate::messages::Fact;
@@ -73,6 +78,7 @@ use crate::node::NodeIndex;
 use crate::time::{SimDuration, SimTime};
 
 use clients::{Callers, Client};
+use crowds::Processors;
 use requests::Requests;
 use routes::{Callee, Link, Site};
 use servers::Server;
@@ -88,6 +94,14 @@ pub trait Around {
     fn programmed_at(&self, node: NodeIndex, version: Version) -> SimTime;
     /// The zone of a node, empty if it names none.
     fn zone(&self, node: Id<Node>) -> Text;
+    /// Nano-cores of a node's machine, and what its programs take at most beside requests. `None`: nothing is
+    /// said of any program there, and there is enough for all.
+    fn processors(&self, node: NodeIndex) -> Option<(u64, u64)>;
+    /// The programs that run on a node, each with what it takes of the processor over the second from `at` on
+    /// beside requests, in nano-cores.
+    fn seats(&self, node: NodeIndex, at: SimTime) -> Vec<Seat>;
+    /// A program's pod as people write it, and the fact its program began by.
+    fn behind(&self, pod: Id<Pod>, container: u16) -> (String, u64);
     /// What runs behind a port of an endpoint's pod.
     fn program(&self, endpoint: &Endpoint, port: u16) -> Program;
 }
@@ -104,6 +118,7 @@ struct NodeRow {
     cause: u64,
     /// How often its proxy came back.
     heals: u32,
+    processors: Processors,
 }
 
 /// All traffic of a run.
@@ -133,6 +148,10 @@ pub struct Traffic {
     facts: Vec<(u64, Fact)>,
     /// Programs that requests ended, each with the fact that says so in its place.
     harmed: Vec<Harmed>,
+    /// A node that is crowded, as the latest fact says.
+    newly_crowded: Option<NodeIndex>,
+    /// Whether a node is crowded that was not.
+    has_crowded: bool,
     handled: u64,
 }
 
@@ -186,6 +205,8 @@ impl Traffic {
             told: BTreeMap::new(),
             facts: Vec::new(),
             harmed: Vec::new(),
+            newly_crowded: None,
+            has_crowded: false,
             handled: 0,
         };
         for at in 0..traffic.clients.len() as u32 {
@@ -212,6 +233,7 @@ impl Traffic {
             is_on: true,
             cause: 0,
             heals: 0,
+            processors: Processors::default(),
         });
     }
 

@@ -223,3 +223,129 @@ fn a_kubelet_answers_what_it_is_asked() {
     assert!((value("node_cpu_usage_seconds_total") - of_pods.iter().sum::<f64>()).abs() < 1e-6);
     assert_eq!(value("resource_scrape_error"), 0.0);
 }
+
+/// A node of two cores, a burner on it that would have four, and Services beside it.
+fn crowded(services: &[(&str, &str)], burner: &str, more: &str) -> (Finished, Facts) {
+    let mut spec = "  seed: 8\n  duration: 90s\n\
+        \x20 cluster: {nodes: [{name: n, count: 1, capacity: {cpu: '2', memory: 8Gi, pods: 110}}]}\n\
+        \x20 apps:\n\
+        \x20 - {match: {container: burner}, start: 1s, usage: {cpu: 4, memory: 64Mi}}\n\
+        \x20 - {match: {}, start: 1s, service: {workers: 4, time: 10ms}, \
+        usage: {cpu: {base: 0, perRequest: 10ms}, memory: 64Mi}}\n\x20 traffic:\n"
+        .to_owned();
+    let mut objects = pod("burner", &resources(burner)) + more;
+    for (name, requests) in services {
+        spec += &format!(
+            "  - {{name: to-{name}, from: node/n-0, to: 'default/{name}:80', rate: 40/s, timeout: 1s, start: 10s}}\n"
+        );
+        objects += &pod(name, &resources(requests));
+        objects += &SERVICE.replace("web", name);
+        objects += "---\n";
+    }
+    played(&spec, &objects)
+}
+
+fn resources(written: &str) -> String {
+    format!(", resources: {{{written}}}")
+}
+
+/// Answered, and the mean time of it in microseconds, from 30 s on.
+fn answered(facts: &Facts, client: &str) -> (i64, i64) {
+    let all = facts.of(Verb::Requests, client);
+    let late = all.iter().filter(|(at, ..)| at.as_secs() >= 30);
+    let (ok, us) = late.fold((0, 0), |(ok, us), (_, _, it)| {
+        (ok + Facts::value(it, "ok"), us + Facts::value(it, "latency_us_sum"))
+    });
+    (ok, us / ok.max(1))
+}
+
+/// Nano-cores that the program of a pod ran on average over the last 30 s.
+fn ran(finished: &Finished, name: &str) -> f64 {
+    let world = &finished.world;
+    let pod = world.store().find("default", name).expect("a pod");
+    let from = SimTime::from_secs(world.now().as_secs() - 30);
+    let used = world.usage(pod, 0, from, SimTime::from_secs(world.now().as_secs()));
+    used.expect("it runs").nano_cores() as f64 / 1e9
+}
+
+#[test]
+fn who_requests_more_waits_less_where_a_node_is_short_of_cpu() {
+    let services = [
+        ("much", "requests: {cpu: 900m}"),
+        ("some", "requests: {cpu: 500m}"),
+        ("little", "requests: {cpu: 50m}"),
+    ];
+    let (finished, facts) = crowded(&services, "requests: {cpu: 500m}", "");
+    let [much, some, little] =
+        ["to-much", "to-some", "to-little"].map(|client| answered(&facts, client));
+    // 40 a second for a minute, each 10 ms of a core: those who request enough get it all, later or sooner.
+    // The first has about one core of its own, on which requests meet (10 ms / (1 - 0.4)); the second has less.
+    assert!(
+        (2_200..2_700).contains(&much.0) && (2_200..2_700).contains(&some.0),
+        "{much:?} {some:?}"
+    );
+    assert!(much.1 < 20_000 && much.1 < some.1 && some.1 < 40_000, "{much:?} {some:?}");
+    // 50 of 550 shares of what the others leave, 2 - 0.8 cores: a quarter of what it needs.
+    assert!(little.0 < 300, "too late for most: {little:?}");
+    let ran = ["much", "some", "little", "burner"].map(|name| ran(&finished, name));
+    let told = facts.of(Verb::Crowded, "n-0");
+    assert_eq!(told.len(), 1, "once, as long as it lasts");
+    assert!(Facts::said(&told[0].2).contains("pod default/burner (4000m)"), "{:?}", told[0]);
+    assert_eq!(facts.0[told[0].1 as usize - 1].2.object.name.to_string(), "burner", "by its start");
+    assert!((0.33..0.47).contains(&ran[0]) && (0.33..0.47).contains(&ran[1]), "{ran:?}");
+    assert!((0.09..0.13).contains(&ran[2]), "{ran:?}");
+    let all: f64 = ran.iter().sum();
+    assert!((1.98..=2.0001).contains(&all), "all there is is given out: {ran:?}");
+    let late = facts.of(Verb::RequestFailed, "to-little");
+    let late = late.first().expect("it is told");
+    assert!(Facts::said(&late.2).contains("short of CPU"), "{late:?}");
+    assert_eq!(facts.0[late.1 as usize - 1].2.verb, Verb::Crowded, "and why");
+}
+
+#[test]
+fn what_requests_nothing_gets_what_is_left() {
+    let (finished, facts) = crowded(&[("web", "requests: {cpu: 100m}")], "requests: {}", "");
+    let (ok, mean) = answered(&facts, "to-web");
+    assert!((2_200..2_700).contains(&ok) && mean < 13_000, "{ok} answers after {mean} us");
+    let ran = ["web", "burner"].map(|name| ran(&finished, name));
+    assert!((0.33..0.47).contains(&ran[0]) && ran[1] > 1.5 && ran[0] + ran[1] < 2.0001, "{ran:?}");
+}
+
+#[test]
+fn a_limit_holds_on_a_node_that_is_short_of_cpu_and_leaves_the_rest_to_others() {
+    let limited = "requests: {cpu: 200m}, limits: {cpu: 200m}";
+    let services = [("web", limited), ("free", "requests: {cpu: 100m}")];
+    let (finished, _) = crowded(&services, "requests: {cpu: 100m}, limits: {cpu: 1500m}", "");
+    let [web, free, burner] = ["web", "free", "burner"].map(|name| ran(&finished, name));
+    assert!((0.18..=0.2001).contains(&web), "{web}");
+    assert!((0.33..0.47).contains(&free), "{free}");
+    assert!((1.3..1.5001).contains(&burner) && web + free + burner < 2.0001, "{burner}");
+}
+
+#[test]
+fn autoscalers_are_told_what_ran_and_not_what_was_asked_for() {
+    let spec = "  seed: 9\n  duration: 3m\n\
+        \x20 cluster: {nodes: [{name: n, count: 1, capacity: {cpu: '2', memory: 8Gi, pods: 110}}]}\n  apps:\n\
+        \x20 - {match: {container: one}, start: 1s, usage: {cpu: 2, memory: 64Mi}}\n\
+        \x20 - {match: {container: two}, start: 1s, usage: {cpu: {steps: {0s: 500m, 60s: 2}}, memory: 64Mi}}\n\
+        \x20 expect:\n\
+        \x20 - {name: alone, eventually: \"hpa('one').cpu_utilization == 300\", within: 70s}\n\
+        \x20 - {name: shared, atEnd: \"hpa('one').cpu_utilization == 200 && hpa('two').cpu_utilization == 200\"}";
+    let hpa = |name: &str| {
+        format!(
+            "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: {name}}}\n\
+             spec: {{minReplicas: 1, maxReplicas: 1, scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, \
+             name: {name}}}, metrics: [{{type: Resource, resource: {{name: cpu, target: \
+             {{type: Utilization, averageUtilization: 80}}}}}}]}}\n---\n"
+        )
+    };
+    let one = |name: &str| {
+        let image = "image: 'a:1'";
+        let asks = format!("{image}, resources: {{requests: {{cpu: 500m}}}}");
+        deployment(name, 1).replace(image, &asks) + &hpa(name)
+    };
+    let (finished, _) = played(spec, &(one("one") + &one("two")));
+    for row in &finished.expectations {
+        assert!(row.passed, "{row:?}");
+    }
+}

@@ -76,12 +76,14 @@ impl Measured<'_> {
             let Some(program) = self.nodes.engines.running(id, container) else { continue };
             let since = scrapes.window(program.since, server.period)?;
             let over = (since, scrapes.last);
-            let used = usage::of_program(&program, self.traffic, (id, container), over)?;
+            let around = (self.nodes, self.traffic);
+            let used = usage::of_program(&program, around, (node, id, container), over)?;
             let (cpu, memory) = (used.nano_cores(), used.memory);
             containers.push(ContainerSample { container, cpu, memory });
             from.get_or_insert(since);
             let serves = self.traffic.is_some_and(|it| it.spent(id, container, now).is_some());
-            holds_until = match serves {
+            let is_short = usage::may_be_short((self.nodes, self.traffic), node, since);
+            holds_until = match serves || is_short {
                 true => SimTime::ZERO,
                 false => holds_until.min(program.bends_after(since)),
             };

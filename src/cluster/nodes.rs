@@ -26,6 +26,7 @@ use crate::kernel::{Fidelity, Outgoing};
 use crate::luck::Label;
 use crate::messages::app::Apps;
 use crate::messages::engine::Probing;
+use crate::messages::usage::CORE;
 use crate::messages::{ClientId, Effect, Effects, Reply};
 use crate::net::{Place, Weather};
 use crate::node::NodeIndex;
@@ -119,8 +120,9 @@ impl Nodes {
         let at = self.kubelets.add_node(id, node, client);
         let engine = self.engines.add_node(node.address, &node.images);
         self.engines.set_memory(engine, u64::try_from(node.capacity.memory).unwrap_or(0));
-        self.machines
-            .push(Machine::new(node.capacity.cpu_milli.clamp(1, i64::from(u32::MAX)) as u32));
+        let milli_cores = node.capacity.cpu_milli.clamp(1, i64::from(u32::MAX)) as u32;
+        self.engines.set_cores(engine, u64::from(milli_cores) * (CORE / 1000));
+        self.machines.push(Machine::new(milli_cores));
         self.rows.push(Row {
             id,
             key: node.meta.name.stable_hash(),
@@ -346,6 +348,9 @@ impl World {
         self.buffers.engine = fx;
         self.tell_programs();
         self.plan_pressures();
+        if self.nodes.engines.take_short() {
+            self.measure_anew();
+        }
     }
 
     /// From now on the calls of kubelets go out of the World, and what comes of them comes in as external input.

@@ -126,9 +126,16 @@ impl World {
         self.renewals.settle(self.kernel.now());
         for at in 0..self.managers.len() as u8 {
             self.await_node_pass(at);
+            self.await_scan(at);
+        }
+        self.measure_anew();
+    }
+
+    /// What is measured may come out otherwise than was foreseen: no autoscaler sleeps on it.
+    pub(super) fn measure_anew(&mut self) {
+        for at in 0..self.managers.len() as u8 {
             self.managers[usize::from(at)].manager.measure_anew();
             self.await_looks(at);
-            self.await_scan(at);
         }
     }
 

@@ -11,9 +11,10 @@ use crate::api::resources::Resources;
 use crate::api::service::{Endpoint, EndpointSlice, SERVICE_LABEL, Service, ServiceSpec};
 use crate::base::Id;
 use crate::base::hash::avalanche;
-use crate::kernel::{Kernel, Order};
+use crate::compute::shares::Seat;
+use crate::kernel::Order;
 use crate::luck::{Draw, Luck, Ratio};
-use crate::messages::Fact;
+use crate::messages::Verb;
 use crate::messages::app::{App, Serving};
 use crate::net::{End, Net, Place, Verdict};
 use crate::node::NodeIndex;
@@ -66,6 +67,25 @@ impl Around for Outside<'_> {
     fn zone(&self, node: Id<Node>) -> Text {
         let zone = self.store.get(node).and_then(|it| it.meta.labels.get(ZONE_LABEL));
         zone.cloned().unwrap_or_default()
+    }
+
+    fn processors(&self, node: NodeIndex) -> Option<(u64, u64)> {
+        let engines = &self.nodes.engines;
+        engines.is_watched(node).then(|| engines.cpu_at_most(node))
+    }
+
+    fn seats(&self, node: NodeIndex, at: SimTime) -> Vec<Seat> {
+        let residents = self.nodes.engines.residents(node, SimTime::MAX).into_iter();
+        let over = SimDuration::from_secs(1);
+        residents
+            .map(|it| Seat { wants: it.program.cpu(at, at + over).as_nanos(), ..it.seat })
+            .collect()
+    }
+
+    fn behind(&self, pod: Id<Pod>, container: u16) -> (String, u64) {
+        let held = self.store.get(pod);
+        let name = held.map(|it| format!("{}/{}", it.meta.namespace, it.meta.name));
+        (name.unwrap_or_default(), self.nodes.engines.cause_of(pod, container))
     }
 
     fn program(&self, endpoint: &Endpoint, port: u16) -> Program {
@@ -204,6 +224,9 @@ impl World {
             traffic.run(before, until, most, &world.outside());
         });
         let harmed = self.record_lane(sink);
+        if self.traffic.as_mut().is_some_and(|traffic| traffic.take_crowded()) {
+            self.measure_anew();
+        }
         if !harmed.is_empty() {
             self.harm(harmed, sink);
         }
@@ -214,7 +237,12 @@ impl World {
         let World { traffic, kernel, .. } = self;
         let Some(traffic) = traffic else { return Vec::new() };
         kernel.advance_to(traffic.now());
-        record(kernel, traffic.take_facts(), sink);
+        for (cause, fact) in traffic.take_facts() {
+            let number = kernel.record(cause, &fact, sink);
+            if fact.verb == Verb::Crowded {
+                traffic.crowd_told(number);
+            }
+        }
         traffic.take_harmed()
     }
 
@@ -224,7 +252,9 @@ impl World {
         let World { traffic, kernel, .. } = self;
         let Some(traffic) = traffic else { return };
         traffic.close(now);
-        record(kernel, traffic.take_facts(), sink);
+        for (cause, fact) in traffic.take_facts() {
+            kernel.record(cause, &fact, sink);
+        }
     }
 
     /// Entries a turn of the lane takes at most. What is left for the next turn changes nothing: for the
@@ -415,11 +445,5 @@ impl World {
             traffic.forget_entries();
             traffic.links(now, cause, |at| world.nodes.row(at).reached, &world.outside());
         });
-    }
-}
-
-fn record(kernel: &mut Kernel<super::Event, super::Duty>, facts: Vec<(u64, Fact)>, sink: Sink<'_>) {
-    for (cause, fact) in facts {
-        kernel.record(cause, &fact, sink);
     }
 }

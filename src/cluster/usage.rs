@@ -6,12 +6,16 @@ use super::requests::Sink;
 use crate::api::node::Node;
 use crate::api::pod::{Pod, TerminationReason};
 use crate::base::Id;
-use crate::compute::shares::{Claim, divide, shares_of};
+use crate::compute::shares::{Seat, asked, seat};
 use crate::messages::app::App;
 use crate::messages::usage::CORE;
-use crate::node::container_engine::simulated::RunningProgram;
+use crate::node::NodeIndex;
+use crate::node::container_engine::simulated::{Resident, RunningProgram};
 use crate::time::{SimDuration, SimTime};
 use crate::traffic::{Harm, Harmed, Traffic};
+
+/// How many spans of a while are told apart where processor time is short; the rest is taken as one.
+const SPANS_MAX: u32 = 4096;
 
 /// What a container's program took of its machine over a while.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,8 +61,8 @@ impl World {
     /// kept for it, so asking changes nothing. The latest three minutes can be asked of, `to` not after
     /// now. `None`: it does not run, or did not by then.
     ///
-    /// Where the programs of a node together want more than it has, each gets its share by `cpu.shares`, on
-    /// average over the while. (Requests do not take longer for it: only a limit of their own holds them up.)
+    /// Where the programs of a node want more than it has, each gets its share by `cpu.shares`: what it ran is
+    /// told, not what it asked for. (Programs whose containers are gone are forgotten.)
     pub fn usage(
         &self,
         pod: Id<Pod>,
@@ -66,32 +70,10 @@ impl World {
         from: SimTime,
         to: SimTime,
     ) -> Option<ContainerUsage> {
-        let alone = of(&self.nodes, self.traffic.as_deref(), (pod, container), (from, to))?;
-        let Some((node, beside)) = self.nodes.engines.beside(pod) else { return Some(alone) };
-        if !self.nodes.engines.is_watched(node) {
-            return Some(alone);
-        }
-        let capacity = self.store.get(self.nodes.row(node).id)?.capacity.cpu_milli;
-        let whole = (to - from).scaled(u64::try_from(capacity).unwrap_or(0), 1000).as_nanos();
-        let claims: Vec<_> = beside
-            .iter()
-            .map(|one| Claim {
-                weight: shares_of(one.asked_milli),
-                wants: of(
-                    &self.nodes,
-                    self.traffic.as_deref(),
-                    (one.pod, one.container),
-                    (from, to),
-                )
-                .map_or(0, |it| it.cpu.as_nanos()),
-            })
-            .collect();
-        if claims.iter().map(|one| one.wants).fold(0, u64::saturating_add) <= whole {
-            return Some(alone);
-        }
-        let own = beside.iter().position(|one| (one.pod, one.container) == (pod, container))?;
-        let got = SimDuration::from_nanos(divide(whole, &claims)[own]);
-        Some(ContainerUsage { cpu: got, ..alone })
+        let program = self.nodes.engines.running(pod, container)?;
+        let node = self.nodes.engines.node_of_pod(pod)?;
+        let traffic = self.traffic.as_deref();
+        of_program(&program, (&self.nodes, traffic), (node, pod, container), (from, to))
     }
 
     /// Whether the kubelet of a node runs, so that it answers.
@@ -100,20 +82,110 @@ impl World {
     }
 }
 
-/// What a program would take if it were alone on its node: what metrics-server is told, so that a pod's figures do
-/// not change with those of its neighbours.
-pub(super) fn of(
-    nodes: &Nodes,
-    traffic: Option<&Traffic>,
-    (pod, container): (Id<Pod>, u16),
+/// What the program of a pod's container took of its node.
+pub(super) fn of_program(
+    program: &RunningProgram,
+    (nodes, traffic): (&Nodes, Option<&Traffic>),
+    (node, pod, container): (NodeIndex, Id<Pod>, u16),
     (from, to): (SimTime, SimTime),
 ) -> Option<ContainerUsage> {
-    let program = nodes.engines.running(pod, container)?;
-    of_program(&program, traffic, (pod, container), (from, to))
+    let alone = alone(program, traffic, (pod, container), (from, to))?;
+    if !may_be_short((nodes, traffic), node, from) {
+        return Some(alone);
+    }
+    let cpu = ran(nodes, traffic, (node, pod, container), (from, to)).unwrap_or(alone.cpu);
+    Some(ContainerUsage { cpu, ..alone })
 }
 
-/// The same of a program that is known.
-pub(super) fn of_program(
+/// Whether programs of a node may have wanted more processor time than it has since an instant.
+pub(super) fn may_be_short(
+    (nodes, traffic): (&Nodes, Option<&Traffic>),
+    node: NodeIndex,
+    since: SimTime,
+) -> bool {
+    let was_crowded = traffic.is_some_and(|traffic| traffic.was_crowded(node, since));
+    (was_crowded || nodes.engines.may_be_short(node, since)) && nodes.engines.is_watched(node)
+}
+
+/// How long the program of a container ran on a node where there may not have been enough for all: its share of each
+/// span in which all programs there take what they take evenly.
+#[cold]
+fn ran(
+    nodes: &Nodes,
+    traffic: Option<&Traffic>,
+    (node, pod, container): (NodeIndex, Id<Pod>, u16),
+    (from, to): (SimTime, SimTime),
+) -> Option<SimDuration> {
+    let (cores, _) = nodes.engines.cpu_at_most(node);
+    let residents = nodes.engines.residents(node, from);
+    let own =
+        residents.iter().position(|it| (it.seat.pod, it.seat.container) == (pod, container))?;
+    // What its requests took, evenly from when it began.
+    let by_requests: Vec<(SimDuration, SimDuration)> = residents
+        .iter()
+        .map(|one| {
+            let which = (one.seat.pod, one.seat.container);
+            let over = (from, to.min(one.ended));
+            let all = alone(&one.program, traffic, which, over);
+            let all = all.map_or((SimDuration::ZERO, SimDuration::ZERO), |it| (it.cpu, it.over));
+            (all.0.saturating_sub(one.program.cpu(from, over.1)), all.1)
+        })
+        .collect();
+    let mut total = SimDuration::ZERO;
+    let mut at = from.max(residents[own].program.since);
+    for left in (0..SPANS_MAX).rev() {
+        if at >= to {
+            break;
+        }
+        let end = if left == 0 { to } else { evenly_until(&residents, at, to) };
+        let span = end - at;
+        let taken = |(one, (requests, over)): (&Resident, &(SimDuration, SimDuration))| {
+            let (begin, stop) = (at.max(one.program.since), end.min(one.ended));
+            let within = stop.saturating_since(begin);
+            let part = match over.is_zero() {
+                true => SimDuration::ZERO,
+                false => requests.scaled(within.as_nanos(), over.as_nanos()),
+            };
+            let limit =
+                one.program.cpu_limit.map_or(SimDuration::MAX, |it| within.scaled(it, CORE));
+            let wants = (one.program.cpu(at, stop) + part).as_nanos();
+            Seat { wants, limit: limit.as_nanos(), ..one.seat }
+        };
+        let seats: Vec<Seat> = residents.iter().zip(&by_requests).map(taken).collect();
+        let whole = span.scaled(cores, CORE).as_nanos();
+        let got = match asked(&seats) <= whole {
+            true => seats[own].asks(),
+            false => seat(whole, &seats)[own],
+        };
+        total += SimDuration::from_nanos(got);
+        at = end;
+    }
+    Some(total)
+}
+
+/// Up to when, at most, programs take what they take at an instant: to the next bend of any of them, and no further
+/// than a second where one goes up or down.
+fn evenly_until(residents: &[Resident], at: SimTime, most: SimTime) -> SimTime {
+    let mut end = most;
+    let mut is_even = true;
+    for one in residents {
+        let course = &one.program.usage.cpu.course;
+        let (since, ended) = (one.program.since, one.ended);
+        let later = |instant: SimTime| if instant > at { instant } else { most };
+        end = end.min(later(since)).min(later(ended));
+        if since <= at && at < ended {
+            let age = at - since;
+            let bend = course.bends_after(age).map_or(most, |bend| since + bend);
+            end = end.min(bend.max(at + SimDuration::from_nanos(1)));
+            let last = (end - since).saturating_sub(SimDuration::from_nanos(1));
+            is_even &= course.at(age) == course.at(last);
+        }
+    }
+    if is_even { end } else { end.min(at + SimDuration::from_secs(1)) }
+}
+
+/// What a program would take if it were alone on its node.
+fn alone(
     program: &RunningProgram,
     traffic: Option<&Traffic>,
     (pod, container): (Id<Pod>, u16),

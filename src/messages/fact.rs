@@ -36,6 +36,8 @@ pub enum Component {
     ClusterAutoscaler,
     /// Whoever lends machines.
     Cloud,
+    /// A node's machine.
+    Node,
 }
 
 impl Component {
@@ -54,6 +56,7 @@ impl Component {
             Component::Client => "client",
             Component::ClusterAutoscaler => "cluster-autoscaler",
             Component::Cloud => "cloud",
+            Component::Node => "node",
         }
     }
 }
@@ -143,6 +146,7 @@ verbs! {
     Missed "missed" "A step of the timeline found nothing to do its work on.",
     Requests "requests" "What became of a client's requests since its last such fact, at the end of a second; values: sent, ok, refused, reset, timeout, failed, in_flight, latency_us_sum (of ok).",
     Harmed "harmed" "A request ended the program it was in; the message says how and which.",
+    Crowded "crowded" "Programs ask for more processor time than the node has, and requests there take longer; told again after a minute without it; values: asked_milli, cores_milli.",
     Booting "booting" "A machine was asked for and boots.",
     Returned "returned" "A machine was given back; values: seconds it was lent.",
     Removing "removing" "The cluster autoscaler begins to remove the node; values: pods that have to move.",

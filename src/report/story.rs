@@ -310,6 +310,7 @@ fn mark_of(at: SimTime, fact: &Fact) -> Option<Mark> {
         (Verb::NodeUnknown, _) => Mark::NodeUnknown,
         (Verb::NodeNotReady, _) => Mark::NodeNotReady,
         (Verb::NodeReady, _) => Mark::NodeReady,
+        (Verb::Crowded, _) => Mark::Crowded,
         (Verb::Preempted, _) => Mark::Preempted,
         (Verb::Evicted, _) => Mark::Evicted,
         (Verb::Deleting, Kind::Pod) => Mark::Deleting,

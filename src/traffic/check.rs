@@ -37,6 +37,10 @@ impl Traffic {
             }
         }
         for server in self.servers.iter().flatten() {
+            let workers = server.program.serving.workers as usize;
+            if server.sharing.as_ref().is_some_and(|sharing| sharing.working() > workers) {
+                return Err(format!("pod {}: more requests than workers", server.program.name.1));
+            }
             let could = u128::from(now.as_nanos()) * u128::from(server.program.serving.workers);
             let worked = server.busy_nanos(now);
             if worked > could {

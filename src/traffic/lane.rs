@@ -54,7 +54,7 @@ enum Leg {
 
 impl Traffic {
     /// Takes entries as they come due, none at or after `before` nor after `until`, and at most so many;
-    /// stops earlier at facts. [`Traffic::now`] tells how far it came.
+    /// stops earlier at facts and where a node gets crowded. [`Traffic::now`] tells how far it came.
     pub fn run<A: Around>(&mut self, before: SimTime, until: SimTime, most: u32, around: &A) {
         for _ in 0..most {
             let at = self.next_at();
@@ -73,9 +73,11 @@ impl Traffic {
                 Some(Hop::Done(request)) => self.done(request, around),
                 Some(Hop::Answer(request)) => self.answer(request),
                 Some(Hop::GiveUp(request)) => self.give_up(request),
+                Some(Hop::Work(server)) => self.worked(server),
+                Some(Hop::Look(node)) => self.look_again(node, around),
                 None => return,
             }
-            if !self.facts.is_empty() || !self.harmed.is_empty() {
+            if !self.facts.is_empty() || !self.harmed.is_empty() || self.has_crowded {
                 return;
             }
         }
@@ -310,7 +312,7 @@ impl Traffic {
     }
 
     #[inline]
-    fn queue_hop(&mut self, at: SimTime, hop: Hop, row: u32) {
+    pub(super) fn queue_hop(&mut self, at: SimTime, hop: Hop, row: u32) {
         if at != SimTime::MAX {
             self.requests.row(row).entries += 1;
             self.queue.push(at, hop);
@@ -342,13 +344,22 @@ impl Traffic {
         if server.inside >= BACKLOG.saturating_add(server.program.serving.workers) {
             return self.lose(row, Reason::Backlog, cause);
         }
-        let promise = server.accept(now, work, &self.law);
+        let node = server.program.node;
+        self.look_at_processors(node, around);
+        let Some(server) = &mut self.servers[at as usize] else { return };
+        let promise = server.accept(now, (row, work), &self.law);
+        self.ask(node, promise.cpu);
         let request = self.requests.row(row);
         request.state = State::Inside;
         request.answer = if promise.is_error { Outcome::Failed } else { Outcome::Ok };
-        self.queue_hop(promise.done, Hop::Done(row), row);
-        if promise.done > deadline {
-            self.await_deadline(row);
+        match promise.done {
+            Some(done) => {
+                self.queue_hop(done, Hop::Done(row), row);
+                if done > deadline {
+                    self.await_deadline(row);
+                }
+            }
+            None => self.hold(at, row),
         }
         if let Some(server) = &self.servers[at as usize]
             && server.program.load.memory.is_some()
@@ -358,7 +369,7 @@ impl Traffic {
         }
     }
 
-    fn await_deadline(&mut self, row: u32) {
+    pub(super) fn await_deadline(&mut self, row: u32) {
         let request = self.requests.row(row);
         if !request.gives_up {
             request.gives_up = true;
@@ -382,6 +393,9 @@ impl Traffic {
             }
             server.leave(self.now);
             cause = server.cause;
+            if server.sharing.is_some() {
+                self.make_room(at, row);
+            }
         }
         if state == State::Abandoned {
             self.requests.row(row).state = State::Over;
@@ -434,6 +448,8 @@ impl Traffic {
     fn give_up(&mut self, row: u32) {
         let request = self.requests.row(row);
         request.entries -= 1;
+        let server = request.server;
+        let is_held = request.state == State::Inside && request.reason == Reason::Crowded;
         let next = match request.state {
             State::Inside => State::Abandoned,
             State::Out | State::Lost | State::Answered(_) => State::Over,
@@ -444,6 +460,9 @@ impl Traffic {
         // A client that waited in vain does not trust its connection any more.
         if let Some(held) = self.clients[client].connections.get_mut(connection) {
             *held = Connection::CLOSED;
+        }
+        if is_held {
+            self.requests.row(row).cause = self.crowd_behind(server);
         }
         self.finish(row, Outcome::Timeout);
         self.requests.release(row);
@@ -606,6 +625,7 @@ fn in_words(outcome: Outcome, reason: Reason) -> &'static str {
         (_, Reason::Stopping) => "refused: the pod is stopping",
         (_, Reason::Backlog) => "timed out: too many connections wait for the pod already",
         (Outcome::Failed, _) => "the pod answered with an error",
+        (_, Reason::Crowded) => "timed out: the pod took too long, its node is short of CPU",
         (_, Reason::TooSlow | Reason::Ended | Reason::Error) => "timed out: the pod took too long",
     }
 }

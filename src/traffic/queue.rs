@@ -27,6 +27,10 @@ pub enum Hop {
     Answer(u32),
     /// Its client gives a request up.
     GiveUp(u32),
+    /// Work of requests may be done on a node that holds requests up.
+    Work(u32),
+    /// A node that holds requests up is looked at anew.
+    Look(u32),
 }
 
 const _: () = assert!(size_of::<(u64, Hop)>() <= 24, "an entry of the lane is at most 24 bytes");
@@ -61,7 +65,7 @@ impl LaneQueue {
         let line = match hop {
             Hop::Arrive(_) => 0,
             Hop::Answer(_) => 1,
-            Hop::Send(_) | Hop::Done(_) | Hop::GiveUp(_) => return self.sort_in(at, hop),
+            _ => return self.sort_in(at, hop),
         };
         let fits = self.lines[line].back().is_none_or(|&(last, _)| last <= at);
         if !fits || self.order != Order::Fifo || at == SimTime::MAX {

@@ -113,6 +113,8 @@ pub enum Reason {
     Backlog,
     /// The program answers with an error.
     Error,
+    /// It takes too long on a node that is short of processor time.
+    Crowded,
 }
 
 /// All requests under way.

@@ -2,7 +2,8 @@
 //!
 //! Owns when each worker is free; refuses to know why a program begins or ends. What becomes of a request
 //! is known when it arrives (Lindley's recursion): it starts when a worker is free, and takes its own
-//! time. So a request costs one entry in the lane, wherever it waits.
+//! time. So a request costs one entry in the lane, wherever it waits. Not so on a node that is short of processor
+//! time: see [`super::sharing`].
 //!
 //! ```text
 //!  Shut --began--> Open --SIGTERM--> Leaving --ended--> Shut        any --node dies--> Silent
@@ -11,6 +12,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use super::sharing::{Asked, Sharing, Work};
 use super::spent::{Charged, Marks, PERIOD, Quota, Settled, Spent};
 use crate::api::name::{Name, Text};
 use crate::api::pod::Pod;
@@ -18,7 +20,7 @@ use crate::base::Id;
 use crate::base::hash::avalanche;
 use crate::luck::{Distribution, Draw, Exponential, Ratio};
 use crate::messages::app::{Delay, Serving, WarmUp};
-use crate::messages::usage::Usage;
+use crate::messages::usage::{CORE, Usage};
 use crate::node::NodeIndex;
 use crate::time::{SimDuration, SimTime};
 
@@ -102,9 +104,9 @@ pub struct Server {
     /// The latest fact about it.
     pub cause: u64,
     /// When each worker that ever worked is free again: a heap, the earliest first.
-    free: Vec<SimTime>,
+    pub(super) free: Vec<SimTime>,
     /// Time of workers spent and promised.
-    busy: u128,
+    pub(super) busy: u128,
     /// The same when it began.
     busy_before: u128,
     /// Requests done since it began, in thousandths: one while it warms up counts for more.
@@ -113,6 +115,9 @@ pub struct Server {
     served: u64,
     charged: Charged,
     marks: Marks,
+    asked: Asked,
+    /// Where its requests are, if they share what processor time it gets.
+    pub(super) sharing: Option<Box<Sharing>>,
 }
 
 /// What a request does to the program it is in.
@@ -127,8 +132,10 @@ pub enum Harm {
 /// When the work of a request is done, and whether well.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Promise {
-    /// When; [`SimTime::MAX`]: never.
-    pub done: SimTime,
+    /// When; [`SimTime::MAX`]: never. `None`: nothing is promised, it is held up with others.
+    pub done: Option<SimTime>,
+    /// Processor time it asks for.
+    pub cpu: SimDuration,
     /// Whether it is answered with an error.
     pub is_error: bool,
 }
@@ -148,6 +155,8 @@ impl Server {
             served: 0,
             charged: Charged::default(),
             marks: Marks::default(),
+            asked: Asked::NOTHING,
+            sharing: None,
         }
     }
 
@@ -174,9 +183,9 @@ impl Server {
         self.free.clear();
     }
 
-    /// Takes a request in at `now`, its luck in `bits`.
+    /// Takes a request in at `now`, known by its row, its luck in `bits`.
     #[inline]
-    pub fn accept(&mut self, now: SimTime, bits: u64, law: &Exponential) -> Promise {
+    pub fn accept(&mut self, now: SimTime, (row, bits): (u32, u64), law: &Exponential) -> Promise {
         if now >= self.marks.due {
             self.mark(now);
         }
@@ -190,10 +199,17 @@ impl Server {
         let is_error = serving.errors != Ratio::ZERO
             && Draw::from_bits(avalanche(bits ^ ERRORS)).chance(serving.errors);
         self.inside += 1;
-        let takes = match self.program.load.warm_up {
-            Some(_) => takes.scaled(self.slower(now), 1000),
-            None => takes,
-        };
+        let each = self.program.load.usage.as_ref().map(|usage| usage.cpu.per_request);
+        let mut work = Work { cpu: each.map_or(takes, SimDuration::from_nanos), takes };
+        if self.program.load.warm_up.is_some() {
+            work = work.scaled(self.slower(now));
+        }
+        let Work { cpu, takes } = work;
+        self.asked.add(work);
+        if self.sharing.is_some() {
+            self.join(now, row, work);
+            return Promise { done: None, cpu, is_error };
+        }
         let is_idle = self.free.first().is_some_and(|&first| first <= now);
         let done = if is_idle || self.free.len() >= serving.workers as usize {
             let start = self.free[0].max(now);
@@ -211,11 +227,21 @@ impl Server {
             self.sift_up();
             done
         };
-        Promise { done, is_error }
+        Promise { done: Some(done), cpu, is_error }
+    }
+
+    /// Nano-cores its requests ask for in a second: what those of the second before asked for and what those inside
+    /// are still to get, as far as its workers can do so much.
+    pub fn wants(&self, second: u64) -> u64 {
+        let owed = self.sharing.as_ref().map_or(Work::NONE, |sharing| sharing.owed());
+        let Work { cpu, takes } = self.asked.last(second).plus(owed);
+        let able = u64::from(self.program.serving.workers).saturating_mul(CORE);
+        let part = able.min(takes.as_nanos());
+        (u128::from(cpu.as_nanos()) * u128::from(part) / u128::from(takes.as_nanos().max(1))) as u64
     }
 
     #[inline]
-    fn until_hung(&self, done: SimTime) -> SimTime {
+    pub(super) fn until_hung(&self, done: SimTime) -> SimTime {
         if done >= self.program.hangs { SimTime::MAX } else { done }
     }
 
@@ -227,14 +253,19 @@ impl Server {
     }
 
     fn throttled(&mut self, start: SimTime, plain: SimTime) -> SimTime {
+        self.charge(start).map_or(plain, |at| at.max(plain))
+    }
+
+    /// Charges the CPU limit with work that begins at `start`; gives when it is done, if that holds it up.
+    pub(super) fn charge(&mut self, start: SimTime) -> Option<SimTime> {
         let (Some(quota), Some(usage)) = (self.program.load.quota, &self.program.load.usage) else {
-            return plain;
+            return None;
         };
         let since = start.saturating_since(self.program.began);
         // Nano-cores over a tenth of a second are a tenth of them in nanoseconds.
         let anyway = usage.cpu.course.at(since) / (1_000_000_000 / PERIOD.as_nanos());
         let cpu = SimDuration::from_nanos(usage.cpu.per_request).scaled(self.slower(start), 1000);
-        self.charged.charge(quota, anyway, start, cpu).map_or(plain, |at| at.max(plain))
+        self.charged.charge(quota, anyway, start, cpu)
     }
 
     /// How many thousandths of its time a request takes that begins at `now`.
@@ -275,6 +306,7 @@ impl Server {
     }
 
     fn mark(&mut self, now: SimTime) {
+        self.asked.roll(now.as_secs());
         let mut marks = std::mem::take(&mut self.marks);
         marks.mark(now, |at| self.spent_now(at));
         self.marks = marks;
@@ -359,10 +391,10 @@ fn scaled(factor: f64, unit: SimDuration) -> SimDuration {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn server(workers: u32, hangs: SimTime) -> Server {
+    pub fn server(workers: u32, hangs: SimTime) -> Server {
         let time = Delay::Takes(Distribution::Constant(SimDuration::from_millis(10)));
         let program = Program {
             pod: Id::from_parts(0, 0),
@@ -380,7 +412,8 @@ mod tests {
     }
 
     fn done(server: &mut Server, at: u64) -> u64 {
-        server.accept(SimTime::from_millis(at), 1, &Exponential::new()).done.as_nanos() / 1_000_000
+        let promise = server.accept(SimTime::from_millis(at), (0, 1), &Exponential::new());
+        promise.done.map_or(0, SimTime::as_nanos) / 1_000_000
     }
 
     #[test]
@@ -391,7 +424,7 @@ mod tests {
         assert_eq!(server.rate(window, SimTime::from_millis(1900)), None, "no whole second yet");
         for half in 2..20 {
             let at = SimTime::from_millis(500 * half);
-            server.accept(at, 1, &Exponential::new());
+            server.accept(at, (0, 1), &Exponential::new());
             server.leave(at + SimDuration::from_millis(10));
         }
         let rate = |at| server.rate(window, SimTime::from_millis(at));
@@ -417,7 +450,8 @@ mod tests {
     fn nothing_is_answered_once_it_hangs() {
         let mut hung = server(1, SimTime::from_millis(25));
         assert_eq!([0, 1].map(|at| done(&mut hung, at)), [10, 20]);
-        assert_eq!(hung.accept(SimTime::from_millis(2), 1, &Exponential::new()).done, SimTime::MAX);
+        let promise = hung.accept(SimTime::from_millis(2), (0, 1), &Exponential::new());
+        assert_eq!(promise.done, Some(SimTime::MAX));
         hung.end(Doors::Shut, SimTime::from_millis(22));
         assert_eq!(hung.busy_nanos(SimTime::from_millis(22)), 22_000_000);
     }

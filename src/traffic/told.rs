@@ -184,7 +184,7 @@ impl Traffic {
                 }
                 Change::Leaving => {}
                 Change::Ended => {
-                    server.end(Doors::Shut, now);
+                    self.end_server(at, Doors::Shut);
                     for row in self.inside(at) {
                         self.cut_short(row, news.cause, around);
                     }
@@ -249,7 +249,7 @@ impl Traffic {
                 continue;
             }
             server.cause = cause;
-            server.end(Doors::Silent, now);
+            self.end_server(at, Doors::Silent);
             for row in self.inside(at) {
                 let request = self.requests.row(row);
                 if request.state == State::Abandoned {

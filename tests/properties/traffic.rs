@@ -23,8 +23,19 @@ const SPEC: &str = "  cluster:
   - {name: node, from: node/n-0, to: 'web:80', rate: 10/s, arrivals: constant, connections: 3}
   - {name: pods, from: {pods: {app: store}}, to: 'web:80', rate: 20/s, timeout: 30ms}";
 
-fn plan(seed: u64, steps: Vec<Step>) -> Plan {
-    let mut plan = shop(4, 3, SPEC, "");
+/// Programs that ask for more than their nodes have, some of them only now and then.
+const CROWDED: &str = "  cluster:
+    nodes: [{name: n, count: 4, capacity: {cpu: '1', memory: 4Gi, pods: 110}}]
+    controlPlane: {apiServers: 2, schedulers: 2, controllerManagers: 2}
+  apps:
+  - {match: {labels: {app: web}}, start: 1s, service: {workers: 3, time: {exponential: 25ms}},
+     usage: {cpu: {steps: {0s: 100m, 20s: 900m, 25s: 10m}, repeat: 40s, perRequest: 20ms}, memory: 64Mi}}
+  traffic:
+  - {name: outside, from: outside, to: 'web:80', rate: 60/s}
+  - {name: node, from: node/n-0, to: 'web:80', rate: 50/s, connections: 3, timeout: 300ms}";
+
+fn plan(spec: &str, seed: u64, steps: Vec<Step>) -> Plan {
+    let mut plan = shop(4, 3, spec, "");
     plan.seed = seed;
     plan.steps = steps;
     plan.end = End::At(SimTime::from_secs(100));
@@ -51,30 +62,51 @@ proptest! {
     #[test]
     fn where_turns_end_and_where_a_world_is_cloned_change_nothing(
         seed in 0..1_000u64,
-        mut steps in proptest::collection::vec(strike(), 0..4),
+        steps in proptest::collection::vec(strike(), 0..4),
         most in 1..50u32,
         at in 0..3_000usize,
     ) {
-        steps.sort_by_key(|step| step.at);
-        let plan = plan(seed, steps);
-        let (mut long, mut short) = (Facts::default(), Facts::default());
-        let one = run_checked(world(&plan), &mut long)?;
-        let mut single = world(&plan);
-        single.set_turn_max(1);
-        let two = run_checked(single, &mut short)?;
-        if let Some(at) = long.first_difference(&short) {
-            prop_assert!(false, "facts part:\n{}and\n{}", long.around(at), short.around(at));
-        }
-        prop_assert_eq!(one.digest(), two.digest());
-
-        let mut original = world(&plan);
-        original.set_turn_max(most);
-        for _ in 0..at {
-            step(&mut original, &mut NoSink);
-        }
-        let clone = run_checked(original.clone(), &mut NoSink)?;
-        prop_assert_eq!(clone.digest(), one.digest());
+        however_turns_end(SPEC, (seed, steps), (most, at))?;
     }
+
+    #[test]
+    fn nor_where_nodes_are_short_of_processor_time(
+        seed in 0..1_000u64,
+        steps in proptest::collection::vec(strike(), 0..3),
+        most in 1..50u32,
+        at in 0..3_000usize,
+    ) {
+        however_turns_end(CROWDED, (seed, steps), (most, at))?;
+    }
+}
+
+fn however_turns_end(
+    spec: &str,
+    (seed, mut steps): (u64, Vec<Step>),
+    (most, at): (u32, usize),
+) -> Result<(), TestCaseError> {
+    steps.sort_by_key(|step| step.at);
+    let plan = plan(spec, seed, steps);
+    let (mut long, mut short) = (Facts::default(), Facts::default());
+    let one = run_checked(world(&plan), &mut long)?;
+    let mut single = world(&plan);
+    single.set_turn_max(1);
+    let two = run_checked(single, &mut short)?;
+    if let Some(at) = long.first_difference(&short) {
+        prop_assert!(false, "facts part:\n{}and\n{}", long.around(at), short.around(at));
+    }
+    prop_assert_eq!(one.digest(), two.digest());
+
+    let mut original = world(&plan);
+    original.set_turn_max(most);
+    for _ in 0..at {
+        step(&mut original, &mut NoSink);
+    }
+    let clone = run_checked(original.clone(), &mut NoSink)?;
+    prop_assert_eq!(clone.digest(), one.digest());
+    let crowded = long.0.iter().any(|(_, fact)| fact.verb == Verb::Crowded);
+    prop_assert_eq!(crowded, spec == CROWDED, "whether a node was short");
+    Ok(())
 }
 
 /// What a client's facts add up to: sent, ok, refused, reset, timeout, failed.

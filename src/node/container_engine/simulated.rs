@@ -36,7 +36,7 @@ pub use addresses::{POD_CIDR_PREFIX, pod_cidr};
 pub use images::ImageTable;
 pub use serving::{ProgramNews, ProgramState};
 pub use settings::{Cost, EngineSettings, Spent, Unpacking};
-pub use usage::RunningProgram;
+pub use usage::{Resident, RunningProgram};
 
 use self::addresses::AddressPool;
 use self::images::{ImageNumber, RegistryLimit};
@@ -172,6 +172,12 @@ struct EngineNode {
     said: u32,
     /// When memory may be used up.
     memory_due: SimTime,
+    /// Nano-cores of its machine; 0: unknown.
+    cores: u64,
+    /// Nano-cores that the programs that run take at most, beside their requests.
+    cpu_most: u64,
+    /// The last instant at which that was more than there is.
+    cpu_short: SimTime,
 }
 
 /// The engines of all nodes.
@@ -195,6 +201,10 @@ pub struct SimulatedEngines {
     news: Option<Vec<ProgramNews>>,
     /// Nodes on which what is taken goes another way now.
     touched: Vec<NodeIndex>,
+    /// Whether the programs of any node could ever take more processor time than it has.
+    was_short: bool,
+    /// Whether those of a node could since somebody last asked.
+    gets_short: bool,
 }
 
 impl SimulatedEngines {
@@ -213,6 +223,8 @@ impl SimulatedEngines {
             withheld: Vec::new(),
             news: None,
             touched: Vec::new(),
+            was_short: false,
+            gets_short: false,
         }
     }
 
@@ -259,6 +271,9 @@ impl SimulatedEngines {
             memory: 0,
             said: 0,
             memory_due: SimTime::MAX,
+            cores: 0,
+            cpu_most: 0,
+            cpu_short: SimTime::ZERO,
         });
         node
     }
@@ -304,7 +319,7 @@ impl SimulatedEngines {
         node.pool.clear();
         node.pulls = PullQueue::default();
         node.armed = None;
-        (node.said, node.memory_due) = (0, SimTime::MAX);
+        (node.said, node.memory_due, node.cpu_most) = (0, SimTime::MAX, 0);
         self.touched.push(at);
         for id in std::mem::take(&mut node.sandboxes) {
             if let Some(sandbox) = self.sandboxes.remove(id) {

@@ -84,6 +84,8 @@ pub enum Mark {
     NodeNotReady,
     /// Nodes are ready.
     NodeReady,
+    /// Nodes have less processor time than is asked of them.
+    Crowded,
     /// Pods make room for more important ones.
     Preempted,
     /// Pods are told to leave.

@@ -308,6 +308,10 @@ impl Teller<'_> {
             )),
             Mark::NodeNotReady => bad(format!("{nodes}: not ready, by its own word")),
             Mark::NodeReady => Some((Tone::Good, format!("{nodes} ready again{through}"))),
+            Mark::Crowded => bad(format!(
+                "{nodes} {} short of CPU: {said}{through}",
+                if row.names.len() == 1 { "is" } else { "are" }
+            )),
             Mark::Evicted => {
                 bad(format!("{}{on} told to leave (evicted){through}", count(row.count, "pod")))
             }

@@ -56,6 +56,10 @@ impl SimulatedEngines {
         let sandbox = &self.sandboxes[id];
         let is_said = Self::app(sandbox, index).is_some_and(|app| app.usage.is_some());
         let at = sandbox.node;
+        if by != 0 {
+            let most = self.cpu_most_of(id, index);
+            self.count_cpu(at, (most, by > 0), bench.fx.now());
+        }
         let node = &mut self.nodes[at.row()];
         if is_said {
             node.said = node.said.saturating_add_signed(by);

@@ -36,7 +36,13 @@ impl SimulatedEngines {
                     .into(),
             ));
         }
+        let before = self.cpu_most_of(id, container.index);
         self.give(id, container.index, share);
+        if running.is_some() {
+            let (at, after) = (self.sandboxes[id].node, self.cpu_most_of(id, container.index));
+            self.count_cpu(at, (before, false), now);
+            self.count_cpu(at, (after, true), now);
+        }
         let cause = bench.fx.cause();
         self.tell_program(id, container.index, ProgramState::Resized, cause);
         if let Some(at) = running {

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::{Program, Sandbox, SimulatedEngines, container_of};
-use crate::api::pod::Pod;
+use super::{Sandbox, SimulatedEngines, container_of};
+use crate::api::pod::{Container, Lifetime, Pod, PodSpec};
 use crate::base::Id;
+use crate::compute::shares::Seat;
 use crate::messages::app::App;
 use crate::messages::engine::ListedState;
 use crate::messages::usage::{CORE, Course, Usage};
@@ -13,6 +14,9 @@ use crate::time::{SimDuration, SimTime};
 
 /// What is taken by a program of which nothing is said.
 pub(super) static UNSAID: LazyLock<Arc<Usage>> = LazyLock::new(Arc::default);
+
+/// What no program is counted beyond, so that those of a node add up: a million cores.
+const CPU_MOST: u64 = 1 << 50;
 
 /// A program that runs, and what it takes beside its requests.
 #[derive(Clone, PartialEq, Debug)]
@@ -53,15 +57,15 @@ impl RunningProgram {
     }
 }
 
-/// A program that runs, and what it asks for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Neighbour {
-    /// Its pod.
-    pub pod: Id<Pod>,
-    /// Its container, init containers counted first.
-    pub container: u16,
-    /// Thousandths of a core that its container requests.
-    pub asked_milli: i64,
+/// A program on a node, and its place among the cgroups there.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Resident {
+    /// The program.
+    pub program: RunningProgram,
+    /// When it ended, if it did: [`SimTime::MAX`] while it runs.
+    pub ended: SimTime,
+    /// Its place; it wants nothing yet. Its quota is in nano-cores.
+    pub seat: Seat,
 }
 
 impl SimulatedEngines {
@@ -70,20 +74,92 @@ impl SimulatedEngines {
         self.sandboxes[self.sandbox_of(pod)?].config.apps.get(usize::from(index))
     }
 
-    /// The node of a pod, and the programs that run there.
-    pub fn beside(&self, pod: Id<Pod>) -> Option<(NodeIndex, Vec<Neighbour>)> {
-        let node = self.sandboxes[self.sandbox_of(pod)?].node;
-        let sandboxes = self.nodes[node.row()].sandboxes.iter().map(|&id| &self.sandboxes[id]);
-        let of_sandbox = |sandbox: &Sandbox| {
-            let is_up = |one: &&Program| matches!(one.state, ListedState::Running(_));
-            let (pod, spec) = (sandbox.config.pod, sandbox.config.spec.clone());
-            let asked = move |one: &Program| {
-                let milli = container_of(&spec, one.index).map_or(0, |it| it.requests.cpu_milli);
-                Neighbour { pod, container: one.index, asked_milli: milli }
-            };
-            sandbox.containers.iter().filter(is_up).map(asked).collect::<Vec<_>>()
+    /// The node of a pod, if its sandbox stands.
+    pub fn node_of_pod(&self, pod: Id<Pod>) -> Option<NodeIndex> {
+        Some(self.sandboxes[self.sandbox_of(pod)?].node)
+    }
+
+    /// The programs of a node that run, or that ended after an instant and whose containers are still there.
+    pub fn residents(&self, at: NodeIndex, after: SimTime) -> Vec<Resident> {
+        let mut all = Vec::new();
+        for &id in &self.nodes[at.row()].sandboxes {
+            let sandbox = &self.sandboxes[id];
+            let spec = &sandbox.config.spec;
+            let (pod, qos, pod_milli) = (sandbox.config.pod, spec.qos, pod_milli(spec));
+            for one in &sandbox.containers {
+                let (since, ended) = match one.state {
+                    ListedState::Running(since) => (since, SimTime::MAX),
+                    ListedState::Exited(since, exit) if exit.finished > after => {
+                        (since, exit.finished)
+                    }
+                    _ => continue,
+                };
+                let Some(program) = program_of(sandbox, one.index, since) else { continue };
+                let container = one.index;
+                let milli = container_of(spec, container).map_or(0, |it| it.requests.cpu_milli);
+                let limit = program.cpu_limit.unwrap_or(u64::MAX);
+                let seat = Seat { pod, container, qos, pod_milli, milli, wants: 0, limit };
+                all.push(Resident { program, ended, seat });
+            }
+        }
+        all
+    }
+
+    /// The fact that the program of a pod's container began by, or is about to end by.
+    pub fn cause_of(&self, pod: Id<Pod>, index: u16) -> u64 {
+        let sandbox = self.sandbox_of(pod).map(|id| &self.sandboxes[id]);
+        let program =
+            sandbox.and_then(|it| it.containers.iter().find(|program| program.index == index));
+        program.map_or(0, |program| program.cause)
+    }
+
+    /// The processor time of a node's machine, in nano-cores.
+    pub fn set_cores(&mut self, at: NodeIndex, nano_cores: u64) {
+        self.nodes[at.row()].cores = nano_cores;
+    }
+
+    /// Nano-cores of a node's machine, and what its programs take of them at most beside their requests.
+    pub fn cpu_at_most(&self, at: NodeIndex) -> (u64, u64) {
+        let node = &self.nodes[at.row()];
+        (node.cores, node.cpu_most)
+    }
+
+    /// Whether the programs of a node could take more processor time than it has, at any instant since this one,
+    /// beside their requests.
+    pub fn may_be_short(&self, at: NodeIndex, since: SimTime) -> bool {
+        self.was_short && {
+            let node = &self.nodes[at.row()];
+            node.cpu_most > node.cores || node.cpu_short > since
+        }
+    }
+
+    /// Whether since the last call any node got programs that could take more than it has.
+    pub fn take_short(&mut self) -> bool {
+        std::mem::take(&mut self.gets_short)
+    }
+
+    /// What a container's program takes of the processor at most, beside its requests.
+    pub(super) fn cpu_most_of(&self, id: Id<Sandbox>, index: u16) -> u64 {
+        let program = program_of(&self.sandboxes[id], index, SimTime::ZERO);
+        program.map_or(0, |program| {
+            let peak = program.usage.cpu.course.peak_from(SimDuration::ZERO);
+            peak.min(program.cpu_limit.unwrap_or(u64::MAX)).min(CPU_MOST)
+        })
+    }
+
+    /// A program that takes so much at most begins (or ends) on a node.
+    pub(super) fn count_cpu(&mut self, at: NodeIndex, (most, begins): (u64, bool), now: SimTime) {
+        let node = &mut self.nodes[at.row()];
+        if node.cpu_most > node.cores {
+            node.cpu_short = now;
+        }
+        node.cpu_most = match begins {
+            true => node.cpu_most.saturating_add(most),
+            false => node.cpu_most.saturating_sub(most),
         };
-        Some((node, sandboxes.flat_map(of_sandbox).collect()))
+        let is_short = node.cpu_most > node.cores;
+        self.was_short |= is_short;
+        self.gets_short |= is_short && node.cpu_short < now;
     }
 
     /// Reads what is known of these pods' sandboxes, one kind of thing after the other: memory is fetched for
@@ -103,15 +179,29 @@ impl SimulatedEngines {
         let sandbox = &self.sandboxes[self.sandbox_of(pod)?];
         let program = sandbox.containers.iter().find(|one| one.index == index)?;
         let ListedState::Running(since) = program.state else { return None };
-        let limits = &container_of(&sandbox.config.spec, index)?.limits;
-        let limit = |amount: i64| u64::try_from(amount).ok().filter(|amount| *amount > 0);
-        let app = sandbox.config.apps.get(usize::from(index));
-        let usage = app.and_then(|app| app.usage.as_ref()).unwrap_or_else(|| &*UNSAID);
-        Some(RunningProgram {
-            since,
-            usage: usage.clone(),
-            cpu_limit: limit(limits.cpu_milli).map(|milli| milli.saturating_mul(CORE / 1000)),
-            memory_limit: limit(limits.memory),
-        })
+        program_of(sandbox, index, since)
     }
+}
+
+/// The program of a container that began then.
+fn program_of(sandbox: &Sandbox, index: u16, since: SimTime) -> Option<RunningProgram> {
+    let limits = &container_of(&sandbox.config.spec, index)?.limits;
+    let limit = |amount: i64| u64::try_from(amount).ok().filter(|amount| *amount > 0);
+    let app = sandbox.config.apps.get(usize::from(index));
+    let usage = app.and_then(|app| app.usage.as_ref()).unwrap_or_else(|| &*UNSAID);
+    Some(RunningProgram {
+        since,
+        usage: usage.clone(),
+        cpu_limit: limit(limits.cpu_milli).map(|milli| milli.saturating_mul(CORE / 1000)),
+        memory_limit: limit(limits.memory),
+    })
+}
+
+/// Thousandths of a core that a pod requests: its containers and sidecars together, or its largest init container.
+fn pod_milli(spec: &PodSpec) -> i64 {
+    let milli = |one: &Container| one.requests.cpu_milli;
+    let inits = |lifetime| spec.init_containers.iter().filter(move |it| it.lifetime == lifetime);
+    let beside = spec.containers.iter().chain(inits(Lifetime::Sidecar)).map(milli);
+    let first = inits(Lifetime::Normal).map(milli).max();
+    beside.fold(0, i64::saturating_add).max(first.unwrap_or(0))
 }
