@@ -8,6 +8,7 @@ use k8s_openapi::api::{
 use serde_json::json;
 use wavetank::api::compact::{Compacted, Compactor};
 use wavetank::api::decode::Typed;
+use wavetank::api::ip_family::Families;
 use wavetank::api::kind::Kind;
 use wavetank::api::meta::Meta;
 use wavetank::api::misc::Namespace;
@@ -101,6 +102,7 @@ fn plan(compactor: &mut Compactor, nodes: usize, objects: Vec<PlannedObject>) ->
         control_plane: ControlPlane::default(),
         clients: ClientLimits { controllers: fast, scheduler: fast, kubelets: fast, user: fast },
         fidelity: Fidelity::Elided,
+        families: Families::V4,
         feature_gates: Default::default(),
         pod_tolerations: Default::default(),
         static_pods: Default::default(),
