@@ -66,7 +66,7 @@ use crate::node::container_engine::EngineReport;
 use crate::node::container_engine::simulated::EngineTimer;
 use crate::node::kube_proxy::Proxies;
 use crate::node::kubelet;
-use crate::store::{Store, TABLES, TableKind};
+use crate::store::{Store, TableKind};
 use crate::time::SimTime;
 use crate::traffic::Traffic;
 
@@ -295,7 +295,7 @@ impl World {
 
     /// Takes note of every change just committed: convergence, kubelets, watches.
     fn observe(&mut self, cause: u64) {
-        for table in TABLES {
+        for table in self.store.take_written() {
             let Some(range) = self.observed.next(&mut self.store, table, cause) else { continue };
             self.observed.follow(&self.store, table, range.clone(), cause);
             if table == TableKind::Namespace {
@@ -314,6 +314,7 @@ impl World {
                 kernel.schedule(due, cause, Event::Wake(watch));
             });
         }
+        debug_assert!(self.observed.has_followed(&self.store), "a table was written unseen");
     }
 
     /// Namespaces were written: Events go with those that are gone.

@@ -244,6 +244,11 @@ impl Net {
         (a == b && a.pod.is_none()) || !self.rules.iter().any(|(_, rule)| cuts(rule))
     }
 
+    /// Whether there is no rule, so that everybody reaches everybody.
+    pub fn is_whole(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// Installs a rule; it holds until it is taken back.
     pub fn install(&mut self, rule: Rule) -> RuleId {
         let id = RuleId(self.next_rule);

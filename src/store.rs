@@ -66,6 +66,8 @@ pub trait Stored: Clone + PartialEq + Sized + 'static {
     fn table(store: &Store) -> &Table<Self>;
     /// Its table, to be changed.
     fn table_mut(store: &mut Store) -> &mut Table<Self>;
+    /// Whether some index follows it.
+    const IS_INDEXED: bool = false;
     /// Tells the indexes of a change of the current version.
     fn index(_indexes: &mut Indexes, _id: Id<Self>, _old: Option<&Self>, _new: Option<&Self>) {}
 }
@@ -74,6 +76,8 @@ pub trait Stored: Clone + PartialEq + Sized + 'static {
 #[derive(Clone, Debug, Default)]
 pub struct Store {
     revision: Rev,
+    /// Tables written to since somebody asked, a bit each.
+    written: u32,
     indexes: Indexes,
     pods: Table<Pod>,
     nodes: Table<Node>,
@@ -100,6 +104,9 @@ pub struct Store {
     quotas: Table<ResourceQuota>,
     others: Table<Other>,
 }
+
+/// Each table has its bit in [`Store::take_written`]'s notes.
+const _: () = assert!(TABLES.len() <= u32::BITS as usize);
 
 impl Store {
     /// The revision of the latest write.
@@ -134,11 +141,9 @@ impl Store {
 
     /// Stores a new object.
     pub fn create<T: Stored>(&mut self, now: SimTime, value: T) -> Id<T> {
-        let rev = self.next_revision();
+        let rev = self.next_revision(T::TABLE);
         let id = T::table_mut(self).create(rev, now, value);
-        let mut indexes = std::mem::take(&mut self.indexes);
-        T::index(&mut indexes, id, None, T::table(self).current(id));
-        self.indexes = indexes;
+        self.index_new(id);
         id
     }
 
@@ -153,11 +158,9 @@ impl Store {
         let Some(id) = T::table(self).reserved(&meta.namespace, &meta.name) else {
             return self.create(now, value);
         };
-        let rev = self.next_revision();
+        let rev = self.next_revision(T::TABLE);
         T::table_mut(self).revive(rev, now, id, value);
-        let mut indexes = std::mem::take(&mut self.indexes);
-        T::index(&mut indexes, id, None, T::table(self).current(id));
-        self.indexes = indexes;
+        self.index_new(id);
         id
     }
 
@@ -166,10 +169,12 @@ impl Store {
         if T::table(self).current(id).is_none() {
             return false;
         }
-        let mut indexes = std::mem::take(&mut self.indexes);
-        T::index(&mut indexes, id, T::table(self).current(id), Some(&value));
-        self.indexes = indexes;
-        let rev = self.next_revision();
+        if T::IS_INDEXED {
+            let mut indexes = std::mem::take(&mut self.indexes);
+            T::index(&mut indexes, id, T::table(self).current(id), Some(&value));
+            self.indexes = indexes;
+        }
+        let rev = self.next_revision(T::TABLE);
         T::table_mut(self).update(rev, now, id, value);
         true
     }
@@ -177,13 +182,28 @@ impl Store {
     /// Removes an object; returns its last version.
     pub fn delete<T: Stored>(&mut self, now: SimTime, id: Id<T>) -> Option<T> {
         let old = T::table(self).current(id)?.clone();
-        let rev = self.next_revision();
+        let rev = self.next_revision(T::TABLE);
         T::index(&mut self.indexes, id, Some(&old), None);
         T::table_mut(self).delete(rev, now, id);
         Some(old)
     }
 
-    fn next_revision(&mut self) -> Rev {
+    fn index_new<T: Stored>(&mut self, id: Id<T>) {
+        if T::IS_INDEXED {
+            let mut indexes = std::mem::take(&mut self.indexes);
+            T::index(&mut indexes, id, None, T::table(self).current(id));
+            self.indexes = indexes;
+        }
+    }
+
+    /// The tables that were written to since this was asked last, in their order.
+    pub fn take_written(&mut self) -> impl Iterator<Item = TableKind> + use<> {
+        let written = std::mem::take(&mut self.written);
+        TABLES.into_iter().filter(move |&table| written >> table as u8 & 1 == 1)
+    }
+
+    fn next_revision(&mut self, table: TableKind) -> Rev {
+        self.written |= 1 << table as u8;
         self.revision.0 += 1;
         self.revision
     }
@@ -214,16 +234,19 @@ macro_rules! stored {
 }
 
 stored!(@one Pod, pods, {
+    const IS_INDEXED: bool = true;
     fn index(indexes: &mut Indexes, id: Id<Pod>, old: Option<&Pod>, new: Option<&Pod>) {
         indexes.pod_moved(id, old.and_then(|pod| pod.node), new.and_then(|pod| pod.node));
     }
 });
 stored!(@one Other, others, {
+    const IS_INDEXED: bool = true;
     fn index(indexes: &mut Indexes, id: Id<Other>, old: Option<&Other>, new: Option<&Other>) {
         indexes.other(id, old, new);
     }
 });
 stored!(@one LimitRange, limit_ranges, {
+    const IS_INDEXED: bool = true;
     fn index(
         indexes: &mut Indexes,
         id: Id<LimitRange>,
@@ -234,6 +257,7 @@ stored!(@one LimitRange, limit_ranges, {
     }
 });
 stored!(@one ResourceQuota, quotas, {
+    const IS_INDEXED: bool = true;
     fn index(
         indexes: &mut Indexes,
         id: Id<ResourceQuota>,

@@ -11,7 +11,7 @@ use crate::time::SimTime;
 pub const SCHEDULED_AT: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
 
 /// A CronJob.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CronJob {
     /// Its metadata.
     pub meta: Meta,
@@ -22,7 +22,7 @@ pub struct CronJob {
 }
 
 /// What is wanted of a CronJob.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CronJobSpec {
     /// `spec.schedule`, as written.
     pub schedule: Text,
@@ -68,7 +68,7 @@ impl Concurrency {
 }
 
 /// The template of a CronJob's Jobs.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JobTemplate {
     /// Labels of each Job.
     pub labels: Arc<Labels>,
@@ -79,7 +79,7 @@ pub struct JobTemplate {
 }
 
 /// Status of a CronJob.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CronJobStatus {
     /// Jobs it started that are not finished, as far as it saw.
     pub active: Vec<ActiveJob>,

@@ -12,7 +12,7 @@ use super::workload::IntOrPercent;
 pub const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 /// A DaemonSet.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DaemonSet {
     /// Its metadata.
     pub meta: Meta,

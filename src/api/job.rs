@@ -24,7 +24,7 @@ pub const UID_LABELS: [&str; 2] = ["controller-uid", "batch.kubernetes.io/contro
 pub const NAME_LABELS: [&str; 2] = ["job-name", "batch.kubernetes.io/job-name"];
 
 /// A Job.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Job {
     /// Its metadata.
     pub meta: Meta,
@@ -38,7 +38,7 @@ pub struct Job {
 }
 
 /// What is wanted of a Job.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JobSpec {
     /// `spec.parallelism`: pods at a time.
     pub parallelism: i32,
@@ -187,7 +187,7 @@ pub struct SuccessRule {
 }
 
 /// Status of a Job.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct JobStatus {
     /// `startTime`: when its controller took it up, or it was resumed last; to the second.
     pub start: Option<SimTime>,

@@ -72,7 +72,7 @@ pub struct Deletion {
 }
 
 /// The metadata of an object.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Meta {
     /// The namespace, empty for what lives in none.
     pub namespace: Text,

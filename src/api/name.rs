@@ -113,7 +113,14 @@ impl Eq for Name {}
 
 impl Ord for Name {
     fn cmp(&self, other: &Name) -> Ordering {
-        self.bytes().cmp(other.bytes())
+        let ((base, suffix), (other_base, other_suffix)) = (self.parts(), other.parts());
+        let shared = base.len().min(other_base.len());
+        let (first, rest) = base.as_bytes().split_at(shared);
+        let (other_first, other_rest) = other_base.as_bytes().split_at(shared);
+        first.cmp(other_first).then_with(|| {
+            let rest = rest.iter().chain(suffix.as_bytes());
+            rest.cmp(other_rest.iter().chain(other_suffix.as_bytes()))
+        })
     }
 }
 
@@ -132,5 +139,28 @@ impl Hash for Name {
 impl From<&str> for Name {
     fn from(text: &str) -> Name {
         Name::new(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::luck::{Label, Luck};
+    use proptest::prelude::*;
+
+    proptest! {
+        /// However two names are held, they compare as what they say.
+        #[test]
+        fn names_compare_as_they_are_written(a in "[a-c]{0,9}", b in "[a-c]{0,9}", seed in any::<u64>(), held in 0u8..4) {
+            let suffix = |key| Luck::new(seed).draw(Label::new("names"), key, 0).suffix();
+            let name = |text: &str, key: u64, is_generated| match is_generated {
+                true => Name::generated(text.into(), suffix(key)),
+                false => Name::new(text),
+            };
+            let (a, b) = (name(&a, 1, held & 1 != 0), name(&b, 1, held & 2 != 0));
+            prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
+            prop_assert_eq!(a.cmp(&Name::new(a.to_string())), Ordering::Equal);
+            prop_assert_eq!(Name::new(b.to_string()).cmp(&b), Ordering::Equal);
+        }
     }
 }

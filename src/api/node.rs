@@ -10,7 +10,7 @@ use super::rules::taints::Taint;
 use crate::time::SimTime;
 
 /// A node.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Node {
     /// Its metadata; labels tell its zone and host name.
     pub meta: Meta,

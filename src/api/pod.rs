@@ -21,7 +21,7 @@ use crate::base::id::Id;
 use crate::time::{SimDuration, SimTime};
 
 /// A pod.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pod {
     /// Its metadata.
     pub meta: Meta,
@@ -34,7 +34,7 @@ pub struct Pod {
 }
 
 /// The template of pods: what a workload makes them from.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PodTemplate {
     /// The name it is given, which no pod takes but which tells templates apart; mostly empty.
     pub name: Text,
@@ -93,7 +93,7 @@ impl PodTemplate {
 }
 
 /// What a pod is made of.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PodSpec {
     /// Init containers in order, sidecars among them.
     pub init_containers: Vec<Container>,
@@ -217,7 +217,7 @@ pub enum Protocol {
 }
 
 /// One container of a spec.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Container {
     /// Its name within the pod.
     pub name: Text,
@@ -312,7 +312,7 @@ pub fn container_at(spec: &PodSpec, index: usize) -> &Container {
 }
 
 /// How far a resize of a pod in place has got.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Resizing {
     /// The spec as far as its node has made room for it (`allocatedResources`).
     pub allocated: Arc<PodSpec>,
@@ -453,7 +453,7 @@ impl Phase {
 }
 
 /// What is known of a pod that runs, or does not.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PodStatus {
     /// The phase.
     pub phase: Phase,

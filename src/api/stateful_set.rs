@@ -10,7 +10,7 @@ use super::storage::ClaimTemplate;
 use super::workload::IntOrPercent;
 
 /// A StatefulSet.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StatefulSet {
     /// Its metadata.
     pub meta: Meta,

@@ -196,7 +196,7 @@ impl InTreePlugin {
 }
 
 /// A PersistentVolume.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PersistentVolume {
     /// Its metadata.
     pub meta: Meta,
@@ -209,7 +209,7 @@ pub struct PersistentVolume {
 }
 
 /// What a PersistentVolume offers.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct VolumeSpec {
     /// `capacity.storage`, in bytes.
     pub capacity: i64,
@@ -272,7 +272,7 @@ impl VolumePhase {
 }
 
 /// A PersistentVolumeClaim.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PersistentVolumeClaim {
     /// Its metadata.
     pub meta: Meta,
@@ -322,7 +322,7 @@ impl PersistentVolumeClaim {
 }
 
 /// What a claim asks for.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ClaimSpec {
     /// How it is to be mounted.
     pub access: AccessModes,
@@ -348,7 +348,7 @@ impl ClaimSpec {
 }
 
 /// What claims are made from: of a StatefulSet, or of a pod's generic ephemeral volume.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClaimTemplate {
     /// The name of the template, or of the pod's volume.
     pub name: Text,
@@ -384,7 +384,7 @@ impl ClaimPhase {
 }
 
 /// A StorageClass.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StorageClass {
     /// Its metadata.
     pub meta: Meta,
@@ -450,7 +450,7 @@ impl Topology {
 }
 
 /// What drivers say of one node; it has the node's name.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CsiNode {
     /// Its metadata.
     pub meta: Meta,

@@ -54,7 +54,7 @@ pub enum SetKind {
 }
 
 /// A ReplicaSet or a ReplicationController.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReplicaSet {
     /// Its metadata.
     pub meta: Meta,
@@ -92,7 +92,7 @@ pub struct SetStatus {
 }
 
 /// A Deployment.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Deployment {
     /// Its metadata.
     pub meta: Meta,

@@ -110,6 +110,7 @@ impl Invariants {
 fn kubelets(world: &World) -> Result<(), String> {
     let mut held = BTreeSet::new();
     for at in world.nodes.indexes() {
+        world.nodes.kubelets.check_lists(at)?;
         for pod in world.nodes.kubelets.pods_of(at) {
             if !held.insert(pod) {
                 return Err(format!("two kubelets have pod {pod:?}"));

@@ -20,7 +20,7 @@ use crate::base::FastMap;
 use crate::base::id::Id;
 use crate::control_plane::metrics_server::{Metrics, Owner, Pods, Scrapes, Series, Share};
 use crate::messages::MetricsApi;
-use crate::messages::metrics::{Absent, ContainerSample, Figure, PodSample};
+use crate::messages::metrics::{Absent, Bound, ContainerSample, Figure, PodSample};
 use crate::store::Store;
 use crate::time::{SimDuration, SimTime};
 use crate::traffic::Traffic;
@@ -56,15 +56,15 @@ impl Measured<'_> {
 
     /// What the pod's programs used between two scrapes; nothing if one of its containers was not seen
     /// in both.
-    fn scraped(&self, id: Id<Pod>, pod: &Pod, now: SimTime) -> Option<PodSample> {
+    fn scraped(&self, of: Bound, now: SimTime) -> Option<PodSample> {
+        let Bound { pod: id, node, containers: count } = of;
         let server = self.plan.server?;
         let scrapes = self.scrapes(now)?;
-        let node = self.nodes.of(pod.node?)?;
+        let node = self.nodes.of(node?)?;
         let hears = |at| self.renewals.hears(node, at);
         if !hears(scrapes.last) || scrapes.before.is_some_and(|at| !hears(at)) {
             return None;
         }
-        let count = pod.spec.init_containers.len() + pod.spec.containers.len();
         let mut containers = SmallVec::new();
         let mut from = None;
         let mut holds_until =
@@ -72,7 +72,7 @@ impl Measured<'_> {
                 true => SimTime::ZERO,
                 false => SimTime::MAX,
             };
-        for container in 0..count as u16 {
+        for container in 0..count {
             let Some(program) = self.nodes.engines.running(id, container) else { continue };
             let since = scrapes.window(program.since, server.period)?;
             let over = (since, scrapes.last);
@@ -138,6 +138,11 @@ impl Measured<'_> {
         (ready > 0).then(|| (amount as u64).div_ceil(ready) as i64)
     }
 
+    /// Whether a scenario says of some pods what they use.
+    fn is_fed(&self) -> bool {
+        self.plan.series.iter().any(|it| matches!(it.of, Owner::Usage { .. }))
+    }
+
     fn has_custom(&self) -> bool {
         self.plan.series.iter().any(|it| matches!(it.of, Owner::Pods(_) | Owner::Object { .. }))
     }
@@ -189,7 +194,7 @@ fn is_asked_for(metric: &MetricName, name: &str, labels: &Labels) -> bool {
 
 impl MetricsApi for Measured<'_> {
     fn usage(&self, id: Id<Pod>, now: SimTime) -> Result<Option<PodSample>, Absent> {
-        let is_fed = self.plan.series.iter().any(|it| matches!(it.of, Owner::Usage { .. }));
+        let is_fed = self.is_fed();
         if self.plan.server.is_none() && !is_fed {
             return Err(Absent::NoServer);
         }
@@ -197,11 +202,23 @@ impl MetricsApi for Measured<'_> {
         if is_fed && let Some(sample) = self.fed(pod, now) {
             return Ok(Some(sample));
         }
-        Ok(self.scraped(id, pod, now))
+        Ok(self.scraped(Bound::of(id, pod), now))
     }
 
-    fn look_ahead(&self, pods: &[Id<Pod>]) {
-        self.nodes.engines.look_ahead(pods);
+    fn usage_of(&self, of: Bound, now: SimTime) -> Result<Option<PodSample>, Absent> {
+        if of.node.is_none() || self.plan.server.is_none() || self.is_fed() {
+            return self.usage(of.pod, now);
+        }
+        // The pod itself need not be read.
+        let stands = self.store.table::<Pod>().stands(of.pod);
+        Ok(if stands { self.scraped(of, now) } else { None })
+    }
+
+    fn look_ahead(&self, pods: &[Bound]) {
+        let all = || pods.iter().map(|one| one.pod);
+        let standing = all().filter(|&id| self.store.table::<Pod>().stands(id));
+        std::hint::black_box(standing.count());
+        self.nodes.engines.look_ahead(all());
     }
 
     fn of_pod(

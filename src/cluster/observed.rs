@@ -76,6 +76,11 @@ impl Observed {
         Some(range)
     }
 
+    /// Whether no table has a change that was not followed.
+    pub(super) fn has_followed(&self, store: &Store) -> bool {
+        TABLES.iter().all(|&it| store.next(it, self.cursor(it)) == store.log_end(it))
+    }
+
     /// Takes note of changes.
     pub(super) fn follow(
         &mut self,

@@ -164,6 +164,9 @@ impl World {
 
     /// Wakes a manager's cluster autoscaler for the first scan in which something can change.
     pub(super) fn await_scan(&mut self, at: u8) {
+        if self.managers[usize::from(at)].manager.fleet().is_none() {
+            return;
+        }
         let key = Duty::Fleet(at);
         let now = self.kernel.now();
         let Some(due) = self.kernel.recurring.next_at(now, key) else { return };
@@ -178,6 +181,11 @@ impl World {
 
     /// Wakes the node controller of a manager for the first pass in which something can change.
     pub(super) fn await_node_pass(&mut self, at: u8) {
+        if self.managers[usize::from(at)].manager.nodes_rest(&self.renewals) {
+            // It sleeps since it was found that no pass can change anything.
+            debug_assert_eq!(self.next_node_pass(at, self.kernel.now()), None);
+            return;
+        }
         let key = Duty::NodeMonitor(at);
         let now = self.kernel.now();
         let Some(due) = self.kernel.recurring.next_at(now, key) else { return };

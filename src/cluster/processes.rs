@@ -235,8 +235,10 @@ impl World {
         arm: impl Fn(&mut Kernel<Event, Duty>, SimTime, u64, T),
     ) {
         self.hear(fx);
-        for (of, fact) in fx.drain_facts() {
-            self.kernel.record(of, &fact, sink);
+        if fx.has_facts() {
+            for (of, fact) in fx.drain_facts() {
+                self.kernel.record(of, &fact, sink);
+            }
         }
         for (cause, effect) in fx.drain() {
             match effect {

@@ -236,8 +236,10 @@ impl World {
             Server { now, store: &mut self.store, shared: &mut self.shared, effects: &mut effects }
                 .execute(call);
         let cause = effects.cause();
-        for (of, fact) in effects.drain_facts() {
-            self.kernel.record(of, &fact, sink);
+        if effects.has_facts() {
+            for (of, fact) in effects.drain_facts() {
+                self.kernel.record(of, &fact, sink);
+            }
         }
         self.buffers.server = effects;
         self.observe(cause);

@@ -15,7 +15,7 @@
 use crate::luck::{Label, Luck};
 use crate::messages::Profile;
 use crate::net::Weather;
-use crate::store::{CursorId, Store, TableKind};
+use crate::store::{CursorId, Store, TABLES, TableKind};
 use crate::time::{SimDuration, SimTime};
 
 use super::processes::ProcessId;
@@ -54,6 +54,8 @@ pub struct Watch {
     lists: bool,
     /// What becomes of changes on their way, from which entry of the log on, in order.
     weather: Vec<(u64, Weather)>,
+    /// The entry of the log worked out last, and when it arrives if none ahead of it does later.
+    known: Option<(u64, SimTime)>,
 }
 
 /// How often a watch has waited to connect again, and since when (client-go 1.36
@@ -95,6 +97,8 @@ pub enum WatchState {
 #[derive(Clone, Debug)]
 pub struct Watches {
     rows: Vec<Watch>,
+    /// The numbers of those of each table.
+    of: [Vec<u32>; TABLES.len()],
     profile: Profile,
     luck: Luck,
 }
@@ -102,7 +106,7 @@ pub struct Watches {
 impl Watches {
     /// No watches yet.
     pub fn new(profile: Profile, luck: Luck) -> Watches {
-        Watches { rows: Vec::new(), profile, luck }
+        Watches { rows: Vec::new(), of: TABLES.map(|_| Vec::new()), profile, luck }
     }
 
     /// Opens a watch that has seen everything there is now.
@@ -116,6 +120,7 @@ impl Watches {
         let (server, weather) = server;
         let cursor = store.open(table);
         let key = (process.key() << 8) | table as u64;
+        self.of[table as usize].push(self.rows.len() as u32);
         self.rows.push(Watch {
             process,
             table,
@@ -130,6 +135,7 @@ impl Watches {
             cut_at: SimTime::ZERO,
             lists: false,
             weather: vec![(0, weather)],
+            known: None,
         });
         cursor
     }
@@ -154,9 +160,23 @@ impl Watches {
         (0u32..).zip(&self.rows)
     }
 
-    /// When the first undelivered change of watch `at` reaches it.
-    fn due(&self, store: &Store, at: u32, entry: u64) -> Option<SimTime> {
+    /// When the change that is log entry `entry` reaches watch `at`.
+    fn due(&mut self, store: &Store, at: u32, entry: u64) -> Option<SimTime> {
         let watch = &self.rows[at as usize];
+        let arrival = match watch.known {
+            Some((known, arrival)) if known == entry => {
+                debug_assert_eq!(Some(arrival), self.arrival(watch, store, entry), "{entry}");
+                arrival
+            }
+            _ => self.arrival(watch, store, entry)?,
+        };
+        let watch = &mut self.rows[at as usize];
+        watch.known = Some((entry, arrival));
+        Some(arrival.max(watch.floor))
+    }
+
+    /// When a change gets to a watch that nothing is ahead of.
+    fn arrival(&self, watch: &Watch, store: &Store, entry: u64) -> Option<SimTime> {
         let change = store.change_key(watch.table, entry)?;
         let draw = self.luck.draw(LAG, watch.key ^ change.uid.0, u64::from(change.nth));
         let earlier = watch.weather.iter().rev();
@@ -165,7 +185,7 @@ impl Watches {
         let lag = self.profile.watch_lag.sample(draw) + self.profile.link_floor() + late;
         let frame = self.profile.watch_frame.as_nanos().max(1);
         let at = change.at.as_nanos().saturating_add(lag.as_nanos());
-        Some(SimTime::from_nanos(at.div_ceil(frame).saturating_mul(frame)).max(watch.floor))
+        Some(SimTime::from_nanos(at.div_ceil(frame).saturating_mul(frame)))
     }
 
     /// Tells all idle watches of `table` of a new change: `wake(when, watch)` for each that must
@@ -177,9 +197,9 @@ impl Watches {
         now: SimTime,
         wake: &mut dyn FnMut(SimTime, u32),
     ) {
-        for at in 0..self.rows.len() as u32 {
-            let watch = &self.rows[at as usize];
-            if watch.table == table && watch.state == WatchState::Idle {
+        for nth in 0..self.of[table as usize].len() {
+            let at = self.of[table as usize][nth];
+            if self.rows[at as usize].state == WatchState::Idle {
                 self.await_next(store, at, now, wake);
             }
         }
@@ -257,7 +277,7 @@ impl Watches {
     /// Connects watch `at` to `server`; from now on nothing reaches it before `now`.
     pub fn connect(&mut self, at: u32, (server, weather): (u8, Weather), now: SimTime) {
         let watch = &mut self.rows[at as usize];
-        watch.weather = vec![(0, weather)];
+        (watch.weather, watch.known) = (vec![(0, weather)], None);
         (watch.server, watch.lists) = (server, false);
         watch.state = WatchState::Idle;
         watch.floor = watch.floor.max(now);

@@ -341,7 +341,7 @@ impl ControllerManager {
     ) {
         self.deployments.deployment(change, fx);
         let known = Known { view, index: &self.index };
-        self.autoscalers.target(change, known);
+        self.autoscalers.target(change);
         self.garbage.changed(Kind::Deployment, change, known, fx);
         self.resource_quotas.object(Kind::Deployment.resource(), change, known, fx);
     }
@@ -352,7 +352,7 @@ impl ControllerManager {
         self.deployments.set(change, known, fx);
         self.replica_sets.set(change, fx);
         self.replication_controllers.set(change, fx);
-        self.autoscalers.target(change, known);
+        self.autoscalers.target(change);
         let kind = change.new.or(change.old).map_or(Kind::ReplicaSet, |set| set.kind.into());
         self.garbage.changed(kind, change, known, fx);
         self.resource_quotas.object(kind.resource(), change, known, fx);
@@ -366,7 +366,7 @@ impl ControllerManager {
     ) {
         self.stateful_sets.stateful_set(change, fx);
         let known = Known { view, index: &self.index };
-        self.autoscalers.target(change, known);
+        self.autoscalers.target(change);
         self.garbage.changed(Kind::StatefulSet, change, known, fx);
         self.resource_quotas.object(Kind::StatefulSet.resource(), change, known, fx);
     }
@@ -639,6 +639,11 @@ impl ControllerManager {
         view: &View<'_>,
     ) -> Option<u64> {
         self.nodes.next_pass(after, heartbeats, view)
+    }
+
+    /// Whether [`ControllerManager::next_node_pass`] would come to none again.
+    pub fn nodes_rest(&self, heartbeats: &dyn Heartbeats) -> bool {
+        self.nodes.rests(heartbeats)
     }
 
     /// A reply to one of its clients.

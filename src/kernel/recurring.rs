@@ -261,6 +261,9 @@ impl<R: Key> Recurring<R> {
     }
 
     fn arm(&mut self, key: R, k: u64) {
+        if self.awake(key) == Some(k) {
+            return;
+        }
         self.disarm(key);
         let declared = self.declared.get_mut(&key).expect("a declared recurrence");
         let at = declared.cadence.at(k);

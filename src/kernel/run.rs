@@ -224,8 +224,8 @@ where
             }
             Next::Stop => return if due.is_some() { Halt::Driver } else { Halt::Idle },
         }
-        for Outgoing { op, call } in calls.drain(..) {
-            driver.send(op, call);
+        if !calls.is_empty() {
+            calls.drain(..).for_each(|Outgoing { op, call }| driver.send(op, call));
         }
         if let ControlFlow::Break(halt) = around.observer.after_step(engine) {
             return halt;

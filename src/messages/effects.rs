@@ -130,6 +130,11 @@ impl<T> Effects<T> {
         self.list.push((self.cause, Effect::Arm { at, timer }));
     }
 
+    /// Whether there are facts to be taken out: mostly there are none.
+    pub fn has_facts(&self) -> bool {
+        !self.facts.is_empty()
+    }
+
     /// Takes the facts out, each with its cause, in order.
     pub fn drain_facts(&mut self) -> impl Iterator<Item = (u64, Fact)> + '_ {
         self.facts.drain(..)

@@ -5,6 +5,7 @@
 use smallvec::SmallVec;
 
 use crate::api::autoscaling::{MetricName, ObjectRef};
+use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::base::id::Id;
 use crate::time::{SimDuration, SimTime};
@@ -33,6 +34,25 @@ pub struct PodSample {
     pub holds_until: SimTime,
 }
 
+/// A pod, and where it runs, as somebody saw it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bound {
+    /// Which.
+    pub pod: Id<Pod>,
+    /// Its node, once it is bound: it never has another.
+    pub node: Option<Id<Node>>,
+    /// How many containers its spec has, init containers included: never more nor fewer.
+    pub containers: u16,
+}
+
+impl Bound {
+    /// Where a pod runs.
+    pub fn of(id: Id<Pod>, pod: &Pod) -> Bound {
+        let count = pod.spec.init_containers.len() + pod.spec.containers.len();
+        Bound { pod: id, node: pod.node, containers: u16::try_from(count).unwrap_or(u16::MAX) }
+    }
+}
+
 /// A figure, in thousandths.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Figure {
@@ -59,9 +79,17 @@ pub trait MetricsApi {
     /// Nobody serves such metrics.
     fn usage(&self, pod: Id<Pod>, now: SimTime) -> Result<Option<PodSample>, Absent>;
 
+    /// The same of a pod of which more is known.
+    ///
+    /// # Errors
+    /// Nobody serves such metrics.
+    fn usage_of(&self, of: Bound, now: SimTime) -> Result<Option<PodSample>, Absent> {
+        self.usage(of.pod, now)
+    }
+
     /// What these pods use is asked for next: so much of it as can be fetched ahead may be. Answers are the
     /// same without it.
-    fn look_ahead(&self, _pods: &[Id<Pod>]) {}
+    fn look_ahead(&self, _pods: &[Bound]) {}
 
     /// A figure of a pod, which is one of those selected with it.
     ///

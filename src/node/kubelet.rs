@@ -59,6 +59,7 @@ pub use worker::Worker;
 
 use self::admission::{Held, Seen, going_down};
 use self::duties::{Duty, next_after};
+use self::room::Waiting;
 use self::shutdown::Shutdown;
 use self::worker::{Ending, Stage};
 use super::NodeIndex;
@@ -133,6 +134,8 @@ struct KubeletNode {
     held: Held,
     /// In no order that means anything.
     workers: Vec<Id<Worker>>,
+    /// Of them, those that wait for room, and those that wait to be resized: some may wait no more.
+    waiting: Waiting,
     relist: Cadence,
     /// Pods the next relist has news of.
     news: Vec<Id<Worker>>,
@@ -219,6 +222,7 @@ impl Kubelets {
             allocatable: node.allocatable.clone(),
             held: Held::default(),
             workers: Vec::new(),
+            waiting: Waiting::default(),
             relist: Duty::Relist.cadence(self.luck, &node.meta.name),
             news: Vec::new(),
             unsent: Vec::new(),
@@ -284,12 +288,13 @@ impl Kubelets {
         }
         let has_gone = worker.stage == Stage::Ended && was != Stage::Ended;
         if worker.stage == Stage::Ended && worker.ending == Ending::Removed {
-            let pod = worker.pod;
+            let (pod, place) = (worker.pod, worker.place as usize);
             self.workers.remove(id);
             self.by_pod.remove(pod);
             let of_node = &mut self.nodes[at.row()].workers;
-            if let Some(place) = of_node.iter().position(|&one| one == id) {
-                of_node.swap_remove(place);
+            of_node.swap_remove(place);
+            if let Some(&moved) = of_node.get(place) {
+                self.workers[moved].place = place as u32;
             }
         }
         if has_gone {
@@ -316,10 +321,15 @@ impl Kubelets {
     fn take_on(&mut self, at: NodeIndex, worker: Worker, pod: &Pod, fx: &mut Effects<Timer>) {
         let mut worker = worker;
         worker.awaits = self.make_room(at, &worker, fx);
-        let id = worker.pod;
+        worker.place = self.nodes[at.row()].workers.len() as u32;
+        let (id, waits, is_resized) =
+            (worker.pod, !worker.awaits.is_empty(), worker.resize.is_some());
         let worker = self.workers.insert(worker);
         self.by_pod.set(id, worker);
-        self.nodes[at.row()].workers.push(worker);
+        let node = &mut self.nodes[at.row()];
+        node.workers.push(worker);
+        node.waiting.room.extend(waits.then_some(worker));
+        node.waiting.resize.extend(is_resized.then_some(worker));
         self.with(worker, fx, |worker, desk| worker.take_on(pod, desk));
         if pod.status.resize.is_some() {
             // Once all that were there before have their place again.
@@ -549,6 +559,7 @@ impl Kubelets {
         }
         let node = &mut self.nodes[at.row()];
         node.held = Held::default();
+        node.waiting = Waiting::default();
         node.news.clear();
         node.unsent.clear();
         node.found.clear();

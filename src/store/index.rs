@@ -16,6 +16,8 @@ use crate::base::id::Id;
 #[derive(Clone, Debug, Default)]
 pub struct Indexes {
     by_node: Chunked<Vec<Id<Pod>>>,
+    /// By slot of a pod: its place in its node's list.
+    places: Chunked<u32>,
     quotas: BTreeMap<Text, Vec<Id<ResourceQuota>>>,
     limit_ranges: BTreeMap<Text, Vec<Id<LimitRange>>>,
     verticals: BTreeMap<Text, Vec<Id<Other>>>,
@@ -72,15 +74,24 @@ impl Indexes {
             return;
         }
         if let Some(pods) = old.and_then(|node| self.by_node.get_mut(node.slot()))
-            && let Some(at) = pods.iter().position(|&one| one == pod)
+            && let Some(&at) = self.places.get(pod.slot())
+            && pods.get(at as usize) == Some(&pod)
         {
-            pods.swap_remove(at);
+            pods.swap_remove(at as usize);
+            if let Some(moved) = pods.get(at as usize) {
+                self.places[moved.slot()] = at;
+            }
         }
         if let Some(node) = new {
             while self.by_node.len() <= node.slot() {
                 self.by_node.push(Vec::new());
             }
-            self.by_node[node.slot()].push(pod);
+            while self.places.len() <= pod.slot() {
+                self.places.push(0);
+            }
+            let pods = &mut self.by_node[node.slot()];
+            self.places[pod.slot()] = pods.len() as u32;
+            pods.push(pod);
         }
     }
 }
@@ -97,5 +108,38 @@ fn moved<T>(all: &mut BTreeMap<Text, Vec<Id<T>>>, id: Id<T>, old: Option<Text>, 
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The lists are those that a search for each pod that leaves would leave behind.
+        #[test]
+        fn pods_lie_where_a_search_would_have_them(steps in prop::collection::vec((0u32..12, prop::option::of(0u32..3)), 0..80)) {
+            let mut indexes = Indexes::default();
+            let mut plain = vec![Vec::new(); 3];
+            let mut held: BTreeMap<u32, Id<Node>> = BTreeMap::new();
+            for (slot, node) in steps {
+                let (pod, node) = (Id::from_parts(slot, 0), node.map(|slot| Id::from_parts(slot, 0)));
+                let old = held.get(&slot).copied();
+                indexes.pod_moved(pod, old, node);
+                if old != node {
+                    let leaves = old.map(|old| &mut plain[old.slot()]);
+                    if let Some(list) = leaves && let Some(at) = list.iter().position(|&one| one == pod) {
+                        list.swap_remove(at);
+                    }
+                    node.iter().for_each(|node| plain[node.slot()].push(pod));
+                    held.remove(&slot);
+                    held.extend(node.map(|node| (slot, node)));
+                }
+                for (slot, list) in plain.iter().enumerate() {
+                    prop_assert_eq!(indexes.pods_on(Id::from_parts(slot as u32, 0)), &list[..]);
+                }
+            }
+        }
     }
 }

@@ -28,6 +28,8 @@ struct Row<T> {
     requests: u32,
     children: u32,
     tenure: Tenure,
+    /// Whether the object is there now: told here too, where nothing else need be read.
+    stands: bool,
 }
 
 /// Whether a row outlives its object.
@@ -162,6 +164,11 @@ impl<T: Stored> Table<T> {
         (newest.gone == Rev::NEVER).then_some(&newest.value)
     }
 
+    /// Whether an object is there now.
+    pub fn stands(&self, id: Id<T>) -> bool {
+        self.rows.get(row_id(id)).is_some_and(|row| row.stands)
+    }
+
     /// The revision of an object's current version.
     pub fn revision(&self, id: Id<T>) -> Option<Rev> {
         let newest = &self.versions[self.rows.get(row_id(id))?.newest];
@@ -269,6 +276,7 @@ impl<T: Stored> Table<T> {
             requests: 0,
             children: 0,
             tenure,
+            stands: gone == Rev::NEVER,
         };
         let id = self.rows.insert(row);
         let rows = &self.rows;
@@ -305,6 +313,7 @@ impl<T: Stored> Table<T> {
         let version = self.versions.insert(next);
         self.versions[row.newest].newer = Some(version);
         row.newest = version;
+        row.stands = true;
         row.versions = row.versions.wrapping_add(1);
         let nth = row.versions;
         self.alive += 1;
@@ -326,6 +335,7 @@ impl<T: Stored> Table<T> {
     pub(super) fn delete(&mut self, rev: Rev, at: SimTime, id: Id<T>) {
         let Some(row) = self.rows.get_mut(row_id(id)) else { return };
         let old = row.newest;
+        row.stands = false;
         self.versions[old].gone = rev;
         row.versions = row.versions.wrapping_add(1);
         let nth = row.versions;

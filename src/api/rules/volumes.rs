@@ -4,7 +4,7 @@ use crate::api::name::{Name, Text};
 use crate::api::storage::{ClaimTemplate, InTreePlugin};
 
 /// The volumes of a pod that something looks at; a ConfigMap or an empty directory is none of them.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PodVolumes {
     /// Volumes on claims, in the order of the spec.
     pub claims: Vec<PodClaim>,
@@ -20,7 +20,7 @@ pub struct PodVolumes {
 }
 
 /// A volume of a pod that lies on a claim.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PodClaim {
     /// On the claim of this name.
     Named(Text),

@@ -40,8 +40,12 @@ impl ControllerManager {
     /// What has changed of when autoscalers are to be looked at. To be asked for after each event of
     /// the manager.
     pub fn take_rhythms(&mut self) -> Vec<Rhythm> {
-        let mut rhythms = self.autoscalers.take_rhythms();
-        rhythms.append(&mut self.verticals.take_rhythms());
+        let mut rhythms = self.verticals.take_rhythms();
+        if self.autoscalers.has_rhythms() {
+            let mut first = self.autoscalers.take_rhythms();
+            first.append(&mut rhythms);
+            return first;
+        }
         rhythms
     }
 

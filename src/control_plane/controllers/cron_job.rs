@@ -65,7 +65,7 @@ impl Calendar {
 struct Read {
     spec: Arc<CronJobSpec>,
     cause: u64,
-    schedule: Arc<Result<Clocked, Unusable>>,
+    schedule: Result<Clocked, Unusable>,
 }
 
 /// The controller.
@@ -103,9 +103,9 @@ impl CronJobs {
             return self.queue.add(change.id, fx);
         }
         // Another schedule: its next start counts; what the old one had queued finds nothing due.
-        let schedule = self.schedule(change.id, new, fx.cause());
-        let Ok(clocked) = &*schedule else { return };
-        if let Some(wait) = wait(clocked, new, self.calendar, fx.now()) {
+        let calendar = self.calendar;
+        let Ok(clocked) = self.schedule(change.id, new, fx.cause()) else { return };
+        if let Some(wait) = wait(clocked, new, calendar, fx.now()) {
             self.queue.add_after(change.id, wait, fx);
         }
     }
@@ -125,21 +125,23 @@ impl CronJobs {
         }
     }
 
+    /// The schedule of a CronJob, read once for each spec it has.
     fn schedule(
         &mut self,
         id: Id<CronJob>,
         job: &CronJob,
         cause: u64,
-    ) -> Arc<Result<Clocked, Unusable>> {
-        if let Some(read) = self.read.get(&id)
-            && Arc::ptr_eq(&read.spec, &job.spec)
-        {
-            return read.schedule.clone();
-        }
+    ) -> &mut Result<Clocked, Unusable> {
         let spec = &job.spec;
-        let schedule = Arc::new(Clocked::read(&spec.schedule, spec.time_zone.as_deref()));
-        self.read.insert(id, Read { spec: spec.clone(), cause, schedule: schedule.clone() });
-        schedule
+        let read = || {
+            let schedule = Clocked::read(&spec.schedule, spec.time_zone.as_deref());
+            Read { spec: spec.clone(), cause, schedule }
+        };
+        let held = self.read.entry(id).or_insert_with(read);
+        if !Arc::ptr_eq(&held.spec, spec) {
+            *held = read();
+        }
+        &mut held.schedule
     }
 }
 
@@ -151,7 +153,7 @@ fn last(job: &CronJob, calendar: Calendar) -> Timestamp {
 
 /// How long until its next start is to be looked at.
 fn wait(
-    schedule: &Clocked,
+    schedule: &mut Clocked,
     job: &CronJob,
     calendar: Calendar,
     now: SimTime,

@@ -16,7 +16,9 @@
 
 pub mod behavior;
 pub mod calculator;
+mod concerned;
 pub mod decide;
+mod flock;
 pub mod pods;
 mod sight;
 pub mod target;
@@ -25,7 +27,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::api::autoscaling::{HorizontalPodAutoscaler, HpaStatus, MetricSpec};
+use crate::api::autoscaling::{HorizontalPodAutoscaler, HpaStatus};
 use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
 use crate::api::name::Text;
@@ -44,7 +46,9 @@ use super::index::groups::Group;
 use super::workqueue::Tag;
 use super::{Known, Timer, Which};
 use behavior::{Bounds, Memory};
+use concerned::Concerned;
 use decide::{Decision, Outcome, Rescale, Rules, Scale, Selecting, decide, refused, rescaled};
+use flock::Flock;
 use pods::PodFacts;
 use sight::{Requests, Sight};
 use target::Target;
@@ -96,9 +100,12 @@ struct Row {
     cadence: Cadence,
     memory: Memory,
     last: Option<Last>,
+    /// The name of its target, as last seen.
+    target: Text,
     /// The groups of pods its target selects, as of so many groups made and gone; none before its
     /// first look.
     selected: Option<(Arc<Selector>, u64, Vec<Id<Group>>)>,
+    flock: Flock,
     requests: Requests,
     task: Option<Task>,
     is_asleep: bool,
@@ -110,7 +117,7 @@ pub struct Autoscalers {
     client: ClientId,
     rules: Rules,
     rows: BTreeMap<u32, Row>,
-    by_namespace: BTreeMap<Text, Vec<u32>>,
+    concerned: Concerned,
     /// Which autoscalers' targets select a group of pods.
     claims: BTreeMap<Id<Group>, Vec<u32>>,
     rhythms: Vec<Rhythm>,
@@ -128,11 +135,16 @@ impl Autoscalers {
             client,
             rules,
             rows: BTreeMap::new(),
-            by_namespace: BTreeMap::new(),
+            concerned: Concerned::default(),
             claims: BTreeMap::new(),
             rhythms: Vec::new(),
             events: Events::new(Which::Autoscalers, client),
         }
+    }
+
+    /// Whether anything has changed of when autoscalers are to be looked at.
+    pub fn has_rhythms(&self) -> bool {
+        !self.rhythms.is_empty()
     }
 
     /// What has changed of when autoscalers are to be looked at.
@@ -149,19 +161,26 @@ impl Autoscalers {
     pub fn autoscaler(&mut self, change: &Change<'_, HorizontalPodAutoscaler>, now: SimTime) {
         let slot = slot(change.id);
         let Some(new) = change.new else { return self.forget(slot, change.old) };
-        if self.rows.contains_key(&slot) {
+        let (namespace, target) = (&new.meta.namespace, &new.spec.target.name);
+        if let Some(row) = self.rows.get_mut(&slot) {
+            if row.target != *target {
+                self.concerned.aim(slot, namespace, (&row.target, target));
+                row.target = target.clone();
+            }
             return self.wake(slot);
         }
         let Some(cadence) = Cadence::new(now + SYNC, SYNC + LOOK) else { return };
         self.rhythms.push(Rhythm::Declare(slot, cadence));
         self.rhythms.push(Rhythm::Next(slot));
-        self.by_namespace.entry(new.meta.namespace.clone()).or_default().push(slot);
+        self.concerned.come(slot, namespace, target);
         let row = Row {
             id: change.id,
             cadence,
             memory: Memory::default(),
             last: None,
+            target: target.clone(),
             selected: None,
+            flock: Flock::default(),
             requests: Requests::default(),
             task: None,
             is_asleep: false,
@@ -172,14 +191,11 @@ impl Autoscalers {
     fn forget(&mut self, slot: u32, old: Option<&HorizontalPodAutoscaler>) {
         let Some(row) = self.rows.remove(&slot) else { return };
         self.rhythms.push(Rhythm::Retire(slot));
-        self.unclaim(slot, row.selected.map(|(_, _, groups)| groups).unwrap_or_default());
-        let Some(namespace) = old.map(|it| &it.meta.namespace) else { return };
-        if let Some(local) = self.by_namespace.get_mut(namespace) {
-            local.retain(|&held| held != slot);
-            if local.is_empty() {
-                self.by_namespace.remove(namespace);
-            }
+        if let Some(namespace) = old.map(|it| &it.meta.namespace) {
+            let selector = row.selected.as_ref().map(|(selector, ..)| &**selector);
+            self.concerned.go(slot, namespace, (&row.target, selector));
         }
+        self.unclaim(slot, row.selected.map(|(_, _, groups)| groups).unwrap_or_default());
     }
 
     fn unclaim(&mut self, slot: u32, groups: Vec<Id<Group>>) {
@@ -207,38 +223,34 @@ impl Autoscalers {
         all.into_iter().for_each(|slot| self.wake(slot));
     }
 
-    fn wake_where(&mut self, namespace: &Text, concerns: impl Fn(&Row) -> bool) {
-        let Some(local) = self.by_namespace.get(namespace) else { return };
-        for slot in local {
-            if let Some(row) = self.rows.get_mut(slot)
-                && row.is_asleep
-                && concerns(row)
-            {
-                row.is_asleep = false;
-                self.rhythms.push(Rhythm::Next(*slot));
+    /// A pod changed.
+    pub fn pod(&mut self, change: &Change<'_, Pod>) {
+        let Some(pod) = change.new.or(change.old) else { return };
+        let namespace = &pod.meta.namespace;
+        for pod in [change.new, change.old].into_iter().flatten() {
+            for slot in self.concerned.by_labels(namespace, &pod.meta.labels) {
+                let Some(row) = self.rows.get_mut(&slot).filter(|row| row.is_asleep) else {
+                    continue;
+                };
+                let selector = row.selected.as_ref().map(|(selector, ..)| selector);
+                if selector.is_none_or(|selector| selector.matches(&pod.meta.labels)) {
+                    row.is_asleep = false;
+                    self.rhythms.push(Rhythm::Next(slot));
+                }
             }
         }
     }
 
-    /// A pod changed.
-    pub fn pod(&mut self, change: &Change<'_, Pod>) {
-        let Some(pod) = change.new.or(change.old) else { return };
-        let labels = [change.new, change.old];
-        self.wake_where(&pod.meta.namespace, |row| {
-            let selector = row.selected.as_ref().map(|(selector, ..)| selector);
-            selector.is_none_or(|selector| {
-                labels.iter().flatten().any(|pod| selector.matches(&pod.meta.labels))
-            })
-        });
-    }
-
     /// Something that may be a target changed.
-    pub fn target<T: Stored>(&mut self, change: &Change<'_, T>, known: Known<'_>) {
+    pub fn target<T: Stored>(&mut self, change: &Change<'_, T>) {
         let Some(meta) = change.new.or(change.old).map(T::meta) else { return };
-        self.wake_where(&meta.namespace, |row| {
-            let hpa = known.view.get(row.id);
-            hpa.is_none_or(|hpa| meta.name == *hpa.spec.target.name)
-        });
+        let name = meta.name.to_string();
+        for slot in self.concerned.by_target(&meta.namespace, &name) {
+            if let Some(row) = self.rows.get_mut(&slot).filter(|row| row.is_asleep) {
+                row.is_asleep = false;
+                self.rhythms.push(Rhythm::Next(slot));
+            }
+        }
     }
 
     /// Look `k` at the autoscaler in `slot`, at its time.
@@ -269,20 +281,21 @@ impl Autoscalers {
             there: target.there,
             selector,
         });
-        let (pods, held) = row.pods(hpa, known);
+        let groups = row.selected.as_ref().map_or(&[][..], |(_, _, groups)| groups);
+        row.flock.look(groups, known);
+        row.requests.learn_all(&row.flock, hpa);
         let sight = Sight {
             view: known.view,
             metrics,
             namespace: &hpa.meta.namespace,
-            pods,
-            held,
+            flock: &row.flock,
             requests: &row.requests,
             holds_until: Cell::new(SimTime::MAX),
         };
         let rules = (&self.rules, fx.now());
         let scale = scale.as_ref().map_err(|why| &***why);
         let decision = decide(hpa, scale, &sight, &mut row.memory, rules);
-        let calm = is_calm(&decision, hpa) && !sight.pods.iter().any(|pod| starts(pod, rules));
+        let calm = is_calm(&decision, hpa) && !row.flock.facts.iter().any(|pod| starts(pod, rules));
         let until = sight.holds_until.get();
         row.last = Some(Last {
             k,
@@ -323,6 +336,10 @@ impl Autoscalers {
         }
         let groups = known.index.groups.selected(namespace, &target.selector);
         let before = row.selected.replace((target.selector.clone(), made, groups.clone()));
+        let selector = before.as_ref().map(|(selector, ..)| &**selector);
+        if selector != Some(&*target.selector) {
+            self.concerned.select(slot, namespace, (selector, Some(&*target.selector)));
+        }
         self.unclaim(slot, before.map(|(_, _, groups)| groups).unwrap_or_default());
         for group in groups {
             self.claims.entry(group).or_default().push(slot);
@@ -415,41 +432,6 @@ impl Row {
             let (behavior, at) = (hpa.spec.behavior.as_ref(), self.cadence.at(missed));
             self.memory.normalize(behavior, wanted, bounds, rules.down_window, at);
         }
-    }
-
-    /// The pods its target selects. What those of a new template ask for is learned.
-    fn pods<'a>(
-        &mut self,
-        hpa: &HorizontalPodAutoscaler,
-        known: Known<'a>,
-    ) -> (Vec<PodFacts<Id<Pod>>>, Vec<&'a Pod>) {
-        let groups = self.selected.iter().flat_map(|(_, _, groups)| groups);
-        let members = groups.filter_map(|&group| known.index.groups.get(group));
-        let members = members.flat_map(|group| &group.members);
-        let found = members.filter_map(|it| Some((it.pod, known.view.get(it.pod)?)));
-        // All are looked up before any is read: memory is fetched for many at a time.
-        let (keys, held): (Vec<Id<Pod>>, Vec<&Pod>) = found.unzip();
-        let mut pods = Vec::with_capacity(held.len());
-        let mut last: Option<&Pod> = None;
-        for (&key, &pod) in keys.iter().zip(&held) {
-            let is_another = last.is_none_or(|last| !Arc::ptr_eq(&last.spec, &pod.spec));
-            last = Some(pod);
-            pods.push(PodFacts::of(key, pod));
-            for metric in hpa.spec.metrics.iter().filter(|_| is_another) {
-                match metric {
-                    MetricSpec::Resource { name, target } if target.utilization.is_some() => {
-                        self.requests.learn(&pod.spec, name, None);
-                    }
-                    MetricSpec::ContainerResource { name, container, target }
-                        if target.utilization.is_some() =>
-                    {
-                        self.requests.learn(&pod.spec, name, Some(container));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        (pods, held)
     }
 }
 

@@ -196,6 +196,13 @@ impl NodeLifecycle {
         }
     }
 
+    /// Whether [`NodeLifecycle::next_pass`] would come to none again: nothing has changed since it did.
+    pub fn rests(&self, heartbeats: &dyn Heartbeats) -> bool {
+        let none =
+            |awaited: Awaited| awaited.pass.is_none() && awaited.changes == heartbeats.changes();
+        self.look == Look::No && self.awaited.is_some_and(none)
+    }
+
     /// The first pass after `after` in which something could change, as things stand. `None`: as
     /// things stand, none.
     pub fn next_pass(

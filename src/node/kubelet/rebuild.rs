@@ -67,6 +67,7 @@ pub(super) fn new_worker(
         reason: None,
         runs: std::iter::repeat_with(ContainerRun::new).take(containers).collect::<SmallVec<_>>(),
         awaits: Vec::new(),
+        place: 0,
         has_made_room: false,
         resize: super::resizing::recalled(object, fx.now()),
         mirror: None,

@@ -68,6 +68,10 @@ impl Kubelets {
         let resize = worker.resize.get_or_insert_with(|| Box::new(Resize::new(now)));
         (resize.desired, resize.pending) = ((!is_back).then(|| spec.clone()), None);
         resize.since = now;
+        let waiting = &mut self.nodes[at.row()].waiting.resize;
+        if !waiting.contains(&id) {
+            waiting.push(id);
+        }
         if is_back {
             self.with(id, fx, |worker, desk| {
                 worker.write_status(desk);
@@ -78,9 +82,10 @@ impl Kubelets {
 
     /// Pods of a node that wait to be resized are looked at again.
     pub(super) fn retry_resizes(&mut self, at: NodeIndex, fx: &mut Effects<Timer>) {
-        let all = self.nodes[at.row()].workers.iter().copied();
-        let waits = |id: &Id<Worker>| self.workers[*id].wanted().is_some();
-        let mut waiting: Vec<Id<Worker>> = all.filter(waits).collect();
+        let Kubelets { nodes, workers, .. } = self;
+        let all = &mut nodes[at.row()].waiting.resize;
+        all.retain(|&id| workers.get(id).is_some_and(Worker::wants_resize));
+        let mut waiting = all.clone();
         waiting.sort_by_cached_key(|id| (self.workers[*id].turn(), *id));
         for id in waiting {
             fx.because(self.workers[id].cause);
@@ -115,6 +120,11 @@ impl KubeletNode {
 }
 
 impl Worker {
+    /// Whether something is asked for and not allocated.
+    pub(super) fn wants_resize(&self) -> bool {
+        self.wanted().is_some()
+    }
+
     /// What is asked for and not allocated, if it still can be.
     fn wanted(&self) -> Option<&Arc<PodSpec>> {
         let wanted = self.resize.as_ref()?.desired.as_ref()?;

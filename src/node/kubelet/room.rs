@@ -5,12 +5,19 @@ use std::sync::Arc;
 
 use super::preemption::{Candidate, victims};
 use super::worker::{Ending, Stage};
-use super::{Desk, Kubelets, NodeIndex, Timer, Worker, effective_grace};
+use super::{Desk, KubeletNode, Kubelets, NodeIndex, Timer, Worker, effective_grace};
 use crate::api::pod::StatusReason;
 use crate::base::Id;
 use crate::messages::{Effects, Remark, Verb};
 
 const MESSAGE: &str = "Preempted in order to admit critical pod";
+
+/// Workers of a node that wait, so that nobody looks for them among all.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Waiting {
+    pub(super) room: Vec<Id<Worker>>,
+    pub(super) resize: Vec<Id<Worker>>,
+}
 
 impl Kubelets {
     /// Evicts what a critical pod needs the room of; gives those that go. None go where that would not do.
@@ -44,6 +51,25 @@ impl Kubelets {
         gone.into_iter().filter(|id| self.is_ending(*id)).collect()
     }
 
+    /// Whether the lists of those who wait on a node hold all of them, and all workers know their places.
+    ///
+    /// # Errors
+    /// Who does not, in words.
+    pub fn check_lists(&self, at: NodeIndex) -> Result<(), String> {
+        let KubeletNode { workers, waiting, .. } = &self.nodes[at.row()];
+        for (place, id) in workers.iter().enumerate() {
+            let worker = &self.workers[*id];
+            let is_listed = |waits: bool, list: &[Id<Worker>]| !waits || list.contains(id);
+            if worker.place as usize != place
+                || !is_listed(!worker.awaits.is_empty(), &waiting.room)
+                || !is_listed(worker.wants_resize(), &waiting.resize)
+            {
+                return Err(format!("{:?} is not where it is looked for", worker.pod));
+            }
+        }
+        Ok(())
+    }
+
     fn is_ending(&self, id: Id<Worker>) -> bool {
         self.workers.get(id).is_some_and(|worker| worker.stage != Stage::Ended)
     }
@@ -55,9 +81,11 @@ impl Kubelets {
         gone: Id<Worker>,
         fx: &mut Effects<Timer>,
     ) {
-        let all = self.nodes[at.row()].workers.iter().copied();
-        let waits = |id: &Id<Worker>| self.workers[*id].awaits.contains(&gone);
-        let mut waiting: Vec<Id<Worker>> = all.filter(waits).collect();
+        let Kubelets { nodes, workers, .. } = self;
+        let all = &mut nodes[at.row()].waiting.room;
+        all.retain(|&id| workers.get(id).is_some_and(|one| !one.awaits.is_empty()));
+        let waits = |id: &Id<Worker>| workers[*id].awaits.contains(&gone);
+        let mut waiting: Vec<Id<Worker>> = all.iter().copied().filter(waits).collect();
         waiting.sort_unstable();
         for id in waiting {
             self.workers[id].awaits.retain(|one| *one != gone);

@@ -407,6 +407,8 @@ pub struct Worker {
     pub(super) runs: SmallVec<[ContainerRun; 1]>,
     /// Pods that make room for it: until they have ended, nothing of it is begun.
     pub(super) awaits: Vec<Id<Worker>>,
+    /// Its place in its node's list of workers.
+    pub(super) place: u32,
     /// Its share of the node was given back before it ended.
     pub(super) has_made_room: bool,
     /// How far it is resized, if that was ever asked for.

@@ -111,10 +111,9 @@ pub struct Plan {
 }
 
 /// How the clock of a CronJob stands.
-#[derive(Clone, Copy)]
 pub struct Clock<'a> {
     /// Its schedule.
-    pub schedule: &'a Result<Clocked, Unusable>,
+    pub schedule: &'a mut Result<Clocked, Unusable>,
     /// Its last start, or when it was made.
     pub last: Timestamp,
     /// The instant.
@@ -166,10 +165,11 @@ pub fn plan(
         }
         Ok(schedule) => schedule,
     };
-    if cron.spec.schedule.contains("TZ") {
+    // So it says `TZ` somewhere.
+    if schedule.names_its_zone() {
         plan.said.push(Warning::UnsupportedSchedule);
     }
-    start(cron, schedule, clock, &mut plan);
+    start(cron, schedule, (clock.last, clock.now), &mut plan);
     plan
 }
 
@@ -207,28 +207,33 @@ fn follow(children: &[Child<'_>], plan: &mut Plan) {
 }
 
 /// Whether a start is due now, and if not, or besides, when to come back.
-fn start(cron: &CronJob, schedule: &Clocked, clock: Clock<'_>, plan: &mut Plan) {
+fn start(
+    cron: &CronJob,
+    schedule: &mut Clocked,
+    (last, now): (Timestamp, Timestamp),
+    plan: &mut Plan,
+) {
     let deadline = cron.spec.starting_deadline_seconds;
-    let found = match due(schedule, clock.last, deadline, clock.now) {
+    let found = match due(schedule, last, deadline, now) {
         Ok(found) => found,
         Err(NeverFires) => {
             plan.said.push(Warning::InvalidSchedule);
             return;
         }
     };
-    plan.again = next_look(schedule, clock.last, clock.now);
+    plan.again = next_look(schedule, last, now);
     let Some(at) = found.latest else { return };
     if found.missed == Missed::Many {
         plan.said.push(Warning::TooManyMissedTimes);
     }
     let limit = deadline.and_then(|it| at.checked_add(SignedDuration::from_secs(it)).ok());
-    if limit.is_some_and(|limit| limit < clock.now) {
+    if limit.is_some_and(|limit| limit < now) {
         plan.said.push(Warning::MissSchedule(at));
         return;
     }
     let name = job_name(&cron.meta.name.to_string(), at);
     let is_listed = plan.status.active.iter().any(|it| it.name == *name.as_str());
-    let is_done = cron.status.last_schedule.is_some() && clock.last == at;
+    let is_done = cron.status.last_schedule.is_some() && last == at;
     if is_listed || is_done {
         return;
     }

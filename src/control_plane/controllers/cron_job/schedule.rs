@@ -13,11 +13,14 @@ pub const DELTA: SignedDuration = SignedDuration::from_millis(100);
 /// Missed starts beyond which a CronJob is warned about.
 const MANY: i64 = 100;
 
-/// A schedule on the clocks of its zone.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A schedule on the clocks of its zone. It remembers its latest walks over the calendar: a CronJob asks
+/// again and again for the start after the same one.
+#[derive(Clone, Debug)]
 pub struct Clocked {
     schedule: Schedule,
     zone: TimeZone,
+    /// The latest walk first: from where, and what it came to.
+    walks: [Option<(Timestamp, Option<Timestamp>)>; 2],
 }
 
 /// Why there is no schedule.
@@ -65,12 +68,24 @@ impl Clocked {
         let outer = time_zone.map(find).transpose()?;
         let schedule = Schedule::parse(schedule, Layout::Standard).map_err(Unusable::Schedule)?;
         let inner = schedule.zone().map(find).transpose()?;
-        Ok(Clocked { zone: inner.or(outer).unwrap_or(TimeZone::UTC), schedule })
+        let zone = inner.or(outer).unwrap_or(TimeZone::UTC);
+        Ok(Clocked { schedule, zone, walks: [None; 2] })
     }
 
     /// The first start after `after`, if there is one within five years.
-    pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
-        self.schedule.next_after(after, &self.zone)
+    pub fn next(&mut self, after: Timestamp) -> Option<Timestamp> {
+        let known = self.walks.iter().flatten().find(|(from, _)| *from == after);
+        if let Some(&(_, found)) = known {
+            return found;
+        }
+        let found = self.schedule.next_after(after, &self.zone);
+        self.walks = [Some((after, found)), self.walks[0]];
+        found
+    }
+
+    /// Whether the zone stands in the text of the schedule.
+    pub fn names_its_zone(&self) -> bool {
+        self.schedule.zone().is_some()
     }
 
     /// Its zone.
@@ -85,7 +100,7 @@ impl Clocked {
 /// # Errors
 /// The schedule never fires, or not at a second of its own.
 pub fn due(
-    schedule: &Clocked,
+    schedule: &mut Clocked,
     last: Timestamp,
     deadline: Option<i64>,
     now: Timestamp,
@@ -123,7 +138,11 @@ pub fn due(
 }
 
 /// How long until the next start is to be looked at (`nextScheduleTimeDuration`); `None`: never.
-pub fn next_look(schedule: &Clocked, last: Timestamp, now: Timestamp) -> Option<SignedDuration> {
+pub fn next_look(
+    schedule: &mut Clocked,
+    last: Timestamp,
+    now: Timestamp,
+) -> Option<SignedDuration> {
     let from = match due(schedule, last, None, now) {
         Err(NeverFires) => now,
         Ok(due) => match (due.latest, due.missed) {
@@ -134,4 +153,23 @@ pub fn next_look(schedule: &Clocked, last: Timestamp, now: Timestamp) -> Option<
     };
     let next = schedule.next(from)?;
     Some(next.checked_add(DELTA).ok()?.duration_since(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// However often it is asked and for what, a schedule that remembers says what a new one does.
+        #[test]
+        fn what_is_remembered_is_what_would_be_found(schedule in prop::sample::select(&["7 * * * *", "*/3 1-4 * * *", "@every 90s", "0 2 30 2 *", "0 2 31 3,10 *"][..]), asked in prop::collection::vec(0i64..40, 1..30)) {
+            let read = || Clocked::read(schedule, Some("Europe/Berlin")).expect("a schedule");
+            let mut clocked = read();
+            for hours in asked {
+                let after = Timestamp::from_second(1_743_000_000 + hours * 9_000).expect("an instant");
+                prop_assert_eq!(clocked.next(after), read().next(after));
+            }
+        }
+    }
 }

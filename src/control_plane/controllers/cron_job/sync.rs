@@ -62,7 +62,7 @@ impl CronJobs {
         let Some((mut rev, mut cron)) = known.view.version(work.key) else {
             return self.queue.finish(worker, Outcome::Done, fx);
         };
-        let schedule = self.schedule(work.key, cron, work.cause);
+        let seen = cron;
         let ids = known.index.owners.jobs(cron.meta.uid).iter();
         let children: Vec<Child<'_>> =
             ids.filter_map(|&id| Some((id, known.view.get(id)?))).collect();
@@ -74,8 +74,8 @@ impl CronJobs {
             (rev, cron) = known.view.read(work.key).unwrap_or((rev, cron));
         }
         let calendar = self.calendar;
-        let clock =
-            Clock { schedule: &schedule, last: last(cron, calendar), now: calendar.at(fx.now()) };
+        let (last, now) = (last(cron, calendar), calendar.at(fx.now()));
+        let clock = Clock { schedule: self.schedule(work.key, seen, work.cause), last, now };
         let namespace = &cron.meta.namespace;
         let is_there =
             |job: &ActiveJob| known.view.find::<Job>(namespace, &job.name.to_string()).is_some();
@@ -84,12 +84,16 @@ impl CronJobs {
         for warning in plan.said.drain(..) {
             self.events.record(Kind::CronJob, &cron.meta, fx, || warning.remark(cron));
         }
-        let of = |is: fn(&Job) -> bool| -> Vec<Child<'_>> {
-            children.iter().filter(|(_, job)| is(job)).copied().collect()
+        let of = |is: fn(&Job) -> bool, kept: Option<u32>| {
+            let finished = || children.iter().filter(|(_, job)| is(job)).copied();
+            match kept.is_none_or(|kept| finished().count() <= kept as usize) {
+                true => Vec::new(),
+                false => oldest(finished().collect(), kept),
+            }
         };
         let spec = &cron.spec;
-        let mut beyond = oldest(of(Job::is_complete), spec.successful_kept);
-        beyond.extend(oldest(of(Job::has_failed), spec.failed_kept));
+        let mut beyond = of(Job::is_complete, spec.successful_kept);
+        beyond.extend(of(Job::has_failed, spec.failed_kept));
         let beyond = beyond.into_iter().filter(|(_, job)| !job.meta.is_terminating());
         let beyond: Vec<_> =
             beyond.map(|(id, job)| (id.into(), job.meta.uid, job.meta.name.clone())).collect();
@@ -187,7 +191,7 @@ impl CronJobs {
     fn create(&mut self, mut task: Task, fx: &mut Effects<Timer>) {
         let Some(at) = task.plan.start else { return self.write(task, fx) };
         let schedule = self.schedule(task.work.key, &task.cron, task.work.cause);
-        let job = new_job(&task.cron, task.work.key, at, schedule.as_ref().as_ref().ok());
+        let job = new_job(&task.cron, task.work.key, at, schedule.as_ref().ok());
         let call = Call::Create(Object::Job(Box::new(job.clone())));
         fx.send(self.client, Tag::Sync(task.work.worker, task.work.serial, 0).pack(), call);
         task.step = Step::Create(Box::new(job));

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1 as core;
 
 use super::decide::{NO_EXTERNAL_METRICS, NO_POD_METRICS, NO_RESOURCE_METRICS, Seen};
+use super::flock::Flock;
 use super::pods::{PodFacts, Sample, Samples, Unasked, request};
-use crate::api::autoscaling::{MetricName, ObjectRef};
+use crate::api::autoscaling::{HorizontalPodAutoscaler, MetricName, MetricSpec, ObjectRef};
 use crate::api::name::Text;
 use crate::api::pod::{Pod, PodSpec};
 use crate::api::rules::resources::PodLevel;
@@ -39,6 +40,25 @@ pub(super) struct Requests {
 }
 
 impl Requests {
+    /// Learns what pods of a target ask for of that whose use the metrics tell.
+    pub(super) fn learn_all(&mut self, flock: &Flock, hpa: &HorizontalPodAutoscaler) {
+        for spec in flock.kinds() {
+            for metric in hpa.spec.metrics.iter() {
+                match metric {
+                    MetricSpec::Resource { name, target } if target.utilization.is_some() => {
+                        self.learn(spec, name, None);
+                    }
+                    MetricSpec::ContainerResource { name, container, target }
+                        if target.utilization.is_some() =>
+                    {
+                        self.learn(spec, name, Some(container));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
     fn find(&self, spec: &Arc<PodSpec>, resource: &str, container: Option<&str>) -> Option<&Asked> {
         self.known.iter().find(|one| {
             Arc::ptr_eq(&one.spec, spec)
@@ -48,7 +68,7 @@ impl Requests {
     }
 
     /// Learns what pods of `spec` ask for.
-    pub(super) fn learn(&mut self, spec: &Arc<PodSpec>, resource: &Text, container: Option<&Text>) {
+    fn learn(&mut self, spec: &Arc<PodSpec>, resource: &Text, container: Option<&Text>) {
         if self.find(spec, resource, container.map(|name| &**name)).is_some() {
             return;
         }
@@ -71,9 +91,7 @@ pub(super) struct Sight<'a> {
     pub(super) view: &'a View<'a>,
     pub(super) metrics: &'a dyn MetricsApi,
     pub(super) namespace: &'a Text,
-    pub(super) pods: Vec<PodFacts<Id<Pod>>>,
-    /// The same pods as they are held, in the same order.
-    pub(super) held: Vec<&'a Pod>,
+    pub(super) flock: &'a Flock,
     pub(super) requests: &'a Requests,
     /// Up to when all that was asked for stays as it is, as things stand.
     pub(super) holds_until: Cell<SimTime>,
@@ -107,7 +125,7 @@ fn is_named(spec: &PodSpec, container: u16, name: &str) -> bool {
 
 impl Seen<Id<Pod>> for Sight<'_> {
     fn pods(&self) -> &[PodFacts<Id<Pod>>] {
-        &self.pods
+        &self.flock.facts
     }
 
     fn requests(
@@ -115,21 +133,24 @@ impl Seen<Id<Pod>> for Sight<'_> {
         resource: &str,
         container: Option<&str>,
     ) -> Result<BTreeMap<Id<Pod>, i64>, Text> {
-        let mut all: Vec<(Id<Pod>, i64)> = Vec::with_capacity(self.pods.len());
+        let mut all: Vec<(Id<Pod>, i64)> = Vec::with_capacity(self.flock.facts.len());
         // Neighbours mostly have one spec.
         let mut last: Option<(&Arc<PodSpec>, i64)> = None;
-        for (pod, held) in self.pods.iter().zip(&self.held) {
-            if let Some((_, amount)) = last.filter(|(spec, _)| Arc::ptr_eq(spec, &held.spec)) {
+        for (pod, spec) in self.flock.facts.iter().zip(self.flock.specs()) {
+            if let Some((_, amount)) = last.filter(|(last, _)| Arc::ptr_eq(last, spec)) {
                 all.push((pod.key, amount));
                 continue;
             }
-            let found = match self.requests.find(&held.spec, resource, container) {
+            let found = match self.requests.find(spec, resource, container) {
                 Some(known) => known.found.clone(),
-                None => asked(&held.spec, resource, container),
+                None => asked(spec, resource, container),
             };
-            let told = |why: Unasked| why.told(resource, &held.meta.name.to_string());
+            let told = |why: Unasked| {
+                let pod = self.view.get(pod.key).map(|pod| pod.meta.name.to_string());
+                why.told(resource, &pod.unwrap_or_default())
+            };
             let amount = found.map_err(told)?;
-            last = Some((&held.spec, amount));
+            last = Some((spec, amount));
             all.push((pod.key, amount));
         }
         // Built from a list: at once.
@@ -137,11 +158,10 @@ impl Seen<Id<Pod>> for Sight<'_> {
     }
 
     fn resource(&self, resource: &str, container: Option<&str>) -> Result<Samples<Id<Pod>>, Text> {
-        let mut samples: Vec<(Id<Pod>, Sample)> = Vec::with_capacity(self.pods.len());
-        let keys: Vec<Id<Pod>> = self.pods.iter().map(|pod| pod.key).collect();
-        self.metrics.look_ahead(&keys);
-        for (pod, held) in self.pods.iter().zip(&self.held) {
-            let found = self.metrics.usage(pod.key, self.now()).map_err(|_| {
+        let mut samples: Vec<(Id<Pod>, Sample)> = Vec::with_capacity(self.flock.facts.len());
+        self.metrics.look_ahead(&self.flock.bound);
+        for (&pod, spec) in self.flock.bound.iter().zip(self.flock.specs()) {
+            let found = self.metrics.usage_of(pod, self.now()).map_err(|_| {
                 Text::from(
                     "unable to fetch metrics from resource metrics API: the server could not find \
                      the requested resource (get pods.metrics.k8s.io)",
@@ -154,7 +174,7 @@ impl Seen<Id<Pod>> for Sight<'_> {
             };
             self.note(found.holds_until);
             let counts = |one: &&ContainerSample| {
-                container.is_none_or(|name| is_named(&held.spec, one.container, name))
+                container.is_none_or(|name| is_named(spec, one.container, name))
             };
             let mut of_each = found.containers.iter().filter(counts).peekable();
             if of_each.peek().is_none() {
@@ -166,7 +186,7 @@ impl Seen<Id<Pod>> for Sight<'_> {
             let Some(value) = value else { continue };
             // Served instants are whole seconds.
             let at = SimTime::from_secs(found.at.as_secs());
-            samples.push((pod.key, Sample { value, at, window: found.window }));
+            samples.push((pod.pod, Sample { value, at, window: found.window }));
         }
         if samples.is_empty() {
             return Err(NO_RESOURCE_METRICS.into());
@@ -176,7 +196,7 @@ impl Seen<Id<Pod>> for Sight<'_> {
 
     fn of_pods(&self, metric: &MetricName) -> Result<Samples<Id<Pod>>, Text> {
         let mut samples = Samples::new();
-        for pod in &self.pods {
+        for pod in &self.flock.facts {
             let found = self.metrics.of_pod(metric, pod.key, self.now());
             let found =
                 found.map_err(|absent| custom(absent, &format!("{} for pods", metric.name)))?;

@@ -78,6 +78,14 @@ pub struct Group {
     /// PodDisruptionBudgets whose selector selects these labels, oldest first.
     pub budgets: Vec<Id<PodDisruptionBudget>>,
     orphans: u32,
+    stamp: u64,
+}
+
+impl Group {
+    /// As long as it stays, so does every pod of the group, as it was seen.
+    pub fn stamp(&self) -> u64 {
+        self.stamp
+    }
 }
 
 /// Selector of a Service, as last seen.
@@ -150,6 +158,7 @@ impl Groups {
         let member = Member::of(id, pod);
         let row = self.groups.get_mut(group).expect("a group just looked up");
         row.members.push(member);
+        row.stamp += 1;
         let at = row.members.len() as u32 - 1;
         self.orphans(group, None, Some(member));
         (group, at)
@@ -159,6 +168,7 @@ impl Groups {
         let member = Member::of(id, pod);
         let Some(row) = self.groups.get_mut(group) else { return };
         let old = std::mem::replace(&mut row.members[at], member);
+        row.stamp += 1;
         self.orphans(group, Some(old), Some(member));
     }
 
@@ -166,6 +176,7 @@ impl Groups {
     pub(super) fn remove(&mut self, group: Id<Group>, at: usize) -> Option<Id<Pod>> {
         let row = self.groups.get_mut(group)?;
         let old = row.members.swap_remove(at);
+        row.stamp += 1;
         let moved = row.members.get(at).map(|member| member.pod);
         let is_empty = row.members.is_empty();
         self.orphans(group, Some(old), None);
@@ -197,6 +208,7 @@ impl Groups {
             services: services.clone(),
             budgets: budgets.clone(),
             orphans: 0,
+            stamp: 0,
         };
         let id = self.groups.insert(group);
         self.guards.group_made(id, &budgets);

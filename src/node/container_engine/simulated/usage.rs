@@ -164,8 +164,8 @@ impl SimulatedEngines {
 
     /// Reads what is known of these pods' sandboxes, one kind of thing after the other: memory is fetched for
     /// many of them at a time where none waits for another. Of a hundred thousand pods little is in a cache.
-    pub fn look_ahead(&self, pods: &[Id<Pod>]) {
-        let sandboxes = pods.iter().filter_map(|&pod| self.by_pod.get(pod));
+    pub fn look_ahead(&self, pods: impl Iterator<Item = Id<Pod>>) {
+        let sandboxes = pods.filter_map(|pod| self.by_pod.get(pod));
         let sandboxes: Vec<Id<Sandbox>> = sandboxes.collect();
         let found = sandboxes.iter().filter_map(|&id| self.sandboxes.get(id));
         let found: Vec<&Sandbox> = found.collect();
