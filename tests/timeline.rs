@@ -221,6 +221,25 @@ fn a_patch_is_merged_and_checked_as_the_api_server_does() {
     assert!(words.contains("spec.replicas: Invalid value: -2"), "{words}");
 }
 
+/// What a patch brings in is checked under the scenario's feature gates, not under those that hold by default.
+#[test]
+fn a_patch_is_checked_under_the_scenarios_feature_gates() {
+    let refused = |gates: &str, field: &str| {
+        let timeline = format!(
+            "[{{at: 60s, patch: deployment/web, with: {{spec: {{template: {{spec: {field}}}}}}}}}]"
+        );
+        let spec =
+            format!("cluster:{CLUSTER}\n    featureGates: {gates}\n  timeline: {timeline}\n");
+        run_plan(plan_of(&spec, "")).world.refused().len()
+    };
+    let toleration = "{tolerations: [{key: level, operator: Gt, value: '5', effect: NoSchedule}]}";
+    assert_eq!(refused("{}", toleration), 1);
+    assert_eq!(refused("{TaintTolerationComparisonOperators: true}", toleration), 0);
+    let container = "{containers: [{name: c, restartPolicy: Never}]}";
+    assert_eq!(refused("{}", container), 0);
+    assert_eq!(refused("{ContainerRestartRules: false}", container), 1);
+}
+
 #[test]
 fn labels_annotations_and_taints_are_set_and_removed() {
     let ran = run(

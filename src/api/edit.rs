@@ -30,6 +30,7 @@ use super::object::Object;
 use super::pod::PodTemplate;
 use super::rules::selector::{Operator, Selector};
 use super::validation::batch::job::generate_selector;
+use super::validation::gates::Gates;
 use super::validation::object::prepare_update;
 use super::workload::{Deployment, IntOrPercent, ReplicaSet, Rollout, SetKind, Strategy};
 
@@ -74,11 +75,15 @@ pub fn to_json(object: &Object) -> Option<Value> {
     })
 }
 
-/// `object` after `edit` of its JSON.
+/// `object` after `edit` of its JSON, checked under these feature gates.
 ///
 /// # Errors
 /// What the API server would say: the field and what is wrong with it.
-pub fn edited(object: &Object, edit: impl FnOnce(&mut Value)) -> Result<Object, String> {
+pub fn edited(
+    object: &Object,
+    gates: Gates,
+    edit: impl FnOnce(&mut Value),
+) -> Result<Object, String> {
     let kind = object.kind();
     let before = to_json(object).ok_or_else(|| format!("a {kind} cannot be edited here"))?;
     let mut after = before.clone();
@@ -88,7 +93,7 @@ pub fn edited(object: &Object, edit: impl FnOnce(&mut Value)) -> Result<Object, 
     }
     let old = typed(object, before)?;
     let mut new = typed(object, after)?;
-    let errors = prepare_update(&mut new, &old);
+    let errors = prepare_update(&mut new, &old, gates);
     if !errors.is_empty() {
         return Err(errors.together());
     }
@@ -473,13 +478,13 @@ mod tests {
     }
 
     fn patched(object: &Object, patch: &Value) -> Result<Object, String> {
-        edited(object, |json| merge(json, patch, PatchType::Strategic))
+        edited(object, Gates::default(), |json| merge(json, patch, PatchType::Strategic))
     }
 
     #[test]
     fn an_edit_of_nothing_changes_nothing_and_there_and_back_is_the_same() {
         let web = web();
-        assert_eq!(edited(&web, |_| {}).expect("nothing"), web);
+        assert_eq!(edited(&web, Gates::default(), |_| {}).expect("nothing"), web);
         let image = |tag: &str| json!({"spec": {"template": {"spec": {"containers": [{"name": "c", "image": tag}]}}}});
         let second = patched(&web, &image("web:2")).expect("an image");
         let (a, b) = (deployment_of(&web), deployment_of(&second));

@@ -13,6 +13,7 @@ use crate::api::object::Object;
 use crate::api::patch::merge;
 use crate::api::pod::PodTemplate;
 use crate::api::rules::taint_edits;
+use crate::api::validation::gates::Gates;
 use crate::api::workload::{Deployment, ReplicaSet, Rollout};
 use crate::control_plane::controllers::deployment::annotations::{NOT_COPIED, revision};
 use crate::control_plane::controllers::deployment::arithmetic::{TEMPLATE_HASH, same_template};
@@ -26,24 +27,26 @@ impl World {
     /// # Errors
     /// What kubectl or the API server would say.
     pub(super) fn changed(&self, object: &Object, change: &Change) -> Result<Object, String> {
-        let mut next = object.clone();
+        let (mut next, gates) = (object.clone(), self.plan.checks);
         match change {
             Change::Scale(replicas) => match &mut next {
                 Object::Deployment(it) => it.replicas = *replicas,
                 Object::ReplicaSet(it) => it.replicas = *replicas,
                 Object::StatefulSet(_) => {
-                    return edited(object, |json| json["spec"]["replicas"] = (*replicas).into());
+                    return edited(object, gates, |json| {
+                        json["spec"]["replicas"] = (*replicas).into()
+                    });
                 }
                 other => return Err(format!("a {} has no replicas", other.kind())),
             },
             Change::Image { container, image } => {
-                return with_image(object, container.as_deref(), image);
+                return with_image(object, gates, (container.as_deref(), image));
             }
             Change::Patch { patch, how } => {
-                return edited(object, |json| merge(json, patch, *how));
+                return edited(object, gates, |json| merge(json, patch, *how));
             }
             Change::Resize { patch, how } => {
-                return resized(object, |json| merge(json, patch, *how));
+                return resized(object, gates, |json| merge(json, patch, *how));
             }
             Change::Status { patch, how } => {
                 return conditions_patched(object, patch, *how, self.kernel.now());
@@ -55,7 +58,7 @@ impl World {
             Change::Restart => {
                 let at = self.calendar();
                 if has_revisions(object) {
-                    return edited(object, |json| {
+                    return edited(object, gates, |json| {
                         let template = &mut json["spec"]["template"];
                         template["metadata"]["annotations"][RESTARTED_AT] = at.into();
                     });
@@ -100,7 +103,9 @@ impl World {
         if let Some(template) = template.as_mut().and_then(|it| it.as_object_mut()) {
             template.remove("$patch");
         }
-        edited(object, |json| json["spec"]["template"] = template.unwrap_or_default())
+        edited(object, self.plan.checks, |json| {
+            json["spec"]["template"] = template.unwrap_or_default()
+        })
     }
 
     /// kubectl 1.36 `pkg/polymorphichelpers/rollback.go`.
@@ -168,9 +173,13 @@ fn node(object: &mut Object) -> Result<&mut Node, String> {
 }
 
 /// `kubectl set image`: containers of that name, init containers too, or all.
-fn with_image(object: &Object, container: Option<&str>, image: &str) -> Result<Object, String> {
+fn with_image(
+    object: &Object,
+    gates: Gates,
+    (container, image): (Option<&str>, &str),
+) -> Result<Object, String> {
     let mut found = false;
-    let next = edited(object, |json| {
+    let next = edited(object, gates, |json| {
         for list in ["initContainers", "containers"] {
             let path = format!("/spec/template/spec/{list}");
             let Some(items) = json.pointer_mut(&path).and_then(|it| it.as_array_mut()) else {

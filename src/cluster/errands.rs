@@ -305,7 +305,10 @@ impl World {
             return Turn::Send(Call::Create(object.clone()));
         };
         let next = match manifest {
-            Some(now) => reapplied(&held, self.errands.ledger.latest(object, &held), now),
+            Some(now) => {
+                let last = self.errands.ledger.latest(object, &held);
+                reapplied(&held, (last, now), self.plan.checks)
+            }
             None => Ok(replaced(&held, object)),
         };
         match next {

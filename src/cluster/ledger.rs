@@ -17,6 +17,7 @@ use crate::api::misc::Other;
 use crate::api::name::Text;
 use crate::api::object::Object;
 use crate::api::patch::PatchType;
+use crate::api::validation::gates::Gates;
 use crate::base::hash::StableHasher;
 
 /// Where kubectl keeps it.
@@ -56,15 +57,15 @@ pub fn group(version: &str) -> &str {
     version.rsplit_once('/').map_or("", |(group, _)| group)
 }
 
-/// `held` when `now` is applied after `last`, by `kubectl apply`'s rules.
+/// `held` when `now` is applied after `last`, by `kubectl apply`'s rules; checked under these feature gates.
 ///
 /// # Errors
 /// What the API server would say.
-pub fn reapplied(held: &Object, last: &str, now: &str) -> Result<Object, String> {
+pub fn reapplied(held: &Object, (last, now): (&str, &str), gates: Gates) -> Result<Object, String> {
     let (last, now) = (of_user(last), of_user(now));
     match held {
         Object::Other(other) => Ok(Object::Other(Box::new(of_other(other, &last, &now)))),
-        _ => edited(held, |json| apply(json, &last, &now, PatchType::Strategic)),
+        _ => edited(held, gates, |json| apply(json, &last, &now, PatchType::Strategic)),
     }
 }
 

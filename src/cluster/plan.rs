@@ -18,6 +18,7 @@ use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::{Container, Pod, PodSpec, PodTemplate};
 use crate::api::rules::static_pods::name_on;
+use crate::api::validation::gates::Gates as Checks;
 use crate::base::glob::is_like;
 use crate::base::{FastMap, StableHasher};
 use crate::control_plane::api_server::tolerations::PodTolerations;
@@ -62,6 +63,8 @@ pub struct Plan {
     pub fidelity: Fidelity,
     /// Feature gates that were set.
     pub feature_gates: BTreeMap<Text, bool>,
+    /// How those of them stand that objects are checked by.
+    pub checks: Checks,
     /// Whether namespaces have a say in their pods' tolerations.
     pub pod_tolerations: PodTolerations,
     /// The families of the cluster's addresses.

@@ -83,6 +83,7 @@ pub(super) fn plan(replicas: i32, nodes: usize) -> Plan {
         clients: ClientLimits::default(),
         fidelity: Fidelity::Elided,
         feature_gates: Default::default(),
+        checks: Default::default(),
         kubelet: Default::default(),
         pod_tolerations: Default::default(),
         families: Families::V4,

@@ -83,6 +83,7 @@ pub(super) fn plan(
         kubelet: settings.kubelet.under(&settings.feature_gates),
         fidelity: overrides.fidelity.unwrap_or(settings.fidelity),
         feature_gates: settings.feature_gates.iter().map(|(name, on)| (name.into(), on)).collect(),
+        checks: settings.feature_gates.of_checks(),
         pod_tolerations: settings.pod_tolerations,
         families: families(settings.families, &objects),
         profile: Profile::default(),

@@ -10,13 +10,18 @@ use crate::api::decode::Typed;
 use crate::api::object::Object;
 use crate::api::pod::PodSpec;
 use crate::api::validation::field::Errors;
+use crate::api::validation::gates::Gates;
 use crate::api::validation::pod_resize::validate_pod_resize;
 
-/// The pod after `edit` of its JSON; only what its containers may take has changed.
+/// The pod after `edit` of its JSON, checked under these feature gates; only what its containers may take has changed.
 ///
 /// # Errors
 /// What the API server would say: the field and what is wrong with it.
-pub fn resized(object: &Object, edit: impl FnOnce(&mut Value)) -> Result<Object, String> {
+pub fn resized(
+    object: &Object,
+    gates: Gates,
+    edit: impl FnOnce(&mut Value),
+) -> Result<Object, String> {
     let Object::Pod(pod) = object else {
         return Err("the server could not find the requested resource".into());
     };
@@ -33,7 +38,7 @@ pub fn resized(object: &Object, edit: impl FnOnce(&mut Value)) -> Result<Object,
         }
     };
     let (old, new) = (read(before)?, read(after)?);
-    let mut errors = Errors::default();
+    let mut errors = Errors::under(gates);
     validate_pod_resize(&new, &old, &mut errors);
     if !errors.is_empty() {
         return Err(errors.together());

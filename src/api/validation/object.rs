@@ -61,7 +61,7 @@ fn prepare_create_with(object: &mut Typed, mut errors: Errors) -> Errors {
 
 /// Fills in an object that replaces `old`, what was allocated to it too, and checks the change. What
 /// hangs on a feature gate is let through where `old` has it already.
-pub fn prepare_update(new: &mut Typed, old: &Typed) -> Errors {
+pub fn prepare_update(new: &mut Typed, old: &Typed, gates: Gates) -> Errors {
     let known = old.metadata();
     let (uid, version, created) =
         (known.uid.clone(), known.resource_version.clone(), known.creation_timestamp.clone());
@@ -82,7 +82,6 @@ pub fn prepare_update(new: &mut Typed, old: &Typed) -> Errors {
     let mut had = Errors::undecided();
     validate_create(old, old.kind(), &mut had);
     let has = |gate| had.list().iter().any(|error| error.only.is_some_and(|it| it.0 == gate));
-    let gates = Gates::default();
     validate_update(new, old).decided(|gate, state| gates.state(gate) == state && !has(gate))
 }
 

@@ -20,6 +20,7 @@ use crate::api::name::Text;
 use crate::api::object::Object;
 use crate::api::pod::{Container, Phase, Pod};
 use crate::api::stateful_set::StatefulSet;
+use crate::api::validation::gates::Gates;
 use crate::api::vertical::{Mode, Vertical};
 use crate::api::workload::ReplicaSet;
 use crate::base::id::Id;
@@ -157,7 +158,7 @@ impl Updater {
                 *spec = next;
             }
         };
-        match resized(&Object::Pod(Box::new(pod.clone())), edit) {
+        match resized(&Object::Pod(Box::new(pod.clone())), Gates::default(), edit) {
             Ok(Object::Pod(next)) if next.spec != pod.spec => {
                 let (object, base, part) = (Object::Pod(next), None, Part::Resize);
                 Some(Call::Update { id: id.into(), object, base, part })
