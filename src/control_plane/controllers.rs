@@ -7,6 +7,7 @@
 //! A kube-controller-manager is kube-controller-manager 1.36 cmd/kube-controller-manager/app.
 
 mod autoscaling;
+mod batches;
 pub mod claims;
 mod clients;
 pub mod cluster_autoscaler;

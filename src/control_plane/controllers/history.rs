@@ -5,15 +5,17 @@
 
 use std::sync::Arc;
 
-use super::Known;
 use super::deployment::hash::template_hash;
+use super::workqueue::Outcome;
+use super::{Known, is_namespace_ending};
 use crate::api::controller_revision::ControllerRevision;
 use crate::api::meta::{Labels, Meta, Owner, Uid};
 use crate::api::name::Name;
 use crate::api::object::Object;
 use crate::api::pod::PodTemplate;
+use crate::api::status::Status;
 use crate::base::id::Id;
-use crate::messages::{Call, Part};
+use crate::messages::{Call, Part, Reply};
 
 /// Label of pods and revisions that says which revision it is.
 pub const REVISION_HASH: &str = "controller-revision-hash";
@@ -86,20 +88,80 @@ pub fn of<'a>(uid: Uid, known: Known<'a>) -> Vec<Held<'a>> {
 }
 
 /// A revision with another number, and the call that makes it so.
-pub fn renumbered(
-    one: &Held<'_>,
-    number: i64,
-    known: Known<'_>,
-) -> (Box<ControllerRevision>, Call) {
+fn renumbered(one: &Held<'_>, number: i64, known: Known<'_>) -> (Box<ControllerRevision>, Call) {
     let base = known.view.version(one.id).map(|(rev, _)| rev);
     let next = Box::new(ControllerRevision { revision: number, ..one.revision.clone() });
     let object = Object::ControllerRevision(next.clone());
     (next, Call::Update { id: one.id.into(), object, base, part: Part::Main })
 }
 
+/// How a template comes to have a revision that is the newest.
+#[derive(Clone, Debug)]
+pub enum Revising<'a> {
+    /// This one is.
+    Is(&'a ControllerRevision),
+    /// This one will be, by this call.
+    Write(Box<ControllerRevision>, Call),
+}
+
+/// How the `template` of `owner`, which stands for it in references as `by`, comes to have one
+/// (`getStatefulSetRevisions`, `constructHistory`).
+pub fn revising<'a>(
+    (owner, by): (&Meta, Owner),
+    template: &Arc<PodTemplate>,
+    collisions: u32,
+    known: Known<'a>,
+) -> Revising<'a> {
+    match latest(&of(owner.uid, known), template) {
+        Latest::Is(one) => Revising::Is(one.revision),
+        Latest::Again(one, number) => {
+            let (next, call) = renumbered(&one, number, known);
+            Revising::Write(next, call)
+        }
+        Latest::New(number) => {
+            let new = Box::new(of_template(owner, by, template, collisions, number));
+            Revising::Write(new.clone(), Call::Create(Object::ControllerRevision(new)))
+        }
+    }
+}
+
+/// What came of the write of a revision.
+#[derive(Clone, Copy, Debug)]
+pub enum Revised<'a> {
+    /// The template has this one.
+    Is(&'a ControllerRevision),
+    /// Another template's goes by its name.
+    Taken,
+    /// The sync is over.
+    Over(Outcome),
+}
+
+/// What came of the write of `revision`, which is to be that of `template`.
+pub fn revised<'a>(
+    revision: &'a ControllerRevision,
+    template: &PodTemplate,
+    reply: &Reply,
+    known: Known<'a>,
+) -> Revised<'a> {
+    match &reply.result {
+        Ok(_) => Revised::Is(revision),
+        Err(Status::AlreadyExists(_)) => {
+            let (meta, name) = (&revision.meta, revision.meta.name.to_string());
+            let taken = known.view.find::<ControllerRevision>(&meta.namespace, &name);
+            match taken.and_then(|id| known.view.get(id)) {
+                Some(taken) if is_same(&taken.template, template) => Revised::Is(taken),
+                Some(_) => Revised::Taken,
+                None => Revised::Over(Outcome::Failed),
+            }
+        }
+        Err(status) if is_namespace_ending(status) => Revised::Over(Outcome::Done),
+        Err(_) => Revised::Over(Outcome::Failed),
+    }
+}
+
 /// What is to be done so that `template` has a revision and it is the newest.
 #[derive(Clone, Copy, Debug)]
-pub enum Latest<'a> {
+enum Latest<'a> {
     /// This one is.
     Is(Held<'a>),
     /// This one is to get the given number: the owner goes back to it.
@@ -109,7 +171,7 @@ pub enum Latest<'a> {
 }
 
 /// How `template` stands to `revisions`, which are sorted (`getStatefulSetRevisions`).
-pub fn latest<'a>(revisions: &[Held<'a>], template: &PodTemplate) -> Latest<'a> {
+fn latest<'a>(revisions: &[Held<'a>], template: &PodTemplate) -> Latest<'a> {
     let number = revisions.last().map_or(1, |newest| newest.revision.revision + 1);
     let equal = revisions.iter().rfind(|one| is_same(&one.revision.template, template));
     match (equal, revisions.last()) {

@@ -19,8 +19,9 @@ use crate::api::object::Object;
 use crate::api::pod::{Phase, Pod, PodStatus};
 use crate::api::status::Status;
 use crate::base::id::Id;
+use crate::control_plane::controllers::batches::{Batches, Next};
 use crate::control_plane::controllers::claims::{self, Claim};
-use crate::control_plane::controllers::history::{self, Held, Latest, REVISION_HASH};
+use crate::control_plane::controllers::history::{self, Held, REVISION_HASH, Revised, Revising};
 use crate::control_plane::controllers::own_writes::Written;
 use crate::control_plane::controllers::workqueue::{Job, Outcome, Tag};
 use crate::control_plane::controllers::{Known, Timer, is_namespace_ending, told};
@@ -59,7 +60,7 @@ enum Step {
     /// The name of the revision is taken: the next try goes by another.
     Collide,
     /// Batches of creations, with the pods to delete afterwards.
-    Create { nodes: VecDeque<Id<Node>>, batch: usize, answered: usize, failed: usize, due: Due },
+    Create { nodes: Vec<Id<Node>>, batches: Batches, due: Due },
     /// Deletions, all in flight.
     Delete { victims: Vec<(Uid, Name)>, answered: usize, round: Round },
     /// Old revisions to delete, the one in flight first.
@@ -187,27 +188,16 @@ impl DaemonSets {
         self.revise(task, known, fx);
     }
 
-    /// `constructHistory`.
     fn revise(&mut self, mut task: Task, known: Known<'_>, fx: &mut Effects<Timer>) {
-        let owner = owner_of(&task);
-        let set = &task.set;
-        let held = history::of(set.meta.uid, known);
-        match history::latest(&held, &set.template) {
-            Latest::Is(one) => {
-                task.hash = hash_of(one.revision);
+        let (set, owner) = (&task.set, owner_of(&task));
+        let collisions = set.status.collision_count;
+        match history::revising((&set.meta, owner), &set.template, collisions, known) {
+            Revising::Is(one) => {
+                task.hash = hash_of(one);
                 self.act(task, known, fx);
             }
-            Latest::Again(one, number) => {
-                let (next, call) = history::renumbered(&one, number, known);
+            Revising::Write(next, call) => {
                 task.step = Step::Revise(next);
-                self.send(&task, 0, call, fx);
-                self.park(task);
-            }
-            Latest::New(number) => {
-                let collisions = set.status.collision_count;
-                let new = history::of_template(&set.meta, owner, &set.template, collisions, number);
-                let call = Call::Create(Object::ControllerRevision(Box::new(new.clone())));
-                task.step = Step::Revise(Box::new(new));
                 self.send(&task, 0, call, fx);
                 self.park(task);
             }
@@ -222,28 +212,18 @@ impl DaemonSets {
         known: Known<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        match &reply.result {
-            Ok(_) => {
-                task.hash = hash_of(revision);
+        match history::revised(revision, &task.set.template, reply, known) {
+            Revised::Is(one) => {
+                task.hash = hash_of(one);
                 self.act(task, known, fx);
             }
-            Err(Status::AlreadyExists(_)) => {
-                let name = revision.meta.name.to_string();
-                let taken = known.view.find::<ControllerRevision>(&revision.meta.namespace, &name);
-                let Some(taken) = taken.and_then(|id| known.view.get(id)) else {
-                    return self.finish(&task, Outcome::Failed, fx);
-                };
-                if history::is_same(&taken.template, &task.set.template) {
-                    task.hash = hash_of(taken);
-                    return self.act(task, known, fx);
-                }
+            Revised::Taken => {
                 let mut next = task.set.clone();
                 next.status.collision_count += 1;
                 self.write(&mut task, next, Step::Collide, fx);
                 self.park(task);
             }
-            Err(status) if is_namespace_ending(status) => self.finish(&task, Outcome::Done, fx),
-            Err(_) => self.finish(&task, Outcome::Failed, fx),
+            Revised::Over(outcome) => self.finish(&task, outcome, fx),
         }
     }
 
@@ -296,17 +276,17 @@ impl DaemonSets {
         if changes.create.is_empty() {
             return self.delete(task, due, known, fx);
         }
-        let nodes = changes.create.into();
-        task.step = Step::Create { nodes, batch: 1, answered: 0, failed: 0, due };
+        let batches = Batches::of(creations);
+        task.step = Step::Create { nodes: changes.create, batches, due };
         self.create_batch(task, known, fx);
     }
 
     fn create_batch(&mut self, task: Task, known: Known<'_>, fx: &mut Effects<Timer>) {
-        let Step::Create { nodes, batch, .. } = &task.step else { return };
+        let Step::Create { nodes, batches, .. } = &task.step else { return };
         let set = &task.set;
         let base: Text = format!("{}-", set.meta.name).into();
         let labels = pod_labels(set, &task.hash);
-        let nodes: Vec<Id<Node>> = nodes.iter().take(*batch).copied().collect();
+        let nodes = nodes[batches.batch()].to_vec();
         for id in nodes {
             // A node that has just gone is asked for all the same, as its name is not known: by no
             // name at all, and its pod is deleted again.
@@ -332,7 +312,7 @@ impl DaemonSets {
         known: Known<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        let Step::Create { mut nodes, batch, answered, mut failed, due } = step else { return };
+        let Step::Create { nodes, mut batches, due } = step else { return };
         match &reply.result {
             Ok(done) => {
                 let meta = &task.set.meta;
@@ -341,29 +321,23 @@ impl DaemonSets {
             Err(status) => {
                 self.expected.creations_seen(task.job.key, 1);
                 if !is_namespace_ending(status) {
-                    failed += 1;
+                    batches.fail();
                     task.fate = Outcome::Failed;
                     let meta = &task.set.meta;
                     self.events.record(Kind::DaemonSet, meta, fx, || told::not_created(status));
                 }
             }
         }
-        let answered = answered + 1;
-        let size = batch.min(nodes.len());
-        if answered < size {
-            task.step = Step::Create { nodes, batch, answered, failed, due };
-            return self.park(task);
-        }
-        nodes.drain(..size);
-        if failed > 0 {
-            self.expected.creations_seen(task.job.key, nodes.len());
-            nodes.clear();
-        }
-        if nodes.is_empty() {
+        let next = batches.answer();
+        if next == Next::Over {
+            self.expected.creations_seen(task.job.key, batches.unsent());
             return self.delete(task, due, known, fx);
         }
-        task.step = Step::Create { nodes, batch: 2 * batch, answered: 0, failed, due };
-        self.create_batch(task, known, fx);
+        task.step = Step::Create { nodes, batches, due };
+        match next {
+            Next::Send => self.create_batch(task, known, fx),
+            _ => self.park(task),
+        }
     }
 
     fn delete(&mut self, mut task: Task, due: Due, known: Known<'_>, fx: &mut Effects<Timer>) {

@@ -16,6 +16,7 @@ use crate::api::pod::{Pod, PodStatus};
 use crate::api::status::Status;
 use crate::base::FastSet;
 use crate::base::id::Id;
+use crate::control_plane::controllers::batches::{Batches, Next};
 use crate::control_plane::controllers::workqueue::{Job as Work, Outcome, Tag};
 use crate::control_plane::controllers::{Known, Timer, is_namespace_ending, told};
 use crate::messages::request::Propagation;
@@ -51,7 +52,7 @@ enum Health {
 #[derive(Clone, Debug)]
 enum Step {
     /// Batches of creations.
-    Create { wanted: Vec<Creation>, done: usize, batch: usize, answered: usize, failed: usize },
+    Create { wanted: Vec<Creation>, batches: Batches },
     /// Deletions, all in flight; of those to be removed the finalizer goes first.
     Delete { pods: Vec<Id<Pod>>, answered: usize, acted: Acted },
     /// The first write of the status.
@@ -138,7 +139,8 @@ impl Jobs {
             Action::Rest => {}
             Action::Create(wanted) => {
                 memory.expected = expect(wanted.len(), 0);
-                task.step = Step::Create { wanted, done: 0, batch: 1, answered: 0, failed: 0 };
+                let batches = Batches::of(wanted.len());
+                task.step = Step::Create { wanted, batches };
                 self.create_batch(task, fx);
             }
             Action::Remove(pods) => {
@@ -183,8 +185,8 @@ impl Jobs {
         let Some(mut task) = self.tasks[usize::from(worker)].take() else { return };
         fx.because(task.work.cause.max(fx.cause()));
         match std::mem::replace(&mut task.step, Step::Flush) {
-            Step::Create { wanted, done, batch, answered, failed } => {
-                task.step = Step::Create { wanted, done, batch, answered, failed };
+            Step::Create { wanted, batches } => {
+                task.step = Step::Create { wanted, batches };
                 self.created(task, reply, known, fx);
             }
             Step::Delete { pods, answered, acted } => {
@@ -198,9 +200,9 @@ impl Jobs {
     }
 
     fn create_batch(&mut self, task: Task, fx: &mut Effects<Timer>) {
-        let Step::Create { wanted, done, batch, .. } = &task.step else { return };
+        let Step::Create { wanted, batches } = &task.step else { return };
         let tag = task.tag(0);
-        for creation in wanted.iter().skip(*done).take(*batch) {
+        for creation in &wanted[batches.batch()] {
             let pod = new_pod(&task.job, task.work.key, *creation);
             fx.send(self.client, tag, Call::Create(Object::Pod(Box::new(pod))));
         }
@@ -214,33 +216,30 @@ impl Jobs {
         known: Known<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        let Step::Create { wanted, done, batch, answered, failed } = &mut task.step else { return };
-        *answered += 1;
+        let Step::Create { batches, .. } = &mut task.step else { return };
         match &reply.result {
             Ok(done) => {
                 self.events.record(Kind::Job, &task.job.meta, fx, || told::created(done.id, known));
             }
             Err(status) if is_namespace_ending(status) => {}
             Err(status) => {
-                *failed += 1;
+                batches.fail();
                 task.is_bad = Health::Bad;
                 self.events.record(Kind::Job, &task.job.meta, fx, || told::not_created(status));
             }
         }
-        if *answered < *batch {
-            return self.park(task);
-        }
-        *done += *batch - *failed;
-        let left = wanted.len() - *done;
-        if *failed > 0 || left == 0 {
-            let acted = Acted { created: *done as i32, ..Acted::default() };
-            if left > 0 {
-                self.not_coming(task.work.key, left, 0);
+        match batches.answer() {
+            Next::Wait => self.park(task),
+            Next::Send => self.create_batch(task, fx),
+            Next::Over => {
+                let acted = Acted { created: batches.done() as i32, ..Acted::default() };
+                let left = batches.left();
+                if left > 0 {
+                    self.not_coming(task.work.key, left, 0);
+                }
+                self.acted(task, acted, fx);
             }
-            return self.acted(task, acted, fx);
         }
-        (*batch, *answered) = ((2 * *batch).min(left), 0);
-        self.create_batch(task, fx);
     }
 
     /// So many creations or deletions will not be seen.

@@ -12,6 +12,7 @@ use crate::api::pod::{Pod, PodStatus};
 use crate::api::status::Status;
 use crate::api::workload::{ReplicaSet, SetKind, SetStatus};
 use crate::base::id::Id;
+use crate::control_plane::controllers::batches::{Batches, Next};
 use crate::control_plane::controllers::index::Roster;
 use crate::control_plane::controllers::workqueue::{Job, Outcome, Tag};
 use crate::control_plane::controllers::{Known, Timer, is_namespace_ending, told};
@@ -47,7 +48,7 @@ enum Step {
     /// Pods to adopt or release, the first in flight.
     Claim(Vec<Claim>),
     /// Batches of creations.
-    Create { wanted: usize, done: usize, batch: usize, answered: usize, failed: usize },
+    Create(Batches),
     /// Deletions, all in flight.
     Delete { victims: Vec<(Uid, Name)>, answered: usize },
     /// The write of the status; how often it was refused.
@@ -110,7 +111,7 @@ impl ReplicaSets {
         fx.because(task.job.cause.max(fx.cause()));
         match task.step {
             Step::Claim(_) => self.claimed(task, reply, known, fx),
-            Step::Create { .. } => self.created(task, reply, known, fx),
+            Step::Create(_) => self.created(task, reply, known, fx),
             Step::Delete { .. } => self.deleted(task, reply, index, known, fx),
             Step::Status(tries) => self.status_written(task, tries, reply, known, fx),
         }
@@ -178,8 +179,7 @@ impl ReplicaSets {
         let amount = usize::try_from(missing.unsigned_abs()).unwrap_or(BURST).min(BURST);
         if missing > 0 {
             self.expected.expect_creations(task.job.key, amount, fx.now());
-            let (done, answered, failed) = (0, 0, 0);
-            task.step = Step::Create { wanted: amount, done, batch: 1, answered, failed };
+            task.step = Step::Create(Batches::of(amount));
             return self.create_batch(task, fx);
         }
         let victims = victims(&task, amount, self.rules.costs, known, fx.now());
@@ -206,12 +206,12 @@ impl ReplicaSets {
     }
 
     fn create_batch(&mut self, task: Task, fx: &mut Effects<Timer>) {
-        let Step::Create { batch, .. } = task.step else { return };
+        let Step::Create(batches) = task.step else { return };
         let set = &task.set;
         let base = self.bases.entry(task.job.key);
         let base = base.or_insert_with(|| Text::from(format!("{}-", set.meta.name))).clone();
         let tag = Tag::Sync(task.job.worker, task.job.serial, 0).pack();
-        for _ in 0..batch {
+        for _ in batches.batch() {
             let mut meta = Meta::new(set.meta.namespace.clone(), Name::new(base.clone()));
             meta.labels = set.template.labels.clone();
             meta.annotations = set.template.annotations.clone();
@@ -235,8 +235,7 @@ impl ReplicaSets {
         known: Known<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        let Step::Create { wanted, done, batch, answered, failed } = &mut task.step else { return };
-        *answered += 1;
+        let Step::Create(batches) = &mut task.step else { return };
         match &reply.result {
             Ok(done) => {
                 let kind = task.set.kind.into();
@@ -244,23 +243,20 @@ impl ReplicaSets {
             }
             Err(status) if is_namespace_ending(status) => {}
             Err(status) => {
-                *failed += 1;
+                batches.fail();
                 task.error.get_or_insert_with(|| status.to_string().into());
                 let kind = task.set.kind.into();
                 self.events.record(kind, &task.set.meta, fx, || told::not_created(status));
             }
         }
-        if *answered < *batch {
-            return self.park(task);
+        match batches.answer() {
+            Next::Wait => self.park(task),
+            Next::Send => self.create_batch(task, fx),
+            Next::Over => {
+                self.expected.creations_seen(task.job.key, batches.left());
+                self.write_status(task, known, fx);
+            }
         }
-        *done += *batch - *failed;
-        let left = *wanted - *done;
-        if *failed > 0 || left == 0 {
-            self.expected.creations_seen(task.job.key, left);
-            return self.write_status(task, known, fx);
-        }
-        (*batch, *answered) = ((2 * *batch).min(left), 0);
-        self.create_batch(task, fx);
     }
 
     fn deleted(

@@ -17,11 +17,11 @@ use crate::api::stateful_set::{StatefulSet, StatefulSetStatus};
 use crate::api::status::Status;
 use crate::base::id::Id;
 use crate::control_plane::controllers::claims::{self, Claim};
-use crate::control_plane::controllers::history::{self, Latest};
+use crate::control_plane::controllers::history::{self, Revised, Revising};
 use crate::control_plane::controllers::own_writes::Written;
 use crate::control_plane::controllers::replica_set::next_availability;
 use crate::control_plane::controllers::workqueue::{Job, Outcome, Tag};
-use crate::control_plane::controllers::{Known, Timer, is_namespace_ending};
+use crate::control_plane::controllers::{Known, Timer};
 use crate::messages::request::Propagation;
 use crate::messages::{Call, Effects, Part, Reply};
 use crate::store::Rev;
@@ -147,26 +147,16 @@ impl StatefulSets {
         self.revise(task, known, fx);
     }
 
-    /// `getStatefulSetRevisions`.
     fn revise(&mut self, mut task: Task, known: Known<'_>, fx: &mut Effects<Timer>) {
-        let set = &task.set;
-        let held = history::of(set.meta.uid, known);
-        match history::latest(&held, &set.template) {
-            Latest::Is(one) => {
-                let name = one.revision.meta.name.to_string();
+        let (set, owner) = (&task.set, owner_of(&task));
+        let collisions = task.status.collision_count;
+        match history::revising((&set.meta, owner), &set.template, collisions, known) {
+            Revising::Is(one) => {
+                let name = one.meta.name.to_string();
                 self.act(task, &name, known, fx);
             }
-            Latest::Again(one, number) => {
-                let (next, call) = history::renumbered(&one, number, known);
+            Revising::Write(next, call) => {
                 task.step = Step::Revise(next);
-                self.send(&task, 0, call, fx);
-                self.park(task);
-            }
-            Latest::New(number) => {
-                let (owner, collisions) = (owner_of(&task), task.status.collision_count);
-                let new = history::of_template(&set.meta, owner, &set.template, collisions, number);
-                let call = Call::Create(Object::ControllerRevision(Box::new(new.clone())));
-                task.step = Step::Revise(Box::new(new));
                 self.send(&task, 0, call, fx);
                 self.park(task);
             }
@@ -181,28 +171,20 @@ impl StatefulSets {
         known: Known<'_>,
         fx: &mut Effects<Timer>,
     ) {
-        let name = revision.meta.name.to_string();
-        match &reply.result {
-            Ok(done) => {
-                self.written.note(task.job.key, Written::Revision, done.rev);
+        if let Ok(done) = &reply.result {
+            self.written.note(task.job.key, Written::Revision, done.rev);
+        }
+        match history::revised(revision, &task.set.template, reply, known) {
+            Revised::Is(one) => {
+                let name = one.meta.name.to_string();
                 self.act(task, &name, known, fx);
             }
-            Err(Status::AlreadyExists(_)) => {
-                let taken = known.view.find::<ControllerRevision>(&revision.meta.namespace, &name);
-                match taken.and_then(|id| known.view.get(id)) {
-                    Some(taken) if history::is_same(&taken.template, &task.set.template) => {
-                        self.act(task, &name, known, fx);
-                    }
-                    // Another goes by this name: the next try goes by the next one, at once.
-                    Some(_) => {
-                        task.status.collision_count += 1;
-                        self.revise(task, known, fx);
-                    }
-                    None => self.finish(&task, Outcome::Failed, fx),
-                }
+            // Another goes by this name: the next try goes by the next one, at once.
+            Revised::Taken => {
+                task.status.collision_count += 1;
+                self.revise(task, known, fx);
             }
-            Err(status) if is_namespace_ending(status) => self.finish(&task, Outcome::Done, fx),
-            Err(_) => self.finish(&task, Outcome::Failed, fx),
+            Revised::Over(outcome) => self.finish(&task, outcome, fx),
         }
     }
 
