@@ -104,6 +104,7 @@ fn plan(compactor: &mut Compactor, nodes: usize, objects: Vec<PlannedObject>) ->
         fidelity: Fidelity::Elided,
         families: Families::V4,
         feature_gates: Default::default(),
+        checks: Default::default(),
         pod_tolerations: Default::default(),
         static_pods: Default::default(),
         profile: Profile::default(),
