@@ -268,6 +268,12 @@ impl Kubelets {
         self.by_pod.get(pod)
     }
 
+    /// Loses sight of the worker of a pod, which goes on: to see whether that is noticed.
+    #[cfg(test)]
+    pub fn lose(&mut self, pod: Id<Pod>) {
+        self.by_pod.remove(pod);
+    }
+
     /// Lets one worker do something, and forgets it if that was its last.
     fn with(
         &mut self,

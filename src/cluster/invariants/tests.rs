@@ -114,14 +114,11 @@ fn a_kubelet_with_a_pod_of_another_node_is_caught() {
 fn a_pod_on_two_kubelets_is_caught() {
     let (mut world, _) = sound();
     let [(id, pod), (_, other)] = two_pods(&world);
-    let (here, there) = (pod.node.expect("bound"), other.node.expect("bound"));
-    let at = |world: &World, node| world.nodes.of(node).expect("a machine");
-    let (here, there) = (at(&world, here), at(&world, there));
+    let there = world.nodes.of(other.node.expect("bound")).expect("a machine");
     let mut fx = Effects::new();
     let apps: crate::messages::app::Apps = Arc::from([]);
-    // Another pod in its slot hides the worker that has it, so that a second one is made.
-    let hides = Id::from_parts(id.slot() as u32, id.generation() + 1);
-    world.nodes.kubelets.pod_assigned(here, hides, &pod, apps.clone(), &mut fx);
+    // The worker that has it is out of sight, so that a second one is made.
+    world.nodes.kubelets.lose(id);
     world.nodes.kubelets.pod_assigned(there, id, &pod, apps, &mut fx);
     let told = kubelets(&world).expect_err("two kubelets");
     assert!(told.contains("two kubelets have pod") || told.contains("of another node"), "{told}");
