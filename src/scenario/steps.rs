@@ -287,7 +287,7 @@ fn conditions(place: &str, patch: &serde_json::Value, judge: &mut Judge<'_, '_>)
     let said = patch["status"]["conditions"].as_array().map_or(&[][..], Vec::as_slice);
     if said.is_empty() {
         let example = "{status: {conditions: [{type: example.com/registered, status: \"True\"}]}}";
-        judge.missing(place, &format!("Required value: conditions, as in {example}"));
+        judge.missing(place, format!("Required value: conditions, as in {example}"));
         return false;
     }
     for (at, condition) in said.iter().enumerate() {

@@ -142,8 +142,8 @@ pub fn is_controller(kind: Kind) -> bool {
     )
 }
 
-fn meta<'a>(lookup: &'a impl Lookup, owner: Owner) -> Option<&'a Meta> {
-    fn of<'a, T: Stored>(lookup: &'a impl Lookup, owner: Owner) -> Option<&'a Meta> {
+fn meta(lookup: &impl Lookup, owner: Owner) -> Option<&Meta> {
+    fn of<T: Stored>(lookup: &impl Lookup, owner: Owner) -> Option<&Meta> {
         lookup.object::<T>(owner.at.typed()).map(T::meta)
     }
     match owner.kind {

@@ -271,12 +271,16 @@ mod tests {
 
     const M: i64 = 1_000_000;
 
+    /// What it is about; each container's requests; its recommendations (target, lower and upper bound); whether the
+    /// pod is outside of them, by how much in all, and whether it grows.
+    type Priority = (&'static str, &'static [(i64, i64)], Vec<[Value; 3]>, (bool, f64, bool));
+
     /// `TestGetUpdatePriority` (pkg/updater/priority/priority_processor_test.go), case by case.
     #[test]
     fn how_far_a_pod_is_off_adds_up_over_containers_and_resources() {
         let none = || json!({});
         let free = |target: Value| [target, none(), none()];
-        let cases: Vec<(&str, &[(i64, i64)], Vec<[Value; 3]>, (bool, f64, bool))> = vec![
+        let cases: Vec<Priority> = vec![
             ("simple scale up", &[(2000, 0)], vec![free(cpu("10"))], (false, 4.0, true)),
             ("simple scale down", &[(4000, 0)], vec![free(cpu("2"))], (false, 0.5, false)),
             ("no resource diff", &[(2000, 0)], vec![free(cpu("2"))], (false, 0.0, false)),

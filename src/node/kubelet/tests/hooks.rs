@@ -84,7 +84,7 @@ fn a_request_before_the_stop_is_answered_as_the_program_answers() {
     let stop = takes(1);
     let of = |app: App| {
         let mut rig = Rig::new();
-        let app = App { stop: stop.clone(), ..app };
+        let app = App { stop, ..app };
         rig.assign(1, spec(vec![], vec![stops_by(Hook::HttpGet(80))]), vec![app]);
         rig.run_to(50).delete(1, 10).run_to(80);
         let failed = rig.said_of(&["FailedPreStopHook"]).first().map(|line| line[..6].to_owned());
