@@ -8,9 +8,11 @@ use wavetank::api::job::{
 };
 use wavetank::api::meta::{Deletion, Uid};
 use wavetank::api::name::Name;
+use wavetank::api::node::Tristate;
 use wavetank::api::object::Object;
 use wavetank::api::pod::{
-    Condition, ContainerState, Phase, Pod, PodCondition, Termination, TerminationReason,
+    Condition, ContainerState, Phase, Pod, PodCondition, SaidCondition, Termination,
+    TerminationReason,
 };
 use wavetank::base::{FastSet, Id};
 use wavetank::control_plane::controllers::job::account::{Account, Acted, Flush, settle};
@@ -112,7 +114,17 @@ pub fn pod(value: &Value) -> Pod {
         let which = match text(&one["type"]) {
             "DisruptionTarget" => PodCondition::DisruptionTarget,
             "Ready" => PodCondition::Ready,
-            _ => continue,
+            other => {
+                let said = SaidCondition {
+                    kind: other.into(),
+                    value: Tristate::parse(text(&one["status"])),
+                    reason: "".into(),
+                    message: "".into(),
+                    since_seconds: Condition::UNSAID,
+                };
+                pod.status.others = Some([said].into());
+                continue;
+            }
         };
         let since = instant(&one["lastTransitionTime"]).unwrap_or(SimTime::ZERO);
         pod.status.conditions[which as usize] = Condition {

@@ -77,11 +77,12 @@ fn matching_exit<'p>(
 fn has_condition(pod: &Pod, kind: &str, value: Option<bool>) -> bool {
     let Some(which) = PodCondition::named(kind) else {
         let said = pod.status.said(kind).map(|it| it.value);
-        return match value {
-            Some(true) => said == Some(Tristate::True),
-            Some(false) => said == Some(Tristate::False),
-            None => false,
+        let wanted = match value {
+            Some(true) => Tristate::True,
+            Some(false) => Tristate::False,
+            None => Tristate::Unknown,
         };
+        return said == Some(wanted);
     };
     // A condition that is not there has no value to compare.
     value.is_some() && pod.status.condition(which).value == value
