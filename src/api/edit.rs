@@ -440,7 +440,11 @@ fn node_spec(it: &Node) -> Value {
         .taints
         .iter()
         .map(|taint| {
-            json!({"key": &*taint.key, "value": &*taint.value, "effect": taint.effect.name()})
+            let mut written = json!({"key": &*taint.key, "effect": taint.effect.name()});
+            if !taint.value.is_empty() {
+                written["value"] = json!(&*taint.value);
+            }
+            written
         })
         .collect();
     let mut spec = Map::new();

@@ -81,6 +81,16 @@ impl Tristate {
     }
 }
 
+/// Why a kubelet says that its node is not ready.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum NotReady {
+    /// Its container engine has not answered yet.
+    #[default]
+    Starting,
+    /// The machine goes down in order.
+    ShuttingDown,
+}
+
 /// The conditions of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct NodeConditions {
@@ -88,6 +98,10 @@ pub struct NodeConditions {
     pub ready: Tristate,
     /// Since when `Ready` has its value.
     pub ready_since: SimTime,
+    /// Why it is not, where it is false.
+    pub not_ready: NotReady,
+    /// Since when the conditions of memory, disk and process numbers have their values.
+    pub pressures_since: [SimTime; 3],
     /// `MemoryPressure`.
     pub memory_pressure: Tristate,
     /// `DiskPressure`.
@@ -98,6 +112,30 @@ pub struct NodeConditions {
     pub network_unavailable: Tristate,
     /// Whether anybody ever wrote them.
     pub posted: Posted,
+}
+
+impl NodeConditions {
+    /// `Ready` is so from `now` on, if it was not before.
+    pub fn set_ready(&mut self, value: Tristate, now: SimTime) {
+        if self.ready != value {
+            (self.ready, self.ready_since) = (value, now);
+        }
+    }
+
+    /// The conditions of memory, disk and process numbers.
+    pub fn pressures(&self) -> [Tristate; 3] {
+        [self.memory_pressure, self.disk_pressure, self.pid_pressure]
+    }
+
+    /// They are so from `now` on, as far as they were not before.
+    pub fn set_pressures(&mut self, values: [Tristate; 3], now: SimTime) {
+        let held = [&mut self.memory_pressure, &mut self.disk_pressure, &mut self.pid_pressure];
+        for ((held, since), value) in held.into_iter().zip(&mut self.pressures_since).zip(values) {
+            if *held != value {
+                (*held, *since) = (value, now);
+            }
+        }
+    }
 }
 
 /// Whether a node's status was ever posted.

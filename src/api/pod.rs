@@ -1,11 +1,13 @@
 //! Pods as a run holds them: a small changing row, and a spec shared by all pods of one template.
 
 mod conditions;
+mod limits;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 pub use conditions::{Condition, POD_CONDITIONS, PodCondition, SaidCondition};
+pub use limits::{EmptyDir, Medium, WholeMemory};
 
 use super::meta::{Labels, Meta, Rare};
 use super::name::Text;
@@ -144,6 +146,10 @@ pub struct PodSpec {
     pub host_ports: Vec<HostPort>,
     /// Volumes that decide where it may run.
     pub volumes: PodVolumes,
+    /// Its `emptyDir` volumes that have a medium or a limit.
+    pub empty_dirs: Vec<EmptyDir>,
+    /// What is set of memory for the pod as a whole (`spec.resources`).
+    pub memory: WholeMemory,
     /// Fields set here that this version does not model, as paths (`containers.env`).
     pub not_modelled: Vec<&'static str>,
     /// The spec as written, as canonical JSON, the API server's defaults filled in.
@@ -465,6 +471,8 @@ pub struct PodStatus {
     pub ip: Option<Ipv4Addr>,
     /// When its kubelet took it.
     pub start_time: Option<SimTime>,
+    /// The generation its kubelet knew when it wrote last; 0: it never did. The API server keeps the account.
+    pub observed_generation: u32,
     /// Why it is in this phase (`Evicted`, `Unschedulable`), with a message.
     pub reason: Option<Arc<StatusReason>>,
     /// Why it was picked to be evicted: what condition DisruptionTarget says, where that is known.
@@ -649,6 +657,8 @@ pub enum TerminationReason {
     StartError,
     /// Its end was not seen.
     ContainerStatusUnknown,
+    /// It ran when its machine lost its power: nobody knows how it ended.
+    Unknown,
     /// It was removed because all containers of its pod are started anew.
     RestartingAllContainers,
 }
@@ -662,6 +672,7 @@ impl TerminationReason {
             TerminationReason::OomKilled => "OOMKilled",
             TerminationReason::StartError => "StartError",
             TerminationReason::ContainerStatusUnknown => "ContainerStatusUnknown",
+            TerminationReason::Unknown => "Unknown",
             TerminationReason::RestartingAllContainers => "RestartingAllContainers",
         }
     }
@@ -680,4 +691,6 @@ pub struct ContainerStatus {
     pub ready: bool,
     /// Whether it has started (its startup probe succeeded, or it has none).
     pub started: bool,
+    /// How long it is held back after its latest crash, in milliseconds, while it is.
+    pub held_back_millis: u32,
 }

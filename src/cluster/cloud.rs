@@ -247,15 +247,11 @@ impl World {
         let name = Text::from(machine.name.to_string());
         Arc::make_mut(&mut node.meta.labels).insert(HOSTNAME_LABEL.into(), name);
         node.address = super::boot::node_address(machine.place);
+        let now = self.kernel.now();
         node.conditions.ready = Tristate::False;
-        node.conditions.ready_since = self.kernel.now();
-        for pressure in [
-            &mut node.conditions.memory_pressure,
-            &mut node.conditions.disk_pressure,
-            &mut node.conditions.pid_pressure,
-        ] {
-            *pressure = Tristate::False;
-        }
+        node.conditions.ready_since = now;
+        node.conditions.set_pressures([Tristate::False; 3], now);
+        node.conditions.pressures_since = [now; 3];
         let not_ready =
             Taint { key: TAINT_NOT_READY.into(), value: "".into(), effect: Effect::NoSchedule };
         node.taints = node.taints.iter().cloned().chain([not_ready]).collect();
@@ -294,6 +290,7 @@ impl World {
         self.cloud.lent[number as usize].at = Some(at);
         self.cloud.changes += 1;
         self.paths_changed(cause, sink);
+        self.kubelet(at, cause, sink, |kubelets, fx| kubelets.joined(at, fx));
         self.post_ready(cause, at);
         self.resync(cause, at, sink);
     }

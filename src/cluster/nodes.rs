@@ -500,6 +500,9 @@ impl World {
             }
             self.nodes.row_mut(at).life += 1;
         }
+        if before == Power::Off {
+            self.nodes.kubelets.rebooted(at);
+        }
         if power == Power::On {
             let renewals = self.renewals.restart(at, now);
             if let (Fidelity::Explicit, Some(renewals)) = (self.plan.fidelity, renewals) {

@@ -1,8 +1,6 @@
 //! Who reaches whom: each node's way to an API server, worked out anew whenever a fault begins or
 //! ends, and with it who is heard of.
 
-use std::sync::Arc;
-
 use super::nodes::Power;
 use super::requests::Sink;
 use super::{Duty, World};
@@ -99,17 +97,13 @@ impl World {
         if node.conditions.ready == Tristate::True {
             return;
         }
+        let (now, mut next) = (self.kernel.now(), Node::clone(node));
+        next.conditions.set_ready(Tristate::True, now);
+        self.nodes.kubelets.tell_pressure(at, &mut next.conditions, now);
         if let Some(events) = &mut self.core_events {
-            let said = self.nodes.kubelets.ready_again(at, &node.conditions);
-            said.into_iter().for_each(|said| events.hear(self.kernel.now(), said));
+            let said = self.nodes.kubelets.told_by(at, &node.conditions, &next.conditions);
+            said.into_iter().for_each(|said| events.hear(now, said));
         }
-        let mut next: Node = node.clone();
-        next.conditions.ready = Tristate::True;
-        next.conditions.ready_since = self.kernel.now();
-        next.conditions.memory_pressure = Tristate::False;
-        next.conditions.disk_pressure = Tristate::False;
-        next.conditions.pid_pressure = Tristate::False;
-        next.images = Arc::clone(&node.images);
         let (id, client) = (row.id.into(), row.client);
         let call = Call::Update {
             id,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::api::pod::Pod;
+use crate::api::pod::{Pod, PodSpec};
 use crate::base::Id;
 use crate::time::SimDuration;
 
@@ -393,15 +393,26 @@ pub enum Scarce {
 }
 
 impl Usage {
-    /// What it takes of something at all times.
-    pub fn of(&self, what: Scarce) -> impl Iterator<Item = &Course> {
+    /// What it takes of something at all times as a container of this pod, each with what it does not go beyond.
+    pub fn of<'u>(
+        &'u self,
+        what: Scarce,
+        pod: &'u PodSpec,
+    ) -> impl Iterator<Item = (&'u Course, u64)> {
         let own = match what {
             Scarce::Memory => &self.memory,
             Scarce::Disk => &self.disk,
             Scarce::Inodes => &self.inodes,
         };
-        let volumes = self.volumes.iter().filter(move |_| what == Scarce::Disk);
-        std::iter::once(&own.course).chain(volumes.map(|(_, demand)| &demand.course))
+        let volumes = self.volumes.iter().filter_map(move |(name, demand)| {
+            let cap = match (what, pod.held_in_memory(name)) {
+                (Scarce::Memory, Some(size)) => size,
+                (Scarce::Disk, None) => u64::MAX,
+                _ => return None,
+            };
+            Some((&demand.course, cap))
+        });
+        std::iter::once((&own.course, u64::MAX)).chain(volumes)
     }
 }
 

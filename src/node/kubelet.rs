@@ -32,6 +32,7 @@ mod hooks;
 pub mod image_gc;
 pub mod merging;
 pub mod phase;
+mod posting;
 pub mod preemption;
 pub mod pressure;
 pub mod probes;
@@ -64,8 +65,7 @@ use self::shutdown::Shutdown;
 use self::worker::{Ending, Stage};
 use super::NodeIndex;
 use crate::api::meta::Meta;
-use crate::api::node::{Node, NodeConditions, NodeImage, Tristate};
-use crate::api::object::Object;
+use crate::api::node::Node;
 use crate::api::pod::{Pod, PodCondition, PodStatus, StatusReason};
 use crate::api::resources::Resources;
 use crate::api::rules::taints::Taint;
@@ -76,8 +76,7 @@ use crate::luck::Luck;
 use crate::messages::app::Apps;
 use crate::messages::engine::ListedPod;
 use crate::messages::engine::{EngineAsk, EngineCall, EngineEvent, OpId, Probing};
-use crate::messages::request::Part;
-use crate::messages::{Call, ClientId, Component, CoreEvent, Effects, Fact, Reply, Verb};
+use crate::messages::{Call, ClientId, Component, Effects, Fact, Reply, Verb};
 use crate::time::SimTime;
 
 /// What wakes a kubelet. All but [`Timer::Pod`] and [`Timer::Orphans`] are occurrences of duties: they come after the
@@ -155,6 +154,10 @@ struct KubeletNode {
     manifests: Vec<Manifest>,
     /// The latest time images could not make enough room.
     images_failed: bool,
+    /// How often its machine was switched on again.
+    reboots: u64,
+    /// The kubelet at work is the first since the latest of these.
+    has_rebooted: bool,
 }
 
 /// The kubelets of all nodes.
@@ -233,6 +236,8 @@ impl Kubelets {
             shutdown: None,
             manifests: Vec::new(),
             images_failed: false,
+            reboots: 0,
+            has_rebooted: false,
         });
         at
     }
@@ -503,40 +508,6 @@ impl Kubelets {
         }
     }
 
-    /// A node's status is due: `node` is the object as it stands, `images` what the node has. Nothing is sent
-    /// where they are the same (that a status is posted each five minutes anyway shows nowhere).
-    pub fn node_status(
-        &mut self,
-        at: NodeIndex,
-        node: &Node,
-        images: Arc<[NodeImage]>,
-        fx: &mut Effects<Timer>,
-    ) {
-        let kept = &mut self.nodes[at.row()];
-        let (images_changed, turned) = (kept.images_changed.take(), kept.pressure_changed.take());
-        let Some(cause) = images_changed.max(turned) else { return };
-        fx.because(cause);
-        let mut next = Node { images, ..node.clone() };
-        if turned.is_some() {
-            self.tell_pressure(at, &mut next.conditions);
-        }
-        let kept = &self.nodes[at.row()];
-        let ready = match kept.shutdown {
-            None => Tristate::True,
-            Some(_) => Tristate::False,
-        };
-        if next == *node && node.conditions.ready == ready {
-            return;
-        }
-        if next.conditions.ready != ready {
-            next.conditions.ready = ready;
-            next.conditions.ready_since = fx.now();
-        }
-        let object = Object::Node(Box::new(next));
-        let call = Call::Update { id: kept.id.into(), object, base: None, part: Part::Status };
-        fx.send(kept.client, u64::MAX, call);
-    }
-
     /// The API server answered: writes that did not reach it are tried again.
     pub fn reply(&mut self, reply: &Reply, fx: &mut Effects<Timer>) {
         let Err(status) = &reply.result else { return };
@@ -569,25 +540,27 @@ impl Kubelets {
         node.news.clear();
         node.unsent.clear();
         node.found.clear();
-        (node.images_changed, node.shutdown) = (None, None);
-        (node.pressure, node.pressure_changed) = (Default::default(), None);
+        (node.images_changed, node.shutdown, node.has_rebooted) = (None, None, false);
+        // What it said of pressure, the next one takes back or says anew.
+        let has_said = !node.pressure.pressures().is_empty() || node.pressure_changed.is_some();
+        (node.pressure, node.pressure_changed) = (Default::default(), has_said.then_some(0));
     }
 
     /// The kubelet of a node starts anew, and finds this on its engine; the world then tells it of
     /// each pod bound to the node by [`Kubelets::pod_assigned`].
     pub fn start(&mut self, at: NodeIndex, found: Vec<ListedPod>, fx: &mut Effects<Timer>) {
         let node = &mut self.nodes[at.row()];
-        node.say_started(fx);
+        node.say_started(self.luck, fx);
+        if node.pressure_changed.is_some() {
+            node.pressure_changed = Some(fx.cause());
+            let cadence = Duty::Status.cadence(self.luck, &node.meta.name);
+            fx.arm_at(next_after(cadence, fx.now()), Timer::Status(at));
+        }
         if !found.is_empty() {
             fx.arm(self.settings.housekeeping, Timer::Orphans(at));
         }
         node.found = found;
         self.read_manifests(at, fx);
-    }
-
-    /// What a kubelet says as it posts that its node is ready; the API has these conditions still.
-    pub fn ready_again(&self, at: NodeIndex, before: &NodeConditions) -> Vec<CoreEvent> {
-        self.nodes[at.row()].ready_again(before)
     }
 
     fn remove_orphans(&mut self, at: NodeIndex, fx: &mut Effects<Timer>) {

@@ -14,12 +14,13 @@ use crate::messages::engine::{
 use crate::node::NodeIndex;
 use crate::time::{SimDuration, SimTime};
 
-const REASONS: [TerminationReason; 6] = [
+const REASONS: [TerminationReason; 7] = [
     TerminationReason::Completed,
     TerminationReason::Error,
     TerminationReason::OomKilled,
     TerminationReason::StartError,
     TerminationReason::ContainerStatusUnknown,
+    TerminationReason::Unknown,
     TerminationReason::RestartingAllContainers,
 ];
 

@@ -93,6 +93,7 @@ fn pods(input: &Value) -> Vec<Pod> {
             restarts: int(&counts[at as usize]) as u32,
             ready: false,
             started: false,
+            held_back_millis: 0,
         }]));
     });
     for one in list(&input["podsWithIndexes"]) {

@@ -73,6 +73,7 @@ fn status_of(spec: &PodSpec, values: &[Value], index: usize) -> Option<Container
         restarts: 0,
         ready: found["ready"] == true,
         started: found["started"] == true,
+        held_back_millis: 0,
     })
 }
 
@@ -207,7 +208,7 @@ fn written_status(it: &Value) -> ContainerStatus {
     };
     let last = ended(&it["lastState"]).map(|end| with_reason(end, &it["lastState"]));
     let restarts = it["restartCount"].as_u64().unwrap_or(0) as u32;
-    ContainerStatus { state, last, restarts, ready: false, started: false }
+    ContainerStatus { state, last, restarts, ready: false, started: false, held_back_millis: 0 }
 }
 
 fn with_reason(end: Termination, state: &Value) -> Termination {
@@ -449,6 +450,7 @@ const THROUGH: ContainerStatus = ContainerStatus {
     restarts: 0,
     ready: true,
     started: false,
+    held_back_millis: 0,
 };
 
 #[test]

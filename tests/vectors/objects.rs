@@ -125,6 +125,7 @@ fn container(value: &Value) -> ContainerStatus {
         restarts: int(&value["restartCount"]) as u32,
         ready: value["ready"] == true,
         started: value["started"] == true,
+        held_back_millis: 0,
     }
 }
 

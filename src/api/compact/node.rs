@@ -10,7 +10,7 @@ use super::{Compacted, Compactor};
 use crate::api::kinds::Scope;
 use crate::api::meta::Labels;
 use crate::api::node::{
-    HOSTNAME_LABEL, Node, NodeConditions, NodeImage, Posted, Schedulability, Tristate,
+    HOSTNAME_LABEL, Node, NodeConditions, NodeImage, NotReady, Posted, Schedulability, Tristate,
 };
 use crate::api::object::Object;
 use crate::api::resources::Resources;
@@ -46,6 +46,8 @@ fn conditions(status: &core::NodeStatus) -> NodeConditions {
     NodeConditions {
         ready: of("Ready"),
         ready_since: SimTime::ZERO,
+        not_ready: NotReady::default(),
+        pressures_since: [SimTime::ZERO; 3],
         memory_pressure: of("MemoryPressure"),
         disk_pressure: of("DiskPressure"),
         pid_pressure: of("PIDPressure"),

@@ -64,6 +64,8 @@ pub(super) fn not_modelled(spec: &core::PodSpec) -> Vec<&'static str> {
     note(spec.host_users == Some(false), "hostUsers");
     note(spec.share_process_namespace == Some(true), "shareProcessNamespace");
     note(spec.os.is_some(), "os");
+    let whole = spec.resources.as_ref().and_then(|it| it.limits.as_ref());
+    note(whole.is_some_and(|it| it.contains_key("cpu")), "resources.limits.cpu");
     note(security.is_some_and(|it| *it != core::PodSecurityContext::default()), "securityContext");
     found.extend(volume_kinds(spec));
     for (containers, prefix) in
@@ -95,8 +97,12 @@ fn volume_kinds(spec: &core::PodSpec) -> Vec<&'static str> {
             "volumes.hostPath"
         } else if volume.projected.is_some() {
             "volumes.projected"
-        } else if volume.empty_dir.is_some() {
-            "volumes.emptyDir"
+        } else if let Some(dir) = &volume.empty_dir {
+            // Its medium and its limit count; pages of other sizes do not.
+            if dir.medium.as_deref().is_none_or(|medium| matches!(medium, "" | "Memory")) {
+                continue;
+            }
+            "volumes.emptyDir.medium"
         } else if volume.csi.is_some() {
             "volumes.csi"
         } else if volume.downward_api.is_some() {

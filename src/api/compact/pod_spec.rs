@@ -10,10 +10,14 @@ use super::container::{Place, lifetime, port, protocol};
 use super::intern::Interner;
 use super::{Compactor, unsigned};
 use crate::api::meta::Rare;
-use crate::api::pod::{Lifetime, PodNetwork, PodSpec, PodTemplate, Preemption, Qos, RestartPolicy};
+use crate::api::pod::{
+    Lifetime, PodNetwork, PodSpec, PodTemplate, Preemption, Qos, RestartPolicy, WholeMemory,
+};
 use crate::api::quantity::{Format, Quantity};
 use crate::api::rules::ports::HostPort;
-use crate::api::rules::resources::{Amounts, QosClass, SumRules, counted, pod_requests, qos_class};
+use crate::api::rules::resources::{
+    Amounts, QosClass, SumRules, amounts, counted, pod_requests, qos_class,
+};
 use crate::api::rules::taints::{Comparison, Effect, Toleration};
 
 /// Where the API server mounts a pod's token, unasked.
@@ -231,12 +235,21 @@ impl Interner {
             qos: Qos::BestEffort,
             host_ports: host_ports(&written),
             volumes: self.pod_volumes(written.volumes.as_deref()),
+            empty_dirs: self.empty_dirs(written.volumes.as_deref()),
+            memory: whole_memory(&written),
             not_modelled: super::pod::not_modelled(&written),
             written: text.into(),
         };
         spec.qos = qos(written);
         spec
     }
+}
+
+/// What is set of memory for the pod as a whole.
+fn whole_memory(spec: &core::PodSpec) -> WholeMemory {
+    let Some(set) = &spec.resources else { return WholeMemory::default() };
+    let of = |map| amounts(map).get("memory").map(|amount| amount.value());
+    WholeMemory { asked: of(set.requests.as_ref()), limit: of(set.limits.as_ref()) }
 }
 
 /// A `preemptionPolicy`.

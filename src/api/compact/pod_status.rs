@@ -47,6 +47,7 @@ fn termination(written: &core::ContainerStateTerminated) -> Termination {
         Some("OOMKilled") => TerminationReason::OomKilled,
         Some("StartError" | "ContainerCannotRun") => TerminationReason::StartError,
         Some("ContainerStatusUnknown") => TerminationReason::ContainerStatusUnknown,
+        Some("Unknown") => TerminationReason::Unknown,
         Some("RestartingAllContainers") => TerminationReason::RestartingAllContainers,
         Some("Completed") => TerminationReason::Completed,
         _ if written.exit_code == 0 => TerminationReason::Completed,
@@ -74,7 +75,14 @@ fn state(written: Option<&core::ContainerState>) -> ContainerState {
 fn container(written: Option<&core::ContainerStatus>) -> ContainerStatus {
     let Some(written) = written else {
         let state = ContainerState::Waiting(WaitingReason::ContainerCreating);
-        return ContainerStatus { state, last: None, restarts: 0, ready: false, started: false };
+        return ContainerStatus {
+            state,
+            last: None,
+            restarts: 0,
+            ready: false,
+            started: false,
+            held_back_millis: 0,
+        };
     };
     let last = written.last_state.as_ref().and_then(|it| it.terminated.as_ref());
     ContainerStatus {
@@ -83,6 +91,7 @@ fn container(written: Option<&core::ContainerStatus>) -> ContainerStatus {
         restarts: unsigned(i64::from(written.restart_count)),
         ready: written.ready,
         started: written.started.unwrap_or(false),
+        held_back_millis: 0,
     }
 }
 

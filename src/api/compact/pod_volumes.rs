@@ -3,6 +3,8 @@
 use k8s_openapi::api::core::v1 as core;
 
 use super::intern::Interner;
+use crate::api::pod::{EmptyDir, Medium};
+use crate::api::quantity::Quantity;
 use crate::api::rules::volumes::{Disk, Mount, PodClaim, PodVolumes};
 use crate::api::storage::{ClaimTemplate, InTreePlugin};
 
@@ -27,6 +29,21 @@ impl Interner {
             volumes.local.extend(is_local(volume).then(|| self.text(&volume.name)));
         }
         volumes
+    }
+
+    /// Volumes that are empty at first and have a medium or a limit.
+    pub(super) fn empty_dirs(&mut self, written: Option<&[core::Volume]>) -> Vec<EmptyDir> {
+        let mut found = Vec::new();
+        for volume in written.into_iter().flatten() {
+            let Some(dir) = &volume.empty_dir else { continue };
+            let medium = if is_on_disk(dir) { Medium::Disk } else { Medium::Memory };
+            let limit = dir.size_limit.as_ref().and_then(|it| Quantity::parse(&it.0).ok());
+            let size_limit = limit.filter(|limit| limit.signum() > 0);
+            if medium == Medium::Memory || size_limit.is_some() {
+                found.push(EmptyDir { name: self.text(&volume.name), medium, size_limit });
+            }
+        }
+        found
     }
 
     fn pod_claim(&mut self, volume: &core::Volume) -> Option<PodClaim> {
@@ -65,8 +82,11 @@ impl Interner {
 
 /// Whether a volume's data lie on the node's disk.
 fn is_local(volume: &core::Volume) -> bool {
-    let on_disk = |dir: &core::EmptyDirVolumeSource| dir.medium.as_deref() != Some("Memory");
-    volume.host_path.is_some() || volume.empty_dir.as_ref().is_some_and(on_disk)
+    volume.host_path.is_some() || volume.empty_dir.as_ref().is_some_and(is_on_disk)
+}
+
+fn is_on_disk(dir: &core::EmptyDirVolumeSource) -> bool {
+    dir.medium.as_deref() != Some("Memory")
 }
 
 /// The plugin of a volume that a CSI driver has taken over, and its name for the volume.

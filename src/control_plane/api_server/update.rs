@@ -234,6 +234,7 @@ impl<T> Server<'_, T> {
             }
         }
         status.others.clone_from(&held.others);
+        status.observed_generation = pod.meta.generation;
         if status.disruption.is_none() {
             status.disruption = held.disruption.clone();
         }

@@ -12,13 +12,14 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use crate::api::kind::Kind;
 use crate::api::meta::RawId;
 use crate::api::name::Name;
 use crate::api::node::Node;
 use crate::api::object::Object;
-use crate::api::pod::{Phase, Pod, PodCondition};
+use crate::api::pod::{Phase, Pod, PodCondition, StatusReason};
 use crate::api::status::Status;
 use crate::base::id::Id;
 use crate::kernel::recurring::Cadence;
@@ -215,12 +216,15 @@ impl PodGc {
     /// it is done, and then deleted by force.
     fn next(&mut self, known: Known<'_>, fx: &mut Effects<Timer>) {
         while let Some(&errand) = self.line.front() {
-            let id = match errand {
+            let (id, why) = match errand {
                 Errand::Node(node) => {
                     let call = Call::Get { kind: Kind::Node, id: node.into() };
                     return fx.send(self.client, CHECK, call);
                 }
-                Errand::Pod(id) => id,
+                Errand::Pod(id) => (id, None),
+                Errand::Orphan(id) => {
+                    (id, Some(("DeletionByPodGC", "PodGC: node no longer exists")))
+                }
             };
             let Some((rev, pod)) = known.view.version(id) else {
                 self.line.pop_front();
@@ -231,7 +235,11 @@ impl PodGc {
             }
             let mut next = pod.clone();
             next.status.phase = Phase::Failed;
-            next.status.set(PodCondition::DisruptionTarget, true, fx.now());
+            if let Some((reason, message)) = why {
+                next.status.set(PodCondition::DisruptionTarget, true, fx.now());
+                let (reason, message) = (reason.into(), message.into());
+                next.status.disruption = Some(Arc::new(StatusReason { reason, message }));
+            }
             let object = Object::Pod(Box::new(next));
             let call = Call::Update { id: id.into(), object, base: Some(rev), part: Part::Status };
             return fx.send(self.client, MARK, call);
@@ -249,10 +257,10 @@ impl PodGc {
     pub fn reply(&mut self, reply: &Reply, known: Known<'_>, fx: &mut Effects<Timer>) {
         let Some(&errand) = self.line.front() else { return };
         match errand {
-            Errand::Pod(id) if reply.tag == MARK && reply.result.is_ok() => {
+            Errand::Pod(id) | Errand::Orphan(id) if reply.tag == MARK && reply.result.is_ok() => {
                 return self.delete(id, fx);
             }
-            Errand::Pod(_) => {
+            Errand::Pod(_) | Errand::Orphan(_) => {
                 self.line.pop_front();
             }
             Errand::Node(node) => {
@@ -275,7 +283,7 @@ impl PodGc {
         let each = missing.into_iter().map(|node| by_name(pods_of(node, known).collect(), known));
         let orphans: Vec<Id<Pod>> = each.flatten().collect();
         for pod in orphans.into_iter().rev() {
-            self.line.push_front(Errand::Pod(pod));
+            self.line.push_front(Errand::Orphan(pod));
         }
     }
 }
@@ -287,6 +295,8 @@ enum Errand {
     Node(Id<Node>),
     /// That a pod goes.
     Pod(Id<Pod>),
+    /// That a pod goes whose node is gone.
+    Orphan(Id<Pod>),
 }
 
 /// Pods bound to a node.

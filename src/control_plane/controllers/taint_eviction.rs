@@ -16,7 +16,7 @@ use crate::api::kind::Kind;
 use crate::api::meta::{ObjectName, RawId};
 use crate::api::node::Node;
 use crate::api::object::Object;
-use crate::api::pod::{Pod, PodCondition};
+use crate::api::pod::{Pod, PodCondition, StatusReason};
 use crate::api::rules::taints::{Effect, Taint, Toleration};
 use crate::api::status::Status;
 use crate::base::FastMap;
@@ -33,6 +33,8 @@ use super::{Known, Timer, Which};
 /// How often a refused eviction is tried, and how long between.
 const TRIES: u8 = 5;
 const RETRY: SimDuration = SimDuration::from_millis(10);
+/// What the condition of a pod says that must go.
+const DELETING: &str = "Taint manager: deleting due to NoExecute taint";
 
 /// How long a pod tolerates taints.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -214,7 +216,7 @@ impl TaintEviction {
             if let Some(node) = pod.node.and_then(|node| known.view.get(node)) {
                 fact = fact.on(&node.meta.name);
             }
-            fx.fact(fact.saying("Taint manager: deleting due to NoExecute taint"));
+            fx.fact(fact.saying(DELETING));
             self.events.say(pod.meta.uid, fx, || said(pod, "Marking for deletion Pod"));
             eviction.cause = fx.cause();
         }
@@ -224,6 +226,8 @@ impl TaintEviction {
         eviction.step = Step::Noting;
         let mut next = pod.clone();
         next.status.set(PodCondition::DisruptionTarget, true, fx.now());
+        let (reason, message) = ("DeletionByTaintManager".into(), DELETING.into());
+        next.status.disruption = Some(Arc::new(StatusReason { reason, message }));
         let object = Object::Pod(Box::new(next));
         let call = Call::Update { id: id.into(), object, base: Some(rev), part: Part::Status };
         fx.send(self.client, tag(id), call);

@@ -68,6 +68,8 @@ pub enum EngineTimer {
     Machine(NodeIndex, u32),
     /// The machine's memory may be used up.
     Memory(NodeIndex),
+    /// The memory may be used up that a pod may hold as a whole.
+    PodMemory(Id<Sandbox>),
 }
 
 /// What the engine works with: the node's own machine, effects, and where reports to the node's kubelet go.
@@ -125,6 +127,8 @@ pub struct Sandbox {
     asked: SimTime,
     state: SandboxState,
     containers: SmallVec<[Program; 1]>,
+    /// When what it may hold of memory as a whole may be used up; never: [`SimTime::MAX`].
+    memory_due: SimTime,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -340,6 +344,7 @@ impl SimulatedEngines {
             EngineTimer::Exit(id, index) => self.exit_due(id, index, bench),
             EngineTimer::Machine(node, generation) => self.machine_due(node, generation, bench),
             EngineTimer::Memory(node) => self.memory_due(node, bench),
+            EngineTimer::PodMemory(id) => self.pod_memory_due(id, bench),
         }
     }
 
@@ -347,7 +352,9 @@ impl SimulatedEngines {
     pub fn node_of(&self, timer: EngineTimer) -> Option<NodeIndex> {
         match timer {
             EngineTimer::Op(id) => self.ops.get(id).map(|op| op.node),
-            EngineTimer::Exit(id, _) => self.sandboxes.get(id).map(|sandbox| sandbox.node),
+            EngineTimer::Exit(id, _) | EngineTimer::PodMemory(id) => {
+                self.sandboxes.get(id).map(|sandbox| sandbox.node)
+            }
             EngineTimer::Machine(node, _) | EngineTimer::Memory(node) => Some(node),
         }
     }

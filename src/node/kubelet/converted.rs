@@ -9,6 +9,8 @@ use crate::time::SimTime;
 
 /// The exit code of a container whose end nobody saw, or that was removed.
 const UNSEEN: u8 = 137;
+/// What an engine says of a container whose process is gone with the machine's power.
+const NO_TASK: u8 = 255;
 
 /// What an engine shows of a container.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +58,12 @@ pub enum Course {
 pub fn lost(started: SimTime, now: SimTime) -> Termination {
     let reason = TerminationReason::ContainerStatusUnknown;
     Termination { exit_code: UNSEEN, reason, started, finished: now }
+}
+
+/// The end of a container that its engine had on disk when the machine lost its power (containerd 2
+/// `internal/cri/server/restart.go`).
+pub fn cut_off(started: SimTime, now: SimTime) -> Termination {
+    Termination { exit_code: NO_TASK, reason: TerminationReason::Unknown, started, finished: now }
 }
 
 /// The status to be written.
@@ -129,6 +137,7 @@ const BLANK: ContainerStatus = ContainerStatus {
     restarts: 0,
     ready: false,
     started: false,
+    held_back_millis: 0,
 };
 
 /// The end of a container that is removed so that all begin anew.

@@ -12,17 +12,21 @@ use super::worker::{Ending, Stage, Worker};
 use super::{Desk, Kubelets, Timer, Worker as Held, duties, effective_grace};
 use crate::api::node::NodeConditions;
 use crate::api::node::Tristate;
-use crate::api::pod::{Pod, Qos, StatusReason};
-use crate::api::quantity::Quantity;
+use crate::api::pod::{Medium, Pod, PodSpec, Qos, StatusReason};
+use crate::api::quantity::{Format, Quantity};
 use crate::api::rules::oom_score::CRITICAL_PRIORITY;
+use crate::api::rules::resources::{SumRules, pod_limits};
 use crate::api::rules::taints::{Effect, Taint};
 use crate::base::Id;
 use crate::messages::usage::PodTaken;
-use crate::messages::{Effects, Verb};
+use crate::messages::{Effects, Remark, Verb};
 use crate::node::NodeIndex;
+use crate::time::SimTime;
 
 /// Seconds a pod has that is evicted for a hard threshold (`immediateEvictionGracePeriodSeconds`).
 const GRACE: u32 = 1;
+/// Bytes of a page of memory, and of a block of disk.
+const PAGE: u64 = 4096;
 /// The taint that lets a best-effort pod onto a node short of memory.
 const MEMORY_PRESSURE: &str = "node.kubernetes.io/memory-pressure";
 
@@ -73,9 +77,10 @@ impl Kubelets {
         let mut clean_up = CleanUp::None;
         let mut cause = None;
         for (id, text) in &over {
-            cause = self.evict(*id, text.clone(), GRACE, fx).or(cause);
+            cause = self.evict(*id, text.clone(), (Ending::OverLimit, GRACE), fx).or(cause);
         }
         if let (Verdict::Evict(threshold), true) = (verdict, over.is_empty()) {
+            self.nodes[at.row()].say_reclaims(threshold.signal.starved(), fx);
             let manager = &self.nodes[at.row()].pressure;
             let is_disk = threshold.signal.pressure() == Pressure::Disk;
             let is_short = cleaned.is_none_or(|after| manager.is_short_still(&thresholds, after));
@@ -121,7 +126,7 @@ impl Kubelets {
             let text = message(threshold, observed, &eaters);
             let soft = self.settings.eviction.soft_grace_seconds.min(worker.spec.grace_seconds);
             let grace = if threshold.is_hard() { GRACE } else { soft };
-            return self.evict(id, text, grace, fx);
+            return self.evict(id, text, (Ending::Evicted, grace), fx);
         }
         None
     }
@@ -131,7 +136,7 @@ impl Kubelets {
         &mut self,
         id: Id<Held>,
         text: String,
-        grace: u32,
+        how: (Ending, u32),
         fx: &mut Effects<Timer>,
     ) -> Option<u64> {
         if self.workers[id].is_critical() {
@@ -139,33 +144,29 @@ impl Kubelets {
         }
         let mut told = None;
         self.with(id, fx, |worker, desk| {
-            worker.evict(text, grace, desk);
+            worker.evict(text, how, desk);
             told = Some(worker.cause);
         });
         told
     }
 
     /// The conditions of a node's pressure as its status tells them.
-    pub(super) fn tell_pressure(&self, at: NodeIndex, conditions: &mut NodeConditions) {
+    pub fn tell_pressure(&self, at: NodeIndex, conditions: &mut NodeConditions, now: SimTime) {
         let stands = self.nodes[at.row()].pressure.pressures();
         let value = |one| if stands.contains(&one) { Tristate::True } else { Tristate::False };
-        conditions.memory_pressure = value(Pressure::Memory);
-        conditions.disk_pressure = value(Pressure::Disk);
-        conditions.pid_pressure = value(Pressure::Pid);
+        let values = [Pressure::Memory, Pressure::Disk, Pressure::Pid].map(value);
+        conditions.set_pressures(values, now);
     }
 }
 
 impl Worker {
-    fn evict(&mut self, text: String, grace: u32, desk: &mut Desk<'_>) {
+    fn evict(&mut self, text: String, (ending, grace): (Ending, u32), desk: &mut Desk<'_>) {
+        self.say(desk, || Remark::warning("Evicted", text.clone()));
         let fact = self.fact(Verb::Evicted, desk).saying(text.clone());
         self.tell(fact, desk);
         self.reason =
             Some(Arc::new(StatusReason { reason: "Evicted".into(), message: text.into() }));
-        self.end(
-            Ending::Evicted,
-            effective_grace(self.spec.grace_seconds, None, Some(grace)),
-            desk,
-        );
+        self.end(ending, effective_grace(self.spec.grace_seconds, None, Some(grace)), desk);
     }
 }
 
@@ -216,47 +217,53 @@ fn eaters<'w>(worker: &'w Worker, taken: &PodTaken, starved: Starved) -> Vec<Eat
             Starved::Storage => (one.disk, container.requests.ephemeral_storage),
             Starved::Inodes | Starved::Pids => return None,
         };
-        Some((&*container.name, used, asked))
+        // Both are taken by the page.
+        Some((&*container.name, used / PAGE * PAGE, asked))
     };
     taken.containers.iter().filter_map(of).collect()
 }
 
-/// What a pod took beyond its own limits of disk, if it did (`localStorageEviction`).
+/// What a pod took beyond its own limits of disk, if it did (`localStorageEviction`): of a volume, of all its
+/// containers together, of one of those that are no init containers.
 fn over_own_limit(worker: &Worker, taken: &PodTaken) -> Option<String> {
-    let bytes =
-        |amount: i64| Quantity::new(amount, crate::api::quantity::Format::BinarySi).written().0;
+    let spec = &worker.spec;
     for (name, used) in &taken.volumes {
-        let limit = size_limit(&worker.spec.written, name);
-        if let Some(limit) = limit.filter(|limit| whole(*used) > *limit) {
-            let limit = bytes(limit);
+        if let Some(limit) = size_limit(spec, name).filter(|limit| whole(*used) > limit.value()) {
             return Some(format!(
                 "Usage of EmptyDir volume \"{name}\" exceeds the limit \"{limit}\". "
             ));
         }
     }
-    let limits = || worker.spec.containers.iter().map(|one| one.limits.ephemeral_storage);
-    let total: i64 = limits().sum();
-    let all = candidate(worker, taken).disk;
-    if limits().any(|limit| limit > 0) && all > total {
+    let total = spec.limit(|it| it.ephemeral_storage);
+    if total > 0 && candidate(worker, taken).disk > total {
+        let written = serde_json::from_str(&spec.written).ok();
+        let limits = written.map(|spec| pod_limits(&spec, None, SumRules::default()));
+        let limit = limits.and_then(|it| it.get("ephemeral-storage").copied());
         return Some(format!(
             "Pod ephemeral local storage usage exceeds the total limit of containers {}. ",
-            bytes(total)
+            limit.unwrap_or(Quantity::new(total, Format::BinarySi))
         ));
     }
     taken.containers.iter().find_map(|one| {
-        let container = worker.container(one.container.into());
-        let limit = container.limits.ephemeral_storage;
+        let place = usize::from(one.container).checked_sub(worker.inits())?;
+        let container = &spec.containers[place];
+        let (name, limit) = (&container.name, container.limits.ephemeral_storage);
         (limit > 0 && whole(one.disk) > limit).then(|| {
-            let (name, limit) = (&container.name, bytes(limit));
+            let limit = written_limit(&spec.written, place)
+                .unwrap_or(Quantity::new(limit, Format::BinarySi));
             format!("Container {name} exceeded its local ephemeral storage limit \"{limit}\". ")
         })
     })
 }
 
-/// `sizeLimit` of an `emptyDir` of this name in a spec as written.
-pub fn size_limit(written: &str, volume: &str) -> Option<i64> {
-    let spec: serde_json::Value = serde_json::from_str(written).ok()?;
-    let volumes = spec["volumes"].as_array()?;
-    let found = volumes.iter().find(|one| one["name"] == *volume)?;
-    Some(Quantity::parse(found["emptyDir"]["sizeLimit"].as_str()?).ok()?.value())
+/// The limit of disk of a container as it is written.
+fn written_limit(spec: &str, place: usize) -> Option<Quantity> {
+    let spec: serde_json::Value = serde_json::from_str(spec).ok()?;
+    let limit = &spec["containers"][place]["resources"]["limits"]["ephemeral-storage"];
+    Quantity::parse(limit.as_str()?).ok()
+}
+
+/// `sizeLimit` of an `emptyDir` of this name that lies on disk: one in memory cannot grow beyond its own.
+pub fn size_limit(spec: &PodSpec, volume: &str) -> Option<Quantity> {
+    spec.empty_dir(volume).filter(|dir| dir.medium == Medium::Disk)?.size_limit
 }

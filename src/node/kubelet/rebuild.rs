@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::converted::lost;
+use super::converted::{cut_off, lost};
 use super::worker::{ContainerRun, Ending, Life, SandboxKnown, Stage, Step, Worker};
 use super::{Desk, Timer, effective_grace};
 use crate::api::kind::Kind;
@@ -33,10 +33,8 @@ pub(super) fn new_worker(
     let index = object.meta.annotation(COMPLETION_INDEX);
     let is_of_job = object.meta.owner.is_some_and(|owner| owner.kind == Kind::Job);
     let mut status = object.status.clone();
-    // What the scheduler wrote is the scheduler's.
-    for other in [PodCondition::PodScheduled, PodCondition::DisruptionTarget] {
-        status.conditions[other as usize] = Default::default();
-    }
+    // What others wrote is theirs.
+    status.conditions[PodCondition::DisruptionTarget as usize] = Default::default();
     Worker {
         pod,
         uid: object.meta.uid,
@@ -128,7 +126,7 @@ impl Worker {
             let mut listed = found.iter().flat_map(|found| &found.containers);
             match listed.find(|one| usize::from(one.container.index) == index) {
                 Some(listed) => self.recall_listed(index, listed, desk),
-                None => self.recall_lost(index, status, desk.fx.now()),
+                None => self.recall_lost(index, status, desk),
             }
         }
         // In a new sandbox the init containers have their work before them again.
@@ -156,9 +154,13 @@ impl Worker {
     }
 
     /// The engine knows nothing of a container: if it ran, nobody saw its end.
-    fn recall_lost(&mut self, index: usize, status: &ContainerStatus, now: SimTime) {
+    fn recall_lost(&mut self, index: usize, status: &ContainerStatus, desk: &Desk<'_>) {
+        let now = desk.fx.now();
         let end = match status.state {
             ContainerState::Waiting(_) => status.last,
+            ContainerState::Running(started) if desk.node.has_rebooted => {
+                Some(cut_off(started, now))
+            }
             ContainerState::Running(started) => Some(lost(started, now)),
             ContainerState::Terminated(end) => Some(end),
         };

@@ -287,7 +287,14 @@ impl Worker {
                 }
             };
             let restarts = listed.map_or(0, |one| one.container.attempt);
-            ContainerStatus { state, last: None, restarts, ready: false, started: false }
+            ContainerStatus {
+                state,
+                last: None,
+                restarts,
+                ready: false,
+                started: false,
+                held_back_millis: 0,
+            }
         };
         Some((0..self.runs.len()).map(of).collect())
     }

@@ -25,6 +25,7 @@ impl Worker {
             let state = shown_state(run.seen, run.waiting, idle);
             let held_back = matches!(state, ContainerState::Waiting(_));
             let last = if held_back { termination(run.seen).or(run.last) } else { run.last };
+            let is_crashed = state == ContainerState::Waiting(WaitingReason::CrashLoopBackOff);
             let init = index < self.inits() && self.container(index).lifetime == Lifetime::Normal;
             let done = matches!(run.seen, Life::Ended(_, exit) if exit.code == 0);
             ContainerStatus {
@@ -33,6 +34,7 @@ impl Worker {
                 restarts: run.restarts,
                 ready: if init { done } else { run.ready },
                 started: run.started,
+                held_back_millis: if is_crashed { run.held_back_millis } else { 0 },
             }
         };
         self.runs.iter().enumerate().map(status).collect()
@@ -85,6 +87,7 @@ impl Worker {
             others: self.status.others.clone(),
             ip: self.status.ip,
             start_time: Some(self.taken),
+            observed_generation: 0,
             reason: self.reason.clone(),
             containers: None,
             disruption: None,
@@ -114,9 +117,8 @@ impl Worker {
             SandboxKnown::Made(address) => address,
             SandboxKnown::None => None,
         };
-        if self.is_static() {
-            status.set(PodCondition::PodScheduled, true, now);
-        }
+        // Whoever placed it: it is here.
+        status.set(PodCondition::PodScheduled, true, now);
         status.set(PodCondition::PodReadyToStartContainers, ready_to_start(address), now);
         for (which, found) in findings {
             status.set(which, found.holds, now);
@@ -132,7 +134,7 @@ impl Worker {
 /// A container of a pod that is stopped for good is ended, whether its end was seen or not
 /// (kubelet 1.36 status manager, `TerminatePod`).
 fn end_for_good(status: &mut ContainerStatus, now: SimTime) {
-    (status.ready, status.started) = (false, false);
+    (status.ready, status.started, status.held_back_millis) = (false, false, 0);
     status.state = match status.state {
         ContainerState::Terminated(_) => return,
         ContainerState::Waiting(_) if status.last.is_some() => {

@@ -219,6 +219,10 @@ impl Worker {
             self.step = Step::Kill;
             self.drive_kills(desk);
         } else if self.sandbox == SandboxKnown::None {
+            if self.status.ip.is_some() {
+                let what = "Pod sandbox changed, it will be killed and re-created.";
+                self.say(desk, || Remark::normal("SandboxChanged", what));
+            }
             self.step = Step::Sandbox;
             self.sandbox = SandboxKnown::Made(None);
             let config = SandboxConfig {
@@ -271,6 +275,7 @@ impl Worker {
         run.retry_at = until;
         if run.waiting != Some(WaitingReason::CrashLoopBackOff) {
             run.waiting = Some(WaitingReason::CrashLoopBackOff);
+            run.held_back_millis = run.crashes.wait().as_millis() as u32;
             let seconds = run.crashes.wait().as_secs() as i64;
             let fact = self.fact(Verb::BackOff, desk).with("seconds", seconds);
             self.tell(fact.saying("back-off restarting failed container"), desk);

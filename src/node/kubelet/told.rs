@@ -8,23 +8,28 @@ use std::net::Ipv4Addr;
 
 use serde_json::Value;
 
+use super::eviction::Starved;
 use super::worker::{SandboxKnown, Worker};
 use super::{Desk, KubeletNode, Timer};
 use crate::api::kind::Kind;
-use crate::api::meta::ObjectName;
+use crate::api::meta::{ObjectName, Uid};
 use crate::api::node::{NodeConditions, Tristate};
 use crate::api::pod::{Container, ProbeHandler, TerminationReason};
 use crate::api::quantity::{Format, Quantity};
 use crate::api::rules::image_names::whole_reference;
+use crate::luck::{Label, Luck};
 use crate::messages::core_event::Source;
 use crate::messages::engine::{EngineError, Exit, ProbeKind};
 use crate::messages::{About, CoreEvent, Effects, Remark};
 use crate::time::{SimDuration, SimTime};
 
 const KUBELET: &str = "kubelet";
-const MEMORY: &str = "NodeHasSufficientMemory";
-const DISK: &str = "NodeHasNoDiskPressure";
-const PID: &str = "NodeHasSufficientPID";
+/// What is said of conditions that are true, and false.
+const MEMORY: [&str; 2] = ["NodeHasInsufficientMemory", "NodeHasSufficientMemory"];
+const DISK: [&str; 2] = ["NodeHasDiskPressure", "NodeHasNoDiskPressure"];
+const PID: [&str; 2] = ["NodeHasInsufficientPID", "NodeHasSufficientPID"];
+const BOOT: Label = Label::new("boot-id");
+const READY: [&str; 2] = ["NodeReady", "NodeNotReady"];
 
 impl Worker {
     /// Something about the pod.
@@ -300,32 +305,56 @@ fn go_duration(span: SimDuration) -> String {
 
 impl KubeletNode {
     /// It starts, and looks at its node anew.
-    pub(super) fn say_started(&self, fx: &mut Effects<Timer>) {
+    pub(super) fn say_started(&self, luck: Luck, fx: &mut Effects<Timer>) {
         fx.say(|| Some(self.event(Remark::normal("Starting", "Starting kubelet."))));
-        for reason in [MEMORY, DISK, PID] {
+        if self.has_rebooted {
+            fx.say(|| {
+                let name = &self.meta.name;
+                let boot = Uid(luck.identity(BOOT, &[&name.to_string()], self.reboots));
+                let what = format!("Node {name} has been rebooted, boot id: {boot}");
+                Some(self.event(Remark::warning("Rebooted", what)))
+            });
+        }
+        for [_, reason] in [MEMORY, DISK, PID] {
             fx.say(|| Some(self.event(self.status(reason))));
         }
         let enforced = "Updated Node Allocatable limit across pods";
         fx.say(|| Some(self.event(Remark::normal("NodeAllocatableEnforced", enforced))));
     }
 
-    /// It posts that the node is ready, which so far was written as `before`.
-    pub(super) fn ready_again(&self, before: &NodeConditions) -> Vec<CoreEvent> {
-        let news = [
-            (MEMORY, before.memory_pressure != Tristate::False),
-            (DISK, before.disk_pressure != Tristate::False),
-            (PID, before.pid_pressure != Tristate::False),
-            ("NodeReady", before.ready != Tristate::True),
-        ];
-        let news = news.into_iter().filter(|(_, is_news)| *is_news);
-        news.map(|(reason, _)| self.event(self.status(reason))).collect()
+    /// It posts these conditions of its node, which so far are written as `before`.
+    pub(super) fn told_by(
+        &self,
+        before: &NodeConditions,
+        next: &NodeConditions,
+    ) -> impl Iterator<Item = CoreEvent> {
+        let held = [before, next].map(|it| {
+            let [memory, disk, pid] = it.pressures();
+            [memory, disk, pid, it.ready]
+        });
+        let [before, next] = held;
+        let news = [MEMORY, DISK, PID, READY].into_iter().zip(before).zip(next);
+        news.filter_map(|(([when_true, when_false], before), next)| {
+            let reason = match next {
+                _ if next == before => return None,
+                Tristate::True => when_true,
+                Tristate::False => when_false,
+                Tristate::Unknown => return None,
+            };
+            Some(self.event(self.status(reason)))
+        })
     }
 
     /// It goes down in order.
     pub(super) fn say_shutdown(&self, fx: &mut Effects<Timer>) {
         let detected = "Shutdown manager detected shutdown event";
         fx.say(|| Some(self.event(Remark::normal("Shutdown", detected))));
-        fx.say(|| Some(self.event(self.status("NodeNotReady"))));
+    }
+
+    /// A threshold was crossed for as long as it takes: something must give way.
+    pub(super) fn say_reclaims(&self, starved: Starved, fx: &mut Effects<Timer>) {
+        let what = || format!("Attempting to reclaim {}", starved.name());
+        fx.say(|| Some(self.event(Remark::warning("EvictionThresholdMet", what()))));
     }
 
     /// `recordNodeStatusEvent`.

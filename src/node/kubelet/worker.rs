@@ -44,6 +44,8 @@ pub(super) enum Ending {
     Finished,
     /// It was active longer than `activeDeadlineSeconds`.
     Deadline,
+    /// It took more than its own limits of disk.
+    OverLimit,
     /// The node runs out of something.
     Evicted,
     /// Its node goes down.
@@ -125,6 +127,8 @@ pub(super) struct ContainerRun {
     pub last: Option<Termination>,
     /// Why it waits, if it does.
     pub waiting: Option<WaitingReason>,
+    /// How long it is held back after its latest crash, in milliseconds.
+    pub held_back_millis: u32,
     /// When it may be tried again.
     pub retry_at: SimTime,
     /// Its crashes.
@@ -163,6 +167,7 @@ impl ContainerRun {
             restarts: 0,
             last: None,
             waiting: None,
+            held_back_millis: 0,
             retry_at: SimTime::MAX,
             crashes: Backoff::default(),
             pulls: Backoff::default(),

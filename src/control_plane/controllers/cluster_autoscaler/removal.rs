@@ -243,6 +243,7 @@ impl Removals {
                 Outcome::Done => {
                     let machine = removal.name.clone();
                     self.of.remove(&id);
+                    words::removed(id, known, fx);
                     fx.cloud(CloudCall::Remove { machine });
                     news.over += 1;
                 }

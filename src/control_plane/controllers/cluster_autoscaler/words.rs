@@ -46,6 +46,11 @@ pub fn evicting(id: Id<Pod>, known: Known<'_>, fx: &mut Effects<Timer>) {
     of_pod(id, known, fx, || Remark::normal("ScaleDown", "deleting pod for node scale down"));
 }
 
+/// A node's machine is given back.
+pub fn removed(id: Id<Node>, known: Known<'_>, fx: &mut Effects<Timer>) {
+    of_node(id, known, fx, || Remark::normal("ScaleDown", "nodes removed by cluster autoscaler"));
+}
+
 /// Pods would not leave a node.
 pub fn drain_failed(id: Id<Node>, known: Known<'_>, fx: &mut Effects<Timer>) {
     of_node(id, known, fx, || {

@@ -105,15 +105,13 @@ impl NodeLifecycle {
             && let Some((rev, _)) = known.view.version(id)
         {
             current = Tristate::Unknown;
-            let conditions = NodeConditions {
+            let mut conditions = NodeConditions {
                 ready: Tristate::Unknown,
                 ready_since: now,
-                memory_pressure: Tristate::Unknown,
-                disk_pressure: Tristate::Unknown,
-                pid_pressure: Tristate::Unknown,
                 posted: Posted::Once,
                 ..node.conditions
             };
+            conditions.set_pressures([Tristate::Unknown; 3], now);
             let cause = heartbeats.silenced_by(id);
             let node = Box::new(Node { conditions, ..node.clone() });
             steps.push_back(Step::Unknown(rev, node, cause));

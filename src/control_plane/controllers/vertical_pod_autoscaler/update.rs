@@ -398,7 +398,14 @@ mod tests {
                 let last = Some(Termination { exit_code: 137, reason, started, finished });
                 let state = ContainerState::Running(finished);
                 let (restarts, ready, started) = (1, true, true);
-                Arc::from([ContainerStatus { state, last, restarts, ready, started }])
+                Arc::from([ContainerStatus {
+                    state,
+                    last,
+                    restarts,
+                    ready,
+                    started,
+                    held_back_millis: 0,
+                }])
             });
             let found = is_wanted(&vertical, &pod, priority(&vertical, &pod), now);
             assert_eq!(found, expected, "{milli} {now:?} {oom:?}");

@@ -6,6 +6,7 @@
 use super::usage::UNSAID;
 use super::{Bench, EngineTimer, Sandbox, SimulatedEngines, container_of};
 use crate::api::pod::{Lifetime, PodSpec, TerminationReason};
+use crate::api::quantity::Quantity;
 use crate::api::rules::oom_score::{OomContainer, OomPart, OomPod, badness, oom_score_adj};
 use crate::base::Id;
 use crate::compute::pressure::{Begun, Reach, reaches, sum_at};
@@ -33,16 +34,17 @@ impl SimulatedEngines {
         let app = Self::app(sandbox, container.index)?;
         let limit = container_of(&sandbox.config.spec, container.index)?.limits.memory;
         let limit = u64::try_from(limit).ok().filter(|limit| *limit > 0)?;
-        let course = &app.usage.as_ref()?.memory.course;
-        let after = course.reaches(limit + 1, SimDuration::ZERO)?;
-        Some(killed(app.oom_exit, now + after))
+        let usage = app.usage.as_ref()?;
+        let begun = |(course, cap)| Begun { since: now, course, cap };
+        let all: Vec<_> = usage.of(Scarce::Memory, &sandbox.config.spec).map(begun).collect();
+        Some(killed(app.oom_exit, first_at(&all, limit + 1, now)?))
     }
 
     /// What the program of a container holds, if anything is said of it.
     pub(super) fn memory_of(&self, id: Id<Sandbox>, index: u16, now: SimTime) -> Option<u64> {
         let mut all = programs(&self.sandboxes[id]);
         let (_, since, usage) = all.find(|(at, ..)| *at == index)?;
-        Some(usage.memory.course.at(now.saturating_since(since)))
+        Some(memory_at(usage, &self.sandboxes[id].config.spec, now.saturating_since(since)))
     }
 
     /// A program of this container begins or ends: what the node has left changes.
@@ -67,6 +69,7 @@ impl SimulatedEngines {
             return;
         }
         self.touched.push(at);
+        self.plan_pod_memory(id, bench);
         self.plan_memory(at, bench);
     }
 
@@ -93,17 +96,19 @@ impl SimulatedEngines {
         let of_sandbox = |&id: &Id<Sandbox>| {
             let sandbox = &self.sandboxes[id];
             let mut volumes = Vec::new();
+            let spec = &sandbox.config.spec;
             let mut containers = smallvec::SmallVec::new();
             for (container, since, usage) in programs(sandbox) {
                 let since = now.saturating_since(since);
                 containers.push(Taken {
                     container,
-                    memory: usage.memory.course.at(since),
+                    memory: memory_at(usage, spec, since),
                     disk: usage.disk.course.at(since),
                     inodes: usage.inodes.course.at(since),
                     processes: usage.processes.course.at(since),
                 });
-                let of_it = usage.volumes.iter();
+                let on_disk = |name: &str| spec.held_in_memory(name).is_none();
+                let of_it = usage.volumes.iter().filter(|(name, _)| on_disk(name));
                 volumes.extend(of_it.map(|(name, it)| (name.clone(), it.course.at(since))));
             }
             PodTaken { pod: sandbox.config.pod, containers, volumes }
@@ -112,28 +117,28 @@ impl SimulatedEngines {
     }
 
     /// When a container or a volume of a node's pods may hold more than its own limit of disk; `size_limit`
-    /// tells a volume's, out of the spec as written.
+    /// tells a volume's on disk.
     pub fn disk_limit_at(
         &self,
         at: NodeIndex,
         now: SimTime,
-        size_limit: impl Fn(&str, &str) -> Option<i64>,
+        size_limit: impl Fn(&PodSpec, &str) -> Option<Quantity>,
     ) -> Option<SimTime> {
         let mut first = None;
         for &id in &self.nodes[at.row()].sandboxes {
             let sandbox = &self.sandboxes[id];
             let spec = &sandbox.config.spec;
-            let limits: i64 = spec.containers.iter().map(|one| one.limits.ephemeral_storage).sum();
+            let limits = spec.limit(|it| it.ephemeral_storage);
             let mut all = Vec::new();
             for (index, since, usage) in programs(sandbox) {
                 let begun = |course| Begun { since, course, cap: u64::MAX };
                 let own = container_of(spec, index).map_or(0, |one| one.limits.ephemeral_storage);
                 let mut each = vec![(begun(&usage.disk.course), own)];
                 for (name, demand) in &usage.volumes {
-                    each.push((
-                        begun(&demand.course),
-                        size_limit(&spec.written, name).unwrap_or(0),
-                    ));
+                    if spec.held_in_memory(name).is_none() {
+                        let limit = size_limit(spec, name).map_or(0, Quantity::value);
+                        each.push((begun(&demand.course), limit));
+                    }
                 }
                 for (course, limit) in each {
                     first = sooner(first, over(&[course], limit, now));
@@ -183,18 +188,41 @@ impl SimulatedEngines {
 
     fn begun(&self, at: NodeIndex, what: Scarce) -> Vec<Begun<'_>> {
         let sandboxes = self.nodes[at.row()].sandboxes.iter().map(|&id| &self.sandboxes[id]);
-        let of_sandbox = |sandbox| {
-            programs(sandbox).flat_map(move |(index, since, usage): (u16, SimTime, &Usage)| {
-                let limit =
-                    container_of(&sandbox.config.spec, index).map_or(0, |it| it.limits.memory);
-                let cap = match (what, u64::try_from(limit)) {
-                    (Scarce::Memory, Ok(limit)) if limit > 0 => limit,
-                    _ => u64::MAX,
-                };
-                usage.of(what).map(move |course| Begun { since, course, cap })
-            })
+        sandboxes.flat_map(|sandbox| begun_in(sandbox, what)).collect()
+    }
+
+    /// When the programs of a pod may hold more together than the pod as a whole may.
+    fn plan_pod_memory(&mut self, id: Id<Sandbox>, bench: &mut Bench<'_>) {
+        let sandbox = &self.sandboxes[id];
+        let Some(limit) = whole_limit(&sandbox.config.spec) else { return };
+        let all: Vec<_> = begun_in(sandbox, Scarce::Memory).collect();
+        let due = reaches(&all, limit + 1, bench.fx.now()).look().unwrap_or(SimTime::MAX);
+        let sandbox = &mut self.sandboxes[id];
+        if sandbox.memory_due != due {
+            sandbox.memory_due = due;
+            if due < SimTime::MAX {
+                bench.fx.arm_at(due, EngineTimer::PodMemory(id));
+            }
+        }
+    }
+
+    /// The programs of a pod may hold more together than it may: the kernel kills among them until they do not.
+    pub(super) fn pod_memory_due(&mut self, id: Id<Sandbox>, bench: &mut Bench<'_>) {
+        let now = bench.fx.now();
+        let Some(sandbox) = self.sandboxes.get_mut(id).filter(|one| one.memory_due == now) else {
+            return;
         };
-        sandboxes.flat_map(of_sandbox).collect()
+        sandbox.memory_due = SimTime::MAX;
+        let Some(limit) = whole_limit(&sandbox.config.spec) else { return };
+        let is_over = |sandbox: &Sandbox| {
+            sum_at(&begun_in(sandbox, Scarce::Memory).collect::<Vec<_>>(), now) > limit
+        };
+        while is_over(&self.sandboxes[id]) {
+            let capacity = self.nodes[self.sandboxes[id].node.row()].memory;
+            let Some((id, place, exit)) = self.worst(&[id], capacity, now) else { break };
+            self.end_program(id, place, killed(exit, now), bench);
+        }
+        self.plan_pod_memory(id, bench);
     }
 
     fn plan_memory(&mut self, at: NodeIndex, bench: &mut Bench<'_>) {
@@ -223,17 +251,22 @@ impl SimulatedEngines {
         self.nodes[at.row()].memory_due = SimTime::MAX;
         let capacity = self.nodes[at.row()].memory;
         while sum_at(&self.begun(at, Scarce::Memory), now) > capacity {
-            let Some((id, place, exit)) = self.worst(at, now) else { break };
+            let of_node = &self.nodes[at.row()].sandboxes;
+            let Some((id, place, exit)) = self.worst(of_node, capacity, now) else { break };
             self.end_program(id, place, killed(exit, now), bench);
         }
         self.plan_memory(at, bench);
     }
 
-    /// The program that the kernel kills first.
-    fn worst(&self, at: NodeIndex, now: SimTime) -> Option<(Id<Sandbox>, usize, Option<u8>)> {
-        let capacity = self.nodes[at.row()].memory;
+    /// The program of these sandboxes that the kernel of a machine with so much memory kills first.
+    fn worst(
+        &self,
+        among: &[Id<Sandbox>],
+        capacity: u64,
+        now: SimTime,
+    ) -> Option<(Id<Sandbox>, usize, Option<u8>)> {
         let mut worst: Option<(i128, Id<Sandbox>, u16)> = None;
-        for &id in &self.nodes[at.row()].sandboxes {
+        for &id in among {
             let sandbox = &self.sandboxes[id];
             for (index, since, usage) in programs(sandbox) {
                 let memory = usage.memory.course.at(now.saturating_since(since));
@@ -249,6 +282,47 @@ impl SimulatedEngines {
         let place = sandbox.containers.iter().position(|one| one.index == index)?;
         Some((id, place, Self::app(sandbox, index).and_then(|app| app.oom_exit)))
     }
+}
+
+/// What a pod may hold of memory as a whole, where that is set.
+fn whole_limit(spec: &PodSpec) -> Option<u64> {
+    u64::try_from(spec.memory.limit?).ok().filter(|limit| *limit > 0)
+}
+
+/// What the programs of a sandbox take of something, each no more than its container may.
+fn begun_in(sandbox: &Sandbox, what: Scarce) -> impl Iterator<Item = Begun<'_>> {
+    let spec = &sandbox.config.spec;
+    programs(sandbox).flat_map(move |(index, since, usage): (u16, SimTime, &Usage)| {
+        let limit = container_of(spec, index).map_or(0, |it| it.limits.memory);
+        let most = match (what, u64::try_from(limit)) {
+            (Scarce::Memory, Ok(limit)) if limit > 0 => limit,
+            _ => u64::MAX,
+        };
+        let of_it = usage.of(what, spec);
+        of_it.map(move |(course, cap)| Begun { since, course, cap: cap.min(most) })
+    })
+}
+
+/// The memory a program holds as part of this pod so long after its start. What it wrote to volumes in memory is
+/// its container's, and goes with it (in a cluster such pages stay until the pod goes, charged to the pod).
+pub(super) fn memory_at(usage: &Usage, spec: &PodSpec, since: SimDuration) -> u64 {
+    let all = usage.of(Scarce::Memory, spec);
+    all.map(|(course, cap)| course.at(since).min(cap)).fold(0, u64::saturating_add)
+}
+
+/// The first instant from `now` on at which the sum is at least `level`, however many bends come before (up to
+/// a limit that no sensible course reaches).
+fn first_at(courses: &[Begun<'_>], level: u64, now: SimTime) -> Option<SimTime> {
+    const STRETCHES_MAX: u32 = 64;
+    let mut from = now;
+    for _ in 0..STRETCHES_MAX {
+        match reaches(courses, level, from) {
+            Reach::At(at) => return Some(at),
+            Reach::NotBefore(at) => from = at,
+            Reach::Never => return None,
+        }
+    }
+    None
 }
 
 /// When courses together pass a limit; 0 is none.
@@ -293,7 +367,7 @@ fn adj_of(spec: &PodSpec, index: u16, capacity: u64) -> i64 {
         qos: spec.qos,
         priority: spec.priority,
         priority_class: &spec.priority_class,
-        asked: None,
+        asked: spec.memory.asked,
         containers: &containers,
     };
     oom_score_adj(&pod, index.into(), i64::try_from(capacity).unwrap_or(i64::MAX))

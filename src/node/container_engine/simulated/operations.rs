@@ -172,6 +172,7 @@ impl SimulatedEngines {
             asked: now,
             state: SandboxState::Ready,
             containers: SmallVec::new(),
+            memory_due: SimTime::MAX,
         });
         node.sandboxes.push(id);
         self.by_pod.set(pod, id);

@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, LazyLock};
 
+use super::memory::memory_at;
 use super::{Sandbox, SimulatedEngines, container_of};
 use crate::api::pod::{Container, Lifetime, Pod, PodSpec};
 use crate::base::Id;
 use crate::compute::shares::Seat;
 use crate::messages::app::App;
 use crate::messages::engine::ListedState;
-use crate::messages::usage::{CORE, Course, Usage};
+use crate::messages::usage::{CORE, Course, Scarce, Usage};
 use crate::node::NodeIndex;
 use crate::time::{SimDuration, SimTime};
 
@@ -25,6 +26,8 @@ pub struct RunningProgram {
     pub since: SimTime,
     /// What it takes.
     pub usage: Arc<Usage>,
+    /// Of which pod.
+    pub pod: Arc<PodSpec>,
     /// Nano-cores it gets at most: the container's CPU limit.
     pub cpu_limit: Option<u64>,
     /// Bytes it may hold: the container's memory limit.
@@ -47,13 +50,14 @@ impl RunningProgram {
     pub fn bends_after(&self, at: SimTime) -> SimTime {
         let since = at.saturating_since(self.since);
         let bends = |course: &Course| course.bends_after(since);
-        let next = [bends(&self.usage.cpu.course), bends(&self.usage.memory.course)];
-        next.into_iter().flatten().min().map_or(SimTime::MAX, |bend| self.since + bend)
+        let of_memory = self.usage.of(Scarce::Memory, &self.pod).map(|(course, _)| bends(course));
+        let next = of_memory.chain([bends(&self.usage.cpu.course)]);
+        next.flatten().min().map_or(SimTime::MAX, |bend| self.since + bend)
     }
 
     /// Bytes it holds at an instant beside its requests.
     pub fn memory(&self, at: SimTime) -> u64 {
-        self.usage.memory.course.at(at.saturating_since(self.since))
+        memory_at(&self.usage, &self.pod, at.saturating_since(self.since))
     }
 }
 
@@ -192,6 +196,7 @@ fn program_of(sandbox: &Sandbox, index: u16, since: SimTime) -> Option<RunningPr
     Some(RunningProgram {
         since,
         usage: usage.clone(),
+        pod: sandbox.config.spec.clone(),
         cpu_limit: limit(limits.cpu_milli).map(|milli| milli.saturating_mul(CORE / 1000)),
         memory_limit: limit(limits.memory),
     })

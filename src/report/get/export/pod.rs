@@ -4,12 +4,14 @@ use serde_json::{Value, json};
 
 use super::{Fields, Moment};
 use crate::api::pod::{
-    Container, ContainerState, ContainerStatus, Lifetime, Pod, PodCondition, Qos, Resizing,
-    SaidCondition, StatusReason, Termination, container_at,
+    Container, ContainerState, ContainerStatus, Lifetime, Pod, PodCondition, PodSpec, Qos,
+    Resizing, SaidCondition, StatusReason, Termination, WaitingReason, container_at,
 };
 use crate::api::quantity::{Format, Quantity};
 use crate::api::resources::Resources;
 use crate::api::rules::pod_conditions::{Finding, Known};
+use crate::api::rules::taints::{Comparison, Toleration};
+use crate::time::SimDuration;
 
 /// Conditions with their names, in the order a kubelet writes them.
 const CONDITIONS: [(PodCondition, &str); 6] = [
@@ -23,12 +25,53 @@ const CONDITIONS: [(PodCondition, &str); 6] = [
 
 /// Adds what is no part of the template: the node and the status.
 pub(super) fn complete(moment: Moment<'_>, pod: &Pod, fields: &mut Fields) {
-    if let Some(node) = moment.node_name(pod.node)
-        && let Some(spec) = fields.get_mut("spec")
-    {
-        spec["nodeName"] = json!(node);
+    if let Some(spec) = fields.get_mut("spec") {
+        if let Some(node) = moment.node_name(pod.node) {
+            spec["nodeName"] = json!(node);
+        }
+        admitted(&pod.spec, spec);
     }
     fields.insert("status".into(), status(moment, pod));
+}
+
+/// What admission and controllers added to what was written: its class, priority and tolerations.
+fn admitted(held: &PodSpec, spec: &mut Value) {
+    spec["priority"] = json!(held.priority);
+    spec["preemptionPolicy"] = json!(held.preemption.name());
+    if !held.priority_class.is_empty() {
+        spec["priorityClassName"] = json!(&*held.priority_class);
+    }
+    let written = spec["tolerations"].as_array().map_or(0, Vec::len);
+    let added = held.tolerations.iter().skip(written).map(toleration).collect::<Vec<_>>();
+    match spec["tolerations"].as_array_mut() {
+        Some(all) => all.extend(added),
+        None if !added.is_empty() => spec["tolerations"] = json!(added),
+        None => drop(spec.as_object_mut().and_then(|spec| spec.remove("tolerations"))),
+    }
+}
+
+fn toleration(held: &Toleration) -> Value {
+    let mut written = json!({
+        "operator": match held.comparison {
+            Comparison::Exists => "Exists",
+            Comparison::Equal => "Equal",
+            Comparison::Lt => "Lt",
+            Comparison::Gt => "Gt",
+        },
+    });
+    if !held.key.is_empty() {
+        written["key"] = json!(&*held.key);
+    }
+    if !held.value.is_empty() {
+        written["value"] = json!(&*held.value);
+    }
+    if let Some(effect) = held.effect {
+        written["effect"] = json!(effect.name());
+    }
+    if let Some(seconds) = held.seconds {
+        written["tolerationSeconds"] = json!(seconds);
+    }
+    written
 }
 
 fn status(moment: Moment<'_>, pod: &Pod) -> Value {
@@ -41,6 +84,9 @@ fn status(moment: Moment<'_>, pod: &Pod) -> Value {
             Qos::BestEffort => "BestEffort",
         },
     });
+    if held.observed_generation > 0 {
+        status["observedGeneration"] = json!(held.observed_generation);
+    }
     let mut conditions: Vec<Value> = CONDITIONS
         .into_iter()
         .filter_map(|(which, name)| condition(moment, pod, which, name))
@@ -127,8 +173,14 @@ fn said_condition(moment: Moment<'_>, said: &SaidCondition) -> Value {
 fn condition(moment: Moment<'_>, pod: &Pod, which: PodCondition, name: &str) -> Option<Value> {
     let held = pod.status.condition(which);
     let value = held.value?;
+    // Before its kubelet writes, whoever writes a condition knows the pod as it is.
+    let observed = match pod.status.observed_generation {
+        0 => pod.meta.generation,
+        observed => observed,
+    };
     let mut condition = json!({
         "type": name,
+        "observedGeneration": observed,
         "status": if value { "True" } else { "False" },
         "lastProbeTime": null,
         "lastTransitionTime": held.since().map(|since| moment.instant(since)),
@@ -172,6 +224,9 @@ fn containers(moment: Moment<'_>, pod: &Pod, status: &mut Value) {
     let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
     let mut written = all.zip(held.iter()).enumerate().map(|(index, (spec, it))| {
         let mut written = container(moment, spec, it);
+        if let Some(message) = held_back(pod, spec, it) {
+            written["state"]["waiting"]["message"] = json!(message);
+        }
         if let Some(resize) = &pod.status.resize {
             let (allocated, has) = held_resources(resize, index);
             (written["allocatedResources"], written["resources"]) = (allocated, has);
@@ -185,6 +240,17 @@ fn containers(moment: Moment<'_>, pod: &Pod, status: &mut Value) {
             status[field] = json!(list);
         }
     }
+}
+
+/// What is said of a container that waits after its crash.
+fn held_back(pod: &Pod, spec: &Container, it: &ContainerStatus) -> Option<String> {
+    let is_crashed = it.state == ContainerState::Waiting(WaitingReason::CrashLoopBackOff);
+    let wait = SimDuration::from_millis(it.held_back_millis.into());
+    (is_crashed && !wait.is_zero()).then(|| {
+        let (container, meta) = (&spec.name, &pod.meta);
+        let pod = format!("{}_{}({})", meta.name, meta.namespace, meta.uid);
+        format!("back-off {wait} restarting failed container={container} pod={pod}")
+    })
 }
 
 fn container(moment: Moment<'_>, spec: &Container, it: &ContainerStatus) -> Value {

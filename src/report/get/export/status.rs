@@ -8,7 +8,7 @@ use super::{Fields, Moment, autoscaler, batch};
 use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::misc::Namespace;
-use crate::api::node::{Node, Tristate};
+use crate::api::node::{Node, NotReady, Tristate};
 use crate::api::object::Object;
 use crate::api::quantity::{Format, Quantity};
 use crate::api::resource_quota::ResourceQuota;
@@ -18,7 +18,6 @@ use crate::api::stateful_set::StatefulSet;
 use crate::api::storage::{GrowthStage, PersistentVolume, PersistentVolumeClaim};
 use crate::api::workload::{Deployment, ReplicaSet, WorkloadCondition};
 use crate::store::Store;
-use crate::time::SimTime;
 
 /// The version kubelets say they are of.
 const KUBELET_VERSION: &str = "v1.36.2";
@@ -361,9 +360,25 @@ fn node_conditions(moment: Moment<'_>, it: &Node) -> Vec<Value> {
         (
             ("Ready", held.ready),
             ["KubeletReady", "kubelet is posting ready status"],
-            ["KubeletNotReady", "container runtime status check may not have completed yet"],
+            [
+                "KubeletNotReady",
+                match held.not_ready {
+                    NotReady::Starting => {
+                        "container runtime status check may not have completed yet"
+                    }
+                    NotReady::ShuttingDown => "node is shutting down",
+                },
+            ],
         ),
     ];
+    let [memory, disk, pid] = held.pressures_since;
+    let since = |name: &str| match name {
+        "Ready" => held.ready_since,
+        "MemoryPressure" => memory,
+        "DiskPressure" => disk,
+        "PIDPressure" => pid,
+        _ => it.meta.created,
+    };
     let written =
         |((name, value), when_true, when_false): ((&str, Tristate), [&str; 2], [&str; 2])| {
             let (status, [reason, message]) = match value {
@@ -373,9 +388,8 @@ fn node_conditions(moment: Moment<'_>, it: &Node) -> Vec<Value> {
                     ("Unknown", ["NodeStatusUnknown", "Kubelet stopped posting node status."])
                 }
             };
-            // All become unknown at once; before, only `Ready` ever changes.
-            let is_ready = name == "Ready" || value == Tristate::Unknown;
-            let since: SimTime = if is_ready { held.ready_since } else { it.meta.created };
+            // What a node was written with holds since it is there.
+            let since = since(name).max(it.meta.created);
             json!({
                 "type": name,
                 "status": status,
