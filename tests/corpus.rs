@@ -54,6 +54,8 @@ const REFUSED_BY_1_36: &[(&str, &str)] = &[
     ("spec.selector: Required value", "API server: spec.selector: Required value"),
     ("metadata.name: Required value", "API server: name or generateName is required"),
     ("spec.ephemeralContainers: Forbidden", "API server: cannot be set on create"),
+    ("not configured on this cluster", "API server: of a family that a cluster of one has not"),
+    ("not configured for dual-stack services", "API server: of two families, which one has not"),
     ("no PriorityClass with name", "admission plugin Priority: no PriorityClass was found"),
 ];
 
