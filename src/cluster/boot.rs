@@ -244,6 +244,9 @@ impl World {
         let owner = Owner::Kubelet(self.nodes.len() as u32);
         let client = self.clients.add(owner, place, hash_text("kubelet"), limit);
         let at = self.nodes.add(id, node, place, client);
+        if now > SimTime::ZERO {
+            self.nodes.kubelets.has_started(at, now);
+        }
         if let Some(traffic) = &mut self.traffic {
             traffic.add_node(id, &node.meta.name, place);
         }

@@ -53,7 +53,7 @@ mod worker;
 use std::sync::Arc;
 
 pub use ending::effective_grace;
-pub use settings::KubeletSettings;
+pub use settings::{Found, KubeletSettings};
 pub use shutdown::{GoingDown, ShutdownGroup, shutdown_groups};
 pub use static_pods::{Manifest, Standing, Starts};
 pub use worker::Worker;
@@ -146,6 +146,8 @@ struct KubeletNode {
     pressure: eviction::manager::Manager,
     /// The next status tells of other pressure, because of this fact.
     pressure_changed: Option<u64>,
+    /// When it started, if that is not long ago, and how often it did.
+    started: (Option<SimTime>, u32),
     /// What a kubelet that started anew found on its engine, until pods claim it.
     found: Vec<ListedPod>,
     /// How far it is with going down, if it is to.
@@ -232,6 +234,7 @@ impl Kubelets {
             images_changed: None,
             pressure: Default::default(),
             pressure_changed: None,
+            started: (None, 0),
             found: Vec::new(),
             shutdown: None,
             manifests: Vec::new(),
@@ -240,6 +243,12 @@ impl Kubelets {
             has_rebooted: false,
         });
         at
+    }
+
+    /// The kubelet of a node started just now.
+    pub fn has_started(&mut self, at: NodeIndex, now: SimTime) {
+        let (since, starts) = &mut self.nodes[at.row()].started;
+        (*since, *starts) = (Some(now), *starts + 1);
     }
 
     /// The node as its kubelet sees it now: what admission goes by.
@@ -345,47 +354,6 @@ impl Kubelets {
         if pod.status.resize.is_some() {
             // Once all that were there before have their place again.
             fx.arm_at(fx.now(), Timer::Pod(worker));
-        }
-    }
-
-    /// What is stored of a pod's readiness is seen: where somebody else wrote it (the node controller,
-    /// while the node was not heard of), the next batch of statuses puts it right (kubelet 1.36
-    /// `status_manager.go needsReconcile`).
-    pub fn reconcile(&mut self, id: Id<Pod>, stored: &PodStatus, fx: &mut Effects<Timer>) {
-        let Some(worker) = self.worker_of(id) else { return };
-        let held = &self.workers[worker];
-        let told = |status: &PodStatus| (status.phase, status.is(PodCondition::Ready));
-        if told(&held.status) != told(stored) {
-            self.resend(worker, fx);
-        }
-    }
-
-    /// Others set conditions of a pod: where its readiness hangs on them, it is looked at again (kubelet 1.36
-    /// `HandlePodReconcile`).
-    pub fn conditions_set(&mut self, id: Id<Pod>, stored: &PodStatus, fx: &mut Effects<Timer>) {
-        let Some(worker) = self.worker_of(id) else { return };
-        let held = &mut self.workers[worker];
-        if held.is_static() || held.status.others == stored.others {
-            return;
-        }
-        held.status.others.clone_from(&stored.others);
-        held.cause = held.cause.max(fx.cause());
-        held.wants_sync |= !held.spec.readiness_gates.is_empty();
-        self.with(worker, fx, |_, _| {});
-    }
-
-    /// A status is sent again with the next batch.
-    fn resend(&mut self, id: Id<Worker>, fx: &mut Effects<Timer>) {
-        let worker = &mut self.workers[id];
-        if std::mem::replace(&mut worker.is_unsent, true) {
-            return;
-        }
-        let at = worker.node;
-        let node = &mut self.nodes[at.row()];
-        node.unsent.push(id);
-        if node.unsent.len() == 1 {
-            let cadence = Duty::Resend.cadence(self.luck, &node.meta.name);
-            fx.arm_at(next_after(cadence, fx.now()), Timer::Resend(at));
         }
     }
 
@@ -549,6 +517,7 @@ impl Kubelets {
     /// The kubelet of a node starts anew, and finds this on its engine; the world then tells it of
     /// each pod bound to the node by [`Kubelets::pod_assigned`].
     pub fn start(&mut self, at: NodeIndex, found: Vec<ListedPod>, fx: &mut Effects<Timer>) {
+        self.has_started(at, fx.now());
         let node = &mut self.nodes[at.row()];
         node.say_started(self.luck, fx);
         if node.pressure_changed.is_some() {

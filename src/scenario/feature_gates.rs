@@ -15,7 +15,8 @@ use known::{Known, Lock, NEEDS, Stage};
 
 /// Gates that act: on the scheduler's queue and cycle, on controllers, or on what manifests and
 /// configurations may say.
-const ACTING: [&str; 17] = [
+const ACTING: [&str; 18] = [
+    "ChangeContainerStatusOnKubeletRestart",
     "ContainerRestartRules",
     "DRADeviceBindingConditions",
     "DRAResourceClaimDeviceStatus",

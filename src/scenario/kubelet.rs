@@ -8,11 +8,16 @@ use super::raw;
 use super::values::Span;
 use crate::messages::engine::Pulls;
 use crate::node::kubelet::backoff::{BackoffLaw, CrashDecay};
-use crate::node::kubelet::{KubeletSettings, ShutdownGroup, eviction, image_gc, shutdown_groups};
+use crate::node::kubelet::{
+    Found, KubeletSettings, ShutdownGroup, eviction, image_gc, shutdown_groups,
+};
 use crate::time::SimDuration;
 
 /// The gate under which crashed containers wait more briefly.
 const REDUCED_DECAY: &str = "ReduceDefaultCrashLoopBackOffDecay";
+
+/// The gate under which kubelets that start anew know nothing of containers' readiness.
+const CHANGE_AT_RESTART: &str = "ChangeContainerStatusOnKubeletRestart";
 
 /// Fields of KubeletConfiguration that act, judged as kubelet 1.36 `pkg/kubelet/apis/config/validation` does.
 pub(super) fn kubelet(written: &raw::Kubelet, judge: &mut Judge<'_, '_>) -> Kubelet {
@@ -66,7 +71,12 @@ impl Kubelet {
             true => CrashDecay::Reduced,
             false => CrashDecay::Default,
         };
+        let found = match gates.iter().any(|gate| gate == (CHANGE_AT_RESTART, true)) {
+            true => Found::Unknown,
+            false => Found::AsTheyWere,
+        };
         KubeletSettings {
+            found,
             crashes: BackoffLaw::of_crashes(decay, self.longest),
             shutdown: self.shutdown,
             pulls: self.pulls,

@@ -76,9 +76,8 @@ impl Worker {
         for index in 0..self.runs.len() {
             for kind in ProbeKind::ALL {
                 let container = super::worker::container_of(&self.spec, index);
-                let base = self.taken;
                 let run = &mut self.runs[index];
-                if !run.ticks_at(container, kind, base, now) {
+                if !run.ticks_at(container, kind, now) {
                     continue;
                 }
                 let Some(tallies) = &mut run.asked else { continue };

@@ -31,37 +31,27 @@ impl Failing {
 }
 
 impl ContainerRun {
-    /// The next instant after `now` at which a try of this kind has failed; `base` as in [`ContainerRun::next_result`].
-    fn fails(
-        &self,
-        container: &Container,
-        kind: ProbeKind,
-        base: SimTime,
-        now: SimTime,
-    ) -> Option<SimTime> {
+    /// The next instant after `now` at which a try of this kind has failed.
+    fn fails(&self, container: &Container, kind: ProbeKind, now: SimTime) -> Option<SimTime> {
         let (since, probe) = (self.running()?, kind.of(container)?);
-        let (is_its_time, base, answers) = match kind {
-            ProbeKind::Startup => (!self.started, base, self.answers),
-            ProbeKind::Liveness => (self.started, base, self.answers_once_started(container)),
+        let (is_its_time, answers) = match kind {
+            ProbeKind::Startup => (!self.started, self.answers),
+            ProbeKind::Liveness => (self.started, self.answers_once_started(container)),
             ProbeKind::Readiness => {
-                (self.started, self.ready_base, self.answers_once_started(container))
+                let ticks = self.started && self.ready_base != SimTime::MAX;
+                (ticks, self.answers_once_started(container))
             }
         };
         // What a command writes nobody knows, so nothing is told of it.
         let is_told = probe.handler != ProbeHandler::Exec && self.asked.is_none();
-        let is_its_time = is_its_time && is_told && base < SimTime::MAX;
-        is_its_time.then(|| self.prober(probe, base, since).next_failing(answers, now)).flatten()
+        let prober = || self.prober(kind, probe, since);
+        (is_its_time && is_told).then(|| prober().next_failing(answers, now)).flatten()
     }
 
-    /// The next instant after `now` at which a failed try is told; `base` as in [`ContainerRun::next_result`].
-    pub(super) fn next_failing(
-        &self,
-        container: &Container,
-        base: SimTime,
-        now: SimTime,
-    ) -> Option<SimTime> {
+    /// The next instant after `now` at which a failed try is told.
+    pub(super) fn next_failing(&self, container: &Container, now: SimTime) -> Option<SimTime> {
         let after = self.failing.after(now);
-        ProbeKind::ALL.iter().filter_map(|kind| self.fails(container, *kind, base, after)).min()
+        ProbeKind::ALL.iter().filter_map(|kind| self.fails(container, *kind, after)).min()
     }
 }
 
@@ -78,7 +68,7 @@ impl Worker {
             for kind in ProbeKind::ALL {
                 let run = &mut self.runs[index];
                 let container = super::worker::container_of(&self.spec, index);
-                if run.fails(container, kind, self.taken, before) == Some(now) {
+                if run.fails(container, kind, before) == Some(now) {
                     run.failing = Failing { count: run.failing.count + 1, last: Some(now) };
                     self.say_unhealthy(index, kind, desk);
                 }

@@ -6,18 +6,24 @@ use smallvec::SmallVec;
 
 use super::converted::{cut_off, lost};
 use super::worker::{ContainerRun, Ending, Life, SandboxKnown, Stage, Step, Worker};
-use super::{Desk, Timer, effective_grace};
+use super::{Desk, Found, Timer, effective_grace};
 use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
 use crate::api::pod::{ContainerState, ContainerStatus, Phase, Pod, PodCondition, PodStatus};
 use crate::base::Id;
+use crate::base::hash::StableHasher;
+use crate::luck::Label;
 use crate::messages::app::Apps;
-use crate::messages::engine::{Exit, JobPart};
+use crate::messages::engine::{Exit, JobPart, ProbeKind};
 use crate::messages::engine::{Listed, ListedPod, ListedState};
 use crate::messages::{Effects, Remark, Verb};
 use crate::node::NodeIndex;
-use crate::time::SimTime;
+use crate::time::{SimDuration, SimTime};
 
+const PROBE_START: Label = Label::new("probe-start");
+/// A container that began so shortly before its kubelet may have been seen by nobody
+/// (`kubeletRestartGracePeriod`).
+const JUST_BEFORE: SimDuration = SimDuration::from_secs(10);
 /// The annotation that carries the completion index of an Indexed Job's pod.
 const COMPLETION_INDEX: &str = "batch.kubernetes.io/job-completion-index";
 
@@ -94,6 +100,7 @@ impl Worker {
             self.send_status(desk);
         } else {
             desk.node.held.take(&self.spec, desk.id);
+            self.spread_probes(desk);
             let fact = self.fact(Verb::Accepted, desk);
             self.tell(fact, desk);
             let at = desk.node.found.iter().position(|found| found.pod == self.pod);
@@ -114,6 +121,30 @@ impl Worker {
         }
     }
 
+    /// Its probes begin now, or, where its kubelet started less than a period ago, after a part of the period by
+    /// luck, so that not all probes of a node come at once (kubelet 1.36 `prober/worker.go` run).
+    fn spread_probes(&mut self, desk: &Desk<'_>) {
+        let now = desk.fx.now();
+        let (started, nth) = desk.node.started;
+        for index in 0..self.runs.len() {
+            for kind in ProbeKind::ALL {
+                let Some(probe) = kind.of(super::worker::container_of(&self.spec, index)) else {
+                    continue;
+                };
+                let is_recent = started.is_some_and(|at| probe.period > now.saturating_since(at));
+                let delay = is_recent.then(|| {
+                    let key = StableHasher::new().word(self.uid.0).word(index as u64);
+                    let key = key.word(kind as u64).finish();
+                    let last = probe.period.saturating_sub(SimDuration::from_nanos(1));
+                    let draw = desk.luck.draw(PROBE_START, key, nth.into());
+                    draw.duration_between(SimDuration::ZERO, last)
+                });
+                let from = now + delay.unwrap_or(SimDuration::ZERO);
+                self.runs[index].probed_from[kind as usize] = from;
+            }
+        }
+    }
+
     /// A kubelet that starts anew puts together what the API says and what the engine has.
     fn recall(&mut self, known: &[ContainerStatus], found: Option<&ListedPod>, desk: &Desk<'_>) {
         if let Some(address) = found.and_then(|found| found.address) {
@@ -125,7 +156,10 @@ impl Worker {
             (run.last, run.restarts, run.attempt) = (status.last, status.restarts, status.restarts);
             let mut listed = found.iter().flat_map(|found| &found.containers);
             match listed.find(|one| usize::from(one.container.index) == index) {
-                Some(listed) => self.recall_listed(index, listed, desk),
+                Some(listed) => {
+                    self.recall_listed(index, listed, desk);
+                    self.recall_readiness(index, status, desk);
+                }
                 None => self.recall_lost(index, status, desk),
             }
         }
@@ -151,6 +185,27 @@ impl Worker {
         let container = super::worker::container_of(&self.spec, index);
         self.runs[index].unseen = Some(life);
         self.runs[index].look(container, desk.fx.now());
+    }
+
+    /// A container that runs is as started and ready as it was, until probes say otherwise (kubelet 1.36
+    /// `prober_manager.go` isContainerStarted and setReadyStateOnKubeletRestart).
+    fn recall_readiness(&mut self, index: usize, status: &ContainerStatus, desk: &Desk<'_>) {
+        let now = desk.fx.now();
+        let container = super::worker::container_of(&self.spec, index);
+        let run = &mut self.runs[index];
+        let Life::Running(since) = run.seen else { return };
+        if desk.settings.found == Found::Unknown {
+            return;
+        }
+        run.started |= status.started;
+        if container.readiness.is_none() {
+            run.ready = run.started && run.answers.from <= now;
+            return;
+        }
+        let was_there = since + JUST_BEFORE < desk.node.started.0.unwrap_or(now);
+        if run.started && was_there && self.status.is(PodCondition::Ready) {
+            (run.ready, run.ready_base) = (true, run.probed_from[ProbeKind::Readiness as usize]);
+        }
     }
 
     /// The engine knows nothing of a container: if it ran, nobody saw its end.

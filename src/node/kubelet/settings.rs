@@ -21,8 +21,20 @@ pub struct KubeletSettings {
     pub pulls: Pulls,
     /// When images that nobody uses are removed.
     pub images: image_gc::Policy,
+    /// What becomes of containers that a kubelet finds running when it starts anew.
+    pub found: Found,
     /// When a node is short of something, and how pods are evicted then.
     pub eviction: eviction::Settings,
+}
+
+/// Whether containers that a kubelet finds running are still what they were.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Found {
+    /// They stay started and ready until a probe says otherwise.
+    #[default]
+    AsTheyWere,
+    /// Probes have to find out anew (the gate `ChangeContainerStatusOnKubeletRestart`).
+    Unknown,
 }
 
 impl Default for KubeletSettings {
@@ -34,6 +46,7 @@ impl Default for KubeletSettings {
             shutdown: Vec::new(),
             pulls: Pulls::default(),
             images: image_gc::Policy::default(),
+            found: Found::default(),
             eviction: eviction::Settings::default(),
         }
     }

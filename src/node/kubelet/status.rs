@@ -2,16 +2,61 @@
 
 use std::sync::Arc;
 
-use super::Desk;
+use super::duties::{Duty, next_after};
 use super::phase::{Finality, Initialized, phase_at_end, pod_phase};
 use super::worker::{Ending, Life, SandboxKnown, Stage, Worker, shown_state, termination};
+use super::{Desk, Kubelets, Timer};
 use crate::api::pod::{
-    ContainerState, ContainerStatus, Lifetime, Phase, PodCondition, PodStatus, StatusReason,
+    ContainerState, ContainerStatus, Lifetime, Phase, Pod, PodCondition, PodStatus, StatusReason,
     Termination, TerminationReason, WaitingReason,
 };
 use crate::api::rules::pod_conditions::{Known, ready_to_start};
-use crate::messages::Call;
+use crate::base::Id;
+use crate::messages::{Call, Effects};
 use crate::time::SimTime;
+
+impl Kubelets {
+    /// What is stored of a pod's readiness is seen: where somebody else wrote it (the node controller,
+    /// while the node was not heard of), the next batch of statuses puts it right (kubelet 1.36
+    /// `status_manager.go needsReconcile`).
+    pub fn reconcile(&mut self, id: Id<Pod>, stored: &PodStatus, fx: &mut Effects<Timer>) {
+        let Some(worker) = self.worker_of(id) else { return };
+        let held = &self.workers[worker];
+        let told = |status: &PodStatus| (status.phase, status.is(PodCondition::Ready));
+        if told(&held.status) != told(stored) {
+            self.resend(worker, fx);
+        }
+    }
+
+    /// Others set conditions of a pod: where its readiness hangs on them, it is looked at again (kubelet 1.36
+    /// `HandlePodReconcile`).
+    pub fn conditions_set(&mut self, id: Id<Pod>, stored: &PodStatus, fx: &mut Effects<Timer>) {
+        let Some(worker) = self.worker_of(id) else { return };
+        let held = &mut self.workers[worker];
+        if held.is_static() || held.status.others == stored.others {
+            return;
+        }
+        held.status.others.clone_from(&stored.others);
+        held.cause = held.cause.max(fx.cause());
+        held.wants_sync |= !held.spec.readiness_gates.is_empty();
+        self.with(worker, fx, |_, _| {});
+    }
+
+    /// A status is sent again with the next batch.
+    pub(super) fn resend(&mut self, id: Id<Worker>, fx: &mut Effects<Timer>) {
+        let worker = &mut self.workers[id];
+        if std::mem::replace(&mut worker.is_unsent, true) {
+            return;
+        }
+        let at = worker.node;
+        let node = &mut self.nodes[at.row()];
+        node.unsent.push(id);
+        if node.unsent.len() == 1 {
+            let cadence = Duty::Resend.cadence(self.luck, &node.meta.name);
+            fx.arm_at(next_after(cadence, fx.now()), Timer::Resend(at));
+        }
+    }
+}
 
 impl Worker {
     /// The statuses of its containers as of the latest relist.

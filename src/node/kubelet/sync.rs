@@ -99,14 +99,14 @@ impl Worker {
         }
         for (index, run) in self.runs.iter().enumerate() {
             let container = self.container(index);
-            if let Some((at, _)) = run.next_result(container, self.taken) {
+            if let Some((at, _)) = run.next_result(container) {
                 look = look.min(at);
             }
-            if let Some(at) = run.next_failing(container, self.taken, now) {
+            if let Some(at) = run.next_failing(container, now) {
                 look = look.min(at);
             }
             if (fidelity == Fidelity::Explicit || run.asked.is_some())
-                && let Some(at) = run.next_tick(container, self.taken, now)
+                && let Some(at) = run.next_tick(container, now)
             {
                 look = look.min(at);
             }
@@ -154,7 +154,7 @@ impl Worker {
     fn settle_probes(&mut self, desk: &mut Desk<'_>) -> bool {
         let now = desk.fx.now();
         let due = self.runs.iter().enumerate().find_map(|(index, run)| {
-            let (at, change) = run.next_change(self.container(index), self.taken)?;
+            let (at, change) = run.next_change(self.container(index))?;
             (at <= now).then_some((index, change))
         });
         let Some((index, change)) = due else { return false };
@@ -246,7 +246,7 @@ impl Worker {
             let runs = matches!(run.seen, Life::Running(_));
             let helps = run.ready_base == SimTime::MAX || now < run.answers.from;
             if has_probe && runs && run.started && !run.ready && helps {
-                run.ready_base = now;
+                run.ready_base = now.max(run.probed_from[ProbeKind::Readiness as usize]);
             }
         }
     }

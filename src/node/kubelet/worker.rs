@@ -144,6 +144,8 @@ pub(super) struct ContainerRun {
     pub ready: bool,
     /// When it was first seen to run.
     pub seen_at: SimTime,
+    /// When its probes first tick, by [`ProbeKind`].
+    pub probed_from: [SimTime; 3],
     /// A tick of its readiness probe.
     pub ready_base: SimTime,
     /// When its program answers.
@@ -176,6 +178,7 @@ impl ContainerRun {
             started: false,
             ready: false,
             seen_at: SimTime::MAX,
+            probed_from: [SimTime::ZERO; 3],
             ready_base: SimTime::MAX,
             answers: Answers { from: SimTime::MAX, until: SimTime::MAX },
             has: None,
@@ -217,12 +220,11 @@ impl ContainerRun {
         }
     }
 
-    pub(super) fn prober<'a>(
-        &self,
-        probe: &'a Probe,
-        base: SimTime,
-        started: SimTime,
-    ) -> Prober<'a> {
+    pub(super) fn prober<'a>(&self, kind: ProbeKind, probe: &'a Probe, started: SimTime) -> Prober<'a> {
+        let base = match kind {
+            ProbeKind::Startup | ProbeKind::Liveness => self.probed_from[kind as usize],
+            ProbeKind::Readiness => self.ready_base,
+        };
         let counts_from = self.seen_at.max(started + probe.initial_delay);
         Prober { probe, base, counts_from }
     }
@@ -235,22 +237,15 @@ impl ContainerRun {
         }
     }
 
-    /// Whether a probe of it has its tick at `now`, and counts; `base` as in [`ContainerRun::next_result`].
-    pub(super) fn ticks_at(
-        &self,
-        container: &Container,
-        kind: ProbeKind,
-        base: SimTime,
-        now: SimTime,
-    ) -> bool {
+    /// Whether a probe of it has its tick at `now`, and counts.
+    pub(super) fn ticks_at(&self, container: &Container, kind: ProbeKind, now: SimTime) -> bool {
         let (Some(since), Some(probe)) = (self.running(), kind.of(container)) else { return false };
-        let (is_its_time, base) = match kind {
-            ProbeKind::Startup => (!self.started, base),
-            ProbeKind::Liveness => (self.started, base),
-            ProbeKind::Readiness => (self.started, self.ready_base),
+        let is_its_time = match kind {
+            ProbeKind::Startup => !self.started,
+            ProbeKind::Liveness => self.started,
+            ProbeKind::Readiness => self.started && self.ready_base != SimTime::MAX,
         };
-        let prober = self.prober(probe, base, since);
-        is_its_time && base != SimTime::MAX && prober.ticks_at(now)
+        is_its_time && self.prober(kind, probe, since).ticks_at(now)
     }
 
     /// When its program answers probes that a startup probe holds back: it answered that one already.
@@ -266,32 +261,21 @@ impl ContainerRun {
         (is_plain && at < SimTime::MAX).then_some(at)
     }
 
-    /// The next tick after `now` of any of its probes; `base` as in [`ContainerRun::next_result`].
-    pub(super) fn next_tick(
-        &self,
-        container: &Container,
-        base: SimTime,
-        now: SimTime,
-    ) -> Option<SimTime> {
+    /// The next tick after `now` of any of its probes.
+    pub(super) fn next_tick(&self, container: &Container, now: SimTime) -> Option<SimTime> {
         let since = self.running()?;
-        let tick =
-            |probe: &Option<Probe>, base| self.prober(probe.as_ref()?, base, since).next_tick(now);
+        let tick = |kind: ProbeKind| self.prober(kind, kind.of(container)?, since).next_tick(now);
         if !self.started {
-            return tick(&container.startup, base);
+            return tick(ProbeKind::Startup);
         }
-        let readiness = || tick(&container.readiness, self.ready_base);
-        let readiness = if self.ready_base == SimTime::MAX { None } else { readiness() };
-        let liveness = tick(&container.liveness, base);
+        let readiness = (self.ready_base != SimTime::MAX).then(|| tick(ProbeKind::Readiness));
+        let (readiness, liveness) = (readiness.flatten(), tick(ProbeKind::Liveness));
         readiness.into_iter().chain(liveness).min()
     }
 
     /// What changes next of itself: it gets ready without a probe, or a probe's result changes.
-    pub(super) fn next_change(
-        &self,
-        container: &Container,
-        base: SimTime,
-    ) -> Option<(SimTime, Change)> {
-        let result = self.next_result(container, base);
+    pub(super) fn next_change(&self, container: &Container) -> Option<(SimTime, Change)> {
+        let result = self.next_result(container);
         match (self.answers_at(container), result) {
             (Some(at), Some(result)) if result.0 < at => Some(result),
             (Some(at), _) => Some((at, Change::Ready)),
@@ -299,38 +283,35 @@ impl ContainerRun {
         }
     }
 
-    /// What its probes will change next if nothing happens; `base` is a tick of those that tick
-    /// from the pod's arrival.
-    pub(super) fn next_result(
-        &self,
-        container: &Container,
-        base: SimTime,
-    ) -> Option<(SimTime, Change)> {
+    /// What its probes will change next if nothing happens.
+    pub(super) fn next_result(&self, container: &Container) -> Option<(SimTime, Change)> {
         let since = self.running()?;
         if let Some(tallies) = self.asked {
             return tallies.change(container, self).map(|change| (SimTime::ZERO, change));
         }
         if !self.started {
             let probe = container.startup.as_ref()?;
-            return self.prober(probe, base, since).starts(self.answers).map(|end| match end {
-                Startup::Started(at) => (at, Change::Started),
-                Startup::Failed(at) => (at, Change::Startup),
+            return self.prober(ProbeKind::Startup, probe, since).starts(self.answers).map(|end| {
+                match end {
+                    Startup::Started(at) => (at, Change::Started),
+                    Startup::Failed(at) => (at, Change::Startup),
+                }
             });
         }
         let readiness = match (&container.readiness, self.ready) {
             (None, _) => None,
             (Some(_), false) if self.ready_base == SimTime::MAX => None,
             (Some(probe), false) => {
-                let prober = self.prober(probe, self.ready_base, since);
+                let prober = self.prober(ProbeKind::Readiness, probe, since);
                 prober.turns_good(self.answers).map(|at| (at, Change::Ready))
             }
             (Some(probe), true) => {
-                let prober = self.prober(probe, self.ready_base, since);
+                let prober = self.prober(ProbeKind::Readiness, probe, since);
                 prober.turns_bad(self.answers.begun()).map(|at| (at, Change::Unready))
             }
         };
         let liveness = container.liveness.as_ref().and_then(|probe| {
-            let prober = self.prober(probe, base, since);
+            let prober = self.prober(ProbeKind::Liveness, probe, since);
             prober.turns_bad(self.answers_once_started(container)).map(|at| (at, Change::Liveness))
         });
         let next = match (readiness, liveness) {

@@ -2,6 +2,7 @@
 use super::rig::*;
 use crate::api::pod::*;
 use crate::messages::app::*;
+use crate::node::kubelet::{Found, KubeletSettings};
 
 fn ends(code: u8) -> App {
     let lasts = takes(1).expect("a delay");
@@ -250,4 +251,53 @@ fn an_exit_code_of_a_rule_restarts_one_container_or_all() {
         ]
     );
     assert!(log.iter().any(|line| line.contains("killing container=2")), "{log:#?}");
+}
+
+/// A kubelet that starts anew 40 s after its pod; what is told and written from then on.
+fn restarted(settings: KubeletSettings, app: Container, program: App) -> Vec<String> {
+    let mut rig = Rig::with(settings);
+    rig.assign(1, spec(vec![], vec![app]), vec![program.clone()]);
+    rig.run_to(40).take();
+    rig.kubelets.stop(AT);
+    let found = rig.engines.list(AT);
+    let pod = rig.pods[&1].clone();
+    rig.tell(|kubelets, fx| kubelets.start(AT, found, fx));
+    rig.tell(|kubelets, fx| kubelets.pod_assigned(AT, pod_id(1), &pod, vec![program].into(), fx));
+    rig.run_to(80);
+    rig.take()
+}
+
+#[test]
+fn a_kubelet_that_starts_anew_leaves_what_is_ready_until_a_probe_fails() {
+    let app =
+        || Container { readiness: Some(probe(10)), startup: Some(probe(10)), ..container("app") };
+    let log = restarted(KubeletSettings::default(), app(), App::default());
+    assert_eq!(log, ["40.000 fact accepted"], "nothing changes");
+    // Gone silent while nobody asked: three probes fail, the first within a period of the start.
+    let hangs = App { hang: takes(35), ..App::default() };
+    let log = restarted(KubeletSettings::default(), app(), hangs);
+    let failed = log.iter().find(|line| line.contains("probe-failed")).expect("it fails");
+    let at: f64 = failed.split(' ').next().and_then(|at| at.parse().ok()).expect("a time");
+    assert!(at > 61.0 && at < 71.0 && failed != "61.000 fact probe-failed container=0", "{log:#?}");
+    // The gate has probes find out anew: the startup probe first, then readiness.
+    let found = KubeletSettings { found: Found::Unknown, ..KubeletSettings::default() };
+    let log = restarted(found, app(), App::default());
+    assert_eq!(log[1], "40.000 write Running [running]");
+    assert!(log.last().is_some_and(|line| line.ends_with("ready [running ready]")), "{log:#?}");
+}
+
+#[test]
+fn probes_of_a_kubelet_that_just_started_are_spread_over_their_period() {
+    let hangs = App { hang: takes(35), ..App::default() };
+    let of = |period: u64| {
+        let app = Container { liveness: Some(probe(period)), ..container("app") };
+        let log = restarted(KubeletSettings::default(), app, hangs.clone());
+        let failed = log.iter().find(|line| line.contains("probe-failed")).cloned();
+        let failed = failed.expect("it fails");
+        failed.split(' ').next().and_then(|at| at.parse::<f64>().ok()).expect("a time")
+    };
+    // Three failures and a timeout after the first probe, which comes within a period of 40 s.
+    let (short, long) = (of(2) - 45.0, of(8) - 57.0);
+    assert!((0.0..2.0).contains(&short) && (0.0..8.0).contains(&long), "{short} and {long}");
+    assert!(short > 0.0 && long > 0.0 && (long - 4.0 * short).abs() < 0.01, "one part of each");
 }
