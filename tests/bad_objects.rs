@@ -260,3 +260,42 @@ fn a_vertical_autoscaler_in_no_mode_or_without_target_is_refused() {
     let said = vertical("{updatePolicy: {updateMode: Auto}}");
     assert!(said.len() == 1 && said[0].contains("spec.targetRef"), "{said:?}");
 }
+
+/// A pod that may take 500m of a core is to take as much as said, under a range and a quota.
+fn resized(cpu: &str) -> String {
+    let of = |cpu: &str| {
+        format!(
+            "{{name: c, image: 'a:1', resources: {{requests: {{cpu: {cpu}}}, limits: {{cpu: {cpu}}}}}}}"
+        )
+    };
+    let (small, more) = (of("500m"), of(cpu));
+    let steps = format!(
+        "  duration: 1m\n  timeline:\n  - at: 10s\n    apply: {{apiVersion: v1, kind: Pod, metadata: \
+         {{name: small}}, spec: {{containers: [{small}]}}}}\n  - at: 30s\n    patch: pod/small\n    \
+         subresource: resize\n    with: {{spec: {{containers: [{more}]}}}}"
+    );
+    scenario(&steps).replace(WEB, "\n")
+        + "apiVersion: v1\nkind: LimitRange\nmetadata: {name: modest}\n\
+           spec: {limits: [{type: Container, max: {cpu: 1}}]}\n---\n\
+           apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: few}\nspec: {hard: {limits.cpu: 900m}}\n"
+}
+
+#[test]
+fn a_resize_keeps_to_ranges_and_quotas_and_is_told_with_what_containers_take() {
+    let refused = |cpu: &str| refusals(&run(&resized(cpu)).0);
+    assert_says(&refused("2"), "maximum cpu usage per Container is 1, but limit is 2");
+    assert_says(
+        &refused("1"),
+        "exceeded quota: few, requested: limits.cpu=500m, used: limits.cpu=500m, limited: limits.cpu=900m",
+    );
+    assert_eq!(refused("800m"), Vec::<String>::new());
+    let told = events(&resized("800m"));
+    let what = "{\"containers\":[{\"name\":\"c\",\"resources\":{\"limits\":{\"cpu\":\"800m\"},\
+                \"requests\":{\"cpu\":\"800m\"}}}],\"generation\":2}";
+    for (reason, words) in
+        [("ResizeStarted", "Pod resize started"), ("ResizeCompleted", "Pod resize completed")]
+    {
+        let line = format!("Pod/small {reason}: {words}: {what}");
+        assert!(told.contains(&line), "{line}: {told:#?}");
+    }
+}

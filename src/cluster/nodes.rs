@@ -218,8 +218,10 @@ impl World {
                 self.kubelet(at, cause, sink, |kubelets, fx| kubelets.pod_deleting(pod, grace, fx));
             }
             (News::Resized, Some(object)) => {
-                let spec = object.spec.clone();
-                self.kubelet(at, cause, sink, |kubelets, fx| kubelets.pod_resized(pod, &spec, fx));
+                let (spec, generation) = (object.spec.clone(), object.meta.generation);
+                self.kubelet(at, cause, sink, |kubelets, fx| {
+                    kubelets.pod_resized(pod, (&spec, generation), fx);
+                });
             }
             (News::Conditions, Some(object)) => {
                 let status = object.status.clone();

@@ -38,6 +38,7 @@ pub mod pressure;
 pub mod probes;
 mod pulling;
 mod rebuild;
+mod resize_words;
 mod resizing;
 mod room;
 mod settings;

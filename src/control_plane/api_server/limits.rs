@@ -99,6 +99,20 @@ impl<T> Server<'_, T> {
         Some(made)
     }
 
+    /// Whether the ranges of its namespace let a pod take what it is resized to.
+    pub(super) fn check_resize(&self, next: &Pod) -> Result<(), Status> {
+        let ranges = self.ranges(&next.meta.namespace);
+        if ranges.is_empty() {
+            return Ok(());
+        }
+        let Ok(written) = serde_json::from_str(&next.spec.written) else { return Ok(()) };
+        let mut complaints = ranges.iter().map(|range| check_pod(&written, range, PodLevel::Used));
+        match complaints.find_map(|complaints| joined(&complaints)) {
+            Some(why) => Err(Status::Forbidden(ObjectName::of(Kind::Pod, &next.meta), why.into())),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the ranges of its namespace let a claim be of this size.
     pub(super) fn check_claim(&self, claim: &PersistentVolumeClaim) -> Result<(), Status> {
         let size = Quantity::new(claim.spec.request, Format::BinarySi);

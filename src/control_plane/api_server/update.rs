@@ -198,6 +198,7 @@ impl<T> Server<'_, T> {
         if held.meta.uid != next.meta.uid || !is_current {
             return Err(Status::Conflict(ObjectName::of(Kind::Pod, &next.meta)));
         }
+        self.check_resize(&next)?;
         self.charge_resize(&next, &held.spec)?;
         let mut pod = held.clone();
         pod.spec = next.spec;

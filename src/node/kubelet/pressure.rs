@@ -21,10 +21,14 @@ use crate::base::Id;
 use crate::messages::usage::PodTaken;
 use crate::messages::{Effects, Remark, Verb};
 use crate::node::NodeIndex;
-use crate::time::SimTime;
+use crate::time::{SimDuration, SimTime};
 
 /// Seconds a pod has that is evicted for a hard threshold (`immediateEvictionGracePeriodSeconds`).
 const GRACE: u32 = 1;
+/// How long an evicted pod is waited for at least.
+const STOP_MIN: SimDuration = SimDuration::from_secs(10);
+/// How long it is waited for until what is left of it is cleaned up (`podCleanupTimeout`).
+const CLEAN_UP_MAX: SimDuration = SimDuration::from_secs(30);
 /// Bytes of a page of memory, and of a block of disk.
 const PAGE: u64 = 4096;
 /// The taint that lets a best-effort pod onto a node short of memory.
@@ -60,6 +64,9 @@ impl Kubelets {
         taken: &[PodTaken],
         fx: &mut Effects<Timer>,
     ) -> CleanUp {
+        if self.is_evicting(at, fx.now()) {
+            return CleanUp::None;
+        }
         let thresholds = self.thresholds.clone();
         let manager = &mut self.nodes[at.row()].pressure;
         let before = manager.pressures().to_vec();
@@ -98,6 +105,19 @@ impl Kubelets {
             fx.arm_at(duties::next_after(cadence, fx.now()), Timer::Status(at));
         }
         clean_up
+    }
+
+    /// Whether a pod that was evicted has not ended yet: so long nobody looks for another one. For how long that is
+    /// waited follows from its grace period (kubelet 1.36 `pod_workers.go` killPodNow, `eviction_manager.go`
+    /// waitForPodsCleanup).
+    fn is_evicting(&self, at: NodeIndex, now: SimTime) -> bool {
+        self.nodes[at.row()].workers.iter().any(|&id| {
+            let worker = &self.workers[id];
+            let (began, grace) = worker.stopping;
+            let is_ending = matches!(worker.stage, Stage::Stopping | Stage::StoppingSandbox);
+            let stop = SimDuration::from_secs(u64::from(grace) * 3 / 2).max(STOP_MIN);
+            worker.ending == Ending::Evicted && is_ending && now < began + stop + CLEAN_UP_MAX
+        })
     }
 
     /// The pods among these that are not on their way out.

@@ -13,6 +13,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use super::resize_words::told;
 use super::worker::{Kill, Life, Stage, Step, Worker};
 use super::{Desk, KubeletNode, Kubelets, Timer};
 use crate::api::pod::{
@@ -32,6 +33,8 @@ pub(super) struct Resize {
     desired: Option<Arc<PodSpec>>,
     /// Since when it waits.
     since: SimTime,
+    /// The pod's generation that asked for it.
+    generation: u32,
     pending: Option<StatusReason>,
     progress: Option<StatusReason>,
     /// When a container that could not be updated is tried again; never: [`SimTime::MAX`].
@@ -39,23 +42,29 @@ pub(super) struct Resize {
 }
 
 impl Resize {
-    fn new(now: SimTime) -> Resize {
-        Resize { desired: None, since: now, pending: None, progress: None, retry: SimTime::MAX }
+    fn new(now: SimTime, generation: u32) -> Resize {
+        let retry = SimTime::MAX;
+        Resize { desired: None, since: now, generation, pending: None, progress: None, retry }
     }
 }
 
 /// What a kubelet that starts anew knows of a resize: what was allocated, and what is asked for.
 pub(super) fn recalled(pod: &Pod, now: SimTime) -> Option<Box<Resize>> {
     let held = pod.status.resize.as_deref()?;
-    let mut resize = Resize::new(now);
+    let mut resize = Resize::new(now, pod.meta.generation);
     resize.desired = (held.allocated.written != pod.spec.written).then(|| pod.spec.clone());
     resize.pending.clone_from(&held.pending);
     Some(Box::new(resize))
 }
 
 impl Kubelets {
-    /// The containers of a pod are to take what this spec says.
-    pub fn pod_resized(&mut self, id: Id<Pod>, spec: &Arc<PodSpec>, fx: &mut Effects<Timer>) {
+    /// The containers of a pod are to take what this spec says, since this generation of it.
+    pub fn pod_resized(
+        &mut self,
+        id: Id<Pod>,
+        (spec, generation): (&Arc<PodSpec>, u32),
+        fx: &mut Effects<Timer>,
+    ) {
         let Some(id) = self.worker_of(id) else { return };
         let worker = &mut self.workers[id];
         let asked = worker.resize.as_ref().and_then(|it| it.desired.as_ref());
@@ -65,9 +74,9 @@ impl Kubelets {
         let (at, now) = (worker.node, fx.now());
         worker.cause = worker.cause.max(fx.cause());
         let is_back = worker.spec.written == spec.written;
-        let resize = worker.resize.get_or_insert_with(|| Box::new(Resize::new(now)));
+        let resize = worker.resize.get_or_insert_with(|| Box::new(Resize::new(now, generation)));
         (resize.desired, resize.pending) = ((!is_back).then(|| spec.clone()), None);
-        resize.since = now;
+        (resize.since, resize.generation) = (now, generation);
         let waiting = &mut self.nodes[at.row()].waiting.resize;
         if !waiting.contains(&id) {
             waiting.push(id);
@@ -97,7 +106,7 @@ impl Kubelets {
 impl KubeletNode {
     /// Whether a pod of this size has room beside the others; if not, why it must wait.
     fn room_for(&self, spec: &PodSpec) -> Result<(), StatusReason> {
-        let told = |reason: &str, message: String| {
+        let no = |reason: &str, message: String| {
             Err(StatusReason { reason: reason.into(), message: message.into() })
         };
         let (asked, all) = (&spec.requests, &*self.allocatable);
@@ -105,7 +114,7 @@ impl KubeletNode {
         // Memory is told before CPU.
         let mut both = amounts(asked).into_iter().zip(amounts(all)).rev();
         if let Some(((name, asked), (_, capacity))) = both.find(|((_, a), (_, b))| a > b) {
-            return told(
+            return no(
                 "Infeasible",
                 format!(
                     "Node didn't have enough capacity: {name}, requested: {asked}, capacity: {capacity}"
@@ -113,7 +122,7 @@ impl KubeletNode {
             );
         }
         match self.held.lacks(all, spec) {
-            Some(message) => told("Deferred", message),
+            Some(message) => no("Deferred", message),
             None => Ok(()),
         }
     }
@@ -149,11 +158,11 @@ impl Worker {
         desk.node.held.take(taken, desk.id);
         match verdict {
             Ok(()) => self.allocate(next, desk),
-            Err(why) => self.defer(why, desk),
+            Err(why) => self.defer(&next, why, desk),
         }
     }
 
-    fn defer(&mut self, why: StatusReason, desk: &mut Desk<'_>) {
+    fn defer(&mut self, next: &PodSpec, why: StatusReason, desk: &mut Desk<'_>) {
         let Some(resize) = &mut self.resize else { return };
         if resize.pending.as_ref() == Some(&why) {
             return;
@@ -162,7 +171,9 @@ impl Worker {
         let fact = self.fact(Verb::ResizePending, desk);
         self.tell(fact.saying(format!("{}: {}", why.reason, why.message)), desk);
         self.say(desk, || {
-            Remark::warning(format!("Resize{}", why.reason), why.message.to_string())
+            let words = format!("Pod resize {}", why.reason);
+            let message = told(&words, next, self.resize_generation(), &why.message);
+            Remark::warning(format!("Resize{}", why.reason), message)
         });
         self.write_status(desk);
     }
@@ -186,10 +197,19 @@ impl Worker {
         }
         let fact = self.fact(Verb::Resizing, desk);
         self.tell(fact, desk);
-        self.say(desk, || Remark::normal("ResizeStarted", "Pod resize started"));
+        self.say(desk, || self.of_resize("ResizeStarted", "Pod resize started"));
         self.wants_sync = true;
         self.fresh_from = desk.fx.now();
         self.write_status(desk);
+    }
+
+    fn resize_generation(&self) -> u32 {
+        self.resize.as_ref().map_or(0, |resize| resize.generation)
+    }
+
+    /// Something of a resize for which there is room.
+    fn of_resize(&self, reason: &'static str, words: &str) -> Remark {
+        Remark::normal(reason, told(words, &self.spec, self.resize_generation(), ""))
     }
 
     /// Whether a container runs with something else than its spec says now.
@@ -258,7 +278,10 @@ impl Worker {
         }
         let fact = self.fact(Verb::ResizeFailed, desk).with("container", index as i64);
         self.tell(fact.saying(why.clone()), desk);
-        self.say(desk, || Remark::warning("ResizeError", format!("Pod resize error: {why}")));
+        self.say(desk, || {
+            let generation = self.resize_generation();
+            Remark::warning("ResizeError", told("Pod resize error", &self.spec, generation, &why))
+        });
         self.write_status(desk);
     }
 
@@ -271,7 +294,7 @@ impl Worker {
         resize.progress = None;
         let fact = self.fact(Verb::Resized, desk);
         self.tell(fact, desk);
-        self.say(desk, || Remark::normal("ResizeCompleted", "Pod resize completed"));
+        self.say(desk, || self.of_resize("ResizeCompleted", "Pod resize completed"));
         self.write_status(desk);
     }
 

@@ -173,7 +173,7 @@ impl Kubelets {
     pub(super) fn seen_again(&mut self, id: Id<Pod>, pod: &Pod, fx: &mut Effects<Timer>) {
         let Some(worker) = self.worker_of(id) else { return };
         if !self.workers[worker].is_static() {
-            self.pod_resized(id, &pod.spec, fx);
+            self.pod_resized(id, (&pod.spec, pod.meta.generation), fx);
             self.conditions_set(id, &pod.status, fx);
             return self.reconcile(id, &pod.status, fx);
         }

@@ -24,7 +24,7 @@ fn plain(milli: i64) -> PodSpec {
 
 fn resize(rig: &mut Rig, n: u32, spec: PodSpec) {
     let spec = Arc::new(spec);
-    rig.tell(|kubelets, fx| kubelets.pod_resized(pod_id(n), &spec, fx));
+    rig.tell(|kubelets, fx| kubelets.pod_resized(pod_id(n), (&spec, 2), fx));
 }
 
 fn status(rig: &Rig, n: u32) -> (i64, Option<String>, Option<String>) {
