@@ -67,7 +67,7 @@ use self::worker::{Ending, Stage};
 use super::NodeIndex;
 use crate::api::meta::Meta;
 use crate::api::node::Node;
-use crate::api::pod::{Pod, PodCondition, PodStatus, StatusReason};
+use crate::api::pod::{Pod, StatusReason};
 use crate::api::resources::Resources;
 use crate::api::rules::taints::Taint;
 use crate::base::{Arena, BySlot, Chunked, Id};
