@@ -19,6 +19,7 @@ mod changes;
 pub mod clients;
 pub mod cloud;
 mod convergence;
+mod cores;
 mod errands;
 mod event;
 mod evictions;

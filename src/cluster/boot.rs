@@ -136,7 +136,7 @@ impl World {
             watches: Watches::new(profile.clone(), luck),
             servers: (0..plan.control_plane.api_servers.max(1))
                 .map(place)
-                .map(ApiServer::new)
+                .map(|place| ApiServer::new(place, plan.control_plane.api_server_cores))
                 .collect(),
             etcd: Etcd::new((0..plan.control_plane.etcd.max(1)).map(place).collect()),
             schedulers: Vec::new(),

@@ -182,6 +182,11 @@ impl World {
         }
         let key = Duty::NodeMonitor(at);
         let now = self.kernel.now();
+        let passes = self.managers[usize::from(at)].manager.node_passes();
+        if self.kernel.recurring.cadence(key).is_some_and(|it| it != passes) {
+            // One that took its time is over.
+            self.kernel.recurring.declare(now, key, passes);
+        }
         let Some(due) = self.kernel.recurring.next_at(now, key) else { return };
         // A pass of this very instant is still to come as long as events of it are handled.
         let after = if due == now { SimTime::from_nanos(now.as_nanos() - 1) } else { now };

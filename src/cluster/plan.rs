@@ -163,11 +163,20 @@ pub struct ControlPlane {
     pub schedulers: u16,
     /// Controller managers, one of which leads.
     pub controller_managers: u16,
+    /// The processors each API server shares with its etcd; as many as it takes if not said.
+    pub api_server_cores: Option<u16>,
 }
 
 impl Default for ControlPlane {
     fn default() -> ControlPlane {
-        ControlPlane { masters: 1, api_servers: 1, etcd: 1, schedulers: 1, controller_managers: 1 }
+        ControlPlane {
+            masters: 1,
+            api_servers: 1,
+            etcd: 1,
+            schedulers: 1,
+            controller_managers: 1,
+            api_server_cores: None,
+        }
     }
 }
 

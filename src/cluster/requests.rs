@@ -135,12 +135,13 @@ impl World {
             Call::Get { .. } => SimDuration::ZERO,
             _ => self.profile.etcd_commit.sample(self.luck.draw(COMMIT, key, count)),
         };
-        let life = self.servers[usize::from(server)].life;
+        let at = &mut self.servers[usize::from(server)];
+        let (life, wait) = (at.life, at.cores.take(now, self.profile.work_of(&request.call)));
         let Some(flight) = self.flights.get_mut(id) else { return };
         let before = work / 3;
         (flight.server, flight.life, flight.answer) = (server, life, work - before);
-        flight.begun = after(now, link);
-        let at = self.clients.in_order(flight.client, after(now, link + before + commit));
+        flight.begun = after(now, link.max(wait));
+        let at = self.clients.in_order(flight.client, after(flight.begun, before + commit));
         self.kernel.schedule(at, cause, Event::Commit(id));
     }
 

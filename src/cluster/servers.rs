@@ -1,5 +1,6 @@
 //! API servers and etcd's members as processes: up or down, and where.
 
+use super::cores::Cores;
 use crate::luck::{Label, Luck};
 use crate::net::{Net, Place};
 use crate::time::{SimDuration, SimTime};
@@ -29,13 +30,16 @@ pub struct ApiServer {
     phase: Phase,
     /// Since when its connection to etcd is gone, as no member was there to hold the other end.
     unlinked: Option<SimTime>,
+    /// What its requests share.
+    pub cores: Cores,
 }
 
 impl ApiServer {
     /// An instance that runs.
-    pub fn new(place: Place) -> ApiServer {
+    pub fn new(place: Place, cores: Option<u16>) -> ApiServer {
         let (since, phase, unlinked) = (SimTime::ZERO, Phase::Serving, None);
-        ApiServer { place, life: 0, since, phase, unlinked }
+        let cores = Cores::new(cores);
+        ApiServer { place, life: 0, since, phase, unlinked, cores }
     }
 
     /// Whether it answers.
@@ -46,6 +50,7 @@ impl ApiServer {
     /// It stops; requests on their way are lost.
     pub fn stop(&mut self) {
         self.phase = Phase::Down;
+        self.cores.let_go();
     }
 
     /// Whether it is to be started: neither does it run nor is it about to.
@@ -200,7 +205,7 @@ mod tests {
         let at = SimTime::from_secs;
         let mut tries = Vec::new();
         for seed in 0..200 {
-            let mut server = ApiServer::new(Place::Master(0));
+            let mut server = ApiServer::new(Place::Master(0), None);
             assert_eq!(server.dials(at(5), Luck::new(seed), 1), None, "it is connected");
             server.unlink(at(100));
             server.unlink(at(101));

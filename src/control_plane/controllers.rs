@@ -665,7 +665,7 @@ impl ControllerManager {
             client if client == clients.endpoints => self.endpoints.reply(reply, fx),
             client if client == clients.nodes => self.nodes.reply(reply, known, fx),
             client if client == clients.node_ttl => self.node_ttl.reply(reply, fx),
-            client if client == clients.taints => self.taints.reply(reply, fx),
+            client if client == clients.taints => self.taints.reply(reply, known, fx),
             client if client == clients.garbage => self.garbage.reply(reply, known, fx),
             client if client == clients.pod_garbage => self.pod_gc.reply(reply, known, fx),
             client if client == clients.volumes => self.volumes.reply(reply, known, fx),

@@ -196,6 +196,7 @@ pub(super) struct ControlPlane {
     pub etcd: Option<u16>,
     pub schedulers: Option<u16>,
     pub controller_managers: Option<u16>,
+    pub api_server_cores: Option<u16>,
     #[allow(dead_code, reason = "objects, read from the document itself")]
     pub static_pods: Option<IgnoredAny>,
 }

@@ -78,6 +78,10 @@ pub(super) fn plan(
         end: end(settings.duration, overrides),
         images: images(&nodes),
         nodes,
+        profile: match settings.control_plane.api_server_cores {
+            Some(_) => Profile::uncrowded(),
+            None => Profile::default(),
+        },
         control_plane: settings.control_plane,
         clients: settings.clients,
         kubelet: settings.kubelet.under(&settings.feature_gates),
@@ -86,7 +90,6 @@ pub(super) fn plan(
         checks: settings.feature_gates.of_checks(),
         pod_tolerations: settings.pod_tolerations,
         families: families(settings.families, &objects),
-        profile: Profile::default(),
         engine: settings.engine,
         scheduler,
         apps: settings.apps,

@@ -91,6 +91,7 @@ fn cluster() -> Value {
         "controlPlane": object(json!({
             "masters": instances(), "apiServers": instances(), "etcd": instances(),
             "schedulers": instances(), "controllerManagers": instances(),
+            "apiServerCores": instances(),
             "staticPods": manifests()})),
         "clients": object(json!({"controllers": limit, "scheduler": limit, "kubelets": limit})),
         "kubelet": object(json!({

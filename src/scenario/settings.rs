@@ -238,12 +238,14 @@ fn take_limit(name: &str, written: raw::Limit, limit: &mut ClientLimit, judge: &
 
 fn control_plane(written: &raw::ControlPlane, judge: &mut Judge<'_, '_>) -> ControlPlane {
     let mut plane = ControlPlane::default();
+    let mut cores = 0;
     for (field, number, place) in [
         ("masters", written.masters, &mut plane.masters),
         ("apiServers", written.api_servers, &mut plane.api_servers),
         ("etcd", written.etcd, &mut plane.etcd),
         ("schedulers", written.schedulers, &mut plane.schedulers),
         ("controllerManagers", written.controller_managers, &mut plane.controller_managers),
+        ("apiServerCores", written.api_server_cores, &mut cores),
     ] {
         let Some(number) = number else { continue };
         if (1..=INSTANCES_MAX).contains(&number) {
@@ -255,6 +257,7 @@ fn control_plane(written: &raw::ControlPlane, judge: &mut Judge<'_, '_>) -> Cont
             );
         }
     }
+    plane.api_server_cores = Some(cores).filter(|it| *it > 0);
     plane
 }
 

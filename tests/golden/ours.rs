@@ -292,9 +292,13 @@ fn middle(law: Distribution) -> f64 {
     nanos as f64 / 1e9
 }
 
+fn spent(span: SimDuration, times: f64) -> SimDuration {
+    SimDuration::from_nanos((span.as_nanos() as f64 * times) as u64)
+}
+
 /// The law of something that takes so many times as long.
 fn slowed(law: Distribution, times: f64) -> Distribution {
-    let span = |it: SimDuration| SimDuration::from_nanos((it.as_nanos() as f64 * times) as u64);
+    let span = |it: SimDuration| spent(it, times);
     match law {
         Distribution::Constant(it) => Distribution::Constant(span(it)),
         Distribution::Uniform { min, max } => {
@@ -316,6 +320,7 @@ pub fn play(text: &str, begin: f64, end: f64, slowness: f64) -> (Ours, World) {
     loader.read("scenario", text.as_bytes(), &mut |_| {});
     let mut loaded = loader.finish();
     let profile = &mut loaded.plan.profile;
+    profile.write_work = spent(profile.write_work, slowness);
     for law in [&mut profile.api_request, &mut profile.etcd_commit, &mut profile.watch_lag] {
         *law = slowed(*law, slowness);
     }

@@ -14,6 +14,7 @@ use flate2::read::GzDecoder;
 use serde_json::{Map, Value};
 
 use super::actions::{Deed, Way, deeds};
+use super::verdict::NOISE;
 
 /// One file.
 pub struct Recording {
@@ -190,6 +191,25 @@ impl<'r> Run<'r> {
             deeds(words).is_some_and(|all| all.contains(&back))
         };
         self.actions().into_iter().find(|it| is_back(&it.1)).map(|it| it.0)
+    }
+
+    /// How long the first write of the harness took to be seen, if it wrote at once: what a command had to be
+    /// started for came later.
+    pub fn first_write(self) -> Option<f64> {
+        let actions = self.actions();
+        let is_write = |deed: &Deed| match deed {
+            Deed::Create | Deed::Patch(_) | Deed::Scale(_) | Deed::Pause | Deed::Resume => true,
+            Deed::Delete(..) | Deed::Taint(..) | Deed::Untaint | Deed::Label(..) => true,
+            Deed::Evict(_) | Deed::Uncordon => true,
+            Deed::Undo | Deed::Drain(_) | Deed::Kubelets(..) | Deed::Part(..) => false,
+            Deed::Frozen(_) | Deed::Placed(_) | Deed::Nothing => false,
+        };
+        deeds(&actions.first()?.1)?.iter().find(|it| is_write(it))?;
+        let seen = self.0["observations"].as_array().into_iter().flatten();
+        let others = seen.filter(|it| it["kind"] != "Lease");
+        let times = others.filter_map(|it| it["t"].as_f64()).filter(|at| *at > 0.0);
+        let first = times.fold(f64::MAX, f64::min);
+        (first < NOISE).then_some(first)
     }
 
     /// When the last thing was seen or done.

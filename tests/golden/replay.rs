@@ -10,13 +10,18 @@ use super::derive::{Derived, derive};
 use super::ours::{Ours, play};
 use super::recording::{Recording, Run};
 use super::rows::Beside;
-use super::verdict::{Verdict, compare};
+use super::verdict::{Chance, Verdict, chance, compare};
 
 /// Runs of ours for a recording of fewer.
 const RUNS: usize = 3;
 /// The same where there are so many pods that a run takes long.
 const LONG_RUNS: usize = 1;
 const MANY_PODS: f64 = 250.0;
+
+/// Of how many times as many the middle one is taken where the machine was now slow, now not.
+const MIDDLE: usize = 3;
+/// Runs where times hang on chance.
+const CHANCE_RUNS: usize = 8;
 
 /// Seeds that are tried for one in which chance fell as recorded.
 const TRIES: u64 = 40;
@@ -97,10 +102,15 @@ fn replay_alike<'r>(
 pub fn judge(recording: &Recording) -> Result<Verdict, String> {
     let runs = recording.runs();
     let pods = runs.iter().filter_map(|it| it.most_pods()).fold(0.0, f64::max);
-    let count = if pods > MANY_PODS { LONG_RUNS } else { runs.len().max(RUNS) };
-    let played: Result<Vec<Played<'_>>, String> = (0..count)
-        .map(|at| replay_alike(recording, runs[at % runs.len()], at as u64 + 1))
-        .collect();
+    let chance = chance(&runs);
+    let count = match chance {
+        _ if pods > MANY_PODS => LONG_RUNS,
+        Chance::Drawn => CHANCE_RUNS,
+        _ => runs.len().max(RUNS),
+    };
+    let all = if chance == Chance::Noise && count > LONG_RUNS { count * MIDDLE } else { count };
+    let played: Result<Vec<Played<'_>>, String> =
+        (0..all).map(|at| replay_alike(recording, runs[at % runs.len()], at as u64 + 1)).collect();
     let played = played?;
     let beside: Vec<Beside<'_>> = played
         .iter()
@@ -112,5 +122,5 @@ pub fn judge(recording: &Recording) -> Result<Verdict, String> {
             until: it.derived.scaled_down,
         })
         .collect();
-    Ok(compare(recording, &beside))
+    Ok(compare(recording, &beside, count))
 }

@@ -58,6 +58,11 @@ const APART: [(&str, &str); 8] = [
     ("scale_accepted", "given, not found"),
 ];
 
+/// Whether a row is not compared.
+pub fn is_apart(row: &str) -> bool {
+    APART.iter().any(|(start, _)| row.starts_with(start))
+}
+
 fn answer(found: Option<f64>) -> Answer {
     found.map_or(Answer::Never, Answer::Is)
 }
@@ -303,12 +308,16 @@ impl Beside<'_> {
     }
 
     /// When the taints of a node changed and one with this effect was among them afterwards, up to when the
-    /// call that brings nodes back came back; what happens as it does may be seen or not.
+    /// call that brings nodes back came back; what happens as it does is seen if it was so in the recording.
     fn tainted(&self, effect: &str, back: f64) -> Vec<f64> {
         let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut times = Vec::new();
-        let back = back - NOISE;
-        for it in self.moments().filter(|it| it.fact.object.kind == Kind::Node && it.at < back) {
+        let recorded = self.run.timings().get(&format!("last_taint_{effect}")).copied();
+        let until = match recorded.is_some_and(|at| at > back - NOISE) {
+            true => back + NOISE,
+            false => back - NOISE,
+        };
+        for it in self.moments().filter(|it| it.fact.object.kind == Kind::Node && it.at < until) {
             let taint = it.fact.message.as_ref().map(ToString::to_string).unwrap_or_default();
             let taints = held.entry(it.fact.object.name.to_string()).or_default();
             match it.fact.verb {

@@ -84,6 +84,10 @@ fn replay(
         verdict.strict,
         verdict.apart.len()
     );
+    if let (1.., within) = &verdict.chance {
+        let rows = verdict.chance.0;
+        println!("    {rows} rows hang on chance: all within in these of our runs: {within:?}");
+    }
     for row in &verdict.apart {
         println!("    not compared: {row}");
     }
@@ -134,6 +138,7 @@ fn copies_are_of_the_recordings() {
         let Some(copy) = copies.iter().find(|it| it.name == original.name) else { continue };
         assert_eq!(copy.manifests(), original.manifests(), "{}", original.name);
         for (ours, theirs) in copy.runs().into_iter().zip(original.runs()) {
+            assert_eq!(ours.first_write(), theirs.first_write(), "{}", original.name);
             let (ours, theirs) = (ours.timings(), theirs.timings());
             assert!(ours.iter().all(|(row, it)| theirs.get(row) == Some(it)), "{}", original.name);
         }

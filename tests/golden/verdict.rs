@@ -5,6 +5,8 @@
 //!   greatest <= 1.5 x least   each run of ours within 10 % or 0.3 s, whichever is larger; 1 s for timers
 //!                             over 10 s and where there is one run
 //!   greatest >  1.5 x least   noise: the middle one of our runs within least..greatest as it stands
+//!     by more than 10 s       chance: waits that double and are drawn. One of our runs, the same for all such
+//!                             rows of a recording, within least..greatest as it stands
 //!   a count                   equal where all recorded runs agree, else within least..greatest
 //! ```
 
@@ -12,10 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ours::Ours;
 use super::recording::{Recording, Run, Steps};
-use super::rows::{Answer, Beside, by_rank};
+use super::rows::{Answer, Beside, by_rank, is_apart};
 
 /// Recorded instants closer than this may come in any order: no time is held more tightly.
 pub const NOISE: f64 = 0.3;
+
+/// What is longer is of timers, not of a machine.
+const TIMER: f64 = 10.0;
 
 /// What came of one recording.
 #[derive(Default)]
@@ -23,6 +28,8 @@ pub struct Verdict {
     pub compared: usize,
     /// Rows that are compared as they stand, being noise.
     pub strict: usize,
+    /// Rows that hang on chance, and which of our runs have all of them within.
+    pub chance: (usize, Vec<usize>),
     /// Rows that are not compared, and why.
     pub apart: BTreeSet<String>,
     /// Rows that differ, and how.
@@ -48,8 +55,13 @@ impl Range {
         self.count > 1 && self.least > 0.0 && self.greatest > 1.5 * self.least
     }
 
+    /// No noise of a machine is that long: it was drawn.
+    fn hangs_on_chance(&self) -> bool {
+        self.is_noise() && self.greatest - self.least > TIMER
+    }
+
     fn widened(&self) -> (f64, f64) {
-        let slack = if self.least > 10.0 || self.count == 1 { 1.0 } else { 0.3 };
+        let slack = if self.least > TIMER || self.count == 1 { 1.0 } else { 0.3 };
         let of = |value: f64| (value.abs() * 0.1).max(slack);
         (self.least - of(self.least), self.greatest + of(self.greatest))
     }
@@ -72,8 +84,10 @@ impl Verdict {
         }
     }
 
-    fn row(&mut self, row: &str, recorded: &Range, runs: usize, ours: &[Beside<'_>]) {
-        let answers: Vec<Answer> = ours.iter().map(|it| it.row(row)).collect();
+    /// Of noise the middle one of all runs is looked at, else each of the first `ours`.
+    fn row(&mut self, row: &str, recorded: &Range, runs: usize, all: &[Beside<'_>], ours: usize) {
+        let count = if recorded.is_noise() { all.len() } else { ours };
+        let answers: Vec<Answer> = all[..count].iter().map(|it| it.row(row)).collect();
         let mut found = Vec::new();
         for answer in &answers {
             match answer {
@@ -113,6 +127,25 @@ impl Verdict {
             let ours: Vec<String> = found.iter().map(|it| format!("{it:.3}")).collect();
             format!("{noise}{theirs}, ours {}", ours.join(" "))
         });
+    }
+
+    /// Rows that hang on chance are those of one draw: they hold if they do so in one run.
+    fn drawn(&mut self, rows: &[(&String, Range)], ours: &[Beside<'_>]) {
+        if rows.is_empty() {
+            return;
+        }
+        let is_within = |it: &Beside<'_>, (row, range): &(&String, Range)| matches!(it.row(row), Answer::Is(at) if (range.least..=range.greatest).contains(&at));
+        let all_within = |it: &Beside<'_>| rows.iter().all(|row| is_within(it, row));
+        let found = (1..).zip(ours).filter(|it| all_within(it.1)).map(|it| it.0);
+        self.chance = (rows.len(), found.collect());
+        self.strict += rows.len();
+        for (row, Range { least, greatest, .. }) in rows {
+            self.holds(row, !self.chance.1.is_empty(), || {
+                let ours: Vec<String> =
+                    ours.iter().map(|it| format!("{:?}", it.row(row))).collect();
+                format!("chance: recorded {least:.3}..{greatest:.3}, ours {}", ours.join(" "))
+            });
+        }
     }
 
     /// Rows that all recorded runs have in one order, and far enough apart, are so in ours.
@@ -264,17 +297,53 @@ fn is_alike(ours: &[i64], theirs: &[&Vec<i64>]) -> bool {
     within && first && last && keeps(|a, b| a <= b) && keeps(|a, b| a >= b)
 }
 
-/// Compares a recording with runs of ours.
-pub fn compare(recording: &Recording, ours: &[Beside<'_>]) -> Verdict {
+fn range(row: &str, recorded: &[BTreeMap<String, f64>]) -> Range {
+    Range::of(&recorded.iter().filter_map(|it| it.get(row).copied()).collect::<Vec<_>>())
+}
+
+/// What chance has to do with the rows of a recording.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Chance {
+    /// Nothing.
+    None,
+    /// Its machine was now slow, now not.
+    Noise,
+    /// Waits are drawn.
+    Drawn,
+}
+
+/// The most that chance has to do with any row that all runs have.
+pub fn chance(runs: &[Run<'_>]) -> Chance {
+    let recorded: Vec<BTreeMap<String, f64>> =
+        runs.iter().map(|run| by_rank(&run.timings())).collect();
+    let of = |row: &String| match range(row, &recorded) {
+        it if it.count < runs.len() || is_count(row) || is_apart(row) => Chance::None,
+        it if it.hangs_on_chance() => Chance::Drawn,
+        it if it.is_noise() => Chance::Noise,
+        _ => Chance::None,
+    };
+    recorded[0].keys().map(of).max().unwrap_or(Chance::None)
+}
+
+/// Compares a recording with runs of ours: each of the first `count`, and the middle ones of all.
+pub fn compare(recording: &Recording, all: &[Beside<'_>], count: usize) -> Verdict {
     let mut verdict = Verdict::default();
+    let ours = &all[..count];
     let runs = recording.runs();
     let recorded: Vec<BTreeMap<String, f64>> =
         runs.iter().map(|run| by_rank(&run.timings())).collect();
     let rows: BTreeSet<&String> = recorded.iter().flat_map(BTreeMap::keys).collect();
+    let mut drawn = Vec::new();
     for row in rows {
-        let values: Vec<f64> = recorded.iter().filter_map(|it| it.get(row).copied()).collect();
-        verdict.row(row, &Range::of(&values), runs.len(), ours);
+        let range = range(row, &recorded);
+        let is_time = !is_apart(row) && !is_count(row);
+        if range.hangs_on_chance() && range.count == runs.len() && is_time {
+            drawn.push((row, range));
+        } else {
+            verdict.row(row, &range, runs.len(), all, ours.len());
+        }
     }
+    verdict.drawn(&drawn, ours);
     verdict.order(&recorded, ours);
     let sizes: Vec<BTreeMap<String, Vec<i64>>> = runs.iter().map(|run| run.sizes()).collect();
     let played: Vec<&Ours> = ours.iter().map(|it| it.ours).collect();

@@ -91,8 +91,14 @@ impl<T: Stored + Clone + PartialEq + Debug> Copies<T> {
 fn torn(seed: u64) -> Plan {
     let mut plan = plan(10, 4);
     plan.seed = seed;
-    plan.control_plane =
-        ControlPlane { masters: 3, api_servers: 3, etcd: 3, schedulers: 2, controller_managers: 2 };
+    plan.control_plane = ControlPlane {
+        masters: 3,
+        api_servers: 3,
+        etcd: 3,
+        schedulers: 2,
+        controller_managers: 2,
+        api_server_cores: None,
+    };
     let fault = |at, fault, lasts| {
         let act = Act::Fault { fault, lasts: Some(SimDuration::from_secs(lasts)) };
         Step { at: SimTime::ZERO + SimDuration::from_millis(at), name: "fault".into(), act }

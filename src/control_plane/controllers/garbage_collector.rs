@@ -12,6 +12,8 @@
 //! owner ends, foreground ─▶ its dependents are looked at ─ none blocks it ─▶ finalizer taken away
 //! owner ends, orphan ─────▶ each dependent loses it ─ all have ────────────▶ finalizer taken away
 //! ```
+//! What it does about an object it does after a read of it from the API server, and so before a finalizer
+//! is taken away; a dependent loses an owner unread (`attemptToDeleteItem`, `removeFinalizer`).
 
 pub(super) mod graph;
 #[cfg(test)]
@@ -74,8 +76,12 @@ struct Task {
 /// What a worker does next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Step {
+    /// It is read, and judged then.
+    Judging,
     /// Once all dependents have lost it, its finalizer goes.
     Orphaning(Uid),
+    /// It is read, and then this finalizer goes.
+    Finalizing(Uid, &'static str),
     /// Nothing more.
     Last,
 }
@@ -235,7 +241,13 @@ impl GarbageCollector {
             }
             self.queued.remove(&item);
             fx.because(cause);
-            let (calls, step) = self.attempt(item, known, fx);
+            let (calls, step) = match self.attempt(item, known, fx) {
+                (calls, Step::Last) if calls.is_empty() => continue,
+                (_, Step::Last | Step::Finalizing(_, FOREGROUND)) => {
+                    (vec![read(item)], Step::Judging)
+                }
+                other => other,
+            };
             self.send(item, cause, calls, step, fx);
         }
         for one in busy.into_iter().rev() {
@@ -270,7 +282,7 @@ impl GarbageCollector {
         if orphans_dependents(meta) {
             let dependents = self.graph.dependents(item, meta.uid, known);
             if dependents.is_empty() {
-                return (vec![drop_finalizer(item, meta.uid, ORPHAN)], Step::Last);
+                return (vec![read(item)], Step::Finalizing(meta.uid, ORPHAN));
             }
             let owner: Arc<[Uid]> = Arc::from([meta.uid]);
             let held = dependents.into_iter().filter_map(|one| Some((one, meta_of(one, known)?)));
@@ -280,7 +292,7 @@ impl GarbageCollector {
         if deletes_dependents(meta) {
             let blocking = self.graph.blocking(item, meta.uid, known);
             if blocking.is_empty() {
-                return (vec![drop_finalizer(item, meta.uid, FOREGROUND)], Step::Last);
+                return (vec![read(item)], Step::Finalizing(meta.uid, FOREGROUND));
             }
             let ends = |&one: &Item| meta_of(one, known).is_some_and(deletes_dependents);
             blocking.into_iter().filter(|one| !ends(one)).for_each(|one| self.add(one, fx));
@@ -337,10 +349,12 @@ impl GarbageCollector {
         let Some(item) = self.in_flight.remove(&reply.tag) else { return };
         let Some(task) = self.tasks.get_mut(&item) else { return };
         task.left -= 1;
-        if let Err(status) = &reply.result
-            && !matches!(status, Status::NotFound(_))
-        {
-            task.result = Outcome::Refused;
+        match &reply.result {
+            Ok(_) => {}
+            Err(Status::NotFound(_)) if matches!(task.step, Step::Orphaning(_)) => {}
+            // It is gone: nothing is left to be done about it.
+            Err(Status::NotFound(_)) => task.step = Step::Last,
+            Err(_) => task.result = Outcome::Refused,
         }
         if task.left > 0 {
             return;
@@ -349,15 +363,33 @@ impl GarbageCollector {
         self.tasks.remove(&item);
         match (task.result, task.step) {
             (Outcome::Refused, _) => self.refused(item, task.cause, fx),
-            (Outcome::Fine, Step::Orphaning(uid)) => {
-                let call = drop_finalizer(item, uid, ORPHAN);
-                self.send(item, task.cause, vec![call], Step::Last, fx);
-            }
-            (Outcome::Fine, Step::Last) => {
-                self.failures.remove(&item);
-            }
+            (Outcome::Fine, step) => self.go_on(item, task.cause, step, known, fx),
         }
         self.work(known, fx);
+    }
+
+    /// What comes after a step that went well.
+    fn go_on(
+        &mut self,
+        item: Item,
+        cause: u64,
+        step: Step,
+        known: Known<'_>,
+        fx: &mut Effects<Timer>,
+    ) {
+        let (calls, next) = match step {
+            Step::Judging => {
+                fx.because(cause);
+                self.attempt(item, known, fx)
+            }
+            Step::Orphaning(uid) => (vec![read(item)], Step::Finalizing(uid, ORPHAN)),
+            Step::Finalizing(uid, name) => (vec![drop_finalizer(item, uid, name)], Step::Last),
+            Step::Last => (Vec::new(), Step::Last),
+        };
+        if calls.is_empty() {
+            self.failures.remove(&item);
+        }
+        self.send(item, cause, calls, next, fx);
     }
 
     fn refused(&mut self, item: Item, cause: u64, fx: &mut Effects<Timer>) {
@@ -380,6 +412,10 @@ impl GarbageCollector {
         }
         self.work(known, fx);
     }
+}
+
+fn read((kind, id): Item) -> Call {
+    Call::Get { kind, id }
 }
 
 fn patch((kind, id): Item, meta: &Meta, patch: MetaPatch) -> Call {

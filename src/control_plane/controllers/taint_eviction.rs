@@ -3,7 +3,7 @@
 //! Owns the clocks of pods on nodes with NoExecute taints; refuses to know who set the taints.
 //!
 //! ```text
-//! tainted, a taint untolerated ──────────────▶ evicting: condition ─▶ delete ─▶ (refused: 5 x 10 ms)
+//! tainted, a taint untolerated ──────────────▶ evicting: read ─▶ condition ─▶ delete ─▶ (refused: 5 x 10 ms)
 //! tainted, all tolerated for n s ─▶ waiting ──n s──▲
 //!                                     │ untainted, or tolerated for ever
 //!                                     └──▶ forgotten
@@ -72,6 +72,8 @@ pub fn tolerance(taints: &[Taint], tolerations: &[Toleration]) -> Tolerance {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Step {
     Waiting,
+    /// It is read.
+    Reading,
     /// Its condition is being written.
     Noting,
     /// Its deletion is asked for.
@@ -206,9 +208,9 @@ impl TaintEviction {
         }
     }
 
-    /// Writes the condition DisruptionTarget, then deletes (`addConditionAndDeletePod`).
+    /// Reads the pod, writes the condition DisruptionTarget, then deletes (`addConditionAndDeletePod`).
     fn evict(&mut self, id: Id<Pod>, known: Known<'_>, fx: &mut Effects<Timer>) {
-        let Some((rev, pod)) = known.view.version(id) else { return self.forget(id) };
+        let Some(pod) = known.view.get(id) else { return self.forget(id) };
         let Some(eviction) = self.evictions.get_mut(&id) else { return };
         if eviction.tries == 0 {
             let name = ObjectName::of(Kind::Pod, &pod.meta);
@@ -220,6 +222,13 @@ impl TaintEviction {
             self.events.say(pod.meta.uid, fx, || said(pod, "Marking for deletion Pod"));
             eviction.cause = fx.cause();
         }
+        eviction.step = Step::Reading;
+        fx.send(self.client, tag(id), Call::Get { kind: Kind::Pod, id: id.into() });
+    }
+
+    fn note(&mut self, id: Id<Pod>, known: Known<'_>, fx: &mut Effects<Timer>) {
+        let Some((rev, pod)) = known.view.read(id) else { return self.forget(id) };
+        let Some(eviction) = self.evictions.get_mut(&id) else { return };
         if pod.status.is(PodCondition::DisruptionTarget) {
             return self.delete(id, fx);
         }
@@ -255,7 +264,7 @@ impl TaintEviction {
     }
 
     /// A reply to a call.
-    pub fn reply(&mut self, reply: &Reply, fx: &mut Effects<Timer>) {
+    pub fn reply(&mut self, reply: &Reply, known: Known<'_>, fx: &mut Effects<Timer>) {
         if Tag::unpack(reply.tag) == Tag::Event {
             return self.events.reply(reply.result.as_ref().map(drop), fx);
         }
@@ -264,6 +273,7 @@ impl TaintEviction {
         let Some(eviction) = self.evictions.get_mut(&id) else { return };
         fx.because(eviction.cause.max(fx.cause()));
         match (&reply.result, eviction.step) {
+            (Ok(_), Step::Reading) => self.note(id, known, fx),
             (Ok(_), Step::Noting) => self.delete(id, fx),
             (Ok(_), _) | (Err(Status::NotFound(_)), _) => self.forget(id),
             (Err(_), _) => {

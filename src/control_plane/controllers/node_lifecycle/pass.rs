@@ -18,6 +18,7 @@ use crate::control_plane::controllers::workqueue::Tag;
 use crate::control_plane::controllers::{Known, Timer};
 use crate::messages::{About, Call, Effects, Heartbeats, Part, Remark, Reply};
 use crate::store::Rev;
+use crate::time::SimTime;
 
 /// Nodes looked at at once.
 const LANES: usize = 8;
@@ -47,6 +48,7 @@ struct Work {
 #[derive(Clone, Debug)]
 pub(super) struct Pass {
     serial: u32,
+    begun: SimTime,
     waiting: VecDeque<Work>,
     lanes: Vec<Option<Work>>,
     conditions: BTreeMap<ZoneKey, Vec<Tristate>>,
@@ -80,7 +82,8 @@ impl NodeLifecycle {
         }
         self.passes += 1;
         let serial = self.passes;
-        self.pass = Some(Pass { serial, waiting, lanes: vec![None; LANES], conditions });
+        let (begun, lanes) = (fx.now(), vec![None; LANES]);
+        self.pass = Some(Pass { serial, begun, waiting, lanes, conditions });
         self.fill_lanes(known, fx);
     }
 
@@ -257,9 +260,12 @@ impl NodeLifecycle {
         }
     }
 
-    /// All nodes are looked at: the zones are judged.
+    /// All nodes are looked at: the zones are judged. The next pass counts from here.
     fn end_pass(&mut self, known: Known<'_>, fx: &mut Effects<Timer>) {
         let Some(pass) = self.pass.take() else { return };
+        if fx.now() > pass.begun {
+            self.pace(fx.now());
+        }
         match self.zones.settle(&pass.conditions, fx) {
             Verdict::Settled => {}
             Verdict::Moved => self.look = Look::Needed,
@@ -290,8 +296,8 @@ impl NodeLifecycle {
             return;
         }
         self.passes += 1;
-        let (serial, lanes) = (self.passes, vec![None; LANES]);
-        self.pass = Some(Pass { serial, waiting, lanes, conditions: BTreeMap::new() });
+        let (serial, begun, lanes) = (self.passes, fx.now(), vec![None; LANES]);
+        self.pass = Some(Pass { serial, begun, waiting, lanes, conditions: BTreeMap::new() });
         self.fill_lanes(known, fx);
     }
 }
