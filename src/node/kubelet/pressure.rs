@@ -116,7 +116,8 @@ impl Kubelets {
             let (began, grace) = worker.stopping;
             let is_ending = matches!(worker.stage, Stage::Stopping | Stage::StoppingSandbox);
             let stop = SimDuration::from_secs(u64::from(grace) * 3 / 2).max(STOP_MIN);
-            worker.ending == Ending::Evicted && is_ending && now < began + stop + CLEAN_UP_MAX
+            let is_evicted = matches!(worker.ending, Ending::Evicted | Ending::OverLimit);
+            is_evicted && is_ending && now < began + stop + CLEAN_UP_MAX
         })
     }
 

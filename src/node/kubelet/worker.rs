@@ -220,7 +220,12 @@ impl ContainerRun {
         }
     }
 
-    pub(super) fn prober<'a>(&self, kind: ProbeKind, probe: &'a Probe, started: SimTime) -> Prober<'a> {
+    pub(super) fn prober<'a>(
+        &self,
+        kind: ProbeKind,
+        probe: &'a Probe,
+        started: SimTime,
+    ) -> Prober<'a> {
         let base = match kind {
             ProbeKind::Startup | ProbeKind::Liveness => self.probed_from[kind as usize],
             ProbeKind::Readiness => self.ready_base,
