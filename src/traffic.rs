@@ -33,7 +33,7 @@
 //!   ends. Nobody there: refused. It ends: what it holds is reset. Its machine dies: silence.
 //! * The client gives up after its timeout; the program does the work all the same.
 //! * Where the programs of a node ask for more processor time than it has, each gets its share by `cpu.shares`,
-//!   second by second; requests take as much longer as that makes them ([`crowds`]).
+//!   second by second; requests take as much longer as that makes them (`crowds`).
 //! * A program that is given more than it can do has `servers::BACKLOG` connections waiting; the next
 //!   ones get no answer, so memory does not grow with a queue.
 mod check;
