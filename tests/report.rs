@@ -424,7 +424,7 @@ Events:
   Normal  ScalingReplicaSet  2m59s  deployment-controller  Scaled up replica set web-65b8874d6b from 0 to 3
 ";
 const OVERVIEW: &str = "\
-silence: converged at 111.011 s; 116 facts
+silence: converged at 111.011 s; 114 facts
 
   0:02.126  Deployment default/web is as desired  #51
   0:20.000  silence: the kubelet of node n-0 stops (timeline)  #52
