@@ -57,8 +57,9 @@ impl Profile {
 
 impl Profile {
     /// The same for a control plane whose cores are counted: the times of one write while there is no other,
-    /// about 8 ms from a client's write to a watcher; waits come on top as cores are busy. Measured: the
-    /// recorded timelines of a control plane on two cores, of one write and of up to 200 a second.
+    /// about 8 ms from a client's write to a watcher; waits come on top as cores are busy. Fitted to
+    /// bursts in recorded timelines of a control plane on two cores (`tests/golden/derive.rs` says how). Under
+    /// load that lasts it is too slow: of 87 to 100 pods a second that one recording made it makes 53.
     pub fn uncrowded() -> Profile {
         let millis = SimDuration::from_millis;
         Profile {
