@@ -2,13 +2,11 @@
 //! the rest of the run goes on.
 
 mod common {
+    pub mod listened;
     pub mod play;
 }
 
-use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
+use common::listened::listened;
 use common::play::run;
 use wavetank::api::cron_job::CronJob;
 use wavetank::api::disruption::PodDisruptionBudget;
@@ -16,10 +14,7 @@ use wavetank::api::job::Job;
 use wavetank::api::pod::Pod;
 use wavetank::api::stateful_set::StatefulSet;
 use wavetank::api::workload::Deployment;
-use wavetank::kernel::NoSink;
-use wavetank::messages::Listening;
-use wavetank::record::Metrics;
-use wavetank::runs::{Finished, Task, run_task};
+use wavetank::runs::Finished;
 use wavetank::scenario::{Loader, Overrides};
 use wavetank::store::Stored;
 
@@ -62,21 +57,7 @@ fn refusals(finished: &Finished) -> Vec<String> {
 
 /// The Events of a run as `kind/name reason: message`.
 fn events(text: &str) -> Vec<String> {
-    let mut loader = Loader::new(Overrides::default());
-    loader.read("in.yaml", text.as_bytes(), &mut |_| {});
-    let loaded = loader.finish();
-    assert!(!loaded.has_errors(), "{:?}", loaded.findings);
-    let plan = Arc::new(loaded.plan);
-    let task = Task {
-        expectations: loaded.expectations,
-        sink: &mut NoSink,
-        metrics: &mut Metrics::new(&plan),
-        interrupt: &AtomicBool::new(false),
-        events_max: u64::MAX,
-        listening: Listening::All,
-        plan,
-    };
-    let mut world = run_task(task, &mut |_| ControlFlow::Continue(())).world;
+    let (mut world, _) = listened(text);
     let all = world.core_events().expect("somebody listens").iter();
     let line = |it: &wavetank::control_plane::core_events::Stored| {
         let (about, remark) = (&it.about, &it.remark);

@@ -1,18 +1,15 @@
 //! What `get` shows of nodes and pods in trouble: Kubernetes' own words, conditions and Events.
 
-use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+mod common {
+    pub mod listened;
+}
 
+use common::listened::listened;
 use serde_json::Value;
 use wavetank::api::ip_family::Families;
 use wavetank::cluster::World;
-use wavetank::kernel::{Engine, NoSink};
-use wavetank::messages::Listening;
-use wavetank::record::Metrics;
+use wavetank::kernel::Engine;
 use wavetank::report::get::{Asked, Form, Moment, Namespaces, Query, answer};
-use wavetank::runs::{Task, run_task};
-use wavetank::scenario::{Loader, Overrides};
 
 /// A run that is over.
 struct Seen {
@@ -26,22 +23,7 @@ impl Seen {
     fn of(spec: &str, objects: &str) -> Seen {
         let head =
             "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {name: told}\nspec:\n";
-        let mut loader = Loader::new(Overrides::default());
-        loader.read("told.yaml", format!("{head}{spec}\n---\n{objects}").as_bytes(), &mut |_| {});
-        let loaded = loader.finish();
-        assert!(!loaded.has_errors(), "{:?}", loaded.findings);
-        let idle = loaded.notes.iter().map(|(note, _)| note.to_string()).collect();
-        let plan = Arc::new(loaded.plan);
-        let task = Task {
-            expectations: loaded.expectations,
-            sink: &mut NoSink,
-            metrics: &mut Metrics::new(&plan),
-            interrupt: &AtomicBool::new(false),
-            events_max: u64::MAX,
-            listening: Listening::All,
-            plan,
-        };
-        let world = run_task(task, &mut |_| ControlFlow::Continue(())).world;
+        let (world, idle) = listened(&format!("{head}{spec}\n---\n{objects}"));
         Seen { world, idle }
     }
 

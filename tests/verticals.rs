@@ -1,13 +1,11 @@
 //! The VerticalPodAutoscaler in whole runs: what it recommends, applies, says and remembers.
 
 mod common {
+    pub mod listened;
     pub mod play;
 }
 
-use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
+use common::listened::listened;
 use common::play::{Told, run};
 use wavetank::api::ip_family::Families;
 use wavetank::api::misc::Other;
@@ -15,12 +13,10 @@ use wavetank::api::pod::Pod;
 use wavetank::api::vertical::Vertical;
 use wavetank::api::vertical::checkpoint::{Checkpoint, is_checkpoint};
 use wavetank::cluster::World;
-use wavetank::kernel::{Engine, NoSink};
-use wavetank::messages::{Fact, Listening, Verb};
-use wavetank::record::Metrics;
+use wavetank::kernel::Engine;
+use wavetank::messages::{Fact, Verb};
 use wavetank::report::get::{Asked, Form, Moment, Namespaces, Query, Width, answer};
-use wavetank::runs::{Finished, Task, run_task};
-use wavetank::scenario::{Loader, Overrides};
+use wavetank::runs::Finished;
 
 const AUTOSCALING: &str = include_str!("../scenarios/vertical-autoscaling.yaml");
 const HISTORY: &str = include_str!("../scenarios/vertical-history.yaml");
@@ -44,25 +40,6 @@ fn asked(world: &World, app: &str) -> Vec<(i64, i64, i64)> {
         (main.requests.cpu_milli, main.requests.memory, main.limits.memory)
     };
     pods.iter().map(|(_, pod)| pod).filter(mine).map(of).collect()
-}
-
-/// The end of a run of which all Events were listened to.
-fn listened(text: &str) -> World {
-    let mut loader = Loader::new(Overrides::default());
-    loader.read("in.yaml", text.as_bytes(), &mut |_| {});
-    let loaded = loader.finish();
-    assert!(!loaded.has_errors(), "{:?}", loaded.findings);
-    let plan = Arc::new(loaded.plan);
-    let task = Task {
-        expectations: loaded.expectations,
-        sink: &mut NoSink,
-        metrics: &mut Metrics::new(&plan),
-        interrupt: &AtomicBool::new(false),
-        events_max: u64::MAX,
-        listening: Listening::All,
-        plan,
-    };
-    run_task(task, &mut |_| ControlFlow::Continue(())).world
 }
 
 /// What `wavetank get` prints.
@@ -137,7 +114,7 @@ fn elided_and_explicit_passes_recommend_the_same() {
 /// The updater says what it did, of the pods and of the autoscaler (pkg/updater/restriction).
 #[test]
 fn evictions_and_resizes_are_told_as_events() {
-    let mut world = listened(AUTOSCALING);
+    let (mut world, _) = listened(AUTOSCALING);
     let events = world.core_events().expect("somebody listens");
     let of = |reason: &str| {
         let all = events.iter().filter(|it| it.remark.reason == reason);
