@@ -19,6 +19,7 @@ use wavetank::api::daemon_set::DaemonSet;
 use wavetank::api::diagnostic::Diagnostic;
 use wavetank::api::job::Job;
 use wavetank::api::meta::Labels;
+use wavetank::api::node::Tristate;
 use wavetank::api::object::Object;
 use wavetank::api::pod::{ContainerState, Phase, Pod, PodCondition, WaitingReason};
 use wavetank::api::stateful_set::StatefulSet;
@@ -106,7 +107,8 @@ fn why_pending(pod: &Pod) -> Option<String> {
     if containers.any(|one| one.state == waits_for_ever) {
         return Some(WaitingReason::InvalidImageName.name().to_owned());
     }
-    let is_refused = pod.status.condition(PodCondition::PodScheduled).value == Some(false);
+    let is_refused =
+        pod.status.condition(PodCondition::PodScheduled).value == Some(Tristate::False);
     (pod.node.is_none() && is_refused)
         .then(|| pod.status.reason.as_ref().map_or_else(String::new, |it| it.message.to_string()))
 }

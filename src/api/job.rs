@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::meta::{Labels, Meta, Uid};
 use super::name::Text;
+use super::node::Tristate;
 use super::pod::PodTemplate;
 use super::rules::selector::Selector;
 use crate::time::SimTime;
@@ -162,8 +163,8 @@ pub enum FailurePattern {
         /// The values.
         values: Vec<i32>,
     },
-    /// Those with one of these conditions: type, and value (`None`: `Unknown`).
-    Conditions(Vec<(Text, Option<bool>)>),
+    /// Those with one of these conditions: type, and value.
+    Conditions(Vec<(Text, Tristate)>),
 }
 
 /// How an exit code is compared.

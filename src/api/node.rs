@@ -71,6 +71,11 @@ impl Tristate {
         }
     }
 
+    /// `True` or `False`.
+    pub fn of(value: bool) -> Tristate {
+        if value { Tristate::True } else { Tristate::False }
+    }
+
     /// What this text says; anything but `True` and `False` is unknown.
     pub fn parse(text: &str) -> Tristate {
         match text {

@@ -11,7 +11,7 @@ pub use limits::{EmptyDir, Medium, WholeMemory};
 
 use super::meta::{Labels, Meta, Rare};
 use super::name::Text;
-use super::node::Node;
+use super::node::{Node, Tristate};
 use super::resources::Resources;
 use super::rules::affinity::{NodeAffinity, PodAffinity};
 use super::rules::ports::HostPort;
@@ -502,7 +502,7 @@ impl PodStatus {
 
     /// Whether condition `which` is true.
     pub fn is(&self, which: PodCondition) -> bool {
-        self.conditions[which as usize].value == Some(true)
+        self.conditions[which as usize].value == Some(Tristate::True)
     }
 
     /// The condition of another type, if anybody ever set it.
@@ -512,9 +512,9 @@ impl PodStatus {
 
     /// Sets a condition; the transition time moves only when the value changes.
     pub fn set(&mut self, which: PodCondition, value: bool, now: SimTime) {
-        let condition = &mut self.conditions[which as usize];
-        if condition.value != Some(value) {
-            *condition = Condition { value: Some(value), since_seconds: now.as_secs() as u32 };
+        let (condition, value) = (&mut self.conditions[which as usize], Some(Tristate::of(value)));
+        if condition.value != value {
+            *condition = Condition { value, since_seconds: now.as_secs() as u32 };
         }
     }
 
@@ -544,7 +544,7 @@ impl Pod {
     pub fn is_unplaced(&self) -> bool {
         self.status.phase == Phase::Pending
             && self.node.is_none()
-            && self.status.condition(PodCondition::PodScheduled).value == Some(false)
+            && self.status.condition(PodCondition::PodScheduled).value == Some(Tristate::False)
     }
 
     /// Whether no node fits it, as the scheduler said.
@@ -565,8 +565,10 @@ impl Pod {
     pub fn available_from(&self, min_ready_seconds: u32) -> Option<SimTime> {
         let ready = self.status.condition(PodCondition::Ready);
         match (ready.value, min_ready_seconds) {
-            (Some(true), 0) => Some(SimTime::ZERO),
-            (Some(true), seconds) => Some(ready.since()? + SimDuration::from_secs(seconds.into())),
+            (Some(Tristate::True), 0) => Some(SimTime::ZERO),
+            (Some(Tristate::True), seconds) => {
+                Some(ready.since()? + SimDuration::from_secs(seconds.into()))
+            }
             _ => None,
         }
     }
@@ -634,8 +636,8 @@ impl WaitingReason {
 /// How a container ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Termination {
-    /// Exit code, 0 to 255.
-    pub exit_code: u8,
+    /// Exit code: 0 to 255 on Linux, any on Windows.
+    pub exit_code: i32,
     /// Why.
     pub reason: TerminationReason,
     /// When it had started.

@@ -207,7 +207,7 @@ pub enum EngineAnswer {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Exit {
     /// Exit code.
-    pub code: u8,
+    pub code: i32,
     /// Reason.
     pub reason: TerminationReason,
     /// `finished_at`.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use wavetank::api::node::Tristate;
 use wavetank::api::pod::Phase;
 use wavetank::api::quantity::Quantity;
 use wavetank::api::rules::resources::PodLevel;
@@ -30,7 +31,7 @@ pub(super) const WINDOW: SimDuration = SimDuration::from_secs(60);
 pub(super) fn pod(i: usize, prefix: &str, input: &Value) -> PodFacts<usize> {
     let of = |field: &str| &input[format!("{prefix}{field}")][i];
     let started = instant(of("StartTime")).unwrap_or(SimTime::ZERO);
-    let ready = of("Readiness").as_str().unwrap_or("True") == "True";
+    let ready = Tristate::parse(of("Readiness").as_str().unwrap_or("True"));
     PodFacts {
         key: i,
         is_deleting: of("DeletionTimestamp") == true,
@@ -182,7 +183,7 @@ fn groups(input: &Value, expected: &Value) -> Outcome {
             phase: phase(&status["phase"]),
             ready: ready.map(|one| {
                 let since = instant(&one["lastTransitionTime"]).expect("an instant");
-                (one["status"] == "True", since)
+                (Tristate::parse(text(&one["status"])), since)
             }),
             started: instant(&status["startTime"]),
         }

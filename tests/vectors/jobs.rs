@@ -102,7 +102,7 @@ pub fn pod(value: &Value) -> Pod {
         let ended = &theirs["state"]["terminated"];
         if let Some(code) = ended["exitCode"].as_i64().or(ended["finishedAt"].as_str().map(|_| 0)) {
             ours.state = ContainerState::Terminated(Termination {
-                exit_code: u8::try_from(code).expect("an exit code"),
+                exit_code: i32::try_from(code).expect("an exit code"),
                 reason: TerminationReason::Error,
                 started: SimTime::ZERO,
                 finished: instant(&ended["finishedAt"]).unwrap_or(SimTime::ZERO),
@@ -128,11 +128,7 @@ pub fn pod(value: &Value) -> Pod {
         };
         let since = instant(&one["lastTransitionTime"]).unwrap_or(SimTime::ZERO);
         pod.status.conditions[which as usize] = Condition {
-            value: match text(&one["status"]) {
-                "True" => Some(true),
-                "False" => Some(false),
-                _ => None,
-            },
+            value: Some(Tristate::parse(text(&one["status"]))),
             since_seconds: since.as_secs() as u32,
         };
     }

@@ -54,7 +54,7 @@ fn ended(value: &Value) -> Option<Termination> {
         _ => TerminationReason::Error,
     };
     let zero = SimTime::ZERO;
-    let exit_code = u8::try_from(code).unwrap_or(255);
+    let exit_code = i32::try_from(code).expect("an exit code");
     Some(Termination { exit_code, reason, started: zero, finished: zero })
 }
 
@@ -223,7 +223,7 @@ fn with_reason(end: Termination, state: &Value) -> Termination {
 fn end_of(it: &Value) -> Termination {
     let code = it["exitCode"].as_i64().unwrap_or(0);
     let (zero, reason) = (SimTime::ZERO, TerminationReason::Error);
-    let exit_code = u8::try_from(code).unwrap_or(255);
+    let exit_code = i32::try_from(code).expect("an exit code");
     Termination { exit_code, reason, started: zero, finished: zero }
 }
 
@@ -608,7 +608,7 @@ pub fn kubelet_misc() {
                 let ended = ended.filter(|it| it["state"] == "exited").map(|status| {
                     let mut all = spec.init_containers.iter().chain(&spec.containers);
                     let container = all.find(|it| status["name"] == *it.name).expect("a container");
-                    (container, status["exitCode"].as_u64().unwrap_or(0) as u8)
+                    (container, status["exitCode"].as_i64().unwrap_or(0) as i32)
                 });
                 same(Some(all_restart(anew, ended)), expected["expected"].as_bool())
             }

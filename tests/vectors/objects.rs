@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use wavetank::api::compact::Compactor;
 use wavetank::api::meta::{Deletion, Labels, Meta, Uid};
 use wavetank::api::name::{Name, Text};
-use wavetank::api::node::Node;
+use wavetank::api::node::{Node, Tristate};
 use wavetank::api::object::Object;
 use wavetank::api::pod::{
     Condition, ContainerState, ContainerStatus, Phase, Pod, PodCondition, PodSpec, PodStatus,
@@ -110,11 +110,7 @@ pub fn phase(value: &Value) -> Phase {
 
 fn condition(value: &Value) -> Condition {
     let since = instant(&value["lastTransitionTime"]).map(|since| since.as_secs() as u32);
-    let value = match text(&value["status"]) {
-        "True" => Some(true),
-        "False" => Some(false),
-        _ => None,
-    };
+    let value = Some(Tristate::parse(text(&value["status"])));
     Condition { value, since_seconds: since.unwrap_or(Condition::UNSAID) }
 }
 

@@ -18,7 +18,7 @@ fn with(container: &Value, pod: &Value) -> (Container, PodSpec) {
 /// The action of the first rule that names the exit code.
 fn matching(input: &Value, expected: &Value) -> Outcome {
     let (container, _) = with(&input["container"], &Value::Null);
-    let ours = action_on(&container, int(&input["exitCode"]) as u8);
+    let ours = action_on(&container, int(&input["exitCode"]) as i32);
     let theirs = (expected["expectedFound"] == true).then(|| {
         match text(&expected["expectedRule"]["action"]) {
             "RestartAllContainers" => RestartAction::RestartAll,
@@ -32,7 +32,7 @@ fn matching(input: &Value, expected: &Value) -> Outcome {
 fn all_could(spec: &PodSpec) -> bool {
     let containers = spec.init_containers.iter().chain(&spec.containers);
     containers.into_iter().any(|container| {
-        (0..=u8::MAX).any(|code| action_on(container, code) == Some(RestartAction::RestartAll))
+        (0..=255).any(|code| action_on(container, code) == Some(RestartAction::RestartAll))
     })
 }
 
@@ -68,7 +68,7 @@ pub fn pod_util() {
             "TestIsPodTerminal" => same(phase(&input["podPhase"]).is_terminal(), expected),
             "TestContainerHasRestartablePolicy" => {
                 let (container, spec) = with(&input["container"], &input["podSpec"]);
-                let code = int(&input["exitCode"]) as u8;
+                let code = int(&input["exitCode"]) as i32;
                 same(restarts_on(&container, spec.restart_policy, code), expected)
             }
             "TestIsContainerRestartable" => {

@@ -7,6 +7,7 @@ use wavetank::api::compact::{Compactor, imported_uid};
 use wavetank::api::kind::Kind;
 use wavetank::api::meta::{Labels, Meta, Owner, RawId, Uid};
 use wavetank::api::name::Name;
+use wavetank::api::node::Tristate;
 use wavetank::api::object::Object;
 use wavetank::api::pod::{Condition, Phase, Pod, PodCondition, PodStatus};
 use wavetank::api::stateful_set::StatefulSet;
@@ -38,7 +39,7 @@ fn pod(set: &StatefulSet, ordinal: i32, is_ready: bool) -> Pod {
     let mut meta = Meta::new("default".into(), Name::new(name.as_str()));
     meta.labels = identity::labels(&Labels::new(), &name, ordinal, "set-1");
     let mut status = PodStatus { phase: Phase::Running, ..PodStatus::default() };
-    let ready = Condition { value: Some(is_ready), since_seconds: 1 };
+    let ready = Condition { value: Some(Tristate::of(is_ready)), since_seconds: 1 };
     status.conditions[PodCondition::Ready as usize] = ready;
     Pod { meta, spec: Arc::default(), node: None, status }
 }

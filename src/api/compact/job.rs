@@ -20,6 +20,7 @@ use crate::api::job::{
 };
 use crate::api::kinds::Scope;
 use crate::api::name::Name;
+use crate::api::node::Tristate;
 use crate::api::object::Object;
 use crate::time::SimTime;
 
@@ -129,7 +130,7 @@ impl Compactor {
                     .flatten()
                     .map(|it| {
                         let value = it.status.as_deref().unwrap_or("True");
-                        (self.intern.text(&it.type_), truth(value))
+                        (self.intern.text(&it.type_), Tristate::parse(value))
                     })
                     .collect(),
             ),

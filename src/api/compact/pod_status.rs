@@ -54,7 +54,7 @@ fn termination(written: &core::ContainerStateTerminated) -> Termination {
         _ => TerminationReason::Error,
     };
     Termination {
-        exit_code: written.exit_code.clamp(0, 255) as u8,
+        exit_code: written.exit_code,
         reason,
         started: SimTime::ZERO,
         finished: SimTime::ZERO,
@@ -115,7 +115,7 @@ impl Interner {
             let since_seconds = if said { 0 } else { Condition::UNSAID };
             match PodCondition::named(&it.type_) {
                 Some(which) => {
-                    let value = truth(&it.status);
+                    let value = Some(Tristate::parse(&it.status));
                     status.conditions[which as usize] = Condition { value, since_seconds };
                 }
                 None if OF_RESIZES.contains(&&*it.type_) => {}

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::api::kind::Kind;
 use crate::api::node::Tristate;
-use crate::api::pod::{Phase, Pod, PodCondition, ProbeHandler, Qos};
+use crate::api::pod::{ContainerState, Phase, Pod, PodCondition, ProbeHandler, Qos};
 use crate::time::SimDuration;
 
 fn pod(compactor: &mut Compactor, written: serde_json::Value) -> (Pod, Compacted) {
@@ -64,6 +64,21 @@ fn a_pod_of_a_dump_comes_with_owner_and_status() {
     assert!(pod.status.is(PodCondition::Ready) && !pod.status.is(PodCondition::Initialized));
     assert_eq!(pod.status.restarts(), 2);
     assert_eq!(pod.status.ip, Some([10, 1, 2, 3].into()));
+}
+
+#[test]
+fn a_failed_pod_of_a_dump_keeps_a_negative_exit_code_and_a_condition_that_is_unknown() {
+    let mut written = dumped("web-a", "n1", "x");
+    let ended = json!({"terminated": {"exitCode": -1_073_741_510, "reason": "Error"}});
+    written["status"]["containerStatuses"][0]["state"] = ended;
+    written["status"]["conditions"][0] = json!({"type": "DisruptionTarget", "status": "Unknown"});
+    let (pod, _) = pod(&mut Compactor::new(), written);
+    let said = pod.status.condition(PodCondition::DisruptionTarget).value;
+    assert_eq!(said, Some(Tristate::Unknown));
+    assert!(!pod.status.is(PodCondition::DisruptionTarget));
+    let state = pod.status.containers.as_deref().map(|all| all[0].state);
+    let Some(ContainerState::Terminated(end)) = state else { panic!("{state:?}") };
+    assert_eq!(end.exit_code, -1_073_741_510);
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub enum PodCondition {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Condition {
     /// The value; `None`: the condition is not there.
-    pub value: Option<bool>,
+    pub value: Option<Tristate>,
     /// `lastTransitionTime`, in whole seconds from the start of the run, or [`Condition::UNSAID`].
     pub since_seconds: u32,
 }

@@ -4,10 +4,10 @@
 use crate::api::pod::{Container, ExitCodes, Lifetime, RestartAction, RestartPolicy};
 
 /// What the container's rules do about an exit code; `None`: they do not name it.
-pub fn action_on(container: &Container, code: u8) -> Option<RestartAction> {
+pub fn action_on(container: &Container, code: i32) -> Option<RestartAction> {
     let fits = |codes: &ExitCodes| match codes {
-        ExitCodes::In(list) => list.contains(&code.into()),
-        ExitCodes::NotIn(list) => !list.contains(&code.into()),
+        ExitCodes::In(list) => list.contains(&code),
+        ExitCodes::NotIn(list) => !list.contains(&code),
     };
     container.restart_rules.iter().find(|rule| fits(&rule.codes)).map(|rule| rule.action)
 }
@@ -20,7 +20,7 @@ pub fn may_restart(container: &Container, of_pod: RestartPolicy) -> bool {
 }
 
 /// Whether the container is started again after it ended so, by itself or with its whole pod.
-pub fn restarts_on(container: &Container, of_pod: RestartPolicy, code: u8) -> bool {
+pub fn restarts_on(container: &Container, of_pod: RestartPolicy, code: i32) -> bool {
     if !may_restart(container, of_pod) {
         return false;
     }
@@ -45,7 +45,7 @@ pub enum Anew {
 
 /// Whether all containers of a pod start anew: it is under way, or one ended so that they must; `ended` are the
 /// containers that did, with their exit codes (`ShouldAllContainersRestart`).
-pub fn all_restart<'a>(anew: Anew, ended: impl IntoIterator<Item = (&'a Container, u8)>) -> bool {
+pub fn all_restart<'a>(anew: Anew, ended: impl IntoIterator<Item = (&'a Container, i32)>) -> bool {
     let asks = |(container, code)| action_on(container, code) == Some(RestartAction::RestartAll);
     anew == Anew::Underway || ended.into_iter().any(asks)
 }
@@ -83,7 +83,8 @@ mod tests {
         let rule =
             json!({"action": "Restart", "exitCodes": {"operator": "NotIn", "values": [0, 3]}});
         let ruled = container(json!({"restartPolicy": "Never", "restartPolicyRules": [rule]}));
-        let restarted: Vec<u8> = (0..5).filter(|&code| restarts_on(&ruled, Always, code)).collect();
+        let restarted: Vec<i32> =
+            (0..5).filter(|&code| restarts_on(&ruled, Always, code)).collect();
         assert_eq!(restarted, [1, 2, 4]);
         assert!(!restarts_on(&ruled, Never, 0));
         assert_eq!(action_on(&ruled, 1), Some(RestartAction::Restart));

@@ -19,6 +19,7 @@ use crate::api::disruption::{BudgetReason, BudgetStatus, PodDisruptionBudget};
 use crate::api::kind::Kind;
 use crate::api::meta::Owner;
 use crate::api::name::Text;
+use crate::api::node::Tristate;
 use crate::api::object::Object;
 use crate::api::pod::{Pod, PodCondition};
 use crate::api::stateful_set::StatefulSet;
@@ -263,7 +264,7 @@ pub fn stale_in(pod: &Pod, now: SimTime) -> Option<SimDuration> {
     let is_for_good = pod.meta.is_terminating()
         || pod.status.phase.is_terminal()
         || pod.status.disruption.as_ref().is_some_and(|why| *why.reason == *BY_KUBELET);
-    if condition.value != Some(true) || is_for_good {
+    if condition.value != Some(Tristate::True) || is_for_good {
         return None;
     }
     let until = condition.since().unwrap_or(SimTime::ZERO) + STALE;

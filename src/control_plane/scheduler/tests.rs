@@ -10,7 +10,7 @@ use super::algorithm::PodShape;
 use super::cache::Cache;
 use super::recorded::Bindings;
 use super::*;
-use crate::api::node::NodeImage;
+use crate::api::node::{NodeImage, Tristate};
 use crate::api::pod::PodCondition;
 use crate::time::SimTime;
 use world::{World, node, pod};
@@ -51,7 +51,7 @@ fn what_was_decided_counts_before_anyone_saw_it() {
           preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod."]
     );
     let status = &world.seen("r").status;
-    assert_eq!(status.condition(PodCondition::PodScheduled).value, Some(false));
+    assert_eq!(status.condition(PodCondition::PodScheduled).value, Some(Tristate::False));
 }
 
 #[test]

@@ -8,9 +8,9 @@ use crate::api::pod::{
 use crate::time::SimTime;
 
 /// The exit code of a container whose end nobody saw, or that was removed.
-const UNSEEN: u8 = 137;
+const UNSEEN: i32 = 137;
 /// What an engine says of a container whose process is gone with the machine's power.
-const NO_TASK: u8 = 255;
+const NO_TASK: i32 = 255;
 
 /// What an engine shows of a container.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -191,18 +191,16 @@ pub(super) fn why_ended(container: &Container, exit: Exit) -> Option<String> {
     }
     match exit.code {
         0 => None,
-        code @ 1..=128 => {
-            Some(format!("the program of container {name} ended itself with error {code}"))
-        }
-        code => Some(format!("container {name} was ended by {}", signal(code - 128))),
+        code @ 129..=255 => Some(format!("container {name} was ended by {}", signal(code - 128))),
+        code => Some(format!("the program of container {name} ended itself with error {code}")),
     }
 }
 
 /// What a shell and container engines make of a program that signal 9 ended.
-const SIGKILLED: u8 = 128 + 9;
+const SIGKILLED: i32 = 128 + 9;
 
 /// A signal of Linux by its number.
-fn signal(number: u8) -> String {
+fn signal(number: i32) -> String {
     let name = match number {
         1 => "SIGHUP",
         2 => "SIGINT",

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1 as core;
 
 use crate::api::name::Text;
+use crate::api::node::Tristate;
 use crate::api::pod::{Phase, Pod, PodCondition};
 use crate::api::rules::resources::{
     PodLevel, SumRules, amounts, is_pod_level_resource, is_sidecar, pod_requests,
@@ -22,7 +23,7 @@ pub struct PodFacts<K> {
     /// Its phase.
     pub phase: Phase,
     /// Its condition Ready and since when; `None`: it has none.
-    pub ready: Option<(bool, SimTime)>,
+    pub ready: Option<(Tristate, SimTime)>,
     /// `startTime`.
     pub started: Option<SimTime>,
 }
@@ -42,7 +43,7 @@ impl<K> PodFacts<K> {
 
     /// Whether it runs and is ready (`getReadyPodsCount`).
     pub fn is_ready(&self) -> bool {
-        self.phase == Phase::Running && self.ready.is_some_and(|(value, _)| value)
+        self.phase == Phase::Running && self.ready.is_some_and(|(value, _)| value == Tristate::True)
     }
 }
 
@@ -128,10 +129,10 @@ fn is_starting<K>(pod: &PodFacts<K>, sample: &Sample, timing: Timing, now: SimTi
     let (Some((ready, since)), Some(started)) = (pod.ready, pod.started) else { return true };
     if started + timing.cpu_initialization > now {
         // A whole window must lie after the last change.
-        !ready || sample.at < since + sample.window
+        ready == Tristate::False || sample.at < since + sample.window
     } else {
         // It is not ready and never was.
-        !ready && started + timing.initial_readiness > since
+        ready == Tristate::False && started + timing.initial_readiness > since
     }
 }
 

@@ -1,6 +1,7 @@
 //! How long a Job waits before it replaces a failed pod
 //! (kube-controller-manager 1.36 pkg/controller/job/backoff_utils.go).
 
+use crate::api::node::Tristate;
 use crate::api::pod::{ContainerState, Lifetime, Pod, PodCondition};
 use crate::time::{SimDuration, SimTime};
 
@@ -85,7 +86,7 @@ pub fn finished_at(pod: &Pod) -> SimTime {
         return to_second(ends.fold(end, SimTime::max));
     }
     let ready = pod.status.condition(PodCondition::Ready);
-    if ready.value == Some(false) {
+    if ready.value == Some(Tristate::False) {
         return ready.since().unwrap_or(SimTime::ZERO);
     }
     match pod.meta.deletion {

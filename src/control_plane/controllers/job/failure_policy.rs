@@ -56,14 +56,14 @@ fn matching_exit<'p>(
     container: Option<&str>,
     operator: ExitCodeOperator,
     values: &[i32],
-) -> Option<(&'p str, u8)> {
+) -> Option<(&'p str, i32)> {
     let statuses = pod.status.containers.as_deref().unwrap_or_default();
     let all = pod.spec.init_containers.iter().chain(&pod.spec.containers);
     let all: Vec<_> = all.map(|it| &*it.name).zip(statuses).collect();
     let (init, main) = all.split_at(pod.spec.init_containers.len().min(all.len()));
     main.iter().chain(init).find_map(|(name, status)| {
         let ContainerState::Terminated(end) = status.state else { return None };
-        let is_among = values.contains(&i32::from(end.exit_code));
+        let is_among = values.contains(&end.exit_code);
         let is_wanted = match operator {
             ExitCodeOperator::In => is_among,
             ExitCodeOperator::NotIn => !is_among,
@@ -74,16 +74,10 @@ fn matching_exit<'p>(
     })
 }
 
-fn has_condition(pod: &Pod, kind: &str, value: Option<bool>) -> bool {
-    let Some(which) = PodCondition::named(kind) else {
-        let said = pod.status.said(kind).map(|it| it.value);
-        let wanted = match value {
-            Some(true) => Tristate::True,
-            Some(false) => Tristate::False,
-            None => Tristate::Unknown,
-        };
-        return said == Some(wanted);
+fn has_condition(pod: &Pod, kind: &str, wanted: Tristate) -> bool {
+    let held = match PodCondition::named(kind) {
+        Some(which) => pod.status.condition(which).value,
+        None => pod.status.said(kind).map(|it| it.value),
     };
-    // A condition that is not there has no value to compare.
-    value.is_some() && pod.status.condition(which).value == value
+    held == Some(wanted)
 }

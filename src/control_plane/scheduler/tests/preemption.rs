@@ -32,7 +32,7 @@ fn the_important_pod_comes_when_its_victims_are_gone() {
     world.run(seconds(2));
     let high = world.seen("high");
     let promised = high.status.nominated.expect("it is promised a node");
-    assert_eq!(high.status.condition(PodCondition::PodScheduled).value, Some(false));
+    assert_eq!(high.status.condition(PodCondition::PodScheduled).value, Some(Tristate::False));
     let victim = ["p", "q"].into_iter().find(|name| world.seen(name).meta.is_terminating());
     let victim = world.seen(victim.expect("one of them has to go"));
     assert_eq!(victim.node, Some(promised));

@@ -88,7 +88,7 @@ fn ends<D: Driver>(
 ) -> Held {
     let (container, since) = session.started(0, behaviour)?;
     let exit = session.exit(container)?;
-    need((exit.code, exit.reason) == (code, reason), || format!("it ends as {exit:?}"))?;
+    need((exit.code, exit.reason) == (code.into(), reason), || format!("it ends as {exit:?}"))?;
     let now = session.driver.now();
     need(since <= exit.finished && exit.finished <= now, || {
         format!("begun at {since}, told at {now}, it ended at {}", exit.finished)

@@ -47,7 +47,7 @@ fn stopped<D: Driver>(
     let exit = session.exit(container)?;
     let answer = session.answer(op)?;
     need(answer.is_ok(), || format!("{answer:?}"))?;
-    need((exit.code, exit.reason) == (code, reason), || format!("it ends as {exit:?}"))?;
+    need((exit.code, exit.reason) == (code.into(), reason), || format!("it ends as {exit:?}"))?;
     need(exit.finished >= asked, || format!("asked at {asked}, it ended as {exit:?}"))?;
     Ok(exit.finished - asked)
 }

@@ -336,7 +336,7 @@ fn sooner(a: Option<SimTime>, b: Option<SimTime>) -> Option<SimTime> {
 }
 
 fn killed(code: Option<u8>, finished: SimTime) -> Exit {
-    Exit { code: code.unwrap_or(KILLED), reason: TerminationReason::OomKilled, finished }
+    Exit { code: code.unwrap_or(KILLED).into(), reason: TerminationReason::OomKilled, finished }
 }
 
 /// The programs of a sandbox that run: container, since when, and what each takes.

@@ -235,7 +235,7 @@ impl SimulatedEngines {
         (code, reason): (u8, TerminationReason),
         bench: &mut Bench<'_>,
     ) {
-        let end = |finished| Exit { code, reason, finished };
+        let end = |finished| Exit { code: code.into(), reason, finished };
         self.kill_programs(pod, |_, at| at == index, end, bench);
     }
 
@@ -375,5 +375,5 @@ impl SimulatedEngines {
 /// An end with this exit code, its reason the plain one.
 fn ended(code: u8, finished: SimTime) -> Exit {
     let reason = if code == 0 { TerminationReason::Completed } else { TerminationReason::Error };
-    Exit { code, reason, finished }
+    Exit { code: code.into(), reason, finished }
 }

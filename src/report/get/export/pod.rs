@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Fields, Moment};
+use crate::api::node::Tristate;
 use crate::api::pod::{
     Container, ContainerState, ContainerStatus, Lifetime, Pod, PodCondition, PodSpec, Qos,
     Resizing, SaidCondition, StatusReason, Termination, WaitingReason, container_at,
@@ -181,7 +182,7 @@ fn condition(moment: Moment<'_>, pod: &Pod, which: PodCondition, name: &str) -> 
     let mut condition = json!({
         "type": name,
         "observedGeneration": observed,
-        "status": if value { "True" } else { "False" },
+        "status": value.name(),
         "lastProbeTime": null,
         "lastTransitionTime": held.since().map(|since| moment.instant(since)),
     });
@@ -195,11 +196,13 @@ fn condition(moment: Moment<'_>, pod: &Pod, which: PodCondition, name: &str) -> 
 }
 
 /// Why a condition has its value, in a kubelet's or the scheduler's words.
-fn why(pod: &Pod, which: PodCondition, value: bool) -> Option<(String, String)> {
+fn why(pod: &Pod, which: PodCondition, value: Tristate) -> Option<(String, String)> {
     let told = |why: &StatusReason| (why.reason.to_string(), why.message.to_string());
     match (which, value) {
-        (PodCondition::DisruptionTarget, true) => pod.status.disruption.as_deref().map(told),
-        (PodCondition::PodScheduled, false) => pod.status.reason.as_deref().map(told),
+        (PodCondition::DisruptionTarget, Tristate::True) => {
+            pod.status.disruption.as_deref().map(told)
+        }
+        (PodCondition::PodScheduled, Tristate::False) => pod.status.reason.as_deref().map(told),
         (PodCondition::Initialized, _) => known(pod, |it| it.initialized()),
         (PodCondition::Ready, _) => {
             known(pod, |it| it.ready(|kind| pod.status.said(kind).map(|it| it.value)))

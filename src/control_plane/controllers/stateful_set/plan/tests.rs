@@ -3,6 +3,7 @@
 use super::*;
 use crate::api::meta::{Deletion, Labels, Meta};
 use crate::api::name::Name;
+use crate::api::node::Tristate;
 use crate::api::pod::{Condition, PodCondition, PodStatus};
 use crate::api::workload::IntOrPercent;
 use crate::control_plane::controllers::testing::template;
@@ -21,7 +22,7 @@ fn pod(ordinal: i32, letter: char) -> Pod {
     let mut status = PodStatus { phase, ..PodStatus::default() };
     let is_ready = Some(letter == 'r' || letter == 't');
     status.conditions[PodCondition::Ready as usize] =
-        Condition { value: is_ready, since_seconds: 50 };
+        Condition { value: is_ready.map(Tristate::of), since_seconds: 50 };
     Pod { meta, spec: Arc::default(), node: None, status }
 }
 

@@ -102,8 +102,7 @@ fn reason(told: &ContainerTold) -> TerminationReason {
 
 impl Shared {
     fn exit(&self, told: &ContainerTold) -> Exit {
-        let code = u8::try_from(told.exit_code).unwrap_or(u8::MAX);
-        Exit { code, reason: reason(told), finished: self.clock.of(told.finished) }
+        Exit { code: told.exit_code, reason: reason(told), finished: self.clock.of(told.finished) }
     }
 
     /// Tells of a container's end, if it has ended and nobody told yet.
