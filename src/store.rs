@@ -139,6 +139,18 @@ impl Store {
         T::table(self).find(namespace, name, Rev(u64::MAX - 1))
     }
 
+    /// A node that pods are bound to: as it is, or as it was last, for they keep its name.
+    pub fn node_of_pods(&self, id: Id<Node>) -> Option<&Node> {
+        self.get(id).or_else(|| self.indexes.departed(id))
+    }
+
+    /// A pod is about to be bound to this node, be it gone: whoever binds it has not heard of that.
+    pub fn name_node(&mut self, id: Id<Node>) {
+        if let (None, Some(last)) = (self.nodes.current(id), self.nodes.latest(id)) {
+            self.indexes.node_gone(id, last);
+        }
+    }
+
     /// Stores a new object.
     pub fn create<T: Stored>(&mut self, now: SimTime, value: T) -> Id<T> {
         let rev = self.next_revision(T::TABLE);
@@ -239,6 +251,15 @@ stored!(@one Pod, pods, {
         indexes.pod_moved(id, old.and_then(|pod| pod.node), new.and_then(|pod| pod.node));
     }
 });
+stored!(@one Node, nodes, {
+    const IS_INDEXED: bool = true;
+    fn index(indexes: &mut Indexes, id: Id<Node>, old: Option<&Node>, new: Option<&Node>) {
+        if let (Some(last), None) = (old, new) {
+            indexes.node_gone(id, last);
+            indexes.forget_empty(id);
+        }
+    }
+});
 stored!(@one Other, others, {
     const IS_INDEXED: bool = true;
     fn index(indexes: &mut Indexes, id: Id<Other>, old: Option<&Other>, new: Option<&Other>) {
@@ -268,7 +289,6 @@ stored!(@one ResourceQuota, quotas, {
     }
 });
 stored! {
-    Node => nodes,
     Namespace => namespaces,
     ReplicaSet => replica_sets,
     Deployment => deployments,

@@ -2,51 +2,27 @@
 
 mod common {
     pub mod listened;
+    pub mod seen;
 }
 
-use common::listened::listened;
+use common::seen::Seen;
 use serde_json::Value;
-use wavetank::api::ip_family::Families;
-use wavetank::cluster::World;
-use wavetank::kernel::Engine;
-use wavetank::report::get::{Asked, Form, Moment, Namespaces, Query, answer};
 
-/// A run that is over.
-struct Seen {
-    world: World,
-    /// Fields that play no part in it.
-    idle: Vec<String>,
+/// What is said of an object.
+trait Said {
+    /// A condition of it.
+    fn condition(&self, kind: &str, name: &str, which: &str) -> Value;
+    /// The Events about it, as `reason: message`.
+    fn events(&mut self, kind: &str, name: &str) -> Vec<String>;
 }
 
-impl Seen {
-    /// Runs a Scenario's `spec` with these objects to its end.
-    fn of(spec: &str, objects: &str) -> Seen {
-        let head =
-            "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {name: told}\nspec:\n";
-        let (world, idle) = listened(&format!("{head}{spec}\n---\n{objects}"));
-        Seen { world, idle }
-    }
-
-    /// An object as an API server gives it.
-    fn get(&self, kind: &str, name: &str) -> Value {
-        let (store, now) = (self.world.store(), self.world.now());
-        let families = Families::V4;
-        let moment = Moment { store, now, epoch_seconds: 0, families, events: None };
-        let namespaces = Namespaces::One("default".to_owned());
-        let query = Query { namespaces, names: vec![name.to_owned()], labels: None };
-        let asked = Asked { kinds: kind.to_owned(), query };
-        let text = answer(moment, &[asked], Form::Json).expect("a kind").text;
-        serde_json::from_str(&text).expect("JSON")
-    }
-
-    /// A condition of it.
+impl Said for Seen {
     fn condition(&self, kind: &str, name: &str, which: &str) -> Value {
         let object = self.get(kind, name);
         let mut all = object["status"]["conditions"].as_array().into_iter().flatten();
         all.find(|it| it["type"] == *which).cloned().unwrap_or_default()
     }
 
-    /// The Events about it, as `reason: message`.
     fn events(&mut self, kind: &str, name: &str) -> Vec<String> {
         let all = self.world.core_events().expect("somebody listens").iter();
         let about =

@@ -29,6 +29,7 @@ use super::node::{Node, Schedulability};
 use super::object::Object;
 use super::pod::PodTemplate;
 use super::rules::selector::{Operator, Selector};
+use super::rules::taints::Taint;
 use super::validation::batch::job::generate_selector;
 use super::validation::gates::Gates;
 use super::validation::object::prepare_update;
@@ -253,10 +254,20 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
             next.conditions = held.conditions;
             next.images = held.images.clone();
             next.address = held.address;
+            keep_times(&held.taints, &mut next.taints);
         }
         (held, next) => storage::keep(held, next),
     }
     Ok(())
+}
+
+/// Taints that stay were added when they were.
+fn keep_times(held: &[Taint], next: &mut Arc<[Taint]>) {
+    let stays = |one: &Taint| held.iter().find(|it| it.is_same(one) && it.value == one.value);
+    let timed = |one: &Taint| stays(one).unwrap_or(one).clone();
+    if held.iter().any(|one| one.added.is_some()) {
+        *next = next.iter().map(timed).collect();
+    }
 }
 
 fn same(a: &Arc<PodTemplate>, b: &Arc<PodTemplate>) -> bool {

@@ -179,6 +179,21 @@ pub struct ServicePort {
     pub target: TargetPort,
     /// A port of every node asked for by number.
     pub node_port: Option<u16>,
+    /// `appProtocol`: a hint of what is spoken there.
+    pub app_protocol: Option<Text>,
+}
+
+/// A port that endpoints serve.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct EndpointPort {
+    /// The name of the Service's port.
+    pub name: Text,
+    /// The port of the pods.
+    pub port: u16,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// `appProtocol` of the Service's port.
+    pub app_protocol: Option<Text>,
 }
 
 /// The port of a pod that a Service's port leads to.
@@ -204,8 +219,8 @@ pub struct EndpointSlice {
     pub endpoints: Arc<[Endpoint]>,
     /// For whom each endpoint is, in the order of the endpoints; empty where no endpoint has a hint.
     pub hints: Arc<[Hint]>,
-    /// The ports all its endpoints serve, as (name, port, protocol).
-    pub ports: Arc<[(Text, u16, Protocol)]>,
+    /// The ports all its endpoints serve.
+    pub ports: Arc<[EndpointPort]>,
 }
 
 /// An Endpoints object as the endpoints controller keeps it. Those that people write themselves are
@@ -225,8 +240,8 @@ pub struct EndpointSubset {
     pub addresses: Arc<[EndpointAddress]>,
     /// Addresses of pods that are not ready, ascending.
     pub not_ready: Arc<[EndpointAddress]>,
-    /// The ports, as (name, port, protocol).
-    pub ports: Arc<[(Text, u16, Protocol)]>,
+    /// The ports.
+    pub ports: Arc<[EndpointPort]>,
 }
 
 /// An address of a subset.

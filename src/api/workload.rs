@@ -83,8 +83,8 @@ pub struct SetStatus {
     pub ready: i32,
     /// Of those, the ones ready for `minReadySeconds`.
     pub available: i32,
-    /// Pods being deleted.
-    pub terminating: i32,
+    /// Pods being deleted; `None`: nobody has counted them.
+    pub terminating: Option<i32>,
     /// The generation this status speaks of.
     pub observed_generation: u32,
     /// Condition `ReplicaFailure`: reason and message.
@@ -155,8 +155,8 @@ pub struct DeploymentStatus {
     pub available: i32,
     /// Pods still missing to the desired number.
     pub unavailable: i32,
-    /// Pods being deleted.
-    pub terminating: i32,
+    /// Pods being deleted; `None`: nobody has counted them.
+    pub terminating: Option<i32>,
     /// How often a name of a ReplicaSet was taken already.
     pub collision_count: u32,
     /// Condition `Available`.

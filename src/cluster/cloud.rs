@@ -252,8 +252,7 @@ impl World {
         node.conditions.ready_since = now;
         node.conditions.set_pressures([Tristate::False; 3], now);
         node.conditions.pressures_since = [now; 3];
-        let not_ready =
-            Taint { key: TAINT_NOT_READY.into(), value: "".into(), effect: Effect::NoSchedule };
+        let not_ready = Taint::new(TAINT_NOT_READY, "", Effect::NoSchedule);
         node.taints = node.taints.iter().cloned().chain([not_ready]).collect();
         let client = machine.client.unwrap_or_else(|| {
             let limit = rate(self.plan.clients.kubelets);

@@ -178,11 +178,12 @@ impl ControllerManager {
             calendar,
             autoscalers,
         } = settings;
+        let terminating = sets.terminating;
         let sets = |kind, client| ReplicaSets::new(kind, client, queue, sets);
         ControllerManager {
             clients,
             index: Index::default(),
-            deployments: Deployments::new(clients.deployments, queue),
+            deployments: Deployments::new(clients.deployments, queue, terminating),
             replica_sets: sets(SetKind::ReplicaSet, clients.replica_sets),
             replication_controllers: sets(
                 SetKind::ReplicationController,

@@ -301,7 +301,7 @@ fn deployment(it: &Deployment, field: Field) -> Option<Scalar> {
         Field::Ready => number(status.ready),
         Field::Available => number(status.available),
         Field::Unavailable => number(status.unavailable),
-        Field::Terminating => number(status.terminating),
+        Field::Terminating => number(status.terminating.unwrap_or(0)),
         Field::Paused => Scalar::Flag(it.rollout == Rollout::Paused),
         Field::Converged => Scalar::Flag(
             status.observed_generation >= it.meta.generation
@@ -320,7 +320,7 @@ fn replica_set(it: &ReplicaSet, field: Field) -> Option<Scalar> {
         Field::Replicas => number(status.replicas),
         Field::Ready => number(status.ready),
         Field::Available => number(status.available),
-        Field::Terminating => number(status.terminating),
+        Field::Terminating => number(status.terminating.unwrap_or(0)),
         Field::Converged => Scalar::Flag(
             status.observed_generation >= it.meta.generation
                 && [status.replicas, status.ready, status.available] == [it.replicas; 3],
@@ -453,7 +453,7 @@ fn cron_job(it: &CronJob, field: Field) -> Option<Scalar> {
 }
 
 fn of_pod(store: &Store, pod: &Pod, field: Field) -> Option<Scalar> {
-    let node = || pod.node.and_then(|node| store.get(node));
+    let node = || pod.node.and_then(|node| store.node_of_pods(node));
     Some(match field {
         Field::Phase => Scalar::Word(pod.status.phase.name().into()),
         Field::Node => Scalar::Word(node()?.meta.name.to_string().into()),

@@ -1,6 +1,7 @@
 //! Look-ups over current versions that more than one room needs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::api::limit_range::LimitRange;
 use crate::api::misc::Other;
@@ -18,6 +19,8 @@ pub struct Indexes {
     by_node: Chunked<Vec<Id<Pod>>>,
     /// By slot of a pod: its place in its node's list.
     places: Chunked<u32>,
+    /// Nodes that are gone, as they were last, while pods are bound to them, and to each how many.
+    departed: BTreeMap<Id<Node>, (Arc<Node>, u32)>,
     quotas: BTreeMap<Text, Vec<Id<ResourceQuota>>>,
     limit_ranges: BTreeMap<Text, Vec<Id<LimitRange>>>,
     verticals: BTreeMap<Text, Vec<Id<Other>>>,
@@ -27,6 +30,43 @@ impl Indexes {
     /// The pods bound to `node`, in the order they came, gaps filled by the latest.
     pub fn pods_on(&self, node: Id<Node>) -> &[Id<Pod>] {
         self.by_node.get(node.slot()).map_or(&[], Vec::as_slice)
+    }
+
+    /// A node that is gone, as it was last: for as long as a pod is bound to it.
+    pub fn departed(&self, node: Id<Node>) -> Option<&Node> {
+        self.departed.get(&node).map(|(last, _)| &**last)
+    }
+
+    /// A node is gone, or was when a pod was bound to it.
+    pub(super) fn node_gone(&mut self, id: Id<Node>, last: &Node) {
+        // Pods of one that had its slot before may be left.
+        let before = self.departed.range(Id::from_parts(id.slot() as u32, 0)..id);
+        let others: u32 = before.map(|(_, (_, pods))| pods).sum();
+        let pods = (self.pods_on(id).len() as u32).saturating_sub(others);
+        self.departed.entry(id).or_insert_with(|| (Arc::new(last.clone()), pods));
+    }
+
+    /// Forgets a node that is gone once no pod is bound to it.
+    pub(super) fn forget_empty(&mut self, id: Id<Node>) {
+        if self.departed.get(&id).is_some_and(|(_, pods)| *pods == 0) {
+            self.departed.remove(&id);
+        }
+    }
+
+    /// A pod came to a node that is gone, or left it.
+    fn pod_of_departed(&mut self, old: Option<Id<Node>>, new: Option<Id<Node>>) {
+        if self.departed.is_empty() {
+            return;
+        }
+        if let Some((_, pods)) = new.and_then(|node| self.departed.get_mut(&node)) {
+            *pods += 1;
+        }
+        if let Some(node) = old {
+            if let Some((_, pods)) = self.departed.get_mut(&node) {
+                *pods = pods.saturating_sub(1);
+            }
+            self.forget_empty(node);
+        }
     }
 
     /// The ResourceQuotas of a namespace, oldest first.
@@ -73,6 +113,7 @@ impl Indexes {
         if old == new {
             return;
         }
+        self.pod_of_departed(old, new);
         if let Some(pods) = old.and_then(|node| self.by_node.get_mut(node.slot()))
             && let Some(&at) = self.places.get(pod.slot())
             && pods.get(at as usize) == Some(&pod)
@@ -114,7 +155,41 @@ fn moved<T>(all: &mut BTreeMap<Text, Vec<Id<T>>>, id: Id<T>, old: Option<Text>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::meta::Meta;
     use proptest::prelude::*;
+
+    fn node(name: &str) -> Node {
+        Node {
+            meta: Meta::new("".into(), name.into()),
+            schedulability: Default::default(),
+            taints: Arc::from([]),
+            capacity: Arc::default(),
+            allocatable: Arc::default(),
+            conditions: Default::default(),
+            images: Arc::from([]),
+            address: [10, 0, 0, 1].into(),
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_gone_is_known_until_its_last_pod_is() {
+        let [old, new] = [0, 1].map(|generation| Id::from_parts(7, generation));
+        let pods = [0, 1, 2].map(|slot| Id::<Pod>::from_parts(slot, 0));
+        let mut indexes = Indexes::default();
+        let name = |indexes: &Indexes, id| indexes.departed(id).map(|it| it.meta.name.to_string());
+        indexes.pod_moved(pods[0], None, Some(old));
+        indexes.node_gone(old, &node("old"));
+        // Somebody who has not heard of it binds another pod there.
+        indexes.pod_moved(pods[1], None, Some(old));
+        // Its slot is another node's by now, which goes too.
+        indexes.pod_moved(pods[2], None, Some(new));
+        indexes.node_gone(new, &node("new"));
+        indexes.pod_moved(pods[0], Some(old), None);
+        indexes.pod_moved(pods[2], Some(new), None);
+        assert_eq!([old, new].map(|id| name(&indexes, id)), [Some("old".to_owned()), None]);
+        indexes.pod_moved(pods[1], Some(old), None);
+        assert_eq!(name(&indexes, old), None);
+    }
 
     proptest! {
         /// The lists are those that a search for each pod that leaves would leave behind.

@@ -185,6 +185,11 @@ impl<T: Stored> Table<T> {
         (version.gone > rev).then_some((version.rev, &version.value))
     }
 
+    /// What was last seen of an object, gone or not, as long as a watch may see it.
+    pub(super) fn latest(&self, id: Id<T>) -> Option<&T> {
+        Some(&self.versions[self.rows.get(row_id(id))?.newest].value)
+    }
+
     /// The object called `name` at `rev`.
     pub fn find(&self, namespace: &str, name: &str, rev: Rev) -> Option<Id<T>> {
         let hash = name_hash(namespace, StableHasher::new().text(name).finish());

@@ -20,8 +20,9 @@ use super::plan::PortName;
 use crate::api::meta::Uid;
 use crate::api::name::Text;
 use crate::api::node::Node;
-use crate::api::pod::Protocol;
-use crate::api::service::{Endpoint, EndpointSlice, Exposure, Hint, NodeHint, ServicePort};
+use crate::api::service::{
+    Endpoint, EndpointPort, EndpointSlice, Exposure, Hint, NodeHint, ServicePort,
+};
 use crate::base::Id;
 use crate::node::NodeIndex;
 use crate::node::kube_proxy::choose::{Candidate, Here, TrafficPolicy, usable};
@@ -80,7 +81,7 @@ struct Slice {
     version: Version,
     endpoints: Arc<[Endpoint]>,
     hints: Arc<[Hint]>,
-    ports: Arc<[(Text, u16, Protocol)]>,
+    ports: Arc<[EndpointPort]>,
     /// The fact of its commit.
     cause: u64,
 }
@@ -344,8 +345,8 @@ impl Callee {
         list.cause = seen.iter().map(|slice| slice.cause).max().unwrap_or(self.cause);
         let Some(name) = self.port_name() else { return list };
         let serving = seen.iter().filter_map(|slice| {
-            let (_, port, _) = slice.ports.iter().find(|(known, ..)| known == name)?;
-            Some((slice, *port))
+            let found = slice.ports.iter().find(|one| one.name == *name)?;
+            Some((slice, found.port))
         });
         let is_headless = self.rules.as_ref().is_some_and(|it| it.exposure == Exposure::Headless);
         let all = serving.clone().flat_map(|(slice, _)| {

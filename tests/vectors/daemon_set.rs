@@ -54,8 +54,7 @@ fn placed(input: &Value, expected: &Value) -> Outcome {
     let mut node = node("test-node", Arc::from([]));
     node.meta.labels = labels(&json!({"name": "simple-daemon", "type": "production"}));
     if input["nodeUnschedulable"] == true {
-        let (key, value) = (TAINT_UNSCHEDULABLE.into(), "".into());
-        node.taints = Arc::from([Taint { key, value, effect: Effect::NoSchedule }]);
+        node.taints = Arc::from([Taint::new(TAINT_UNSCHEDULABLE, "", Effect::NoSchedule)]);
     }
     let template = &set.template.spec;
     // An empty nodeName is none.
@@ -153,11 +152,8 @@ fn failed(input: &Value, expected: &Value) -> Outcome {
 
 fn ignored(input: &Value, expected: &Value) -> Outcome {
     let read = |value: &Value| {
-        let taint = |one: &Value| Taint {
-            key: text(&one["key"]).into(),
-            value: text(&one["value"]).into(),
-            effect: Effect::NoSchedule,
-        };
+        let taint =
+            |one: &Value| Taint::new(text(&one["key"]), text(&one["value"]), Effect::NoSchedule);
         let taints = list(&value["spec"]["taints"]).iter().map(taint).collect();
         let mut node = node("node1", taints);
         node.meta.labels = labels(&value["metadata"]["labels"]);

@@ -167,7 +167,8 @@ fn set(value: &Value, mark: &str) -> ReplicaSet {
             replicas: int(&held["replicas"]),
             ready: int(&held["readyReplicas"]),
             available: int(&held["availableReplicas"]),
-            terminating: int(&held["terminatingReplicas"]),
+            terminating: held["terminatingReplicas"].as_i64().map(|it| it as i32),
+            observed_generation: int(&held["observedGeneration"]) as u32,
             ..SetStatus::default()
         },
     }
@@ -439,11 +440,10 @@ fn counted(input: &Value, expected: &Value) -> Outcome {
     let d = deployment(&Value::Null);
     let status = status::calculate(&d, sets.iter(), None, NOW);
     let wanted: i32 = sets.iter().map(|one| one.replicas).sum();
-    // A set whose controller has not counted yet makes theirs unknown; ours are always counted.
-    let terminating = expected["expectedTerminating"].as_i64().unwrap_or(status.terminating.into());
-    let theirs = ["expectedCount", "expectedActual"].map(|field| i64::from(int(&expected[field])));
-    let ours = [wanted, status.replicas, status.terminating].map(i64::from);
-    Outcome::same(ours, [theirs[0], theirs[1], terminating])
+    let terminating = expected["expectedTerminating"].as_i64();
+    let theirs = ["expectedCount", "expectedActual"].map(|field| int(&expected[field]));
+    let ours = ([wanted, status.replicas], status.terminating.map(i64::from));
+    Outcome::same(ours, (theirs, terminating))
 }
 
 /// A condition is set where it was, or beside the other.

@@ -10,7 +10,7 @@ use wavetank::api::object::Object;
 use wavetank::api::pod::{Pod, Protocol};
 use wavetank::api::rules::hostnames::hostname;
 use wavetank::api::service::{
-    Endpoint, EndpointConditions, Service, ServicePort, TargetPort, UnreadyEndpoints,
+    Endpoint, EndpointConditions, EndpointPort, Service, ServicePort, TargetPort, UnreadyEndpoints,
 };
 use wavetank::base::Id;
 use wavetank::control_plane::controllers::endpoint_slice::{endpoint, families, pack, ports};
@@ -66,6 +66,7 @@ fn service_port(value: &Value) -> ServicePort {
         protocol: Protocol::Tcp,
         target,
         node_port: None,
+        app_protocol: None,
     }
 }
 
@@ -100,8 +101,12 @@ fn service(value: &Value) -> Service {
 fn endpoint_ports(input: &Value, expected: &Value) -> Outcome {
     let pod = objects::pod_spec(&input["pod"]["spec"]);
     let ours = ports::of_pod(&service(&input["service"]).spec, Some(&pod));
-    let ours: Vec<_> = ours.iter().map(|(name, port, _)| (name.to_string(), *port)).collect();
-    let port = |one: &Value| (text(&one["name"]).to_owned(), int(&one["port"]) as u16);
+    let app = |it: &EndpointPort| it.app_protocol.as_ref().map(ToString::to_string);
+    let ours: Vec<_> = ours.iter().map(|it| (it.name.to_string(), it.port, app(it))).collect();
+    let port = |one: &Value| {
+        let app = one["appProtocol"].as_str().map(str::to_owned);
+        (text(&one["name"]).to_owned(), int(&one["port"]) as u16, app)
+    };
     same(ours, list(&expected["expectedPorts"]).iter().map(port).collect())
 }
 

@@ -10,7 +10,7 @@ use wavetank::api::meta::{Meta, Uid};
 use wavetank::api::object::Object;
 use wavetank::api::pod::Protocol;
 use wavetank::api::service::{
-    Endpoint, EndpointConditions, EndpointSlice, Hint, NodeHint, Service,
+    Endpoint, EndpointConditions, EndpointPort, EndpointSlice, Hint, NodeHint, Service,
 };
 use wavetank::base::Id;
 use wavetank::node::kube_proxy::choose::{Candidate, Here, TrafficPolicy, usable};
@@ -198,7 +198,12 @@ fn counted(title: &str, input: &Value, expected: &Value) -> Outcome {
             family: IpFamily::V4,
             endpoints: (0..endpoints).map(one).collect(),
             hints: Arc::from([]),
-            ports: Arc::from([("8080".into(), 8080, Protocol::Tcp)]),
+            ports: Arc::from([EndpointPort {
+                name: "8080".into(),
+                port: 8080,
+                protocol: Protocol::Tcp,
+                app_protocol: None,
+            }]),
         };
         all.extend(portals(&service(&written), &[&slice], IpFamily::V4, here()));
     }

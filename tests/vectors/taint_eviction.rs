@@ -23,11 +23,7 @@ use super::suite::{Outcome, run, same};
 
 /// A node's NoExecute taints.
 pub fn taints(value: &Value) -> Arc<[Taint]> {
-    let taint = |one: &Value| Taint {
-        key: text(&one["key"]).into(),
-        value: text(&one["value"]).into(),
-        effect: Effect::NoExecute,
-    };
+    let taint = |one: &Value| Taint::new(text(&one["key"]), text(&one["value"]), Effect::NoExecute);
     list(value).iter().map(taint).collect()
 }
 

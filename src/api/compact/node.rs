@@ -117,6 +117,7 @@ impl Compactor {
             key: self.intern.text(&written.key),
             value: self.intern.optional(written.value.as_deref()),
             effect: Effect::named(&written.effect)?,
+            added: None,
         })
     }
 

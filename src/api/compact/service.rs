@@ -135,6 +135,7 @@ impl Compactor {
                 _ => TargetPort::Number(port(written.port)),
             },
             node_port: node_port(written.node_port),
+            app_protocol: written.app_protocol.as_deref().map(|it| self.intern.text(it)),
         }
     }
 

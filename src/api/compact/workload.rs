@@ -101,7 +101,7 @@ impl Compactor {
             ready: number(written.ready_replicas),
             available: number(written.available_replicas),
             unavailable: number(written.unavailable_replicas),
-            terminating: number(written.terminating_replicas),
+            terminating: written.terminating_replicas,
             collision_count: unsigned(i64::from(number(written.collision_count))),
             ..DeploymentStatus::default()
         };
@@ -142,7 +142,7 @@ impl Compactor {
                 fully_labeled: number(status.fully_labeled_replicas),
                 ready: number(status.ready_replicas),
                 available: number(status.available_replicas),
-                terminating: number(status.terminating_replicas),
+                terminating: status.terminating_replicas,
                 observed_generation: generation(status.observed_generation),
                 failure: None,
             },
@@ -173,7 +173,7 @@ impl Compactor {
                 fully_labeled: number(status.fully_labeled_replicas),
                 ready: number(status.ready_replicas),
                 available: number(status.available_replicas),
-                terminating: 0,
+                terminating: None,
                 observed_generation: generation(status.observed_generation),
                 failure: None,
             },

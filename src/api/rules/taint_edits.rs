@@ -53,9 +53,7 @@ impl TaintEdit {
         }
         match (is_removed, effect) {
             (true, effect) => Ok(TaintEdit::Remove { key: key.into(), effect }),
-            (false, Some(effect)) => {
-                Ok(TaintEdit::Set(Taint { key: key.into(), value: value.into(), effect }))
-            }
+            (false, Some(effect)) => Ok(TaintEdit::Set(Taint::new(key, value, effect))),
             (false, None) => {
                 let message = "expected KEY=VALUE:EFFECT, or KEY- to remove it";
                 Err(NotAnEdit::Other(message.to_owned()))
@@ -72,9 +70,8 @@ pub fn set_twice(edits: &[TaintEdit]) -> Option<&Taint> {
             TaintEdit::Remove { .. } => None,
         })
     };
-    let is_same = |a: &Taint, b: &Taint| a.key == b.key && a.effect == b.effect;
     let mut all = sets().enumerate();
-    all.find(|(at, taint)| sets().take(*at).any(|other| is_same(other, taint)))
+    all.find(|(at, taint)| sets().take(*at).any(|other| other.is_same(taint)))
         .map(|(_, taint)| taint)
 }
 
@@ -87,7 +84,7 @@ pub fn edited(taints: &[Taint], edits: &[TaintEdit]) -> Result<Vec<Taint>, Strin
     for edit in edits {
         match edit {
             TaintEdit::Set(taint) => {
-                taints.retain(|one| one.key != taint.key || one.effect != taint.effect);
+                taints.retain(|one| !one.is_same(taint));
                 taints.push(taint.clone());
             }
             TaintEdit::Remove { key, effect } => {

@@ -1,6 +1,7 @@
 //! Taints and tolerations, as `k8s.io/api/core/v1/toleration.go` and `taint.go` of 1.36 match them.
 
 use crate::api::name::Text;
+use crate::time::SimTime;
 
 /// What a taint does to pods that do not tolerate it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -39,6 +40,20 @@ pub struct Taint {
     pub value: Text,
     /// Its effect.
     pub effect: Effect,
+    /// `timeAdded`, which the node lifecycle controller writes and nobody else; no part of what a taint is.
+    pub added: Option<SimTime>,
+}
+
+impl Taint {
+    /// A taint as people and most programs write it.
+    pub fn new(key: impl Into<Text>, value: impl Into<Text>, effect: Effect) -> Taint {
+        Taint { key: key.into(), value: value.into(), effect, added: None }
+    }
+
+    /// Whether both are one to a node: no node has two of a key and effect (`MatchTaint`).
+    pub fn is_same(&self, other: &Taint) -> bool {
+        self.key == other.key && self.effect == other.effect
+    }
 }
 
 /// How a toleration compares the taint's value.
@@ -99,9 +114,7 @@ pub fn number(value: &str) -> Option<i64> {
 /// What `wanted` has and `held` has not, and the other way round: taints of one key and effect are one
 /// (`TaintSetDiff`, `pkg/util/taints`).
 pub fn difference<'t>(wanted: &'t [Taint], held: &'t [Taint]) -> (Vec<&'t Taint>, Vec<&'t Taint>) {
-    let lacks = |list: &[Taint], one: &Taint| {
-        !list.iter().any(|other| other.key == one.key && other.effect == one.effect)
-    };
+    let lacks = |list: &[Taint], one: &Taint| !list.iter().any(|other| other.is_same(one));
     let add = wanted.iter().filter(|one| lacks(held, one)).collect();
     let remove = held.iter().filter(|one| lacks(wanted, one)).collect();
     (add, remove)

@@ -254,7 +254,7 @@ fn written_priority(spec: &PodSpec) -> (Option<i32>, Option<String>) {
 /// otherwise.
 fn add_default_tolerations(spec: &mut PodSpec) {
     for key in [TAINT_NOT_READY, TAINT_UNREACHABLE] {
-        let taint = Taint { key: key.into(), value: "".into(), effect: Effect::NoExecute };
+        let taint = Taint::new(key, "", Effect::NoExecute);
         // Any toleration of the key counts, whatever value it asks for.
         let said = spec.tolerations.iter().any(|toleration| {
             (toleration.key.is_empty() || toleration.key == taint.key)

@@ -15,6 +15,7 @@ use crate::api::name::Name;
 use crate::api::node::{Node, Tristate};
 use crate::api::pod::{Phase, Pod};
 use crate::api::resource_quota::ResourceQuota;
+use crate::api::rules::taints::Taint;
 use crate::api::service::{EndpointSlice, Endpoints, Service};
 use crate::api::stateful_set::StatefulSet;
 use crate::api::storage::{CsiNode, PersistentVolume, PersistentVolumeClaim, StorageClass};
@@ -123,17 +124,20 @@ impl Told for Node {
             };
             effects.fact(fact(verb, Kind::Node, &next.meta));
         }
-        let said = |verb, taint: &crate::api::rules::taints::Taint| {
+        let lacks = |list: &[Taint], taint: &Taint| {
+            !list.iter().any(|one| one.is_same(taint) && one.value == taint.value)
+        };
+        let said = |verb, taint: &Taint| {
             fact(verb, Kind::Node, &next.meta).saying(format!(
                 "{}:{}",
                 taint.key,
                 taint.effect.name()
             ))
         };
-        for taint in next.taints.iter().filter(|taint| !self.taints.contains(taint)) {
+        for taint in next.taints.iter().filter(|taint| lacks(&self.taints, taint)) {
             effects.fact(said(Verb::Tainted, taint));
         }
-        for taint in self.taints.iter().filter(|taint| !next.taints.contains(taint)) {
+        for taint in self.taints.iter().filter(|taint| lacks(&next.taints, taint)) {
             effects.fact(said(Verb::Untainted, taint));
         }
     }

@@ -347,6 +347,7 @@ fn node_port_service(name: &str, ports: &[(u16, Protocol, Option<u16>)]) -> Obje
         protocol,
         target: TargetPort::Number(port),
         node_port,
+        app_protocol: None,
     };
     spec.ports = ports.iter().map(port).collect();
     Object::Service(object)

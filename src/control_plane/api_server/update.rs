@@ -265,6 +265,7 @@ impl<T> Server<'_, T> {
         next.status.set(PodCondition::PodScheduled, true, self.now);
         next.status.reason = None;
         next.status.nominated = None;
+        self.store.name_node(node);
         Ok(self.write(id, next))
     }
 

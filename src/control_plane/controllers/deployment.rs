@@ -32,6 +32,7 @@ use crate::store::{Change, Rev};
 
 use super::events::Events;
 use super::index::owning_set;
+use super::replica_set::TerminatingPods;
 use super::workqueue::{Job, Outcome, Queue, QueueSettings, Tag};
 use super::{Known, Timer, Which, is_namespace_ending};
 use plan::{Again, Held, OnError, Planner, Scaling, Step};
@@ -64,6 +65,7 @@ impl Task {
 #[derive(Clone, Debug)]
 pub struct Deployments {
     client: ClientId,
+    terminating: TerminatingPods,
     pub(super) queue: Queue<Deployment>,
     pub(super) events: Events,
     tasks: Vec<Option<Task>>,
@@ -71,11 +73,16 @@ pub struct Deployments {
 }
 
 impl Deployments {
-    /// The controller, sending by `client`.
-    pub fn new(client: ClientId, settings: QueueSettings) -> Deployments {
+    /// The controller, sending by `client`, that counts pods on their way out or not.
+    pub fn new(
+        client: ClientId,
+        settings: QueueSettings,
+        terminating: TerminatingPods,
+    ) -> Deployments {
         let settings = QueueSettings { retries: Some(RETRIES), ..settings };
         Deployments {
             client,
+            terminating,
             queue: Queue::new(Which::Deployments, settings),
             events: Events::new(Which::Deployments, client),
             tasks: vec![None; usize::from(settings.workers.max(1))],
@@ -155,7 +162,8 @@ impl Deployments {
         }
         let mut revisions = vec![(Kind::Deployment, job.key.into(), rev)];
         let (claims, sets) = sets_of(job.key, deployment, known, &mut revisions);
-        let plan = Planner::new(job.key, deployment, fx.now()).sync(sets);
+        let plan = Planner::new(job.key, deployment, fx.now());
+        let plan = plan.counting(self.terminating).sync(sets);
         let steps = claims.into_iter().chain(plan.steps).collect();
         let deployment = Box::new(deployment.clone());
         let task = Task { job, deployment, steps, again: plan.again, created: None, revisions };

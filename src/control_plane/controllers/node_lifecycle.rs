@@ -283,7 +283,7 @@ impl NodeLifecycle {
         fx.because(job.cause);
         let writing = known.view.version(job.key).and_then(|(rev, node)| {
             let (add, remove) = taints::no_schedule(node);
-            taints::Writing::new(job.key, node, rev, &add, &remove)
+            taints::Writing::new(job.key, node, rev, (&add, &remove), fx.now())
         });
         let Some(writing) = writing else {
             return self.queue.finish(worker, Outcome::Done, fx);

@@ -309,8 +309,7 @@ mod tests {
 
     #[test]
     fn the_shortest_tolerated_time_counts_and_none_is_for_ever() {
-        let taint =
-            |key: &str| Taint { key: key.into(), value: "".into(), effect: Effect::NoExecute };
+        let taint = |key: &str| Taint::new(key, "", Effect::NoExecute);
         let toleration = |key: &str, seconds| Toleration {
             key: key.into(),
             comparison: Comparison::Exists,

@@ -104,6 +104,7 @@ pub fn service(name: &str) -> Service {
         protocol: Default::default(),
         target: TargetPort::Number(8080),
         node_port: None,
+        app_protocol: None,
     };
     Service {
         meta: Meta::new("default".into(), Name::new(name)),

@@ -197,8 +197,7 @@ pub(super) fn refused(stands: &[Pressure], pod: &Pod) -> Option<StatusReason> {
         return None;
     }
     if stands == [Pressure::Memory] {
-        let taint =
-            Taint { key: MEMORY_PRESSURE.into(), value: "".into(), effect: Effect::NoSchedule };
+        let taint = Taint::new(MEMORY_PRESSURE, "", Effect::NoSchedule);
         let tolerates = pod.spec.tolerations.iter().any(|one| one.covers(&taint));
         if pod.spec.qos != Qos::BestEffort || tolerates {
             return None;

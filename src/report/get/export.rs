@@ -8,6 +8,7 @@ mod autoscaler;
 mod batch;
 pub(super) mod event;
 mod network;
+mod node;
 mod pod;
 mod status;
 
@@ -57,9 +58,9 @@ impl Moment<'_> {
         families.list().iter().map(|family| network::address(ip, *family)).collect()
     }
 
-    /// The name of a node that is there.
+    /// The name of a node that is there, or that pods are still bound to.
     pub(super) fn node_name(&self, node: Option<Id<Node>>) -> Option<String> {
-        Some(self.store.get(node?)?.meta.name.to_string())
+        Some(self.store.node_of_pods(node?)?.meta.name.to_string())
     }
 }
 
@@ -78,6 +79,7 @@ pub(super) fn object(moment: Moment<'_>, object: &Object, revision: Rev) -> Valu
         fields.insert("metadata".into(), metadata);
         match object {
             Object::Pod(it) => pod::complete(moment, it, fields),
+            Object::Node(it) => node::complete(moment, it, fields),
             Object::Job(it) => batch::complete(it, fields),
             Object::Service(it) => network::service(it, fields),
             Object::PersistentVolume(it) => status::volume(moment.store, it, fields),

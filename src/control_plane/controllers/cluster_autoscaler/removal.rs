@@ -343,7 +343,7 @@ fn write(
 }
 
 fn taint(key: &str, effect: Effect, fx: &Effects<Timer>) -> Taint {
-    Taint { key: key.into(), value: fx.now().as_secs().to_string().into(), effect }
+    Taint::new(key, fx.now().as_secs().to_string(), effect)
 }
 
 fn mark(id: Id<Node>, client: ClientId, known: Known<'_>, fx: &mut Effects<Timer>) {

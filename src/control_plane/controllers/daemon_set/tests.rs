@@ -78,7 +78,7 @@ fn bind(cluster: &mut Cluster) {
 fn taint(cluster: &mut Cluster, at: usize, effect: Effect) {
     let id: Id<Node> = cluster.all::<Node>()[at].0;
     cluster.change(id, |node: &mut Node| {
-        node.taints = Arc::from([Taint { key: "a".into(), value: "".into(), effect }]);
+        node.taints = Arc::from([Taint::new("a", "", effect)]);
     });
     cluster.run(SECOND);
 }

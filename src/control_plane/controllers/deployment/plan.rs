@@ -10,11 +10,14 @@ use crate::api::meta::{Meta, Owner};
 use crate::api::name::Name;
 use crate::api::pod::PodTemplate;
 use crate::api::rules::selector::{Operator, Requirement, Selector};
-use crate::api::workload::{Deployment, ReplicaSet, Rollout, SetKind, SetStatus, Strategy};
+use crate::api::workload::{
+    Deployment, DeploymentStatus, ReplicaSet, Rollout, SetKind, SetStatus, Strategy,
+};
 use crate::base::id::Id;
 use crate::time::{SimDuration, SimTime};
 use std::sync::Arc;
 
+use super::super::replica_set::TerminatingPods;
 use super::annotations::{self, Change};
 use super::arithmetic::{
     TEMPLATE_HASH, by_creation, deadline, has_deadline, is_complete, max_surge, max_unavailable,
@@ -90,6 +93,7 @@ pub struct Planner {
     pub deployment: Deployment,
     id: Id<Deployment>,
     now: SimTime,
+    terminating: TerminatingPods,
     plan: Plan,
 }
 
@@ -116,7 +120,14 @@ impl Sets {
 impl Planner {
     /// A plan for `deployment` as of `now`.
     pub fn new(id: Id<Deployment>, deployment: &Deployment, now: SimTime) -> Planner {
-        Planner { deployment: deployment.clone(), id, now, plan: Plan::default() }
+        let (deployment, terminating) = (deployment.clone(), TerminatingPods::Counted);
+        Planner { deployment, id, now, terminating, plan: Plan::default() }
+    }
+
+    /// The same with or without the pods on their way out in the status.
+    #[must_use]
+    pub fn counting(self, terminating: TerminatingPods) -> Planner {
+        Planner { terminating, ..self }
     }
 
     /// The plan so far.
@@ -509,6 +520,7 @@ impl Planner {
     pub fn rollout_status(&mut self, sets: &Sets) {
         let new = sets.new.as_ref().map(|held| &held.set);
         let next = status::rollout(&self.deployment, sets.all(), new, self.now);
+        let next = self.as_counted(next);
         if next == self.deployment.status {
             self.plan.again = self.when_stuck();
             return;
@@ -521,9 +533,17 @@ impl Planner {
     fn plain_status(&mut self, sets: &Sets) {
         let new = sets.new.as_ref().map(|held| &held.set);
         let next = status::calculate(&self.deployment, sets.all(), new, self.now);
+        let next = self.as_counted(next);
         if next != self.deployment.status {
             self.deployment.status = next;
             self.write_status();
+        }
+    }
+
+    fn as_counted(&self, next: DeploymentStatus) -> DeploymentStatus {
+        match self.terminating {
+            TerminatingPods::Counted => next,
+            TerminatingPods::LeftOut => DeploymentStatus { terminating: None, ..next },
         }
     }
 

@@ -68,7 +68,7 @@ pub fn calculate<'s>(
         ready: sum(|set| set.status.ready),
         available,
         unavailable: (sum(|set| set.replicas) - available).max(0),
-        terminating: sum(|set| set.status.terminating),
+        terminating: terminating(all.clone()),
         ..d.status.clone()
     };
     let next = if available >= d.replicas - max_unavailable(d) {
@@ -80,6 +80,16 @@ pub fn calculate<'s>(
     };
     set_condition(&mut status.available_condition, next);
     status
+}
+
+/// Pods of all sets that are being deleted (`GetTerminatingReplicaCountForReplicaSets`): a set of which its
+/// controller has said nothing yet has none, one of which it has not said this leaves it open.
+fn terminating<'s>(all: impl Iterator<Item = &'s ReplicaSet>) -> Option<i32> {
+    let of = |set: &ReplicaSet| match set.status.terminating {
+        None if set.status.observed_generation == 0 => Some(0),
+        counted => counted,
+    };
+    all.map(of).sum()
 }
 
 /// The status of a Deployment in a rollout: counts, progress, failures (`syncRolloutStatus`).

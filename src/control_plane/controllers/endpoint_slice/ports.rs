@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use crate::api::name::Text;
-use crate::api::pod::{Lifetime, PodSpec, Protocol};
-use crate::api::service::{ServicePort, ServiceSpec, TargetPort};
+use crate::api::pod::{Lifetime, PodSpec};
+use crate::api::service::{EndpointPort, ServicePort, ServiceSpec, TargetPort};
 
-/// The ports all endpoints of a slice serve: name, port, protocol.
-pub type Ports = Arc<[(Text, u16, Protocol)]>;
+/// The ports all endpoints of a slice serve.
+pub type Ports = Arc<[EndpointPort]>;
 
 /// Whether the ports are the same for every pod.
 pub fn are_fixed(spec: &ServiceSpec) -> bool {
@@ -18,7 +17,11 @@ pub fn are_fixed(spec: &ServiceSpec) -> bool {
 /// The ports of `service` on a pod of this spec. A port whose name no container has is left out.
 pub fn of_pod(service: &ServiceSpec, pod: Option<&PodSpec>) -> Ports {
     let ports = service.ports.iter();
-    ports.filter_map(|port| Some((port.name.clone(), find(port, pod)?, port.protocol))).collect()
+    let of = |it: &ServicePort| {
+        let (name, app_protocol) = (it.name.clone(), it.app_protocol.clone());
+        Some(EndpointPort { name, port: find(it, pod)?, protocol: it.protocol, app_protocol })
+    };
+    ports.filter_map(of).collect()
 }
 
 /// The port of the pod that `port` leads to.

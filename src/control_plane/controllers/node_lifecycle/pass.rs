@@ -184,7 +184,9 @@ impl NodeLifecycle {
                     let taint = |key: &&str| taints::taint(key, Effect::NoExecute);
                     let add: Vec<_> = add.iter().map(taint).collect();
                     let remove: Vec<_> = remove.iter().map(taint).collect();
-                    taints::Writing::new(work.node, node, rev, &add, &remove).map(|one| one.call())
+                    let writing =
+                        taints::Writing::new(work.node, node, rev, (&add, &remove), fx.now());
+                    writing.map(|one| one.call())
                 }
                 Step::PodsNotReady => {
                     let pods = pods_by_uid(work.node, known);

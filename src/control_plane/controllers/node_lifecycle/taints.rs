@@ -11,6 +11,7 @@ use crate::api::rules::taints::{Effect, Taint, difference};
 use crate::base::id::Id;
 use crate::messages::{Call, Part};
 use crate::store::Rev;
+use crate::time::SimTime;
 
 /// Taint of a node short of memory.
 pub const TAINT_MEMORY_PRESSURE: &str = "node.kubernetes.io/memory-pressure";
@@ -21,7 +22,7 @@ pub const TAINT_PID_PRESSURE: &str = "node.kubernetes.io/pid-pressure";
 
 /// A taint without value.
 pub fn taint(key: &str, effect: Effect) -> Taint {
-    Taint { key: key.into(), value: "".into(), effect }
+    Taint::new(key, "", effect)
 }
 
 /// Whether the node has a taint of this key and effect.
@@ -65,21 +66,21 @@ pub struct Writing {
 }
 
 impl Writing {
-    /// The write that adds and removes taints; `None` where the node has them so already.
+    /// The write that adds and removes taints as of `now`; `None` where the node has them so already
+    /// (`SwapNodeControllerTaint`).
     pub fn new(
         id: Id<Node>,
         node: &Node,
         base: Rev,
-        add: &[Taint],
-        remove: &[Taint],
+        (add, remove): (&[Taint], &[Taint]),
+        now: SimTime,
     ) -> Option<Writing> {
-        let same = |a: &Taint, b: &Taint| a.key == b.key && a.effect == b.effect;
         let added: Vec<Taint> = add
             .iter()
-            .filter(|new| !node.taints.iter().any(|held| same(held, new)))
-            .cloned()
+            .filter(|new| !node.taints.iter().any(|held| held.is_same(new)))
+            .map(|new| Taint { added: Some(now), ..new.clone() })
             .collect();
-        let gone = |held: &Taint| remove.iter().any(|one| same(held, one));
+        let gone = |held: &Taint| remove.iter().any(|one| held.is_same(one));
         let removed = node.taints.iter().any(gone);
         if added.is_empty() && !removed {
             return None;

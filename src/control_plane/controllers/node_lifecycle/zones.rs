@@ -213,7 +213,7 @@ impl Zones {
                     Tristate::True => return None,
                 };
                 let [add, remove] = [add, remove].map(|key| taints::taint(key, Effect::NoExecute));
-                taints::Writing::new(id, node, rev, &[add], &[remove])
+                taints::Writing::new(id, node, rev, (&[add], &[remove]), fx.now())
             });
             match writing {
                 Some(writing) => {

@@ -84,7 +84,7 @@ impl ReplicaSets {
         let claims = claims(job.key, set, roster, known);
         let mut counts = status_of(set, roster, known, fx.now());
         if self.rules.terminating == TerminatingPods::LeftOut {
-            counts.terminating = 0;
+            counts.terminating = None;
         }
         let settled = may_act == Readiness::MustWait
             || set.meta.is_terminating()
@@ -421,9 +421,9 @@ fn status_of(set: &ReplicaSet, roster: &Roster, known: Known<'_>, now: SimTime) 
         ready: counts.ready,
         available,
         terminating: match set.kind {
-            SetKind::ReplicaSet => counts.terminating,
+            SetKind::ReplicaSet => Some(counts.terminating),
             // Its status has no such field.
-            SetKind::ReplicationController => 0,
+            SetKind::ReplicationController => None,
         },
         observed_generation: set.meta.generation,
         failure: None,

@@ -85,7 +85,7 @@ fn some_node(at: u32, kind: u8) -> Node {
     if kind & 1 != 0 {
         Arc::make_mut(&mut node.allocatable).set_scalar("alibabacloud.com/gpu-count", 2);
     }
-    let taint = |effect| Taint { key: "t".into(), value: "".into(), effect };
+    let taint = |effect| Taint::new("t", "", effect);
     node.taints = match (kind >> 2) & 3 {
         0 => Arc::from([taint(Effect::NoSchedule)]),
         1 => Arc::from([taint(Effect::PreferNoSchedule)]),

@@ -210,7 +210,8 @@ fn targets(
     here: Here<'_>,
 ) -> Vec<Target> {
     let serving = slices.iter().flat_map(|slice| {
-        let number = slice.ports.iter().find(|one| one.0 == port.name && one.2 == port.protocol);
+        let number =
+            slice.ports.iter().find(|one| one.name == port.name && one.protocol == port.protocol);
         let all = slice.endpoints.iter().enumerate().filter(move |_| number.is_some());
         all.map(move |(at, endpoint)| (endpoint, slice.hints.get(at), slice.family, number))
     });
@@ -223,7 +224,7 @@ fn targets(
                 IpFamily::V4 => endpoint.ip.into(),
                 IpFamily::V6 => address6(endpoint.ip).into(),
             };
-            Some(Target { ip, port: of.3?.1 })
+            Some(Target { ip, port: of.3?.port })
         })
         .collect();
     all.sort_unstable_by_key(ToString::to_string);

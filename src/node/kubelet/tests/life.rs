@@ -70,7 +70,7 @@ fn init_containers_go_first_and_one_after_the_other() {
 #[test]
 fn a_pod_that_does_not_belong_on_its_node_is_refused() {
     let mut rig = Rig::new();
-    let barred = Taint { key: "gone".into(), value: "".into(), effect: Effect::NoExecute };
+    let barred = Taint::new("gone", "", Effect::NoExecute);
     let big = Resources { cpu_milli: 5000, ..Resources::default() };
     let unknown = Resources { scalar: vec![("example.com/gpu".into(), 1)], ..Resources::default() };
     let elsewhere = Labels::from_iter([("disk".into(), "ssd".into())]);

@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 use super::{Fields, Moment};
 use crate::api::edit::allocated;
 use crate::api::ip_family::IpFamily;
-use crate::api::name::Text;
 use crate::api::node::Node;
 use crate::api::pod::{Pod, Protocol};
 use crate::api::rules::hostnames::hostname;
 use crate::api::service::{
-    EndpointAddress, EndpointSlice, Endpoints, Hint, NodeHint, SERVICE_LABEL, Service,
+    EndpointAddress, EndpointPort, EndpointSlice, Endpoints, Hint, NodeHint, SERVICE_LABEL, Service,
 };
 use crate::base::id::Id;
 use crate::net::address::address6;
@@ -32,14 +31,18 @@ pub(super) fn address(ip: Ipv4Addr, family: IpFamily) -> String {
     }
 }
 
-fn ports(ports: &[(Text, u16, Protocol)]) -> Vec<Value> {
-    let port = |(name, port, protocol): &(Text, u16, Protocol)| {
-        let protocol = match protocol {
+fn ports(ports: &[EndpointPort]) -> Vec<Value> {
+    let port = |it: &EndpointPort| {
+        let protocol = match it.protocol {
             Protocol::Tcp => "TCP",
             Protocol::Udp => "UDP",
             Protocol::Sctp => "SCTP",
         };
-        json!({"name": &**name, "port": port, "protocol": protocol})
+        let mut written = json!({"name": &*it.name, "port": it.port, "protocol": protocol});
+        if let Some(spoken) = &it.app_protocol {
+            written["appProtocol"] = json!(&**spoken);
+        }
+        written
     };
     ports.iter().map(port).collect()
 }
@@ -89,7 +92,7 @@ pub(super) fn slice(moment: Moment<'_>, it: &EndpointSlice) -> Value {
                     "terminating": conditions.terminating,
                 },
             });
-            let node = moment.store.get(endpoint.node);
+            let node = moment.store.node_of_pods(endpoint.node);
             if let Some(hint) = it.hints.get(at) {
                 hints(hint, node, &mut written);
             }

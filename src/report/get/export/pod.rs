@@ -105,7 +105,7 @@ fn status(moment: Moment<'_>, pod: &Pod) -> Value {
     }
     if let Some(start) = held.start_time {
         status["startTime"] = moment.instant(start);
-        if let Some(node) = pod.node.and_then(|node| moment.store.get(node)) {
+        if let Some(node) = pod.node.and_then(|node| moment.store.node_of_pods(node)) {
             let all = moment.addresses(node.address);
             status["hostIP"] = json!(all[0]);
             status["hostIPs"] = all.iter().map(|ip| json!({ "ip": ip })).collect();

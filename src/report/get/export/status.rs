@@ -4,23 +4,18 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Fields, Moment, autoscaler, batch};
+use super::{Fields, Moment, autoscaler, batch, node};
 use crate::api::daemon_set::DaemonSet;
 use crate::api::disruption::PodDisruptionBudget;
 use crate::api::misc::Namespace;
-use crate::api::node::{Node, NotReady, Tristate};
 use crate::api::object::Object;
 use crate::api::quantity::{Format, Quantity};
 use crate::api::resource_quota::ResourceQuota;
-use crate::api::resources::Resources;
 use crate::api::rules::resources::Amounts;
 use crate::api::stateful_set::StatefulSet;
 use crate::api::storage::{GrowthStage, PersistentVolume, PersistentVolumeClaim};
 use crate::api::workload::{Deployment, ReplicaSet, WorkloadCondition};
 use crate::store::Store;
-
-/// The version kubelets say they are of.
-const KUBELET_VERSION: &str = "v1.36.2";
 
 /// The status of an object; none for kinds without one, and pods, which have a file of their own.
 pub(super) fn of(moment: Moment<'_>, object: &Object, fields: &Fields) -> Option<Value> {
@@ -42,7 +37,7 @@ pub(super) fn of(moment: Moment<'_>, object: &Object, fields: &Fields) -> Option
             let ingress = it.balancers.iter().map(|ip| json!({"ip": ip.to_string()}));
             json!({"loadBalancer": {"ingress": ingress.collect::<Vec<Value>>()}})
         }
-        Object::Node(it) => node(moment, it),
+        Object::Node(it) => node::status(moment, it),
         _ => return None,
     })
 }
@@ -104,6 +99,11 @@ pub(super) fn counts<const N: usize>(fields: [(&str, i64); N]) -> Map<String, Va
     there.map(|(field, count)| (field.to_owned(), json!(count))).collect()
 }
 
+/// Pods on their way out: said as soon as they are counted, be it that there are none.
+fn terminating(count: Option<i32>) -> Option<(String, Value)> {
+    count.map(|count| ("terminatingReplicas".to_owned(), json!(count)))
+}
+
 fn deployment(moment: Moment<'_>, it: &Deployment) -> Value {
     let held = &it.status;
     let mut status = counts([
@@ -113,9 +113,9 @@ fn deployment(moment: Moment<'_>, it: &Deployment) -> Value {
         ("readyReplicas", held.ready.into()),
         ("availableReplicas", held.available.into()),
         ("unavailableReplicas", held.unavailable.into()),
-        ("terminatingReplicas", held.terminating.into()),
         ("collisionCount", held.collision_count.into()),
     ]);
+    status.extend(terminating(held.terminating));
     let conditions: Vec<Value> = [
         ("Available", &held.available_condition),
         ("ReplicaFailure", &held.failure),
@@ -152,9 +152,9 @@ fn replica_set(it: &ReplicaSet) -> Value {
         ("fullyLabeledReplicas", held.fully_labeled.into()),
         ("readyReplicas", held.ready.into()),
         ("availableReplicas", held.available.into()),
-        ("terminatingReplicas", held.terminating.into()),
     ]);
     status.insert("replicas".into(), json!(held.replicas));
+    status.extend(terminating(held.terminating));
     if let Some((reason, message)) = &held.failure {
         let failure = json!({"type": "ReplicaFailure", "status": "True", "reason": &**reason,
             "message": &**message});
@@ -287,120 +287,4 @@ fn claim(moment: Moment<'_>, it: &PersistentVolumeClaim, fields: &Fields) -> Val
         status["allocatedResourceStatuses"] = json!({"storage": stage});
     }
     status
-}
-
-fn node(moment: Moment<'_>, it: &Node) -> Value {
-    let label = |key: &str| it.meta.labels.get(key).map(AsRef::as_ref).unwrap_or_default();
-    let images: Vec<Value> = it
-        .images
-        .iter()
-        .map(|image| json!({"names": [&*image.name], "sizeBytes": image.bytes}))
-        .collect();
-    let internal = moment.addresses(it.address);
-    let internal = internal.iter().map(|ip| json!({"type": "InternalIP", "address": ip}));
-    let host = json!({"type": "Hostname", "address": label("kubernetes.io/hostname")});
-    let mut status = json!({
-        "addresses": internal.chain([host]).collect::<Vec<Value>>(),
-        "capacity": amounts(&it.capacity),
-        "allocatable": amounts(&it.allocatable),
-        "conditions": node_conditions(moment, it),
-        "nodeInfo": {
-            "kubeletVersion": KUBELET_VERSION,
-            "operatingSystem": label("kubernetes.io/os"),
-            "architecture": label("kubernetes.io/arch"),
-        },
-    });
-    if !images.is_empty() {
-        status["images"] = json!(images);
-    }
-    status
-}
-
-fn amounts(of: &Resources) -> Value {
-    let cpu = Quantity::from_milli(of.cpu_milli, Format::DecimalSi);
-    let bytes = |amount| Quantity::new(amount, Format::BinarySi).to_string();
-    let mut written =
-        json!({"cpu": cpu.to_string(), "memory": bytes(of.memory), "pods": of.pods.to_string()});
-    if of.ephemeral_storage > 0 {
-        written["ephemeral-storage"] = json!(bytes(of.ephemeral_storage));
-    }
-    for (name, amount) in &of.scalar {
-        let format =
-            if name.starts_with("hugepages-") { Format::BinarySi } else { Format::DecimalSi };
-        written[&**name] = json!(Quantity::new(*amount, format).to_string());
-    }
-    written
-}
-
-/// Conditions in a kubelet's words, or in those of the node lifecycle controller, which writes `Unknown`
-/// where it hears nothing.
-fn node_conditions(moment: Moment<'_>, it: &Node) -> Vec<Value> {
-    let held = it.conditions;
-    let words = [
-        (
-            ("NetworkUnavailable", held.network_unavailable),
-            ["NoRouteCreated", "Node created without a route"],
-            ["RouteCreated", "RouteController created a route"],
-        ),
-        (
-            ("MemoryPressure", held.memory_pressure),
-            ["KubeletHasInsufficientMemory", "kubelet has insufficient memory available"],
-            ["KubeletHasSufficientMemory", "kubelet has sufficient memory available"],
-        ),
-        (
-            ("DiskPressure", held.disk_pressure),
-            ["KubeletHasDiskPressure", "kubelet has disk pressure"],
-            ["KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
-        ),
-        (
-            ("PIDPressure", held.pid_pressure),
-            ["KubeletHasInsufficientPID", "kubelet has insufficient PID available"],
-            ["KubeletHasSufficientPID", "kubelet has sufficient PID available"],
-        ),
-        (
-            ("Ready", held.ready),
-            ["KubeletReady", "kubelet is posting ready status"],
-            [
-                "KubeletNotReady",
-                match held.not_ready {
-                    NotReady::Starting => {
-                        "container runtime status check may not have completed yet"
-                    }
-                    NotReady::ShuttingDown => "node is shutting down",
-                },
-            ],
-        ),
-    ];
-    let [memory, disk, pid] = held.pressures_since;
-    let since = |name: &str| match name {
-        "Ready" => held.ready_since,
-        "MemoryPressure" => memory,
-        "DiskPressure" => disk,
-        "PIDPressure" => pid,
-        _ => it.meta.created,
-    };
-    let written =
-        |((name, value), when_true, when_false): ((&str, Tristate), [&str; 2], [&str; 2])| {
-            let (status, [reason, message]) = match value {
-                Tristate::True => ("True", when_true),
-                Tristate::False => ("False", when_false),
-                Tristate::Unknown => {
-                    ("Unknown", ["NodeStatusUnknown", "Kubelet stopped posting node status."])
-                }
-            };
-            // What a node was written with holds since it is there.
-            let since = since(name).max(it.meta.created);
-            json!({
-                "type": name,
-                "status": status,
-                "reason": reason,
-                "message": message,
-                "lastTransitionTime": moment.instant(since),
-            })
-        };
-    // Of the network only those speak who set up its routes.
-    let is_told = |((name, value), ..): &((&str, Tristate), [&str; 2], [&str; 2])| {
-        *name != "NetworkUnavailable" || *value != Tristate::Unknown
-    };
-    words.into_iter().filter(is_told).map(written).collect()
 }

@@ -22,7 +22,6 @@ pub fn tolerated(spec: &PodSpec) -> bool {
     if spec.tolerations.is_empty() {
         return false;
     }
-    let taint =
-        Taint { key: TAINT_UNSCHEDULABLE.into(), value: "".into(), effect: Effect::NoSchedule };
+    let taint = Taint::new(TAINT_UNSCHEDULABLE, "", Effect::NoSchedule);
     spec.tolerations.iter().any(|toleration| toleration.covers(&taint))
 }

@@ -1,0 +1,120 @@
+//! What an API server gives of objects beside what people wrote: who set which field, and until when it stays.
+
+mod common {
+    pub mod listened;
+    pub mod seen;
+}
+
+use common::seen::Seen;
+use serde_json::{Value, json};
+
+const TWO: &str = "  cluster: {nodes: [{name: n, count: 2, zone: a, capacity: {cpu: '4', memory: 4Gi, pods: 20}}]}\n";
+
+/// A Deployment of so many pods that take a while to end, and a Service of theirs.
+fn web(replicas: u32, port: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  replicas: {replicas}\n  \
+         selector: {{matchLabels: {{app: web}}}}\n  template:\n    metadata: {{labels: {{app: web}}}}\n    \
+         spec:\n      containers:\n      - name: web\n        image: 'a:1'\n        \
+         ports: [{{name: http, containerPort: 8080}}]\n        \
+         lifecycle: {{preStop: {{sleep: {{seconds: 20}}}}}}\n---\n\
+         apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec: {{selector: {{app: web}}, ports: [{{{port}}}]}}\n"
+    )
+}
+
+fn seen(end: &str, timeline: &str, objects: &str) -> Seen {
+    let seen =
+        Seen::of(&format!("  seed: 1\n  duration: {end}\n{TWO}  timeline: [{timeline}]"), objects);
+    assert!(seen.idle.is_empty(), "{:?}", seen.idle);
+    seen
+}
+
+/// All objects of a kind in the default namespace.
+fn all(seen: &Seen, kind: &str) -> Vec<Value> {
+    seen.read(kind, Vec::new())["items"].as_array().cloned().unwrap_or_default()
+}
+
+/// The only object of a kind.
+fn only(seen: &Seen, kind: &str) -> Value {
+    let all = all(seen, kind);
+    assert_eq!(all.len(), 1, "{kind}: {all:#?}");
+    all[0].clone()
+}
+
+#[test]
+fn a_pod_keeps_the_name_of_its_node_when_that_is_gone() {
+    let seen = seen("40s", "{at: 20s, delete: node/n-0}", &web(4, "port: 80, targetPort: http"));
+    let nodes: Vec<Value> = all(&seen, "nodes");
+    assert!(nodes.iter().all(|it| it["metadata"]["name"] != "n-0"), "{nodes:#?}");
+    let pods = all(&seen, "pods");
+    let on = |name: &str| {
+        let there = pods.iter().filter(|pod| pod["spec"]["nodeName"] == *name);
+        there.filter(|pod| pod["status"]["hostIP"].is_string()).count()
+    };
+    assert_eq!((on("n-0"), on("n-1")), (2, 2), "{pods:#?}");
+    let slice = only(&seen, "endpointslices");
+    let endpoints = slice["endpoints"].as_array().expect("endpoints");
+    let there = |it: &&Value| it["nodeName"] == "n-0" && it["zone"] == "a";
+    assert_eq!(endpoints.iter().filter(there).count(), 2, "{slice:#}");
+}
+
+#[test]
+fn only_the_node_controller_says_when_it_tainted() {
+    let timeline = "{at: 10s, fault: node-crash, target: node/n-0}, \
+                    {at: 10s, taint: node/n-1, with: 'own=1:NoExecute'}, {at: 10s, cordon: node/n-1}, \
+                    {at: 90s, label: node/n-0, with: {a: b}}";
+    let seen = seen("2m", timeline, &web(1, "port: 80"));
+    let taints = |node: &str| seen.get("node", node)["spec"]["taints"].take();
+    let lost = taints("n-0");
+    let at = |key: &str, effect: &str| {
+        let all = lost.as_array().into_iter().flatten();
+        let one = all.filter(|it| it["key"] == *key && it["effect"] == *effect).next();
+        one.and_then(|it| it["timeAdded"].as_str()).map(str::to_owned)
+    };
+    for effect in ["NoSchedule", "NoExecute"] {
+        let added = at("node.kubernetes.io/unreachable", effect).unwrap_or_default();
+        // Silent from 10 s on, at most 10 s after it was heard; looked at each 5 s.
+        let within = "1970-01-01T00:00:50Z".."1970-01-01T00:01:06Z";
+        assert!(within.contains(&&*added), "{effect}: {lost:#}");
+    }
+    let cordoned = json!({
+        "key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule",
+        "timeAdded": "1970-01-01T00:00:10Z",
+    });
+    let own = json!({"key": "own", "value": "1", "effect": "NoExecute"});
+    assert_eq!(taints("n-1"), json!([own, cordoned]));
+}
+
+#[test]
+fn pods_on_their_way_out_are_counted_as_soon_as_anything_is() {
+    let counts = |end: &str, more: &str| {
+        let spec = format!(
+            "  seed: 1\n  duration: {end}\n{TWO}  timeline: [{{at: 20s, scale: deployment/web, replicas: 1}}]\n{more}"
+        );
+        let seen = Seen::of(&spec, &web(3, "port: 80"));
+        let of = |object: &Value| object["status"]["terminatingReplicas"].clone();
+        [of(&seen.get("deployment", "web")), of(&only(&seen, "replicasets"))]
+    };
+    assert_eq!(counts("19s", ""), [json!(0), json!(0)]);
+    assert_eq!(counts("30s", ""), [json!(2), json!(2)]);
+    assert_eq!(counts("60s", ""), [json!(0), json!(0)]);
+    let off = "  cluster: {featureGates: {DeploymentReplicaSetTerminatingReplicas: false}}";
+    let spec = format!("  seed: 1\n  duration: 30s\n{off}");
+    let seen = Seen::of(&spec, &web(3, "port: 80"));
+    let status = seen.get("deployment", "web")["status"].take();
+    assert_eq!((&status["replicas"], &status["terminatingReplicas"]), (&json!(3), &Value::Null));
+}
+
+#[test]
+fn what_is_spoken_at_a_port_is_passed_on_to_its_endpoints() {
+    let port = "name: web, port: 80, targetPort: http, appProtocol: kubernetes.io/h2c";
+    let seen = seen("30s", "", &web(1, port));
+    let wanted = json!([{
+        "name": "web", "port": 8080, "protocol": "TCP", "appProtocol": "kubernetes.io/h2c"}]);
+    assert_eq!(only(&seen, "endpointslices")["ports"], wanted);
+    assert_eq!(seen.get("endpoints", "web")["subsets"][0]["ports"], wanted);
+    let patch =
+        "{at: 15s, patch: service/web, with: {spec: {ports: [{port: 80, appProtocol: null}]}}}";
+    let seen = self::seen("30s", patch, &web(1, port));
+    assert_eq!(only(&seen, "endpointslices")["ports"][0]["appProtocol"], Value::Null);
+}
