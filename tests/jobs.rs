@@ -8,6 +8,7 @@ use common::play;
 use wavetank::api::cron_job::CronJob;
 use wavetank::api::job::Job;
 use wavetank::api::pod::Pod;
+use wavetank::messages::Verb;
 use wavetank::runs::Finished;
 use wavetank::store::Store;
 
@@ -121,5 +122,58 @@ fn a_schedule_that_never_comes_starts_nothing_and_costs_nothing() {
     // The 31st of February, and a day that is far away.
     for schedule in ["0 0 31 2 *", "0 0 1 7 *"] {
         assert_eq!(events(schedule, "1h"), events(schedule, "48h"), "{schedule}");
+    }
+}
+
+#[test]
+fn what_the_pods_of_a_suspended_job_ask_for_and_where_they_go_may_change_and_nothing_else() {
+    let patch = |at: &str, template: &str| {
+        format!(
+            "  - {{at: {at}, patch: job/default/sweep, type: strategic, with: {{spec: {{template: {template}}}}}}}\n"
+        )
+    };
+    let cpu = |cpu: &str| {
+        format!("{{spec: {{containers: [{{name: c, resources: {{requests: {{cpu: {cpu}}}}}}}]}}}}")
+    };
+    let suspend = |at: &str, value: &str| {
+        format!(
+            "  - {{at: {at}, patch: job/default/sweep, with: {{spec: {{suspend: {value}}}}}}}\n"
+        )
+    };
+    let steps = [
+        patch("10s", &cpu("100m")),
+        suspend("20s", "true"),
+        patch("1m", &cpu("200m")),
+        patch("1m", "{spec: {nodeSelector: {disk: ssd}}, metadata: {labels: {tier: gold}}}"),
+        patch("1m", "{spec: {containers: [{name: c, image: other}]}}"),
+        patch("1m", "{metadata: {labels: {job-name: other}}}"),
+        suspend("2m", "false"),
+    ];
+    let text = format!(
+        "{SCENARIO}spec:\n  duration: 3m\n  apps: [{{match: {{labels: {{app: sweep}}}}, run: {{for: 10m}}}}]\n  \
+         timeline:\n{}---\n{SWEEP}",
+        steps.concat()
+    );
+    let (finished, told) = play::run(&text);
+    let refused: Vec<String> = told
+        .0
+        .iter()
+        .filter(|(_, fact)| fact.verb == Verb::Refused)
+        .filter_map(|(_, fact)| fact.message.as_ref().map(ToString::to_string))
+        .collect();
+    assert_eq!(refused.len(), 3, "{refused:?}");
+    let says = |at: usize, text: &str| assert!(refused[at].contains(text), "{}", refused[at]);
+    says(0, "spec.template: Invalid value");
+    says(1, "spec.template.spec: Invalid value");
+    says(2, "spec.template.metadata.labels[job-name]: Invalid value");
+    says(2, "must be 'sweep'");
+    let store = finished.world.store();
+    let pods: Vec<_> = store.table::<Pod>().iter().map(|(_, pod)| pod.clone()).collect();
+    assert_eq!(pods.len(), 3, "they came anew");
+    for pod in &pods {
+        assert_eq!(pod.spec.containers[0].requests.cpu_milli, 200);
+        assert_eq!(pod.meta.labels.get("tier").map(|it| &**it), Some("gold"));
+        assert_eq!(pod.meta.labels.get("job-name").map(|it| &**it), Some("sweep"));
+        assert!(pod.node.is_none(), "no node has such a disk");
     }
 }

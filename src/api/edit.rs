@@ -12,6 +12,7 @@ mod storage;
 use std::sync::Arc;
 
 use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch, core::v1 as core};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Map, Value, json};
 
 pub use conditions::conditions_patched;
@@ -23,6 +24,7 @@ use super::compact::Compactor;
 use super::controller_revision::ControllerRevision;
 use super::daemon_set::{DaemonSet, DaemonUpdate, TEMPLATE_GENERATION};
 use super::decode::Typed;
+use super::job::{JobConditionKind, JobStatus};
 use super::meta::Meta;
 use super::misc::{ClassScope, PriorityClass};
 use super::node::{Node, Schedulability};
@@ -127,8 +129,8 @@ fn typed(object: &Object, value: Value) -> Result<Typed, String> {
             let mut job: Box<batch::Job> = read(value)?;
             // The API server's own part of it, which is not kept with what was written.
             job.metadata.uid = Some(it.meta.uid.to_string());
+            job.status = Some(job_status(&it.status));
             generate_selector(&mut job);
-            job.metadata.uid = None;
             Typed::Job(job)
         }
         Object::CronJob(_) => Typed::CronJob(read(value)?),
@@ -147,6 +149,22 @@ fn typed(object: &Object, value: Value) -> Result<Typed, String> {
             read::<core::Namespace>(value).map_err(|why| format!("{}: {why}", other.kind()))?,
         ),
     })
+}
+
+/// What of a Job's status decides about changes of its spec.
+fn job_status(held: &JobStatus) -> batch::JobStatus {
+    let suspended = held.conditions.iter().filter(|it| it.kind == JobConditionKind::Suspended);
+    let suspended = suspended.map(|it| batch::JobCondition {
+        type_: it.kind.name().to_owned(),
+        status: if it.value == Some(true) { "True" } else { "False" }.to_owned(),
+        ..batch::JobCondition::default()
+    });
+    batch::JobStatus {
+        active: Some(held.active),
+        conditions: Some(suspended.collect()),
+        start_time: held.start.map(|_| Time(jiff::Timestamp::UNIX_EPOCH)),
+        ..batch::JobStatus::default()
+    }
 }
 
 fn compacted(typed: Typed) -> Object {
@@ -218,9 +236,12 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
         }
         (Object::Job(held), Object::Job(next)) => {
             next.status = held.status.clone();
-            next.pod_labels = held.pod_labels.clone();
             if held.spec == next.spec {
                 next.spec = held.spec.clone();
+            }
+            next.pod_labels = held.pod_labels.clone();
+            if held.spec.template.labels != next.spec.template.labels {
+                next.label_pods();
             }
         }
         (Object::CronJob(held), Object::CronJob(next)) => next.status = held.status.clone(),

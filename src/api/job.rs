@@ -38,6 +38,25 @@ pub struct Job {
     pub status: JobStatus,
 }
 
+impl Job {
+    /// Works out the labels of its pods: they are told by its uid and name, unless it says otherwise itself
+    /// (`pkg/registry/batch/job/strategy.go`, 1.36).
+    pub fn label_pods(&mut self) {
+        let of_template = &self.spec.template.labels;
+        self.pod_labels = match self.spec.manual_selector {
+            Some(_) => of_template.clone(),
+            None => {
+                let mut labels = Labels::clone(of_template);
+                let uid: Text = self.meta.uid.to_string().into();
+                let name: Text = self.meta.name.to_string().into();
+                labels.extend(UID_LABELS.map(|key| (key.into(), uid.clone())));
+                labels.extend(NAME_LABELS.map(|key| (key.into(), name.clone())));
+                Arc::new(labels)
+            }
+        };
+    }
+}
+
 /// What is wanted of a Job.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JobSpec {

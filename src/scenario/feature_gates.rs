@@ -15,7 +15,7 @@ use known::{Known, Lock, NEEDS, Stage};
 
 /// Gates that act: on the scheduler's queue and cycle, on controllers, or on what manifests and
 /// configurations may say.
-const ACTING: [&str; 18] = [
+const ACTING: [&str; 19] = [
     "ChangeContainerStatusOnKubeletRestart",
     "ContainerRestartRules",
     "DRADeviceBindingConditions",
@@ -26,6 +26,7 @@ const ACTING: [&str; 18] = [
     "HPAConfigurableTolerance",
     "InPlacePodVerticalScalingInitContainers",
     "MaxUnavailableStatefulSet",
+    "MutablePodResourcesForSuspendedJobs",
     "OpportunisticBatching",
     "PodDeletionCost",
     "ReduceDefaultCrashLoopBackOffDecay",

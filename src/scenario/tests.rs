@@ -387,6 +387,11 @@ fn contradictory_jobs_and_schedules_that_are_none_are_refused_in_the_api_servers
     let success = "successPolicy: {rules: [{succeededCount: 1}]}";
     assert!(job(success).contains("spec.successPolicy"), "{}", job(success));
     assert!(job("backoffLimitPerIndex: 1").contains("spec.backoffLimitPerIndex"));
+    let named = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\nspec:\n  template: {metadata: {labels: \
+                 {job-name: i}}, spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}\n";
+    let named = findings(named).join("\n");
+    assert!(named.contains("labels[job-name]: Invalid value"), "{named}");
+    assert!(named.contains("must be 'j'"), "{named}");
     let cron = |line: &str| {
         let text = format!(
             "apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: c}}\nspec:\n  {line}\n  jobTemplate: \

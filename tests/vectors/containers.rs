@@ -2,15 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{PodSpec, ResourceRequirements};
 use serde_json::{Value, json};
+use wavetank::api::decode::Typed;
 use wavetank::api::validation::Embedding;
 use wavetank::api::validation::field::{Errors, FieldError, Path};
 use wavetank::api::validation::gates::{Gate, Gates, State};
+use wavetank::api::validation::object::{prepare_update, set_defaults};
 use wavetank::api::validation::pod::validate_pod_spec;
 use wavetank::api::validation::resources::{Holder, validate_requirements};
 
 use super::suite::{Outcome, expected, kind, run, same};
+
+const STORED: &str = "stored before the rule, by an API server that is no 1.36";
 
 /// The errors of a spec below one of its fields, with the rest of the spec sound.
 fn errors_below(field: &str, spec: Value) -> Vec<FieldError> {
@@ -31,6 +36,21 @@ fn errors_under(gates: Gates, field: &str, spec: Value) -> Vec<FieldError> {
     let mut errors = Errors::under(gates);
     validate_pod_spec(&spec, None, Embedding::Template, &Path::ROOT, &mut errors);
     errors.into_list().into_iter().filter(|error| error.path.starts_with(field)).collect()
+}
+
+/// The errors of a change of a Deployment whose pods have been so before, with one gate off by now.
+fn errors_of_stored(gate: Gate, field: &str, given: &Value) -> Vec<FieldError> {
+    let mut spec = json!({"containers": [container(json!({"name": "app"}))]});
+    spec[field] = given.clone();
+    let written = json!({"metadata": {"name": "d", "namespace": "default", "resourceVersion": "1"}, "spec": {
+        "selector": {"matchLabels": {"app": "d"}},
+        "template": {"metadata": {"labels": {"app": "d"}}, "spec": spec},
+    }});
+    let held: Deployment = serde_json::from_value(written).expect("a Deployment");
+    let mut old = Typed::Deployment(Box::new(held.clone()));
+    set_defaults(&mut old);
+    let mut new = Typed::Deployment(Box::new(held));
+    prepare_update(&mut new, &old, without(gate)).into_list()
 }
 
 /// The gates of 1.36 but for one.
@@ -75,7 +95,7 @@ fn containers(list: &str, case: &Value) -> Outcome {
         return Outcome::Excluded("written for a cluster that refuses privileged containers");
     }
     if name.ends_with("allowed-if-already-exists") {
-        return Outcome::Excluded("leniency for pods that were stored before the rule");
+        return Outcome::Excluded(STORED);
     }
     // What was wrong before these gates is asked with them off.
     let gates = if name.contains("RestartPolicy") && wanted["valid"] == false {
@@ -233,14 +253,20 @@ fn spread(case: &Value) -> Outcome {
     for lax in [
         "allowInvalidTopologySpreadConstraintLabelSelector",
         "oldPodViolatesMatchLabelKeysValidation",
-        "oldPodViolatesLegacyMatchLabelKeysValidation",
     ] {
         if options[lax] == true {
-            return Outcome::Excluded("leniency for pods that were stored before the rule");
+            return Outcome::Excluded(STORED);
         }
     }
     let field = "topologySpreadConstraints";
-    let errors = errors_under(gates, field, json!({field: case["input"]["constraints"]}));
+    let given = &case["input"]["constraints"];
+    let errors = match options["oldPodViolatesLegacyMatchLabelKeysValidation"] == true {
+        true => {
+            let gate = Gate::MatchLabelKeysInPodTopologySpreadSelectorMerge;
+            errors_of_stored(gate, field, given)
+        }
+        false => errors_under(gates, field, json!({field: given})),
+    };
     let theirs = expected(&case["expected"]["wantFieldErrors"]).into_iter();
     let theirs = theirs.map(|(kind, path)| (kind, path.replacen("field", field, 1)));
     same(places(&errors), theirs.collect())

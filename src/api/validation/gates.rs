@@ -14,6 +14,8 @@ pub enum Gate {
     InPlacePodVerticalScalingInitContainers,
     /// `matchLabelKeys` of spread constraints are merged into their selectors.
     MatchLabelKeysInPodTopologySpreadSelectorMerge,
+    /// What the pods of a suspended Job ask for may change.
+    MutablePodResourcesForSuspendedJobs,
     /// Names of Services may begin with a digit.
     RelaxedServiceNameValidation,
     /// Ambiguous spellings of addresses are refused.
@@ -24,11 +26,12 @@ pub enum Gate {
 
 impl Gate {
     /// All of them.
-    pub const ALL: [Gate; 7] = [
+    pub const ALL: [Gate; 8] = [
         Gate::ContainerRestartRules,
         Gate::EnvFiles,
         Gate::InPlacePodVerticalScalingInitContainers,
         Gate::MatchLabelKeysInPodTopologySpreadSelectorMerge,
+        Gate::MutablePodResourcesForSuspendedJobs,
         Gate::RelaxedServiceNameValidation,
         Gate::StrictIPCIDRValidation,
         Gate::TaintTolerationComparisonOperators,
@@ -45,6 +48,7 @@ impl Gate {
             Gate::MatchLabelKeysInPodTopologySpreadSelectorMerge => {
                 "MatchLabelKeysInPodTopologySpreadSelectorMerge"
             }
+            Gate::MutablePodResourcesForSuspendedJobs => "MutablePodResourcesForSuspendedJobs",
             Gate::RelaxedServiceNameValidation => "RelaxedServiceNameValidation",
             Gate::StrictIPCIDRValidation => "StrictIPCIDRValidation",
             Gate::TaintTolerationComparisonOperators => "TaintTolerationComparisonOperators",

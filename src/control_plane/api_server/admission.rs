@@ -11,9 +11,9 @@ use k8s_openapi::api::core::v1 as core;
 use super::Server;
 use super::tolerations::PodTolerations;
 use crate::api::compact::Compactor;
-use crate::api::job::{Job, JobStatus, NAME_LABELS, UID_LABELS};
+use crate::api::job::{Job, JobStatus};
 use crate::api::kind::Kind;
-use crate::api::meta::{Labels, ObjectName};
+use crate::api::meta::ObjectName;
 use crate::api::misc::{ClassScope, NAMESPACE_CONTENT, Namespace, PriorityClass};
 use crate::api::name::{Name, Text};
 use crate::api::node::{Node, TAINT_NOT_READY, TAINT_UNREACHABLE};
@@ -224,21 +224,10 @@ impl<T> Server<'_, T> {
     }
 }
 
-/// A Job's pods are told by its uid and name, unless it says otherwise itself
-/// (`pkg/registry/batch/job/strategy.go`, 1.36).
+/// A new Job has no status yet, and pods that are told by it.
 pub(super) fn admit_job(job: &mut Job) {
     job.status = JobStatus::default();
-    job.pod_labels = match job.spec.manual_selector {
-        Some(_) => job.spec.template.labels.clone(),
-        None => {
-            let mut labels = Labels::clone(&job.spec.template.labels);
-            let uid: Text = job.meta.uid.to_string().into();
-            let name: Text = job.meta.name.to_string().into();
-            labels.extend(UID_LABELS.map(|key| (key.into(), uid.clone())));
-            labels.extend(NAME_LABELS.map(|key| (key.into(), name.clone())));
-            Arc::new(labels)
-        }
-    };
+    job.label_pods();
 }
 
 /// The priority and the preemption policy that a spec names itself.
