@@ -118,3 +118,65 @@ fn what_is_spoken_at_a_port_is_passed_on_to_its_endpoints() {
     let seen = self::seen("30s", patch, &web(1, port));
     assert_eq!(only(&seen, "endpointslices")["ports"][0]["appProtocol"], Value::Null);
 }
+
+fn claim(name: &str, more: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: {name}}}\nspec:\n  \
+         accessModes: [ReadWriteOnce]\n  resources: {{requests: {{storage: 1Gi}}}}\n  {more}\n"
+    )
+}
+
+fn volume(name: &str, more: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: {name}}}\nspec:\n  \
+         accessModes: [ReadWriteOnce]\n  capacity: {{storage: 1Gi}}\n  \
+         hostPath: {{path: /v}}\n  storageClassName: by-hand\n  {more}\n"
+    )
+}
+
+#[test]
+fn claims_and_volumes_say_who_bound_and_made_them() {
+    let objects = [
+        "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: old}\n\
+         provisioner: kubernetes.io/aws-ebs\n"
+            .to_owned(),
+        claim("made", "storageClassName: old"),
+        claim("late", "storageClassName: standard"),
+        claim("found", "storageClassName: by-hand"),
+        claim("wanted", "storageClassName: by-hand\n  volumeName: b"),
+        claim("meant", "storageClassName: by-hand"),
+        claim("nobodys", "storageClassName: standard"),
+        volume("a", ""),
+        volume("b", ""),
+        volume("c", "claimRef: {namespace: default, name: meant}"),
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  nodeSelector: \
+         {kubernetes.io/hostname: n-1}\n  containers: [{name: p, image: 'a:1'}]\n  volumes: [{name: d, persistentVolumeClaim: {claimName: late}}]\n"
+            .to_owned(),
+    ];
+    let seen = seen("30s", "", &objects.concat());
+    let of = |kind: &str, name: &str| seen.get(kind, name)["metadata"]["annotations"].take();
+    let by = |provisioner: &str| {
+        json!({
+            "pv.kubernetes.io/bind-completed": "yes",
+            "pv.kubernetes.io/bound-by-controller": "yes",
+            "volume.beta.kubernetes.io/storage-provisioner": provisioner,
+            "volume.kubernetes.io/storage-provisioner": provisioner,
+        })
+    };
+    assert_eq!(of("pvc", "made"), by("ebs.csi.aws.com"));
+    let provisioner = seen.get("storageclass", "standard")["provisioner"].take();
+    let mut late = by(provisioner.as_str().expect("a provisioner"));
+    late["volume.kubernetes.io/selected-node"] = json!("n-1");
+    assert_eq!(of("pvc", "late"), late);
+    let (done, bound) = ("pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller");
+    assert_eq!(of("pvc", "found"), json!({done: "yes", bound: "yes"}));
+    assert_eq!(of("pvc", "wanted"), json!({done: "yes"}), "its user chose the volume");
+    assert_eq!(of("pvc", "meant"), json!({done: "yes", bound: "yes"}));
+    assert_eq!(of("pvc", "nobodys"), Value::Null);
+    let bound = json!({bound: "yes"});
+    assert_eq!([of("pv", "a"), of("pv", "b")], [bound.clone(), bound]);
+    assert_eq!(of("pv", "c"), Value::Null, "its user chose the claim");
+    let made = seen.get("pvc", "made")["spec"]["volumeName"].take();
+    let made = of("pv", made.as_str().expect("a volume"));
+    assert_eq!(made, json!({"pv.kubernetes.io/provisioned-by": "kubernetes.io/aws-ebs"}));
+}

@@ -21,6 +21,12 @@ pub const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
 pub const BOUND_BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
 /// Annotation of a claim: the node for which its volume is to be made.
 pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
+/// Annotation of a claim: who is to make its volume.
+pub const STORAGE_PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
+/// The same as provisioners of old look for it.
+pub const STORAGE_PROVISIONER_BETA: &str = "volume.beta.kubernetes.io/storage-provisioner";
+/// Annotation of a volume: who made it.
+pub const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 /// Annotation of a StorageClass that claims without class get.
 pub const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 /// Provisioner of a class whose volumes nobody makes (`volume.NotSupportedProvisioner`, 1.36).

@@ -28,7 +28,8 @@ use crate::api::object::Object;
 use crate::api::pod::Pod;
 use crate::api::rules::volumes::PodClaim;
 use crate::api::storage::{
-    ClaimPhase, NO_PROVISIONER, PersistentVolume, PersistentVolumeClaim, Reclaim, SELECTED_NODE,
+    BOUND_BY_CONTROLLER, ClaimPhase, InTreePlugin, NO_PROVISIONER, PersistentVolume,
+    PersistentVolumeClaim, Reclaim, SELECTED_NODE, STORAGE_PROVISIONER, STORAGE_PROVISIONER_BETA,
     StorageClass, VolumePhase,
 };
 use crate::base::id::Id;
@@ -49,7 +50,7 @@ const RETRY: SimDuration = SimDuration::from_secs(1);
 /// Times of the controller, and of those beside it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// How long the simulated provisioner needs to make a volume, from the controller's decision on, and the
+    /// How long the simulated provisioner needs to make a volume, once it is asked, and the
     /// simulated resizer to make one larger.
     pub provisioning: SimDuration,
 }
@@ -262,10 +263,14 @@ impl PersistentVolumes {
             }
             return None;
         };
-        let Some(name) = name else { return self.make(id, claim, known, fx) };
+        let Some(name) = name else { return self.make((id, rev), claim, known, fx) };
         let (volume_id, volume_rev, volume) = find(known, &name)?;
         if volume.claim.as_ref().and_then(|held| held.uid) != Some(claim.meta.uid) {
             let mut next = volume.clone();
+            // One that was meant for the claim is bound by whoever meant it.
+            if !volume.claim.as_ref().is_some_and(|held| is_for(held, claim)) {
+                next.meta.annotate(BOUND_BY_CONTROLLER, "yes");
+            }
             next.claim = Some(claim_ref(claim));
             return Some(update(volume_id, Some(volume_rev), next, Part::Main));
         }
@@ -291,10 +296,10 @@ impl PersistentVolumes {
         Some(matching(claim, self.known.all(), Seeker::Controller).cloned())
     }
 
-    /// A volume is to be made for the claim: at once if its time is over, else after the delay.
+    /// A volume is to be made for the claim: its provisioner is asked, and has made it after the delay.
     fn make(
         &mut self,
-        id: Id<PersistentVolumeClaim>,
+        (id, rev): (Id<PersistentVolumeClaim>, Rev),
         claim: &PersistentVolumeClaim,
         known: Known<'_>,
         fx: &mut Effects<Timer>,
@@ -308,10 +313,15 @@ impl PersistentVolumes {
         if class.provisioner.is_empty() || &*class.provisioner == NO_PROVISIONER {
             return None;
         }
+        let provisioner = InTreePlugin::named(&class.provisioner);
+        let provisioner = provisioner.map_or(&*class.provisioner, |plugin| plugin.driver());
+        if claim.meta.annotation(STORAGE_PROVISIONER) != Some(provisioner) {
+            return Some(update(id, Some(rev), asking(claim, provisioner), Part::Main));
+        }
         let is_there = self.making.get(&id).is_some_and(|at| *at <= fx.now());
         if is_there || !self.making.contains_key(&id) {
             if !is_there {
-                told::unbound(claim, Unbound::External(&class.provisioner), known, fx);
+                told::unbound(claim, Unbound::External(provisioner), known, fx);
             }
             // Until the volume is seen, it counts as being made anew.
             self.making.insert(id, fx.now() + self.settings.provisioning);
@@ -346,6 +356,15 @@ impl PersistentVolumes {
             None => phase(VolumePhase::Released).or_else(|| reclaimed(id, volume)),
         }
     }
+}
+
+/// The claim once its provisioner is asked for a volume (`setClaimProvisioner`).
+fn asking(claim: &PersistentVolumeClaim, provisioner: &str) -> PersistentVolumeClaim {
+    let mut next = claim.clone();
+    for key in [STORAGE_PROVISIONER_BETA, STORAGE_PROVISIONER] {
+        next.meta.annotate(key, provisioner);
+    }
+    next
 }
 
 /// A volume that is released goes, if it is not to be kept (`reclaimVolume`).

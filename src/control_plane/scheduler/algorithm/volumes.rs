@@ -19,8 +19,8 @@ use crate::api::rules::affinity::Term;
 use crate::api::rules::selector::{Operator, Requirement};
 use crate::api::storage::{
     BIND_COMPLETED, BOUND_BY_CONTROLLER, BindingMode, ClaimPhase, ClaimRef, CsiNode,
-    NO_PROVISIONER, PersistentVolume, PersistentVolumeClaim, SELECTED_NODE, StorageClass,
-    VolumePhase, VolumeSource, VolumeSpec,
+    NO_PROVISIONER, PROVISIONED_BY, PersistentVolume, PersistentVolumeClaim, SELECTED_NODE,
+    StorageClass, VolumePhase, VolumeSource, VolumeSpec,
 };
 
 /// Provisioners whose volumes lie on one node, though no CSINode says so.
@@ -335,12 +335,10 @@ pub fn provisioned(
         attributes_class: claim.spec.attributes_class.clone(),
         written: "".into(),
     };
-    PersistentVolume {
-        meta: Meta::new("".into(), Name::new(name)),
-        spec: spec.into(),
-        claim: Some(claim_ref(claim)),
-        phase: VolumePhase::Bound,
-    }
+    let mut meta = Meta::new("".into(), Name::new(name));
+    meta.annotate(PROVISIONED_BY, driver);
+    let (claim, phase) = (Some(claim_ref(claim)), VolumePhase::Bound);
+    PersistentVolume { meta, spec: spec.into(), claim, phase }
 }
 
 /// Takes what `reservation` of a pod in `namespace` on the node of this name takes, so that no other pod
@@ -383,13 +381,16 @@ pub fn bind(volumes: &mut Volumes, namespace: &Text, node: &NodeInfo, reservatio
     }
 }
 
-/// The claim once its binding to `volume` is through.
+/// The claim once its binding to `volume` is through: by the controller, unless it had asked for this one
+/// (`bindClaimToVolume`).
 pub fn bound_to(claim: &PersistentVolumeClaim, volume: Text) -> PersistentVolumeClaim {
     let mut claim = claim.clone();
+    if claim.volume.as_ref() != Some(&volume) {
+        claim.meta.annotate(BOUND_BY_CONTROLLER, "yes");
+    }
     claim.volume = Some(volume);
     claim.phase = ClaimPhase::Bound;
     claim.meta.annotate(BIND_COMPLETED, "yes");
-    claim.meta.annotate(BOUND_BY_CONTROLLER, "yes");
     claim
 }
 
