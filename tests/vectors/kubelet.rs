@@ -1,12 +1,15 @@
 //! What a kubelet works out: phases, conditions, waits and grace periods.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use wavetank::api::compact::Compactor;
 use wavetank::api::meta::Uid;
 use wavetank::api::node::Tristate;
 use wavetank::api::object::Object;
 use wavetank::api::pod::{
-    ContainerState, ContainerStatus, Phase, PodSpec, Termination, TerminationReason, WaitingReason,
+    ContainerState, ContainerStatus, Phase, PodCondition, PodSpec, PodStatus, SaidCondition,
+    StatusReason, Termination, TerminationReason, WaitingReason,
 };
 use wavetank::api::rules::commands::expanded;
 use wavetank::api::rules::hostnames::{Naming, host_and_domain, truncated};
@@ -17,7 +20,7 @@ use wavetank::base::hash::hash_text;
 use wavetank::luck::{Label, Luck, Steps};
 use wavetank::node::kubelet::backoff::{Backoff, BackoffLaw, CrashDecay};
 use wavetank::node::kubelet::converted::{self, Course, List, Shown, Subject};
-use wavetank::node::kubelet::merging::{Containers, Written, merged};
+use wavetank::node::kubelet::merging::{Containers, merged};
 use wavetank::node::kubelet::phase::{Finality, Initialized, phase_at_end, pod_phase};
 use wavetank::node::kubelet::probes::{Found, NotTried, Verdict, verdict};
 use wavetank::node::kubelet::{
@@ -232,78 +235,117 @@ fn told_of(it: &ContainerStatus) -> String {
     format!("{:?} {:?} {}", it.state, it.last, it.restarts)
 }
 
-/// What is written where the kubelet merges. The table has functions for what goes in, so it is put together here
-/// as they do it, by the case's name (`pkg/kubelet/kubelet... TestMergePodStatus` 1.36).
-fn merged_status(case: &Value) -> Outcome {
-    let text = |it: &str| -> wavetank::api::name::Text { it.into() };
-    let condition = |name: &str, holds: bool, why: &str| (text(name), holds, text(why));
-    let base = || Written {
-        phase: Phase::Running,
-        why: (text(""), text("Message")),
-        conditions: vec![condition("Ready", true, ""), condition("PodScheduled", true, "")],
+/// A status of the table of merges: it holds what the case names, Ready and PodScheduled.
+fn merging() -> PodStatus {
+    let why = StatusReason { reason: "".into(), message: "Message".into() };
+    let mut status =
+        PodStatus { phase: Phase::Running, reason: Some(Arc::new(why)), ..PodStatus::default() };
+    for which in [PodCondition::Ready, PodCondition::PodScheduled] {
+        status.set(which, true, SimTime::ZERO);
+    }
+    status
+}
+
+fn pick(status: &mut PodStatus, by: &str) {
+    status.set(PodCondition::DisruptionTarget, true, SimTime::ZERO);
+    let why = StatusReason { reason: by.into(), message: "".into() };
+    status.disruption = Some(Arc::new(why));
+}
+
+fn feature(status: &mut PodStatus, value: bool) {
+    let (kind, value) = ("example.com/feature".into(), Tristate::of(value));
+    let (reason, message) = ("".into(), "".into());
+    let said = SaidCondition { kind, value, reason, message, since_seconds: 0 };
+    status.others = Some(Arc::from([said]));
+}
+
+/// What the table compares: phase, why, and each condition with its value and why.
+fn told(status: &PodStatus) -> (Phase, String, String, Vec<[String; 3]>) {
+    let gate = |kind: &str| status.said(kind).map(|it| it.value);
+    let spec = PodSpec::default();
+    let known = Known { spec: &spec, statuses: Some(&|_| None), phase: status.phase };
+    let named = [
+        (PodCondition::Ready, "Ready", known.ready(gate).reason),
+        (PodCondition::ContainersReady, "ContainersReady", known.containers_ready().reason),
+        (PodCondition::PodScheduled, "PodScheduled", ""),
+    ];
+    let line = |name: &str, value: Tristate, why: &str| {
+        [name.to_owned(), value.name().to_owned(), why.to_owned()]
     };
-    let (mut old, mut new) = (base(), base());
-    let by_kubelet = condition("DisruptionTarget", true, "TerminationByKubelet");
-    let by_api = condition("DisruptionTarget", true, "EvictedByEvictionAPI");
-    let feature = |holds| condition("example.com/feature", holds, "");
-    let name = case["name"].as_str().unwrap_or("");
-    match name {
+    let own = named.into_iter().filter_map(|(which, name, why)| {
+        let value = status.condition(which).value?;
+        Some(line(name, value, if value == Tristate::True { "" } else { why }))
+    });
+    let mut all: Vec<_> = own.collect();
+    if let Some(value) = status.condition(PodCondition::DisruptionTarget).value {
+        let why = status.disruption.as_ref().map(|why| why.reason.to_string());
+        all.push(line("DisruptionTarget", value, &why.unwrap_or_default()));
+    }
+    all.extend(
+        status.others.iter().flat_map(|all| all.iter()).map(|it| line(&it.kind, it.value, "")),
+    );
+    all.sort();
+    let why =
+        |of: fn(&StatusReason) -> String| status.reason.as_deref().map(of).unwrap_or_default();
+    (status.phase, why(|it| it.reason.to_string()), why(|it| it.message.to_string()), all)
+}
+
+/// What is written where the kubelet merges. The table has functions for what goes in, so it is put together here
+/// as they do it, by the case's name (`TestMergePodStatus` 1.36).
+fn merged_status(case: &Value) -> Outcome {
+    let (mut old, mut new) = (merging(), merging());
+    match case["name"].as_str().unwrap_or("") {
         "no change" => {}
         "add DisruptionTarget condition when transitioning into failed phase"
         | "don't add DisruptionTarget condition when transitioning into failed phase, but there might still be running containers" =>
         {
             new.phase = Phase::Failed;
-            new.conditions.push(by_kubelet);
+            pick(&mut new, "TerminationByKubelet");
         }
-        "preserve DisruptionTarget condition" => old.conditions.push(by_kubelet),
+        "preserve DisruptionTarget condition" => pick(&mut old, "TerminationByKubelet"),
         "override DisruptionTarget condition"
         | "don't override DisruptionTarget condition when transitioning to failed phase but there might still be running containers" =>
         {
-            old.conditions.push(by_api);
+            pick(&mut old, "EvictedByEvictionAPI");
             new.phase = Phase::Failed;
-            new.conditions.push(by_kubelet);
+            pick(&mut new, "TerminationByKubelet");
         }
         "don't override DisruptionTarget condition when remaining in running phase" => {
-            old.conditions.push(by_api);
-            new.conditions.push(by_kubelet);
+            pick(&mut old, "EvictedByEvictionAPI");
+            pick(&mut new, "TerminationByKubelet");
         }
-        "readiness changes" => new.conditions[0].1 = false,
-        "additional pod condition" => old.conditions.push(feature(true)),
+        "readiness changes" => new.set(PodCondition::Ready, false, SimTime::ZERO),
+        "additional pod condition" => feature(&mut old, true),
         "additional pod condition and readiness changes" => {
-            old.conditions.push(feature(true));
-            new.conditions[0].1 = false;
+            feature(&mut old, true);
+            new.set(PodCondition::Ready, false, SimTime::ZERO);
         }
         "additional pod condition changes" => {
-            old.conditions.push(feature(true));
-            new.conditions.push(feature(false));
+            feature(&mut old, true);
+            feature(&mut new, false);
         }
         "phase is transitioning to failed and no containers running"
         | "phase is transitioning to failed and containers running" => {
-            old.why.0 = text("Unknown");
-            new.phase = Phase::Failed;
-            new.why = (text("Evicted"), text("Was Evicted"));
+            let why = |reason: &str, message: &str| {
+                Some(Arc::new(StatusReason { reason: reason.into(), message: message.into() }))
+            };
+            old.reason = why("Unknown", "Message");
+            (new.phase, new.reason) = (Phase::Failed, why("Evicted", "Was Evicted"));
         }
         other => return Outcome::Different(format!("an unknown case: {other}")),
     }
     let may_run = case["input"]["hasRunningContainers"] == true;
     let containers = if may_run { Containers::MayRun } else { Containers::Gone };
-    let mut ours = merged(&old, &new, containers);
+    let ours = merged(&old, new, containers, SimTime::ZERO);
     let theirs = &case["expected"]["expectPodStatus"];
-    let said = |field: &str| text(theirs[field].as_str().unwrap_or(""));
-    let mut expected = Written {
-        phase: phase(&theirs["phase"]),
-        why: (said("reason"), said("message")),
-        conditions: list(theirs, "conditions")
-            .iter()
-            .map(|it| {
-                let text = |field: &str| it[field].as_str().unwrap_or("");
-                condition(text("type"), text("status") == "True", text("reason"))
-            })
-            .collect(),
-    };
-    ours.conditions.sort();
-    expected.conditions.sort();
-    same(ours, expected)
+    let said = |it: &Value, field: &str| it[field].as_str().unwrap_or("").to_owned();
+    let conditions = list(theirs, "conditions").iter();
+    let mut conditions: Vec<_> =
+        conditions.map(|it| ["type", "status", "reason"].map(|field| said(it, field))).collect();
+    conditions.sort();
+    let theirs =
+        (phase(&theirs["phase"]), said(theirs, "reason"), said(theirs, "message"), conditions);
+    same(told(&ours), theirs)
 }
 
 /// The host name and the domain of a pod.

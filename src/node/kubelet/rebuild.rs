@@ -41,6 +41,7 @@ pub(super) fn new_worker(
     let mut status = object.status.clone();
     // What others wrote is theirs.
     status.conditions[PodCondition::DisruptionTarget as usize] = Default::default();
+    status.disruption = None;
     Worker {
         pod,
         uid: object.meta.uid,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::duties::{Duty, next_after};
+use super::merging::{Containers, merged};
 use super::phase::{Finality, Initialized, phase_at_end, pod_phase};
 use super::worker::{Ending, Life, SandboxKnown, Stage, Worker, shown_state, termination};
 use super::{Desk, Kubelets, Timer};
@@ -172,7 +173,9 @@ impl Worker {
             Some(held) if **held == *containers => Some(held.clone()),
             _ => Some(Arc::from(containers)),
         };
-        status
+        let may_run = self.runs.iter().any(|run| matches!(run.truth(), Life::Running(_)));
+        let containers = if may_run { Containers::MayRun } else { Containers::Gone };
+        merged(&self.status, status, containers, now)
     }
 }
 

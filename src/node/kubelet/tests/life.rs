@@ -114,6 +114,9 @@ fn a_node_that_goes_down_ends_ordinary_pods_first_and_waits_for_none_too_long() 
     rig.run_to(100).take();
     rig.tell(|kubelets, fx| assert_eq!(kubelets.shut_down(AT, fx), GoingDown::InOrder));
     rig.assign(4, plain(), vec![staged()]);
+    rig.run_to(110);
+    let stops = &rig.pods[&2].status;
+    assert!(!stops.is(PodCondition::DisruptionTarget) && stops.phase == Phase::Running);
     rig.run_to(200);
     assert_eq!(
         rig.take_only("ended"),
