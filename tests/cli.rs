@@ -415,6 +415,54 @@ fn schedule_says_where_pods_go_and_who_waits() {
     assert_eq!(json["steps"][4]["rejected"][0]["plugin"], "NodeResourcesFit");
 }
 
+/// Each kind of workload, on two nodes of 2 CPUs and 10 pods, and how many pods it stands for there.
+#[test]
+fn workloads_stand_for_the_pods_they_want() {
+    let with = |version: &str, kind: &str, spec: &str| {
+        format!(
+            "{}apiVersion: {version}\nkind: {kind}\nmetadata: {{name: w}}\nspec:\n  {spec}\n  template:\n    \
+             metadata: {{labels: {{app: w}}}}\n    spec:\n      containers: [{{name: c, image: 'a:1'}}]\n",
+            to_place(&[])
+        )
+    };
+    let job = |spec: &str| {
+        with("batch/v1", "Job", spec).replace(
+            "    spec:\n      containers",
+            "    spec:\n      restartPolicy: Never\n      containers",
+        )
+    };
+    let selector = "selector: {matchLabels: {app: w}}";
+    for (text, pods) in [
+        (with("apps/v1", "Deployment", &format!("replicas: 3\n  {selector}")), 3),
+        (with("apps/v1", "ReplicaSet", &format!("replicas: 4\n  {selector}")), 4),
+        (with("v1", "ReplicationController", "replicas: 4\n  selector: {app: w}"), 4),
+        (with("apps/v1", "StatefulSet", &format!("replicas: 2\n  {selector}")), 2),
+        (with("apps/v1", "DaemonSet", selector), 2),
+        (job("parallelism: 3"), 3),
+        (job("parallelism: 3\n  completions: 2\n  completionMode: Indexed"), 2),
+    ] {
+        let folder = folder(&[("it.yaml", &text)]);
+        let said = wavetank(folder.path(), &["schedule", "it.yaml"]);
+        assert!(said.out.contains(&format!("{pods} of {pods} pods placed")), "{text}{}", said.out);
+        assert_eq!(said.code, 0, "{text}{}", said.err);
+    }
+    for (text, words) in [
+        (job("suspend: true"), "0 of 0 pods placed"),
+        (
+            to_place(&[])
+                + "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: w}\nspec:\n  schedule: '@daily'\n  \
+                   jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, \
+                   image: 'a:1'}]}}}}\n",
+            "makes its Jobs by the clock",
+        ),
+    ] {
+        let folder = folder(&[("it.yaml", &text)]);
+        let said = wavetank(folder.path(), &["schedule", "it.yaml"]);
+        let all = said.out + &said.err;
+        assert!(all.contains(words), "{text}{all}");
+    }
+}
+
 #[test]
 fn schedule_refuses_what_it_cannot_place_by() {
     let good = to_place(&[("p", "priority: 0")]);

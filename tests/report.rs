@@ -306,6 +306,17 @@ fn a_png_has_its_size_and_is_not_blank_and_is_the_same_each_time() {
     }
 }
 
+/// Nobody but who applied them made pods of no controller.
+#[test]
+fn a_bare_pod_is_made_by_kubectl() {
+    let folder = TempDir::new().expect("a folder");
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: solo}\nspec: {containers: [{name: c, image: i}]}\n";
+    fs::write(folder.path().join("solo.yaml"), pod).expect("a file");
+    let said = wavetank(folder.path(), &["run", "solo.yaml", "--out", "r"]);
+    assert!(said.out.contains("kubectl apply: 1 Pod\n"), "{}", said.out);
+    assert!(!said.out.contains("controller"), "{}", said.out);
+}
+
 const STORY: &str = "\
 \x20  0:00.000  3 nodes are there: n-0, n-1 and master-0
    0:00.007  kubectl apply: 1 Deployment and 1 Service

@@ -252,11 +252,13 @@ impl FactSink<Fact> for Chronicle {
             }
             _ => {}
         }
-        let mark = self.machine(fact).or_else(|| mark_of(at, fact)).filter(|mark| match mark {
+        let is_applied = [NO_CAUSE, self.episodes[episode].step].contains(&cause);
+        let mark = match self.machine(fact).or_else(|| mark_of(at, fact)) {
             // What a controller makes of it nobody applied.
-            Mark::Applied(_) => [NO_CAUSE, self.episodes[episode].step].contains(&cause),
-            _ => true,
-        });
+            Some(Mark::Applied(_)) if !is_applied => None,
+            Some(Mark::PodsMade) if is_applied => Some(Mark::Applied(Kind::Pod)),
+            mark => mark,
+        };
         if let Some(mark) = mark {
             self.episodes[episode].note(at, mark, fact);
         }

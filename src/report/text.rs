@@ -163,16 +163,29 @@ fn write_story(out: &mut String, story: Story<'_>) -> std::fmt::Result {
     write_notes(out, notes)
 }
 
+/// Hundredths of something of which there are so many parts, rounded.
+fn hundredths(parts: u64, whole: u64) -> String {
+    let all = (parts * 100 + whole / 2) / whole;
+    format!("{}.{:02}", all / 100, all % 100)
+}
+
+/// A price as it was written: as many decimals as it has, two at least.
+fn price(millionths: u64) -> String {
+    let all = format!("{}.{:06}", millionths / 1_000_000, millionths % 1_000_000);
+    let kept = all.trim_end_matches('0').len().max(all.len() - 4);
+    all[..kept].to_owned()
+}
+
 /// What the machines of node groups cost.
 fn write_costs(out: &mut String, summary: &Summary) -> std::fmt::Result {
-    let money =
-        |millionths: u64| format!("{}.{:02}", millionths / 1_000_000, millionths / 10_000 % 100);
     for group in &summary.costs {
-        let hours = format!("{}.{:02}", group.seconds / 3600, group.seconds % 3600 / 36);
+        let hours = hundredths(group.seconds, 3600);
         let (name, machines, lent) = (&group.name, group.machines, group.lent);
         write!(out, "  nodes of {name}: {machines} now, {lent} in all, {hours} node-hours")?;
         match group.price {
-            Some(price) => writeln!(out, " at {}: {}", money(price), money(group.cost))?,
+            Some(each) => {
+                writeln!(out, " at {}: {}", price(each), hundredths(group.cost, 1_000_000))?
+            }
             None => writeln!(out)?,
         }
     }
@@ -302,4 +315,18 @@ fn write_notes(out: &mut String, notes: &Notes) -> std::fmt::Result {
         writeln!(out, "\nfields accepted, not modelled: {}", fields.join(", "))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_and_money_are_rounded_and_prices_are_not() {
+        let hours: Vec<String> = [0, 18, 1820, 2400, 3600].map(|it| hundredths(it, 3600)).into();
+        assert_eq!(hours, ["0.00", "0.01", "0.51", "0.67", "1.00"]);
+        assert_eq!(hundredths(96_055, 1_000_000), "0.10");
+        let prices: Vec<String> = [190_000, 41_600, 2_000_000, 1_234_567].map(price).into();
+        assert_eq!(prices, ["0.19", "0.0416", "2.00", "1.234567"]);
+    }
 }

@@ -37,6 +37,8 @@ pub(super) fn map_edits(
             };
             edits.push(((&*entry.key).into(), value));
         }
+        // Entries of a map have no order: a run is the same whichever way it was written.
+        edits.sort();
     } else {
         for word in words(written.as_ref(), path, "team=a or team-", judge)? {
             let edit = match (word.split_once('='), word.strip_suffix('-')) {

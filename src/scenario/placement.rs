@@ -110,7 +110,6 @@ pub(super) fn placement(
         generated: FastMap::default(),
         moves: overrides.nodes.is_some(),
         findings: &mut findings,
-        compactor: &mut compactor,
     };
     let mut surroundings = surroundings::surroundings(&objects);
     let workloads = Workloads::of(&objects);
@@ -217,7 +216,6 @@ struct Placing<'a> {
     /// Whether pods of such nodes move to others: the nodes were replaced.
     moves: bool,
     findings: &'a mut Vec<Diagnostic>,
-    compactor: &'a mut Compactor,
 }
 
 impl Placing<'_> {

@@ -373,6 +373,22 @@ fn the_same_input_gives_the_same_hash_and_another_seed_another() {
 }
 
 #[test]
+fn entries_of_a_map_have_no_order() {
+    let hash = |verb: &str, entries: &str| {
+        let step = format!("{{at: 10s, {verb}: node/n-0, with: {{{entries}}}}}");
+        let text = format!(
+            "apiVersion: wavetank.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: s}}\nspec:\n  duration: 1m\n  \
+             timeline: [{step}]\n"
+        );
+        load(&text, Overrides::default()).plan.hash()
+    };
+    for verb in ["label", "annotate"] {
+        assert_eq!(hash(verb, "team: a, app: x"), hash(verb, "app: x, team: a"), "{verb}");
+        assert_ne!(hash(verb, "team: a, app: x"), hash(verb, "team: a, app: y"), "{verb}");
+    }
+}
+
+#[test]
 fn contradictory_jobs_and_schedules_that_are_none_are_refused_in_the_api_servers_words() {
     let job = |spec: &str| {
         let text = format!(

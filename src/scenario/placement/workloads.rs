@@ -7,24 +7,17 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1 as apps;
-use k8s_openapi::api::batch::v1 as batch;
-use k8s_openapi::api::core::v1::PodTemplateSpec;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use serde::de::DeserializeOwned;
-
 use super::{PODS_MAX, Placing, claims, daemons, error, surroundings, warning};
 use crate::api::compact::Compactor;
-use crate::api::decode::Typed;
+use crate::api::daemon_set::DaemonSet;
+use crate::api::job::{Activity, Job, NAME_LABELS};
 use crate::api::kind::Kind;
 use crate::api::meta::{Labels, Meta, Owner, Rare, RawId, Uid};
-use crate::api::misc::Other;
 use crate::api::name::{Name, Text};
 use crate::api::object::Object;
 use crate::api::pod::{Pod, PodSpec, PodTemplate};
 use crate::api::rules::selector::{Operator, Requirement, Selector};
 use crate::api::stateful_set::StatefulSet;
-use crate::api::validation::object::prepare_create;
 use crate::api::workload::Deployment;
 use crate::base::hash::StableHasher;
 use crate::base::{FastMap, FastSet};
@@ -35,8 +28,6 @@ use crate::control_plane::scheduler::algorithm::volumes::Volumes;
 
 /// The label that tells a Deployment's sets apart.
 const TEMPLATE_HASH: &str = "pod-template-hash";
-/// The label of a Job's pods.
-const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 /// Labels of a StatefulSet's pods: the pod's own name, and its number.
 const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
@@ -62,6 +53,7 @@ pub(super) struct Workloads {
 }
 
 /// What a workload's pods share.
+#[derive(Clone)]
 pub(super) struct Brood {
     pub owner: Owner,
     pub namespace: Text,
@@ -107,9 +99,7 @@ impl Brood {
 enum Naming {
     /// The base, a dash and five letters.
     Generated(String),
-    /// The base, a dash and a number, from this one on.
-    Numbered(String, i64),
-    /// The same, the labels of a StatefulSet's pods besides.
+    /// The base, a dash and a number, from this one on, with the labels of a StatefulSet's pods.
     Ordinal(String, i64),
 }
 
@@ -136,7 +126,10 @@ impl Workloads {
                     workloads.with_sets.extend(meta.owner.map(|owner| owner.uid.0));
                     workloads.known.insert(meta.uid.0);
                 }
-                Object::Deployment(_) | Object::StatefulSet(_) | Object::Other(_) => {
+                Object::Deployment(_)
+                | Object::StatefulSet(_)
+                | Object::DaemonSet(_)
+                | Object::Job(_) => {
                     workloads.known.insert(meta.uid.0);
                 }
                 _ => {}
@@ -188,7 +181,15 @@ impl Workloads {
             Object::StatefulSet(it) => {
                 self.stateful_set(it, planned, placing, surroundings.volumes_mut())
             }
-            Object::Other(other) => self.other(other, planned, placing),
+            Object::DaemonSet(it) => self.daemon_set(it, planned, placing),
+            Object::Job(it) => self.job(it, planned, placing),
+            Object::CronJob(it) => {
+                let name = &it.meta.name;
+                let message = format!(
+                    "CronJob {name} makes its Jobs by the clock: none of its pods is placed"
+                );
+                placing.findings.push(warning(&planned.source.to_string(), message));
+            }
             _ => {}
         }
     }
@@ -216,22 +217,6 @@ impl Workloads {
         });
         surroundings.set_owner(uid, Some(Arc::new(selector)));
         make(&brood, lacks, &Naming::Generated(name), planned, placing);
-    }
-
-    fn other(&self, other: &Other, planned: &PlannedObject, placing: &mut Placing<'_>) {
-        let group = other.api_version.split_once('/').map_or("", |(group, _)| group);
-        match (group, &*other.kind) {
-            ("apps", "DaemonSet") => self.daemon_set(&other.meta, read(other), planned, placing),
-            ("batch", "Job") => self.job(&other.meta, read(other), planned, placing),
-            ("batch", "CronJob") => {
-                let message = format!(
-                    "CronJob {} makes its Jobs by the clock: none of its pods is placed",
-                    other.meta.name
-                );
-                placing.findings.push(warning(&planned.source.to_string(), message));
-            }
-            _ => {}
-        }
     }
 
     fn stateful_set(
@@ -263,97 +248,41 @@ impl Workloads {
         }
     }
 
-    fn job(
-        &self,
-        meta: &Meta,
-        written: batch::Job,
-        planned: &PlannedObject,
-        placing: &mut Placing<'_>,
-    ) {
-        let mut typed = Typed::Job(Box::new(written));
-        prepare_create(&mut typed);
-        let Typed::Job(written) = typed else { return };
-        let (Some(spec), status) = (written.spec, written.status.unwrap_or_default()) else {
-            return;
-        };
-        if spec.suspend == Some(true) {
+    fn job(&self, it: &Job, planned: &PlannedObject, placing: &mut Placing<'_>) {
+        if it.spec.activity == Activity::Suspended || it.is_finished() {
             return;
         }
-        let parallel = spec.parallelism.unwrap_or(1);
-        let left = spec.completions.map(|all| all - status.succeeded.unwrap_or(0));
-        let name = meta.name.to_string();
-        let mut template = spec.template;
-        let labels = &mut template.metadata.get_or_insert_default().labels;
-        labels.get_or_insert_default().insert(JOB_NAME.to_owned(), name.clone());
-        let its_own = LabelSelector {
-            match_labels: Some([(JOB_NAME.to_owned(), name.clone())].into()),
-            ..LabelSelector::default()
+        let mut brood = Brood::of(Kind::Job, &it.meta, &it.spec.template).created();
+        let name: Text = it.meta.name.to_string().into();
+        let labels = Arc::make_mut(&mut brood.labels);
+        for label in NAME_LABELS {
+            labels.insert(label.into(), name.clone());
+        }
+        let own = Requirement {
+            key: NAME_LABELS[1].into(),
+            operator: Operator::In,
+            values: vec![name.clone()],
         };
-        let (selector, template) = compact(its_own, template, placing.compactor);
-        let lacks = self.lacks(left.map_or(parallel, |left| left.min(parallel)), meta, &selector);
-        let brood = Brood::of(Kind::Other, meta, &template).created();
-        let naming = match spec.completion_mode.as_deref() {
-            Some("Indexed") => Naming::Numbered(name, 0),
-            _ => Naming::Generated(name),
-        };
-        make(&brood, lacks, &naming, planned, placing);
+        let selector = it.spec.manual_selector.clone();
+        let selector = selector.unwrap_or_else(|| Selector { requirements: vec![own] });
+        let left = it.spec.completions.map(|all| all.saturating_sub(it.status.succeeded));
+        let parallelism = it.spec.parallelism;
+        let wanted = left.map_or(parallelism, |left| left.min(parallelism));
+        let lacks = self.lacks(wanted, &it.meta, &selector);
+        make(&brood, lacks, &Naming::Generated(name.to_string()), planned, placing);
     }
 
-    fn daemon_set(
-        &self,
-        meta: &Meta,
-        written: apps::DaemonSet,
-        planned: &PlannedObject,
-        placing: &mut Placing<'_>,
-    ) {
-        let mut typed = Typed::DaemonSet(Box::new(written));
-        prepare_create(&mut typed);
-        let Typed::DaemonSet(written) = typed else { return };
-        let Some(spec) = written.spec else { return };
-        let (selector, template) = compact(spec.selector, spec.template, placing.compactor);
+    fn daemon_set(&self, it: &DaemonSet, planned: &PlannedObject, placing: &mut Placing<'_>) {
         let served: FastSet<&Text> =
-            self.pods(meta, &selector).filter_map(|pod| pod.node.as_ref()).collect();
-        let brood = Brood::of(Kind::Other, meta, &template).created();
+            self.pods(&it.meta, &it.selector).filter_map(|pod| pod.node.as_ref()).collect();
+        let brood = Brood::of(Kind::DaemonSet, &it.meta, &it.template).created();
         for (node, spec) in daemons::specs(&brood.spec, placing.nodes) {
             if served.contains(&node) {
                 continue;
             }
-            let brood = Brood {
-                spec,
-                labels: Arc::clone(&brood.labels),
-                annotations: Arc::clone(&brood.annotations),
-                rare: brood.rare.clone(),
-                namespace: brood.namespace.clone(),
-                owner: brood.owner,
-            };
-            make(&brood, 1, &Naming::Generated(meta.name.to_string()), planned, placing);
+            let brood = Brood { spec, ..brood.clone() };
+            make(&brood, 1, &Naming::Generated(it.meta.name.to_string()), planned, placing);
         }
-    }
-}
-
-/// The official form of an object; it was checked when it was read.
-fn read<T: DeserializeOwned + Default>(other: &Other) -> T {
-    serde_json::from_str(&other.written).unwrap_or_default()
-}
-
-/// Selector and template as the compact ReplicaSet of the same would have them.
-fn compact(
-    selector: LabelSelector,
-    template: PodTemplateSpec,
-    compactor: &mut Compactor,
-) -> (Arc<Selector>, Arc<PodTemplate>) {
-    let spec = apps::ReplicaSetSpec {
-        selector,
-        template: Some(template),
-        ..apps::ReplicaSetSpec::default()
-    };
-    let set = apps::ReplicaSet { spec: Some(spec), ..apps::ReplicaSet::default() };
-    match compactor.replica_set(set).object {
-        Object::ReplicaSet(set) => (set.selector, set.template),
-        _ => (
-            Arc::default(),
-            Arc::new(PodTemplate::new(Arc::default(), Arc::default(), Arc::default())),
-        ),
     }
 }
 
@@ -382,9 +311,7 @@ fn make(
     for number in 0..lacks.max(0) {
         let mut pod = brood.pod(match naming {
             Naming::Generated(_) => placing.generate(base.clone(), &brood.namespace),
-            Naming::Numbered(name, first) | Naming::Ordinal(name, first) => {
-                Name::new(format!("{name}-{}", first + number))
-            }
+            Naming::Ordinal(name, first) => Name::new(format!("{name}-{}", first + number)),
         });
         if let Naming::Ordinal(_, first) = naming {
             let labels = Arc::make_mut(&mut pod.meta.labels);
