@@ -23,7 +23,7 @@ mod cores;
 mod errands;
 mod event;
 mod evictions;
-mod heartbeats;
+pub mod heartbeats;
 pub mod invariants;
 mod leaders;
 mod ledger;
@@ -199,6 +199,11 @@ impl World {
     /// The store, to be looked at.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Signs of life of nodes, which are no objects.
+    pub fn renewals(&self) -> &Renewals {
+        &self.renewals
     }
 
     /// How many pods are in which state, and what they ask of each node.

@@ -180,3 +180,26 @@ fn claims_and_volumes_say_who_bound_and_made_them() {
     let made = of("pv", made.as_str().expect("a volume"));
     assert_eq!(made, json!({"pv.kubernetes.io/provisioned-by": "kubernetes.io/aws-ebs"}));
 }
+
+#[test]
+fn conditions_of_a_node_say_when_its_kubelet_posted_last() {
+    let seconds = |end: u64, timeline: &str| {
+        let seen = seen(&format!("{end}s"), timeline, &web(1, "port: 80"));
+        let node = seen.get("node", "n-0");
+        let conditions = node["status"]["conditions"].as_array().expect("conditions").iter();
+        let beats: Vec<&str> =
+            conditions.map(|it| it["lastHeartbeatTime"].as_str().expect("a time")).collect();
+        assert!(beats.len() == 4 && beats.iter().all(|beat| *beat == beats[0]), "{beats:?}");
+        let time: jiff::Timestamp = beats[0].parse().expect("an instant");
+        (time.as_second() as u64, node["status"]["conditions"][3]["status"].clone())
+    };
+    let (late, _) = seconds(2000, "");
+    assert!((1690..=2000).contains(&late), "{late}");
+    assert_eq!(seconds(late + 309, ""), (late, json!("True")));
+    assert_eq!(seconds(late + 311, ""), (late + 310, json!("True")));
+    // What is lost with the machine is what was posted before, whatever the node controller writes.
+    let crash = "{at: 2000s, fault: node-crash, target: node/n-0, for: 1000s}";
+    assert_eq!(seconds(2900, crash), (late, json!("Unknown")));
+    let (back, status) = seconds(3030, crash);
+    assert!((3000..3030).contains(&back) && status == "True", "{back} {status}");
+}

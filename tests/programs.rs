@@ -187,6 +187,7 @@ fn a_kubelet_answers_what_it_is_asked() {
         now: world.now(),
         epoch_seconds: 0,
         families: Families::V4,
+        renewals: None,
         events: None,
     };
     let of = |node, path| ask(world, moment, node, path);

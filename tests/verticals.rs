@@ -45,7 +45,8 @@ fn asked(world: &World, app: &str) -> Vec<(i64, i64, i64)> {
 /// What `wavetank get` prints.
 fn get(world: &World, kinds: &str, form: Form) -> String {
     let (store, now) = (world.store(), world.now());
-    let moment = Moment { store, now, epoch_seconds: EPOCH, families: Families::V4, events: None };
+    let (families, renewals) = (Families::V4, None);
+    let moment = Moment { store, now, epoch_seconds: EPOCH, families, renewals, events: None };
     let query = Query { namespaces: Namespaces::All, names: Vec::new(), labels: None };
     let asked = Asked { kinds: kinds.to_owned(), query };
     answer(moment, &[asked], form).expect("a kind").text

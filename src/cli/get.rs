@@ -32,6 +32,7 @@ pub(super) fn get(args: &GetArgs) -> Result<Code, Failure> {
         now: world.now(),
         epoch_seconds: world.plan().epoch_seconds,
         families: world.plan().families,
+        renewals: Some(world.renewals()),
         events: events.as_ref(),
     };
     if let Some(node) = node {

@@ -251,7 +251,8 @@ impl World {
             traffic.add_node(id, &node.meta.name, place);
         }
         let lease = duties::Duty::Lease.cadence(self.luck, &node.meta.name);
-        self.renewals.add(id, node.meta.name.stable_hash(), lease, now);
+        let status = duties::Duty::Status.cadence(self.luck, &node.meta.name);
+        self.renewals.add(id, node.meta.name.stable_hash(), [lease, status], now);
         if self.plan.fidelity == Fidelity::Explicit {
             self.kernel.recurring.declare(now, Duty::Lease(at), lease);
         }

@@ -5,6 +5,8 @@
 //! stored but since when a node is heard and in what weather, and the last renewals before that. Explicit
 //! fidelity runs each renewal as an occurrence and notes its arrival; both answer alike.
 
+mod posts;
+
 use crate::api::node::Node;
 use crate::base::StableHasher;
 use crate::base::chunks::Chunked;
@@ -16,6 +18,7 @@ use crate::messages::{Heartbeats, Profile};
 use crate::net::Weather;
 use crate::node::NodeIndex;
 use crate::time::{SimDuration, SimTime};
+use posts::Posts;
 
 const ARRIVAL: Label = Label::new("lease-renewal");
 const COMMIT: Label = Label::new("lease-commit");
@@ -176,14 +179,35 @@ impl Pulse {
     }
 }
 
+impl Pulse {
+    /// Whether a status that is posted at occurrence `k` arrives as things stand.
+    fn carries(&self, k: u64, way: &Way) -> bool {
+        self.weather.is_calm() || {
+            let late = self.weather.carry(&way.luck.draw(STATUS, self.key, k));
+            late.is_some_and(|late| late < self.cadence.period())
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Row {
     node: Id<Node>,
     pulse: Pulse,
+    posts: Posts,
     /// The fact that silenced it last.
     silenced_by: u64,
     /// When it fell silent or was heard again last.
     changed_at: SimTime,
+}
+
+impl Row {
+    /// The present stretch of its voice, if it has one, is about to end.
+    fn close_posts(&mut self, now: SimTime, way: &Way) {
+        if let Voice::Heard(since) = self.pulse.voice {
+            let pulse = &self.pulse;
+            self.posts.close((since, now), |k| pulse.carries(k, way));
+        }
+    }
 }
 
 /// Renewals of all nodes.
@@ -208,15 +232,16 @@ impl Renewals {
         }
     }
 
-    /// Adds the next machine, heard from `since` on.
-    pub fn add(&mut self, node: Id<Node>, key: u64, lease: Cadence, since: SimTime) {
+    /// Adds the next machine, heard from `since` on, with its cadences of renewals and of its status.
+    pub fn add(&mut self, node: Id<Node>, key: u64, [lease, status]: [Cadence; 2], since: SimTime) {
         while self.by_slot.len() <= node.slot() {
             self.by_slot.push(None);
         }
         self.by_slot[node.slot()] = Some(NodeIndex(self.rows.len() as u32));
         let pulse = Pulse::new(key, lease, since);
+        let posts = Posts::new(status, since, (self.way.luck, key));
         let (silenced_by, changed_at) = (NO_CAUSE, SimTime::ZERO);
-        self.rows.push(Row { node, pulse, silenced_by, changed_at });
+        self.rows.push(Row { node, pulse, posts, silenced_by, changed_at });
     }
 
     /// Explicit fidelity: renewal `k` of a machine is sent now.
@@ -231,6 +256,7 @@ impl Renewals {
         if row.pulse.is_heard() {
             self.changes += 1;
             let row = &mut self.rows[at.row()];
+            row.close_posts(now, &self.way);
             row.pulse.fall_silent(now, &self.way);
             row.silenced_by = cause;
             row.changed_at = now;
@@ -261,6 +287,7 @@ impl Renewals {
         if !weather.is_calm() {
             row.silenced_by = cause;
         }
+        row.close_posts(now, &self.way);
         row.pulse.travel(now, weather, &self.way);
         if !self.silent.contains(&row.node) {
             self.silent.push(row.node);
@@ -269,20 +296,41 @@ impl Renewals {
 
     /// Whether a status that a machine's kubelet posts at its occurrence `k` arrives.
     pub fn arrives(&self, at: NodeIndex, k: u64) -> bool {
-        let Pulse { weather, key, cadence, .. } = &self.rows[at.row()].pulse;
-        let late = weather.carry(&self.way.luck.draw(STATUS, *key, k));
-        late.is_some_and(|late| late < cadence.period())
+        self.rows[at.row()].pulse.carries(k, &self.way)
     }
 
     /// The kubelet of a silent machine is started: its renewals begin anew. Returns when they fall.
     pub fn restart(&mut self, at: NodeIndex, now: SimTime) -> Option<Cadence> {
         self.changes += 1;
-        self.rows[at.row()].pulse.restart(now)
+        let row = &mut self.rows[at.row()];
+        row.posts.restarted(now);
+        row.pulse.restart(now)
     }
 
     /// A machine that is back posts its status, which is a sign of life like a renewal.
     pub fn posted(&mut self, at: NodeIndex, now: SimTime) {
         self.rows[at.row()].pulse.note(now);
+        self.status_changed(at, now);
+    }
+
+    /// A machine's kubelet posts a status that changed.
+    pub fn status_changed(&mut self, at: NodeIndex, now: SimTime) {
+        let row = &mut self.rows[at.row()];
+        if row.pulse.is_heard() {
+            let key = row.pulse.key;
+            row.posts.changed(now, (self.way.luck, key));
+        }
+    }
+
+    /// When the kubelet of a node posted its status last as of `at`, be it that nothing had changed
+    /// (`lastHeartbeatTime` of its conditions): an instant since the node was last silent, or in worse weather.
+    pub fn last_post(&self, node: Id<Node>, at: SimTime) -> Option<SimTime> {
+        let index = (*self.by_slot.get(node.slot())?)?;
+        let row = Some(&self.rows[index.row()]).filter(|row| row.node == node)?;
+        Some(match row.pulse.voice {
+            Voice::Silent => row.posts.last_before(),
+            Voice::Heard(since) => row.posts.last((since, at), |k| row.pulse.carries(k, &self.way)),
+        })
     }
 
     /// Lets go of machines that will be heard of for sure: until then they count as silent.

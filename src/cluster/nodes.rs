@@ -32,6 +32,7 @@ use crate::net::{Place, Weather};
 use crate::node::NodeIndex;
 use crate::node::container_engine::simulated::{Bench, EngineTimer, SimulatedEngines};
 use crate::node::container_engine::{ContainerEngine, EngineReport};
+use crate::node::kubelet::posting::Posting;
 use crate::node::kubelet::{self, GoingDown, Kubelets};
 use crate::store::Change;
 use crate::time::{SimDuration, SimTime};
@@ -459,7 +460,13 @@ impl World {
     fn post_status(&mut self, cause: u64, at: NodeIndex, sink: Sink<'_>) {
         let Some(node) = self.store.get(self.nodes.row(at).id).cloned() else { return };
         let images = self.nodes.engines.images(at);
-        self.kubelet(at, cause, sink, |kubelets, fx| kubelets.node_status(at, &node, images, fx));
+        let mut posting = Posting::Nothing;
+        self.kubelet(at, cause, sink, |kubelets, fx| {
+            posting = kubelets.node_status(at, &node, images, fx);
+        });
+        if posting == Posting::Changed {
+            self.renewals.status_changed(at, self.kernel.now());
+        }
     }
 
     /// An engine's timer.

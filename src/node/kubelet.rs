@@ -32,7 +32,7 @@ mod hooks;
 pub mod image_gc;
 pub mod merging;
 pub mod phase;
-mod posting;
+pub mod posting;
 pub mod preemption;
 pub mod pressure;
 pub mod probes;

@@ -33,6 +33,7 @@ use crate::api::node::Node;
 use crate::api::object::Object;
 use crate::api::pod::Pod;
 use crate::base::Id;
+use crate::cluster::heartbeats::Renewals;
 use crate::control_plane::core_events::CoreEvents;
 use crate::store::Store;
 use crate::time::SimTime;
@@ -55,6 +56,8 @@ pub struct Moment<'a> {
     pub epoch_seconds: i64,
     /// The families of the cluster's addresses.
     pub families: Families,
+    /// Signs of life of its nodes, if they are to be told.
+    pub renewals: Option<&'a Renewals>,
     /// Kubernetes' own Events, if they were listened to.
     pub events: Option<&'a CoreEvents>,
 }

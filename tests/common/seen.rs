@@ -34,7 +34,8 @@ impl Seen {
     pub fn read(&self, kind: &str, names: Vec<String>) -> Value {
         let (store, now) = (self.world.store(), self.world.now());
         let families = Families::V4;
-        let moment = Moment { store, now, epoch_seconds: 0, families, events: None };
+        let renewals = Some(self.world.renewals());
+        let moment = Moment { store, now, epoch_seconds: 0, families, renewals, events: None };
         let namespaces = Namespaces::One("default".to_owned());
         let asked =
             Asked { kinds: kind.to_owned(), query: Query { namespaces, names, labels: None } };

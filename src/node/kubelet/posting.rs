@@ -9,19 +9,28 @@ use crate::messages::request::Part;
 use crate::messages::{Call, CoreEvent, Effects};
 use crate::node::NodeIndex;
 
+/// What came of a status that was due.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Posting {
+    /// It is as it was.
+    Nothing,
+    /// It changed, and is sent.
+    Changed,
+}
+
 impl Kubelets {
     /// A node's status is due: `node` is the object as it stands, `images` what the node has. Nothing is sent
-    /// where they are the same (that a status is posted each five minutes anyway shows nowhere).
+    /// where they are the same: that a status is posted each five minutes anyway decides nothing.
     pub fn node_status(
         &mut self,
         at: NodeIndex,
         node: &Node,
         images: Arc<[NodeImage]>,
         fx: &mut Effects<Timer>,
-    ) {
+    ) -> Posting {
         let kept = &mut self.nodes[at.row()];
         let (images_changed, turned) = (kept.images_changed.take(), kept.pressure_changed.take());
-        let Some(cause) = images_changed.max(turned) else { return };
+        let Some(cause) = images_changed.max(turned) else { return Posting::Nothing };
         fx.because(cause);
         let mut next = Node { images, ..node.clone() };
         if turned.is_some() {
@@ -37,7 +46,7 @@ impl Kubelets {
         };
         next.conditions.set_ready(ready, fx.now());
         if next == *node {
-            return;
+            return Posting::Nothing;
         }
         for said in kept.told_by(&node.conditions, &next.conditions) {
             fx.say(|| Some(said));
@@ -45,6 +54,7 @@ impl Kubelets {
         let object = Object::Node(Box::new(next));
         let call = Call::Update { id: kept.id.into(), object, base: None, part: Part::Status };
         fx.send(kept.client, u64::MAX, call);
+        Posting::Changed
     }
 
     /// What a kubelet says as it posts these conditions of its node; the API has those `before` still.

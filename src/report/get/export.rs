@@ -2,7 +2,7 @@
 //! the status its controller keeps.
 //!
 //! Owns what [`to_json`] leaves out because nobody may edit it. What a run does not keep (managed fields,
-//! times of heartbeats, ids of containers) is not made up.
+//! ids of containers) is not made up.
 
 mod autoscaler;
 mod batch;

@@ -105,6 +105,9 @@ fn node_conditions(moment: Moment<'_>, it: &Node) -> Vec<Value> {
             ],
         ),
     ];
+    // The node controller leaves it as it was; of its network others speak, once.
+    let id = moment.store.find::<Node>("", &it.meta.name.to_string());
+    let posted = moment.renewals.zip(id).and_then(|(all, id)| all.last_post(id, moment.now));
     let [memory, disk, pid] = held.pressures_since;
     let since = |name: &str| match name {
         "Ready" => held.ready_since,
@@ -124,13 +127,18 @@ fn node_conditions(moment: Moment<'_>, it: &Node) -> Vec<Value> {
             };
             // What a node was written with holds since it is there.
             let since = since(name).max(it.meta.created);
-            json!({
+            let mut written = json!({
                 "type": name,
                 "status": status,
                 "reason": reason,
                 "message": message,
                 "lastTransitionTime": moment.instant(since),
-            })
+            });
+            let beat = if name == "NetworkUnavailable" { Some(since) } else { posted };
+            if let Some(beat) = beat {
+                written["lastHeartbeatTime"] = moment.instant(beat);
+            }
+            written
         };
     // Of the network only those speak who set up its routes.
     let is_told = |((name, value), ..): &((&str, Tristate), [&str; 2], [&str; 2])| {
