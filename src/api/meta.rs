@@ -137,6 +137,13 @@ impl Meta {
             Arc::make_mut(&mut self.annotations).insert(key.into(), value.into());
         }
     }
+
+    /// Takes annotation `key` away, leaving shared ones of siblings as they are.
+    pub fn unannotate(&mut self, key: &str) {
+        if self.annotation(key).is_some() {
+            Arc::make_mut(&mut self.annotations).remove(key);
+        }
+    }
 }
 
 /// An object as messages and facts name it: `Pod/default/web-5d4f-x2x9p`.

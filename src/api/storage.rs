@@ -33,7 +33,7 @@ pub const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 pub const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
 
 /// How a volume may be mounted: a set of access modes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct AccessModes(u8);
 
 impl AccessModes {
@@ -61,6 +61,11 @@ impl AccessModes {
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let all = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"];
         all.into_iter().filter(move |name| self.has(AccessModes::named(name)))
+    }
+
+    /// How many they are.
+    pub fn count(self) -> u32 {
+        self.0.count_ones()
     }
 
     /// Both together.
@@ -117,7 +122,7 @@ impl Reclaim {
     }
 }
 
-/// What a volume lies on, as far as attach limits tell volumes apart.
+/// What a volume lies on, as far as attach limits, and those who delete volumes, tell volumes apart.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum VolumeSource {
     /// A volume of a CSI driver.
@@ -134,6 +139,13 @@ pub enum VolumeSource {
         /// Its name for the volume.
         handle: Text,
     },
+    /// A directory of a node.
+    HostPath {
+        /// Where it is.
+        path: Text,
+    },
+    /// A share of an NFS server.
+    Nfs,
     /// Any other: never counted.
     #[default]
     Other,
@@ -212,6 +224,10 @@ pub struct PersistentVolume {
     pub claim: Option<ClaimRef>,
     /// `status.phase`.
     pub phase: VolumePhase,
+    /// `status.lastPhaseTransitionTime`; none: from before the run.
+    pub phase_since: Option<SimTime>,
+    /// `status.message`: why it failed; empty: nothing is said.
+    pub message: Text,
 }
 
 /// What a PersistentVolume offers.
@@ -288,6 +304,8 @@ pub struct PersistentVolumeClaim {
     pub volume: Option<Text>,
     /// `status.phase`.
     pub phase: ClaimPhase,
+    /// `status.accessModes`: those of its volume.
+    pub access: AccessModes,
     /// `status.capacity.storage`, in bytes: what its volume had when it was bound, or has grown to; 0: none.
     pub capacity: i64,
     /// How far its volume has grown, while it grows.
@@ -317,8 +335,15 @@ pub enum GrowthStage {
 impl PersistentVolumeClaim {
     /// A claim of which nobody has taken notice.
     pub fn new(meta: Meta, spec: Arc<ClaimSpec>) -> PersistentVolumeClaim {
-        let phase = ClaimPhase::Pending;
-        PersistentVolumeClaim { meta, spec, volume: None, phase, capacity: 0, growth: None }
+        PersistentVolumeClaim {
+            meta,
+            spec,
+            volume: None,
+            phase: ClaimPhase::Pending,
+            access: AccessModes::default(),
+            capacity: 0,
+            growth: None,
+        }
     }
 
     /// Whether its binding is through.

@@ -88,6 +88,12 @@ impl Interner {
             let (driver, handle) = (self.text(&it.driver), self.text(&it.volume_handle));
             return VolumeSource::Csi { driver, handle };
         }
+        if let Some(it) = &spec.host_path {
+            return VolumeSource::HostPath { path: self.text(&it.path) };
+        }
+        if spec.nfs.is_some() {
+            return VolumeSource::Nfs;
+        }
         let found = if let Some(it) = &spec.aws_elastic_block_store {
             Some((InTreePlugin::AwsEbs, &it.volume_id))
         } else if let Some(it) = &spec.gce_persistent_disk {
@@ -126,6 +132,7 @@ impl Compactor {
         let meta = self.meta(&written.metadata, Scope::Cluster);
         let mut spec = written.spec.unwrap_or_default();
         let claim = spec.claim_ref.take();
+        let status = written.status.unwrap_or_default();
         let intern = &mut self.intern;
         let mut scratch = std::mem::take(&mut intern.scratch);
         let text = intern.text(canonical(&spec, &mut scratch));
@@ -147,13 +154,15 @@ impl Compactor {
                 attributes_class: intern.optional(spec.volume_attributes_class_name.as_deref()),
                 written: text,
             }),
-            phase: match written.status.and_then(|it| it.phase).as_deref() {
+            phase: match status.phase.as_deref() {
                 Some("Available") => VolumePhase::Available,
                 Some("Bound") => VolumePhase::Bound,
                 Some("Released") => VolumePhase::Released,
                 Some("Failed") => VolumePhase::Failed,
                 _ => VolumePhase::Pending,
             },
+            phase_since: None,
+            message: intern.optional(status.message.as_deref()),
         };
         let object = Object::PersistentVolume(Box::new(volume));
         Compacted { object, arrival, node: None }
@@ -180,6 +189,7 @@ impl Compactor {
                 Some("Lost") => ClaimPhase::Lost,
                 _ => ClaimPhase::Pending,
             },
+            access: access(status.access_modes.as_ref()),
             capacity: bytes(status.capacity.as_ref()),
             growth: None,
         };

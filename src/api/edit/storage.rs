@@ -17,7 +17,8 @@ use crate::api::storage::{
 pub(super) fn keep(held: &Object, next: &mut Object) {
     match (held, next) {
         (Object::PersistentVolume(held), Object::PersistentVolume(next)) => {
-            next.phase = held.phase;
+            (next.phase, next.phase_since) = (held.phase, held.phase_since);
+            next.message = held.message.clone();
             // A uid is told by its text; that of a claim of this run is still the claim's.
             if let (Some(next), Some(held)) = (&mut next.claim, &held.claim) {
                 let told = held.uid.map(|uid| imported_uid(&uid.to_string()));
@@ -28,6 +29,7 @@ pub(super) fn keep(held: &Object, next: &mut Object) {
         }
         (Object::PersistentVolumeClaim(held), Object::PersistentVolumeClaim(next)) => {
             next.phase = held.phase;
+            next.access = held.access;
             (next.capacity, next.growth) = (held.capacity, held.growth);
             next.volume = held.volume.clone();
         }
@@ -159,6 +161,8 @@ mod tests {
             spec: spec.into(),
             claim: None,
             phase: VolumePhase::Available,
+            phase_since: None,
+            message: "".into(),
         };
         let told = super::volume(&volume);
         assert_eq!(

@@ -75,6 +75,8 @@ impl<T> Server<'_, T> {
             Object::Job(job) => admit_job(job),
             Object::PersistentVolume(volume) => {
                 volume.phase = VolumePhase::Pending;
+                volume.phase_since = Some(self.now);
+                volume.message = "".into();
                 volume.meta.add_finalizer(VOLUME_PROTECTION);
             }
             Object::PersistentVolumeClaim(claim) => {

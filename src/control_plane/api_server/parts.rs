@@ -190,7 +190,8 @@ impl Parted for DaemonSet {
 
 impl Parted for PersistentVolume {
     fn take_status(&mut self, other: &PersistentVolume) {
-        self.phase = other.phase;
+        (self.phase, self.phase_since) = (other.phase, other.phase_since);
+        self.message = other.message.clone();
     }
 
     fn spec_differs(&self, _other: &PersistentVolume) -> bool {
@@ -201,6 +202,7 @@ impl Parted for PersistentVolume {
 impl Parted for PersistentVolumeClaim {
     fn take_status(&mut self, other: &PersistentVolumeClaim) {
         self.phase = other.phase;
+        self.access = other.access;
         (self.capacity, self.growth) = (other.capacity, other.growth);
     }
 

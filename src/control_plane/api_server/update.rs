@@ -16,7 +16,7 @@ use crate::api::pod::{Phase, Pod, PodCondition, PodStatus, Resizing, StatusReaso
 use crate::api::service::Service;
 use crate::api::status::Status;
 use crate::api::storage::{
-    ClaimPhase, ClaimSpec, ClassGrowth, PersistentVolumeClaim, StorageClass,
+    ClaimPhase, ClaimSpec, ClassGrowth, PersistentVolume, PersistentVolumeClaim, StorageClass,
 };
 use crate::base::id::Id;
 use crate::messages::{Done, Part};
@@ -55,7 +55,14 @@ impl<T> Server<'_, T> {
             Object::ControllerRevision(next) => self.update_as(id.typed(), *next, base, part),
             Object::Job(next) => self.update_as(id.typed(), *next, base, part),
             Object::CronJob(next) => self.update_as(id.typed(), *next, base, part),
-            Object::PersistentVolume(next) => self.update_as(id.typed(), *next, base, part),
+            Object::PersistentVolume(mut next) => {
+                // core/persistentvolume strategy.go, 1.36: the server notes when the phase changes.
+                let held = self.store.get::<PersistentVolume>(id.typed());
+                if part == Part::Status && held.is_some_and(|held| held.phase != next.phase) {
+                    next.phase_since = Some(self.now);
+                }
+                self.update_as(id.typed(), *next, base, part)
+            }
             Object::PersistentVolumeClaim(next) => {
                 self.check_claim_change(id.typed(), &next, part)?;
                 self.update_as(id.typed(), *next, base, part)

@@ -9,13 +9,15 @@
 //! ```text
 //! claim:  Pending ─▶ volume found, or made after a delay ─▶ volume is the claim's ─▶ Bound
 //!                                                                                      └─ volume gone: Lost
-//! volume: Pending ─▶ Available ─▶ Bound ─▶ claim gone: Released (Retain) or deleted (Delete)
+//! volume: Pending ─▶ Available ─▶ Bound ─▶ claim gone: Released ─▶ as its policy says
 //! ```
 //! Level-triggered: what is to be done next follows from what is seen, one call at a time; the change a
 //! call makes comes back by the watch and leads to the next. Finalizers that protect volumes in use are
 //! not modelled.
 
+mod binding;
 mod growth;
+mod reclaim;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -28,13 +30,13 @@ use crate::api::object::Object;
 use crate::api::pod::Pod;
 use crate::api::rules::volumes::PodClaim;
 use crate::api::storage::{
-    BOUND_BY_CONTROLLER, ClaimPhase, InTreePlugin, NO_PROVISIONER, PersistentVolume,
+    AccessModes, BOUND_BY_CONTROLLER, ClaimPhase, InTreePlugin, PROVISIONED_BY, PersistentVolume,
     PersistentVolumeClaim, Reclaim, SELECTED_NODE, STORAGE_PROVISIONER, STORAGE_PROVISIONER_BETA,
     StorageClass, VolumePhase,
 };
 use crate::base::id::Id;
 use crate::control_plane::scheduler::algorithm::volumes::{
-    Seeker, Volumes, bound_to, claim_ref, is_for, matching, provisioned,
+    Volumes, bound_to, claim_ref, is_for, provisioned,
 };
 use crate::messages::request::Propagation;
 use crate::messages::{Call, ClientId, Effects, Part, Reply};
@@ -42,6 +44,8 @@ use crate::store::{Change, Rev, Stored};
 use crate::time::{SimDuration, SimTime};
 
 use super::{Known, Timer};
+use binding::Next;
+use reclaim::reclaimed;
 use told::Unbound;
 
 /// How long what was refused is left alone.
@@ -231,7 +235,7 @@ impl PersistentVolumes {
             self.waiting.remove(&item);
             let call = match item {
                 Item::Claim(id) => self.sync_claim(id, known, fx),
-                Item::Volume(id) => self.sync_volume(id, known),
+                Item::Volume(id) => self.sync_volume(id, known, fx),
                 Item::Pod(id) => made_with(id, known),
                 Item::Leftover(id) => leftover(id, known),
             };
@@ -255,45 +259,24 @@ impl PersistentVolumes {
         }
         if claim.is_bound() {
             self.making.remove(&id);
-            return sync_bound(id, rev, claim, known).or_else(|| self.grow(id, claim, known, fx));
+            return sync_bound((id, rev), claim, known, fx)
+                .or_else(|| self.grow(id, claim, known, fx));
         }
-        let Some(name) = self.volume_for(claim) else {
-            if claim.volume.is_none() {
-                told::unbound(claim, Unbound::Delayed, known, fx);
+        let name = match binding::next(claim, &self.known) {
+            Next::Bind(name) => name,
+            Next::Make => return self.make((id, rev), claim, known, fx),
+            Next::Wait(why) => {
+                told::unbound(claim, why, known, fx);
+                return None;
             }
-            return None;
+            Next::WaitForNamed => return None,
         };
-        let Some(name) = name else { return self.make((id, rev), claim, known, fx) };
         let (volume_id, volume_rev, volume) = find(known, &name)?;
         if volume.claim.as_ref().and_then(|held| held.uid) != Some(claim.meta.uid) {
-            let mut next = volume.clone();
-            // One that was meant for the claim is bound by whoever meant it.
-            if !volume.claim.as_ref().is_some_and(|held| is_for(held, claim)) {
-                next.meta.annotate(BOUND_BY_CONTROLLER, "yes");
-            }
-            next.claim = Some(claim_ref(claim));
+            let next = held_for(volume, claim);
             return Some(update(volume_id, Some(volume_rev), next, Part::Main));
         }
         Some(update(id, Some(rev), bound_to(claim, name), Part::Main))
-    }
-
-    /// The volume an unbound claim is to have: `None`, it has to wait; `Some(None)`, one is to be made.
-    fn volume_for(&self, claim: &PersistentVolumeClaim) -> Option<Option<Text>> {
-        if let Some(name) = &claim.volume {
-            let volume = self.known.volume(name)?;
-            let will_do = volume.claim.as_ref().is_none_or(|held| is_for(held, claim));
-            return will_do.then(|| Some(name.clone()));
-        }
-        let meant = |volume: &&PersistentVolume| {
-            volume.claim.as_ref().is_some_and(|held| is_for(held, claim))
-        };
-        if let Some(volume) = self.known.all().map(|(_, volume)| volume).find(meant) {
-            return Some(Some(volume.meta.name.to_string().into()));
-        }
-        if self.known.waits_for_consumer(claim) {
-            return claim.meta.annotation(SELECTED_NODE).map(|_| None);
-        }
-        Some(matching(claim, self.known.all(), Seeker::Controller).cloned())
     }
 
     /// A volume is to be made for the claim: its provisioner is asked, and has made it after the delay.
@@ -310,7 +293,11 @@ impl PersistentVolumes {
             told::unbound(claim, why, known, fx);
             return None;
         };
-        if class.provisioner.is_empty() || &*class.provisioner == NO_PROVISIONER {
+        if class.provisioner.is_empty() {
+            return None;
+        }
+        if is_left_in_tree(&class.provisioner) {
+            told::unbound(claim, Unbound::NoPlugin(&class.provisioner), known, fx);
             return None;
         }
         let provisioner = InTreePlugin::named(&class.provisioner);
@@ -339,10 +326,15 @@ impl PersistentVolumes {
     }
 
     /// What is to be done about a volume (`syncVolume`).
-    fn sync_volume(&self, id: Id<PersistentVolume>, known: Known<'_>) -> Option<Call> {
+    fn sync_volume(
+        &self,
+        id: Id<PersistentVolume>,
+        known: Known<'_>,
+        fx: &mut Effects<Timer>,
+    ) -> Option<Call> {
         let (rev, volume) = known.view.version(id)?;
         let phase = |phase: VolumePhase| {
-            let next = PersistentVolume { phase, ..volume.clone() };
+            let next = PersistentVolume { phase, message: "".into(), ..volume.clone() };
             (volume.phase != phase).then(|| update(id, Some(rev), next, Part::Status))
         };
         // Held for a claim that never was: it waits for it.
@@ -350,10 +342,17 @@ impl PersistentVolumes {
             return phase(VolumePhase::Available);
         };
         let claim = self.known.claim(&held.namespace, &held.name);
-        match claim.filter(|claim| is_for(held, claim)) {
-            Some(claim) if claim.is_bound() => phase(VolumePhase::Bound),
-            Some(_) => None,
-            None => phase(VolumePhase::Released).or_else(|| reclaimed(id, volume)),
+        let claim = claim.filter(|claim| is_for(held, claim));
+        match claim.map(|claim| claim.volume.as_deref()) {
+            Some(None) => None,
+            Some(Some(its)) if volume.meta.name == *its => phase(VolumePhase::Bound),
+            // Its claim has another one.
+            Some(Some(_)) if !is_made_for_nothing(volume) => {
+                Some(update(id, Some(rev), unbound(volume), Part::Main))
+            }
+            // That it failed stays to be seen.
+            _ if volume.phase == VolumePhase::Failed => reclaimed((id, rev), volume, fx),
+            _ => phase(VolumePhase::Released).or_else(|| reclaimed((id, rev), volume, fx)),
         }
     }
 }
@@ -367,37 +366,75 @@ fn asking(claim: &PersistentVolumeClaim, provisioner: &str) -> PersistentVolumeC
     next
 }
 
-/// A volume that is released goes, if it is not to be kept (`reclaimVolume`).
-fn reclaimed(id: Id<PersistentVolume>, volume: &PersistentVolume) -> Option<Call> {
-    let goes = volume.spec.reclaim == Reclaim::Delete && !volume.meta.is_terminating();
-    goes.then(|| Call::Delete {
-        kind: Kind::PersistentVolume,
-        id: id.into(),
-        uid: Some(volume.meta.uid),
-        grace_seconds: None,
-        propagation: Propagation::Background,
-    })
+/// Whether a plugin of this name would be one of Kubernetes itself that no CSI driver has taken over: none
+/// of them makes volumes.
+fn is_left_in_tree(plugin: &str) -> bool {
+    plugin.starts_with("kubernetes.io/") && InTreePlugin::named(plugin).is_none()
 }
 
-/// A claim whose binding is through: its phase says so, or that its volume is gone.
+/// Whether a volume whose claim has another one goes, as it was made for that claim.
+fn is_made_for_nothing(volume: &PersistentVolume) -> bool {
+    volume.meta.annotation(PROVISIONED_BY).is_some() && volume.spec.reclaim == Reclaim::Delete
+}
+
+/// The volume as it was before it was bound: what a user has meant for a claim still is (`unbindVolume`).
+fn unbound(volume: &PersistentVolume) -> PersistentVolume {
+    let mut next = volume.clone();
+    if volume.meta.annotation(BOUND_BY_CONTROLLER).is_some() {
+        next.claim = None;
+        next.meta.unannotate(BOUND_BY_CONTROLLER);
+    } else if let Some(held) = &mut next.claim {
+        held.uid = None;
+    }
+    next
+}
+
+/// A claim whose binding is through: its phase says so, or that its volume is gone (`syncBoundClaim`).
 fn sync_bound(
-    id: Id<PersistentVolumeClaim>,
-    rev: Rev,
+    (id, rev): (Id<PersistentVolumeClaim>, Rev),
     claim: &PersistentVolumeClaim,
     known: Known<'_>,
+    fx: &mut Effects<Timer>,
 ) -> Option<Call> {
-    let volume = find(known, claim.volume.as_ref()?);
-    let is_its = volume.is_some_and(|(_, _, volume)| {
-        volume.claim.as_ref().is_some_and(|held| is_for(held, claim))
-    });
-    let phase = if is_its { ClaimPhase::Bound } else { ClaimPhase::Lost };
-    // What it has is noted once: later on its file system may be smaller than its volume.
-    let capacity = match volume {
-        Some((_, _, volume)) if is_its => volume.spec.capacity,
-        _ => claim.capacity,
+    let found = find(known, claim.volume.as_ref()?);
+    let status = |phase, access, capacity| {
+        let next = PersistentVolumeClaim { phase, access, capacity, ..claim.clone() };
+        Some(update(id, Some(rev), next, Part::Status))
     };
-    let next = PersistentVolumeClaim { phase, capacity, ..claim.clone() };
-    (claim.phase != phase).then(|| update(id, Some(rev), next, Part::Status))
+    let why = match found {
+        None => told::Loss::Gone,
+        Some((id, rev, volume)) => match &volume.claim {
+            // Whoever took it away: it is the claim's again.
+            None => return Some(update(id, Some(rev), held_for(volume, claim), Part::Main)),
+            Some(held) if held.uid == Some(claim.meta.uid) => {
+                let (now, access) = (ClaimPhase::Bound, volume.spec.access);
+                // What it has is noted once: later on its file system may be smaller than its volume.
+                let capacity = match claim.phase == now {
+                    true => claim.capacity,
+                    false => volume.spec.capacity,
+                };
+                let differs = claim.phase != now || claim.access != access;
+                return differs.then(|| status(now, access, capacity)).flatten();
+            }
+            Some(_) => told::Loss::Misbound,
+        },
+    };
+    if claim.phase == ClaimPhase::Lost {
+        return None;
+    }
+    told::lost(claim, why, fx);
+    status(ClaimPhase::Lost, AccessModes::default(), 0)
+}
+
+/// The volume once it is held for `claim`: by whoever had meant it, or by the controller
+/// (`bindVolumeToClaim`).
+fn held_for(volume: &PersistentVolume, claim: &PersistentVolumeClaim) -> PersistentVolume {
+    let mut next = volume.clone();
+    if !volume.claim.as_ref().is_some_and(|held| is_for(held, claim)) {
+        next.meta.annotate(BOUND_BY_CONTROLLER, "yes");
+    }
+    next.claim = Some(claim_ref(claim));
+    next
 }
 
 type Found<'v> = (Id<PersistentVolume>, Rev, &'v PersistentVolume);

@@ -85,7 +85,7 @@ pub(super) fn object(moment: Moment<'_>, object: &Object, revision: Rev) -> Valu
             Object::PersistentVolume(it) => status::volume(moment.store, it, fields),
             _ => {}
         }
-        if let Some(status) = status::of(moment, object, fields) {
+        if let Some(status) = status::of(moment, object) {
             fields.insert("status".into(), status);
         }
     }

@@ -56,7 +56,7 @@ pub(super) static CLAIMS: Printer = Printer {
         let [capacity, modes] = if volume.is_empty() {
             [String::new(), String::new()]
         } else {
-            [it.text("status.capacity.storage").to_owned(), modes(it, "status.accessModes")]
+            [it.text_or("status.capacity.storage", "0"), modes(it, "status.accessModes")]
         };
         vec![
             it.name(),

@@ -105,7 +105,7 @@ impl PersistentVolumes {
 fn has_resizer(volume: &PersistentVolume) -> bool {
     match &volume.spec.source {
         VolumeSource::Csi { driver, .. } => !LOCAL_PROVISIONERS.contains(&&**driver),
-        VolumeSource::InTree { .. } | VolumeSource::Other => false,
+        _ => false,
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::api::compact::Compactor;
+use crate::api::storage::NO_PROVISIONER;
 use crate::control_plane::controllers::testing::Cluster;
 use serde_json::{Value, json};
 

@@ -4,20 +4,26 @@
 
 use crate::api::kind::Kind;
 use crate::api::pod::Pod;
-use crate::api::storage::PersistentVolumeClaim;
+use crate::api::storage::{PersistentVolume, PersistentVolumeClaim};
 use crate::control_plane::controllers::{Known, Timer};
 use crate::messages::core_event::Source;
 use crate::messages::{About, CoreEvent, Effects, Remark};
 
 /// Why a claim has no volume.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Unbound<'a> {
     /// A pod is to say first where it runs.
     Delayed,
+    /// The volume it names cannot be its, and why.
+    Mismatch(&'a str, String),
+    /// The volume it names is another claim's.
+    Taken(&'a str),
     /// No volume will do, and no class says how one is made.
     NoVolume,
     /// Its class is not there.
     NoClass(&'a str),
+    /// This plugin of Kubernetes itself is to make one, and makes none.
+    NoPlugin(&'a str),
     /// This provisioner makes one.
     External(&'a str),
 }
@@ -33,6 +39,47 @@ pub(super) fn unbound(
         let source = Source::Core { component: "persistentvolume-controller", host: None };
         let about = About::of(Kind::PersistentVolumeClaim, &claim.meta);
         Some(CoreEvent { source, about, remark: remark(claim, why, known) })
+    });
+}
+
+/// Why a claim has lost its volume.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Loss {
+    /// It is not there.
+    Gone,
+    /// It is another claim's.
+    Misbound,
+}
+
+/// Tells why a claim has lost its volume.
+pub(super) fn lost(claim: &PersistentVolumeClaim, why: Loss, fx: &mut Effects<Timer>) {
+    fx.say(|| {
+        let source = Source::Core { component: "persistentvolume-controller", host: None };
+        let about = About::of(Kind::PersistentVolumeClaim, &claim.meta);
+        let (reason, words) = match why {
+            Loss::Gone => (
+                "ClaimLost",
+                "Bound claim has lost its PersistentVolume. Data on the volume is lost!",
+            ),
+            Loss::Misbound => (
+                "ClaimMisbound",
+                "Two claims are bound to the same volume, this one is bound incorrectly",
+            ),
+        };
+        Some(CoreEvent { source, about, remark: Remark::warning(reason, words) })
+    });
+}
+
+/// Tells something of a volume.
+pub(super) fn volume(
+    volume: &PersistentVolume,
+    fx: &mut Effects<Timer>,
+    remark: impl FnOnce() -> Remark,
+) {
+    fx.say(|| {
+        let source = Source::Core { component: "persistentvolume-controller", host: None };
+        let about = About::of(Kind::PersistentVolume, &volume.meta);
+        Some(CoreEvent { source, about, remark: remark() })
     });
 }
 
@@ -65,6 +112,14 @@ fn remark(claim: &PersistentVolumeClaim, why: Unbound<'_>, known: Known<'_>) -> 
                 )
             }
         },
+        Unbound::Mismatch(volume, why) => Remark::warning(
+            "VolumeMismatch",
+            format!("Cannot bind to requested volume \"{volume}\": {why}"),
+        ),
+        Unbound::Taken(volume) => Remark::warning(
+            "FailedBinding",
+            format!("volume \"{volume}\" already bound to a different claim."),
+        ),
         Unbound::NoVolume => Remark::normal(
             "FailedBinding",
             "no persistent volumes available for this claim and no storage class is set",
@@ -72,6 +127,16 @@ fn remark(claim: &PersistentVolumeClaim, why: Unbound<'_>, known: Known<'_>) -> 
         Unbound::NoClass(class) => Remark::warning(
             "ProvisioningFailed",
             format!("storageclass.storage.k8s.io \"{class}\" not found"),
+        ),
+        Unbound::NoPlugin(plugin) => Remark::warning(
+            "ProvisioningFailed",
+            match plugin {
+                "kubernetes.io/host-path" => format!(
+                    "Failed to create provisioner: provisioning in volume plugin \"{plugin}\" is disabled"
+                ),
+                "kubernetes.io/nfs" => "no provisionable volume plugin matched".to_owned(),
+                _ => format!("no volume plugin matched name: {plugin}"),
+            },
         ),
         Unbound::External(provisioner) => Remark::normal(
             "ExternalProvisioning",

@@ -241,8 +241,25 @@ fn can_provision(volumes: &Volumes, claim: &PersistentVolumeClaim, node: &NodeIn
 pub enum Seeker<'a> {
     /// The scheduler, for a node with these labels.
     Scheduler(&'a Labels),
-    /// The controller that binds claims without asking for a node.
-    Controller,
+    /// The controller that binds claims without asking for a node: those that wait for their consumer only
+    /// to a volume that is meant for them.
+    Controller(BindingMode),
+}
+
+/// The volume the controller finds for `claim`: of those with the fewest access modes that will do
+/// (`findByClaim`, kube-controller-manager 1.36).
+pub fn found<'a>(claim: &PersistentVolumeClaim, volumes: &'a Volumes) -> Option<&'a Text> {
+    let binding = match volumes.waits_for_consumer(claim) {
+        true => BindingMode::WaitForFirstConsumer,
+        false => BindingMode::Immediate,
+    };
+    let will_do = volumes.all().filter(|(_, volume)| volume.spec.access.has(claim.spec.access));
+    let sets: BTreeSet<_> =
+        will_do.map(|(_, volume)| (volume.spec.access.count(), volume.spec.access)).collect();
+    sets.into_iter().find_map(|(_, access)| {
+        let of_set = volumes.all().filter(|(_, volume)| volume.spec.access == access);
+        matching(claim, of_set, Seeker::Controller(binding))
+    })
 }
 
 /// The volume `claim` gets out of `volumes`: the one meant for it, else the smallest that will do
@@ -267,12 +284,13 @@ pub fn matching<'a>(
         }
         let is_reached = match seeker {
             Seeker::Scheduler(node) => reaches(volume, node),
-            Seeker::Controller => true,
+            Seeker::Controller(_) => true,
         };
         if is_meant == Some(true) {
             return is_reached.then_some(name);
         }
-        let is_free = volume.phase == VolumePhase::Available
+        let is_free = !matches!(seeker, Seeker::Controller(BindingMode::WaitForFirstConsumer))
+            && volume.phase == VolumePhase::Available
             && wanted.selector.as_ref().is_none_or(|it| it.matches(&volume.meta.labels))
             && *spec.class == *wanted.class_name()
             && is_reached
@@ -338,7 +356,14 @@ pub fn provisioned(
     let mut meta = Meta::new("".into(), Name::new(name));
     meta.annotate(PROVISIONED_BY, driver);
     let (claim, phase) = (Some(claim_ref(claim)), VolumePhase::Bound);
-    PersistentVolume { meta, spec: spec.into(), claim, phase }
+    PersistentVolume {
+        meta,
+        spec: spec.into(),
+        claim,
+        phase,
+        phase_since: None,
+        message: "".into(),
+    }
 }
 
 /// Takes what `reservation` of a pod in `namespace` on the node of this name takes, so that no other pod

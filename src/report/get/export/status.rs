@@ -18,7 +18,7 @@ use crate::api::workload::{Deployment, ReplicaSet, WorkloadCondition};
 use crate::store::Store;
 
 /// The status of an object; none for kinds without one, and pods, which have a file of their own.
-pub(super) fn of(moment: Moment<'_>, object: &Object, fields: &Fields) -> Option<Value> {
+pub(super) fn of(moment: Moment<'_>, object: &Object) -> Option<Value> {
     Some(match object {
         Object::Deployment(it) => deployment(moment, it),
         Object::ReplicaSet(it) => replica_set(it),
@@ -29,8 +29,17 @@ pub(super) fn of(moment: Moment<'_>, object: &Object, fields: &Fields) -> Option
         Object::PodDisruptionBudget(it) => budget(moment, it),
         Object::ResourceQuota(it) => quota(it),
         Object::HorizontalPodAutoscaler(it) => autoscaler::status(moment, it),
-        Object::PersistentVolume(it) => json!({"phase": it.phase.name()}),
-        Object::PersistentVolumeClaim(it) => claim(moment, it, fields),
+        Object::PersistentVolume(it) => {
+            let mut status = json!({"phase": it.phase.name()});
+            if !it.message.is_empty() {
+                status["message"] = json!(&*it.message);
+            }
+            if let Some(since) = it.phase_since {
+                status["lastPhaseTransitionTime"] = moment.instant(since);
+            }
+            status
+        }
+        Object::PersistentVolumeClaim(it) => claim(moment, it),
         Object::Namespace(it) => namespace(moment, it),
         Object::Service(it) if it.balancers.is_empty() => json!({"loadBalancer": {}}),
         Object::Service(it) => {
@@ -257,14 +266,15 @@ pub(super) fn volume(store: &Store, it: &PersistentVolume, fields: &mut Fields) 
 }
 
 /// A claim that is bound has what its volume has.
-fn claim(moment: Moment<'_>, it: &PersistentVolumeClaim, fields: &Fields) -> Value {
+fn claim(moment: Moment<'_>, it: &PersistentVolumeClaim) -> Value {
     let mut status = json!({"phase": it.phase.name()});
     let amount =
         |bytes: i64| json!({"storage": Quantity::new(bytes, Format::BinarySi).to_string()});
     if it.capacity > 0 {
         status["capacity"] = amount(it.capacity);
-        let modes = fields.get("spec").map(|spec| spec["accessModes"].clone());
-        status["accessModes"] = modes.unwrap_or(Value::Null);
+    }
+    if it.access.count() > 0 {
+        status["accessModes"] = json!(it.access.names().collect::<Vec<_>>());
     }
     if let Some(growth) = it.growth {
         let mut condition =

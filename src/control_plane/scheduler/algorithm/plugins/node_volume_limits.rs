@@ -90,7 +90,7 @@ fn attachment(
             VolumeSource::InTree { plugin, handle } => {
                 Some((migrated(*plugin, csi)?, handle.clone()))
             }
-            VolumeSource::Other => None,
+            _ => None,
         },
         None => {
             let class = volumes.class(claim.spec.class_name())?;
