@@ -43,6 +43,13 @@ pub struct ScopeRule {
     pub values: Vec<Text>,
 }
 
+impl ScopeRule {
+    /// A condition without names: it must simply be so.
+    pub fn plainly(scope: QuotaScope) -> ScopeRule {
+        ScopeRule { scope, operator: Operator::Exists, values: Vec::new() }
+    }
+}
+
 /// A scope of a quota.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum QuotaScope {

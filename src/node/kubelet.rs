@@ -19,7 +19,6 @@
 //! Departures from kubelet 1.36, all of them in time only: a sync takes no time of its own; a container whose
 //! back-off is over is started in that instant, not up to 1.5 times later; no resync each 60 to 90 s; a readiness
 //! probe first runs in the instant in which its container is first reported to run.
-pub mod addresses;
 mod admission;
 mod asked;
 pub mod backoff;

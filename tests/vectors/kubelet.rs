@@ -14,7 +14,9 @@ use wavetank::api::pod::{
 use wavetank::api::rules::commands::expanded;
 use wavetank::api::rules::hostnames::{Naming, host_and_domain, truncated};
 use wavetank::api::rules::image_names::with_tag;
+use wavetank::api::rules::pod_addresses::in_order;
 use wavetank::api::rules::pod_conditions::{Finding, Known, ready_to_start};
+use wavetank::api::rules::probing::{Found, NotTried, Verdict, verdict};
 use wavetank::api::rules::restarts::{Anew, all_restart};
 use wavetank::base::hash::hash_text;
 use wavetank::luck::{Label, Luck, Steps};
@@ -22,10 +24,7 @@ use wavetank::node::kubelet::backoff::{Backoff, BackoffLaw, CrashDecay};
 use wavetank::node::kubelet::converted::{self, Course, List, Shown, Subject};
 use wavetank::node::kubelet::merging::{Containers, merged};
 use wavetank::node::kubelet::phase::{Finality, Initialized, phase_at_end, pod_phase};
-use wavetank::node::kubelet::probes::{Found, NotTried, Verdict, verdict};
-use wavetank::node::kubelet::{
-    Standing, Starts, addresses, effective_grace, image_gc, shutdown_groups,
-};
+use wavetank::node::kubelet::{Standing, Starts, effective_grace, image_gc, shutdown_groups};
 use wavetank::time::{SimDuration, SimTime};
 
 use super::suite::{Outcome, run, same};
@@ -526,7 +525,7 @@ pub fn kubelet_pod_conditions() {
                 let texts: Vec<&str> =
                     list(input, "podIPs").iter().filter_map(Value::as_str).collect();
                 let node = input["nodeIP"].as_str().and_then(|text| text.parse().ok());
-                let ours = addresses::in_order(node, &texts);
+                let ours = in_order(node, &texts);
                 let ours: Vec<String> = ours.iter().map(ToString::to_string).collect();
                 let theirs = list(expected, "expectedIPs").iter().filter_map(Value::as_str);
                 same(ours, theirs.map(str::to_owned).collect())

@@ -15,7 +15,7 @@ use wavetank::api::rules::quota::admission::{Limited, charge};
 use wavetank::api::rules::quota::amounts::{
     above, difference, is_zero, masked, negative, without_zeros,
 };
-use wavetank::api::rules::quota::{Item, Life, PodAccount, is_charged, plainly};
+use wavetank::api::rules::quota::{Item, Life, PodAccount, is_charged};
 use wavetank::api::rules::resources::{Amounts, add, is_huge_pages, raise};
 use wavetank::api::rules::selector::Operator;
 use wavetank::control_plane::controllers::resource_quota::status_of;
@@ -156,11 +156,11 @@ fn admission(input: &Value, expected: &Value) -> Outcome {
 
 fn scopes(input: &Value, expected: &Value) -> Outcome {
     let account = PodAccount::of(&pod(&input["pod"]).spec);
-    let mut asked: Vec<ScopeRule> = QuotaScope::ALL.into_iter().map(plainly).collect();
+    let mut asked: Vec<ScopeRule> = QuotaScope::ALL.into_iter().map(ScopeRule::plainly).collect();
     asked[4] = ScopeRule {
         operator: Operator::In,
         values: vec!["class1".into()],
-        ..plainly(QuotaScope::PriorityClass)
+        ..ScopeRule::plainly(QuotaScope::PriorityClass)
     };
     if let Some(selectors) = input["selectors"].as_array() {
         asked = selectors.iter().map(rule).collect();

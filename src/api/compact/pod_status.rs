@@ -1,5 +1,6 @@
 //! The status of pods that were in a cluster.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1 as core;
@@ -11,6 +12,7 @@ use crate::api::pod::{
     Condition, ContainerState, ContainerStatus, Phase, PodCondition, PodSpec, PodStatus,
     SaidCondition, StatusReason, Termination, TerminationReason, WaitingReason,
 };
+use crate::api::rules::pod_addresses::in_order;
 use crate::time::SimTime;
 
 /// Conditions that kubelets work out of a resize.
@@ -95,6 +97,16 @@ fn container(written: Option<&core::ContainerStatus>) -> ContainerStatus {
     }
 }
 
+/// The pod's address of the family that counts here, whichever its cluster puts first.
+fn address(written: &core::PodStatus) -> Option<Ipv4Addr> {
+    let all = written.pod_ips.iter().flatten().map(|it| it.ip.as_str());
+    let all: Vec<&str> = written.pod_ip.as_deref().into_iter().chain(all).collect();
+    match in_order(None, &all).first()? {
+        IpAddr::V4(address) => Some(*address),
+        IpAddr::V6(_) => None,
+    }
+}
+
 impl Interner {
     pub(super) fn pod_status(&mut self, written: &core::PodStatus, spec: &PodSpec) -> PodStatus {
         let mut status = PodStatus {
@@ -105,7 +117,7 @@ impl Interner {
                 Some("Unknown") => Phase::Unknown,
                 _ => Phase::Pending,
             },
-            ip: written.pod_ip.as_deref().and_then(|ip| ip.parse().ok()),
+            ip: address(written),
             start_time: written.start_time.as_ref().map(|_| SimTime::ZERO),
             ..PodStatus::default()
         };

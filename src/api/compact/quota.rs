@@ -35,10 +35,11 @@ fn limit_item(written: &core::LimitRangeItem) -> LimitItem {
 
 /// What objects must fulfil to count for a quota: unknown scopes are refused before.
 fn scope_rules(spec: &core::ResourceQuotaSpec) -> Arc<[ScopeRule]> {
-    let named = spec.scopes.iter().flatten().filter_map(|name| {
-        let scope = QuotaScope::named(name)?;
-        Some(ScopeRule { scope, operator: Operator::Exists, values: Vec::new() })
-    });
+    let named = spec
+        .scopes
+        .iter()
+        .flatten()
+        .filter_map(|name| QuotaScope::named(name).map(ScopeRule::plainly));
     let selector = spec.scope_selector.iter().flat_map(|it| it.match_expressions.iter().flatten());
     let selected = selector.filter_map(|rule| {
         Some(ScopeRule {

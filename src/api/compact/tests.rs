@@ -82,6 +82,15 @@ fn a_failed_pod_of_a_dump_keeps_a_negative_exit_code_and_a_condition_that_is_unk
 }
 
 #[test]
+fn a_pod_of_a_dump_has_its_address_of_the_family_that_counts_whichever_comes_first() {
+    let mut written = dumped("web-a", "n1", "x");
+    written["status"]["podIP"] = json!("fd00::7");
+    written["status"]["podIPs"] = json!([{"ip": "fd00::7"}, {"ip": "10.1.2.3"}]);
+    let (pod, _) = pod(&mut Compactor::new(), written);
+    assert_eq!(pod.status.ip, Some([10, 1, 2, 3].into()));
+}
+
+#[test]
 fn a_status_somebody_wrote_into_a_manifest_is_ignored_as_by_the_api_server() {
     let mut written = dumped("web-a", "n1", "x");
     written["metadata"].as_object_mut().expect("an object").remove("uid");

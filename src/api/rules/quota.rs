@@ -11,7 +11,7 @@ mod pods;
 use crate::api::quantity::{Format, Quantity};
 use crate::api::resource_quota::{QuotaScope, ScopeRule};
 use crate::api::rules::resources::{Amounts, is_huge_pages, is_native};
-use crate::api::rules::selector::{Operator, Requirement};
+use crate::api::rules::selector::Requirement;
 use crate::api::service::{Exposure, LoadBalancerPorts, ServiceSpec};
 use crate::api::storage::ClaimSpec;
 
@@ -206,9 +206,4 @@ fn claim_usage(spec: &ClaimSpec) -> Amounts {
 /// Whether an object counts for a quota with these conditions.
 pub fn is_in_all(item: &Item<'_>, rules: &[ScopeRule]) -> bool {
     rules.iter().all(|rule| item.is_in(rule))
-}
-
-/// A condition without names: it must simply be so.
-pub fn plainly(scope: QuotaScope) -> ScopeRule {
-    ScopeRule { scope, operator: Operator::Exists, values: Vec::new() }
 }

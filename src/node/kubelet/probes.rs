@@ -29,44 +29,6 @@ impl Answers {
     }
 }
 
-/// What a probe's handler found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Found {
-    /// All is well.
-    Success,
-    /// Well enough: a redirection to another host.
-    Warning,
-    /// It is not well.
-    Failure,
-    /// Nobody can tell.
-    Unknown,
-}
-
-/// What counts of one try of a probe (kubelet 1.36 `prober.go`, probe).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
-    /// It is good.
-    Good,
-    /// It is bad.
-    Bad,
-    /// It is bad because it could not even be tried, which is tried again at once, up to three times.
-    Error,
-}
-
-/// A probe whose handler is not there, or could not be run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NotTried;
-
-/// What counts of a try: without a probe all is well; `found` is what its handler found, or that there is no such
-/// handler, or that it could not be run.
-pub fn verdict(found: Option<Result<Found, NotTried>>) -> Verdict {
-    match found {
-        None | Some(Ok(Found::Success | Found::Warning)) => Verdict::Good,
-        Some(Ok(Found::Failure | Found::Unknown)) => Verdict::Bad,
-        Some(Err(NotTried)) => Verdict::Error,
-    }
-}
-
 /// How a startup probe ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Startup {

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::drain::{Fate, fate};
+use super::drain::{Fate, fate, is_recreatable};
 use super::options::Options;
 use super::planner::Load;
 use super::simulation::Wanderer;
@@ -154,8 +154,9 @@ impl Removals {
             let Some(written) = known.view.get(pod) else { continue };
             let has_budget = !known.index.budgets_of(pod).is_empty();
             let moves = match fate(written, has_budget, options.scruples, fx.now()) {
-                Fate::Moves => Some((PodShape::of(written), written.meta.owner)),
-                Fate::GoesAlong => None,
+                Fate::Moves | Fate::GoesAlong => {
+                    is_recreatable(written).then(|| (PodShape::of(written), written.meta.owner))
+                }
                 Fate::Ignored | Fate::Holds(_) => continue,
             };
             pods.push(Leaving { pod, ask: Ask::Again(SimTime::ZERO), moves });

@@ -282,11 +282,6 @@ impl Topology {
             .map(|(&(id, _), _)| id)
     }
 
-    /// How the hints of a Service's slices of a family are spread.
-    pub fn spread_of(&self, service: Id<Service>, family: IpFamily) -> Option<&Counts> {
-        self.spread.get(&(service, family))
-    }
-
     /// Slices of a Service have no such hints (any more); whether they had.
     pub fn forget(&mut self, service: Id<Service>, family: IpFamily) -> bool {
         self.spread.remove(&(service, family)).is_some()

@@ -263,13 +263,7 @@ impl Shared {
         let wanted = wanted.ok_or_else(|| not_there("container"))?;
         let written = written(config, container.index);
         let own = self.is_own_image(&wanted.image);
-        let mut env: Vec<(String, String)> = written["env"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|one| Some((one["name"].as_str()?, one["value"].as_str()?)))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+        let mut env = variables(&written);
         env.push(("WAVETANK_ADDRESS".to_owned(), made.address.to_string()));
         // `$(NAME)` in a command is the kubelet's to replace.
         let variable = |name: &str| {
@@ -372,16 +366,25 @@ impl Shared {
         };
         let wanted = container_of(&config.spec, container.index)?;
         let asked = kind.of(wanted)?;
+        let written = written(&config, container.index);
         let target = Target {
             client: self.runtime.client(),
             id: &id,
             address,
             probe: asked,
-            written: &written(&config, container.index)[kind.field()],
+            written: &written[kind.field()],
+            env: &variables(&written),
             is_own_program: !self.is_own_image(&wanted.image),
         };
         Some(probe(&target))
     }
+}
+
+/// The variables a container is given by value.
+fn variables(written: &Value) -> Vec<(String, String)> {
+    let all = written["env"].as_array().into_iter().flatten();
+    let by_value = all.filter_map(|one| Some((one["name"].as_str()?, one["value"].as_str()?)));
+    by_value.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// A container as its pod's spec writes it; null where nothing is written.
