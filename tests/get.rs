@@ -67,8 +67,8 @@ fn only_the_node_controller_says_when_it_tainted() {
     let taints = |node: &str| seen.get("node", node)["spec"]["taints"].take();
     let lost = taints("n-0");
     let at = |key: &str, effect: &str| {
-        let all = lost.as_array().into_iter().flatten();
-        let one = all.filter(|it| it["key"] == *key && it["effect"] == *effect).next();
+        let mut all = lost.as_array().into_iter().flatten();
+        let one = all.find(|it| it["key"] == *key && it["effect"] == *effect);
         one.and_then(|it| it["timeAdded"].as_str()).map(str::to_owned)
     };
     for effect in ["NoSchedule", "NoExecute"] {

@@ -269,25 +269,23 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
             next.node_ports = held.node_ports.clone();
             next.health_port = held.health_port;
         }
-        (Object::Node(held), Object::Node(next)) => {
-            next.capacity = held.capacity.clone();
-            next.allocatable = held.allocatable.clone();
-            next.conditions = held.conditions;
-            next.images = held.images.clone();
-            next.address = held.address;
-            keep_times(&held.taints, &mut next.taints);
-        }
+        (Object::Node(held), Object::Node(next)) => keep_node(held, next),
         (held, next) => storage::keep(held, next),
     }
     Ok(())
 }
 
-/// Taints that stay were added when they were.
-fn keep_times(held: &[Taint], next: &mut Arc<[Taint]>) {
-    let stays = |one: &Taint| held.iter().find(|it| it.is_same(one) && it.value == one.value);
-    let timed = |one: &Taint| stays(one).unwrap_or(one).clone();
-    if held.iter().any(|one| one.added.is_some()) {
-        *next = next.iter().map(timed).collect();
+/// What a node's kubelet says of it stays, and taints that stay were added when they were.
+fn keep_node(held: &Node, next: &mut Node) {
+    next.capacity = held.capacity.clone();
+    next.allocatable = held.allocatable.clone();
+    next.conditions = held.conditions;
+    next.images = held.images.clone();
+    next.address = held.address;
+    if held.taints.iter().any(|one| one.added.is_some()) {
+        let is_it = |it: &Taint, one: &Taint| it.is_same(one) && it.value == one.value;
+        let stays = |one: &Taint| held.taints.iter().find(|it| is_it(it, one));
+        next.taints = next.taints.iter().map(|one| stays(one).unwrap_or(one).clone()).collect();
     }
 }
 
