@@ -66,6 +66,28 @@ fn a_run_with_an_adopted_pod_converges() {
     assert!(finished.world.converged_since().is_some());
 }
 
+/// Who was adopted a moment ago is ranked with the rest (`claimPods`, then `getPodsToDelete`).
+#[test]
+fn a_pod_too_many_is_chosen_among_all_that_were_claimed() {
+    let pod = |name: &str, meta: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}{meta}}}\nspec: {{containers: [{{name: c, image: \
+             'w:1'}}]}}\n---\n"
+        )
+    };
+    let dear =
+        ", labels: {app: r}, annotations: {controller.kubernetes.io/pod-deletion-cost: '100'}";
+    let objects =
+        pod("stray", "") + &pod("dear", dear) + &workload("ReplicaSet", "r", "replicas: 1", "");
+    let step = "  - {at: 1m, label: pod/default/stray, with: {app: r}}";
+    for seed in 1..=10 {
+        let text =
+            scenario(step, &objects).replace("duration:", &format!("seed: {seed}\n  duration:"));
+        let left: Pod = only(run(&text).0.world.store());
+        assert_eq!(left.meta.name.to_string(), "dear", "seed {seed}");
+    }
+}
+
 #[test]
 fn finalizers_of_a_template_hold_the_pods() {
     let set = workload("Deployment", "d", "replicas: 1", ", finalizers: [x.example.com/hold]");

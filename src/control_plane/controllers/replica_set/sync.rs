@@ -30,6 +30,8 @@ pub(super) struct Task {
     rev: Rev,
     /// The pods as they were then, and by adoptions since.
     counts: SetStatus,
+    /// Pods it adopted, which its view does not show as its own yet.
+    adopted: Vec<Id<Pod>>,
     may_act: Readiness,
     step: Step,
     /// The first error of a create or delete.
@@ -95,7 +97,7 @@ impl ReplicaSets {
         }
         let set = Box::new(set.clone());
         let step = Step::Claim(claims);
-        let task = Task { job, set, rev, counts, may_act, step, error: None };
+        let task = Task { job, set, rev, counts, adopted: Vec::new(), may_act, step, error: None };
         self.next_claim(task, known, fx);
     }
 
@@ -162,6 +164,7 @@ impl ReplicaSets {
                     && let Some(pod) = known.view.get(claim.pod)
                 {
                     add(&mut task.counts, pod, &task.set, fx.now());
+                    task.adopted.push(claim.pod);
                 }
             }
             Err(Status::NotFound(_)) => {}
@@ -450,7 +453,8 @@ fn add(status: &mut SetStatus, pod: &Pod, set: &ReplicaSet, now: SimTime) {
     status.available += i32::from(pod.is_available(set.min_ready_seconds, now));
 }
 
-/// The `amount` pods that go first.
+/// The `amount` pods that go first, of those the set has claimed (`claimPods`): its own that match, and the
+/// adopted ones.
 fn victims(
     task: &Task,
     amount: usize,
@@ -459,8 +463,14 @@ fn victims(
     now: SimTime,
 ) -> Vec<(Id<Pod>, Uid)> {
     let pods_of = |set| known.index.roster(set).pods().iter();
-    let ours = pods_of(task.job.key).filter_map(|&id| Some((id, known.view.get(id)?)));
-    let ours = ours.filter(|(_, pod)| pod.is_active()).collect();
+    let roster = known.index.roster(task.job.key);
+    let adopted = task.adopted.iter().filter(|id| !roster.pods().contains(id));
+    let ours = roster.pods().iter().chain(adopted);
+    let ours = ours.filter_map(|&id| Some((id, known.view.get(id)?)));
+    let is_claimed = |pod: &Pod| {
+        pod.is_active() && (!roster.needs_check() || task.set.selector.matches(&pod.meta.labels))
+    };
+    let ours = ours.filter(|(_, pod)| is_claimed(pod)).collect();
     // Of a set that nobody owns no pod is related (`getIndirectlyRelatedPods`).
     let owner = task.set.meta.owner;
     let sets = owner.map_or(&[][..], |owner| known.index.owners.sets(owner.uid));
