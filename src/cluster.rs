@@ -36,6 +36,7 @@ mod paths;
 pub mod plan;
 mod pressure;
 mod processes;
+mod registration;
 mod requests;
 mod servers;
 mod steps;
@@ -293,6 +294,7 @@ impl World {
             Event::Evict(tag) => self.ask_eviction(tag),
             Event::Heal(at) => self.heal(cause, at, sink),
             Event::Machine(number) => self.machine_due(cause, number),
+            Event::Register(at, life) => self.register_again(cause, at, life, sink),
             Event::Serves(number, life) => self.serves(cause, number, life, sink),
             Event::Dials(number) => self.dials_etcd(cause, number, sink),
             Event::Synced(process, life) => self.synced(cause, process, life, sink),

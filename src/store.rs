@@ -164,6 +164,11 @@ impl Store {
         T::table_mut(self).reserve(value)
     }
 
+    /// Holds the id of an object for those of its name that come after it.
+    pub fn hold<T: Stored>(&mut self, id: Id<T>) {
+        T::table_mut(self).hold(id);
+    }
+
     /// Stores a new object: at the id that is held for its name, if one is.
     pub fn create_reserved<T: Stored>(&mut self, now: SimTime, value: T) -> Id<T> {
         let meta = value.meta();

@@ -309,3 +309,97 @@ fn claims_grow_where_their_class_lets_them() {
         assert_eq!(volume.spec.capacity >> 30, if name == "held" { 3 } else { 5 }, "{name}");
     }
 }
+
+#[test]
+fn the_namespaces_a_cluster_lives_in_stay() {
+    let names = ["default", "kube-system", "kube-public"];
+    let step = |name| format!("  - {{at: 1m, delete: namespace/{name}}}\n");
+    let (finished, told) = run(&scenario(&names.map(step).concat(), &service("s", "")));
+    let say =
+        |name| format!("namespaces \"{name}\" is forbidden: this namespace may not be deleted");
+    assert_eq!(refused(&told), names.map(say));
+    let stays: Namespace = of_name(finished.world.store(), "default");
+    assert!(!stays.meta.is_terminating());
+}
+
+const OWNER: &str = "aaaaaaaa-0000-0000-0000-000000000001";
+const NOBODY: &str = "bbbbbbbb-0000-0000-0000-000000000004";
+
+/// A Service with a uid and pods `kept`, `freed` and `left` that are nobody's.
+fn owner_and_pods() -> String {
+    let pod = |name: &str, owner: &str| {
+        let owned = match owner {
+            "" => String::new(),
+            uid => format!(
+                ", ownerReferences: [{{apiVersion: v1, kind: Service, name: o, uid: {uid}}}]"
+            ),
+        };
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}{owned}}}\nspec: {{containers: [{{name: c, image: \
+             'w:1'}}]}}\n---\n"
+        )
+    };
+    let pods = [pod("kept", ""), pod("freed", ""), pod("left", ""), pod("born", OWNER)];
+    service("o", "").replace("{name: o", &format!("{{name: o, uid: {OWNER}")) + &pods.concat()
+}
+
+/// A step that patches the owner references of a pod.
+fn owned(at: &str, pod: &str, uids: &[&str]) -> String {
+    let one = |uid| format!("{{apiVersion: v1, kind: Service, name: o, uid: {uid}}}");
+    let all: Vec<String> = uids.iter().map(one).collect();
+    let list = if all.is_empty() { "null".to_owned() } else { format!("[{}]", all.join(", ")) };
+    format!(
+        "  - {{at: {at}, patch: pod/default/{pod}, with: {{metadata: {{ownerReferences: {list}}}}}}}\n"
+    )
+}
+
+fn pods(store: &Store) -> Vec<String> {
+    let mut all: Vec<String> =
+        store.table::<Pod>().iter().map(|(_, pod)| pod.meta.name.to_string()).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn owners_that_are_patched_in_and_out_count_for_the_garbage_collector() {
+    let before = [
+        owned("30s", "kept", &[OWNER, NOBODY]),
+        owned("30s", "freed", &[OWNER]),
+        owned("40s", "freed", &[]),
+        owned("30s", "left", &[NOBODY]),
+    ];
+    let (finished, told) = run(&scenario(&before.concat(), &owner_and_pods()));
+    assert_eq!(refused(&told), Vec::<String>::new());
+    let store = finished.world.store();
+    assert_eq!(pods(store), ["born", "freed", "kept"], "an owner that never was is gone");
+    let kept: Pod = of_name(store, "kept");
+    let uids: Vec<_> = kept.meta.owners().map(|(owner, _)| owner.uid).collect();
+    let owner: Service = of_name(store, "o");
+    assert_eq!(uids, [owner.meta.uid], "one that is there stays");
+    let freed: Pod = of_name(store, "freed");
+    assert_eq!(freed.meta.owners().count(), 0);
+    let steps = before.concat() + "  - {at: 1m, delete: service/default/o}\n";
+    let (finished, _) = run(&scenario(&steps, &owner_and_pods()));
+    assert_eq!(pods(finished.world.store()), ["freed"], "dependents go after their owner");
+}
+
+#[test]
+fn a_manifest_applied_anew_says_its_owners_anew() {
+    let manifest = |uid: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Service, metadata: {{name: d, ownerReferences: [{{apiVersion: v1, kind: \
+             Service, name: o, uid: {uid}}}]}}, spec: {{ports: [{{port: 80}}]}}}}"
+        )
+    };
+    let steps = format!(
+        "  - {{at: 30s, apply: {}}}\n  - {{at: 1m, apply: {}}}\n",
+        manifest(OWNER),
+        manifest(NOBODY)
+    );
+    let (finished, _) = run(&scenario(&steps, &owner_and_pods()));
+    let named = finished.world.store().find::<Service>("default", "d");
+    assert_eq!(
+        named, None,
+        "of two owners merged by uid the first was taken out, the other never was"
+    );
+}

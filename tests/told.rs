@@ -264,3 +264,96 @@ fn a_machine_that_joins_says_that_it_starts_and_one_given_back_that_it_goes() {
     }
     assert_said(&said, "ScaleDown: nodes removed by cluster autoscaler");
 }
+
+/// Three nodes, and pods that run for ever.
+const THREE: &str = "  seed: 5\n  apps: [{match: {}, start: 1s, stop: 5s}]\n  cluster: {nodes: [{name: n, count: 3, \
+                     capacity: {cpu: '4', memory: 8Gi, pods: 110}}]}\n";
+
+#[test]
+fn a_pod_that_its_collector_fails_has_no_reason_of_its_own() {
+    let spec =
+        format!("{THREE}  duration: 70s\n  timeline: [{{at: 30s, delete: pod/default/held}}]");
+    let held = "apiVersion: v1\nkind: Pod\nmetadata: {name: held, finalizers: [a.b/c]}\n\
+        spec: {nodeSelector: {x: z}, containers: [{name: c, image: 'a:1'}]}\n";
+    let seen = Seen::of(&spec, held);
+    let status = seen.get("pod", "held")["status"].clone();
+    assert_eq!((&status["phase"], &status["reason"]), (&"Failed".into(), &Value::Null), "{status}");
+    assert_eq!(seen.condition("pod", "held", "PodScheduled")["reason"], "Unschedulable");
+}
+
+#[test]
+fn a_pod_that_tolerates_a_taint_for_a_time_goes_then_be_its_node_there_or_not() {
+    let spec = |end: &str| {
+        format!(
+            "{THREE}  duration: {end}\n  timeline:\n  - {{at: 1m, taint: node/n-1, with: 'k=a:NoExecute'}}\n  - {{at: \
+             70s, delete: node/n-1}}\n"
+        )
+    };
+    let tolerant = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {nodeName: n-1, tolerations: [{key: k, \
+                    operator: Exists, tolerationSeconds: 30, effect: NoExecute}], containers: [{name: c, image: 'a:1'}]}\n";
+    let before = Seen::of(&spec("89s"), tolerant).get("pod", "p");
+    assert_eq!(before["metadata"]["deletionTimestamp"], Value::Null);
+    let mut after = Seen::of(&spec("91s"), tolerant);
+    assert_ne!(after.get("pod", "p")["metadata"]["deletionTimestamp"], Value::Null);
+    let said = after.events("Pod", "p");
+    assert_said(&said, "TaintManagerEviction: Marking for deletion Pod default/p");
+    assert!(!said.iter().any(|line| line.contains("Cancelling")), "{said:#?}");
+}
+
+#[test]
+fn a_pod_whose_node_is_gone_is_collected_after_one_quarantine_whatever_happens_to_it() {
+    let spec = format!(
+        "{THREE}  duration: 185s\n  timeline:\n  - {{at: 1m, fault: node-crash, target: node/n-0}}\n  - {{at: 2m, delete: \
+         node/n-0}}\n"
+    );
+    let set = "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: d}\nspec: {selector: {matchLabels: {app: d}}, \
+               template: {metadata: {labels: {app: d}}, spec: {containers: [{name: c, image: 'a:1'}]}}}\n";
+    let seen = Seen::of(&spec, set);
+    let pods = seen.read("pods", Vec::new())["items"].as_array().map_or(0, Vec::len);
+    assert_eq!(pods, 2, "looked for each 20 s, left alone for 40 s");
+}
+
+#[test]
+fn the_generation_of_a_slice_counts_what_is_in_it() {
+    let spec = format!(
+        "{THREE}  duration: 3m\n  timeline: [{{at: 1m, scale: deployment/default/w, replicas: 2}}]"
+    );
+    let objects = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {selector: {app: w}, ports: [{port: 80}]}\n---\n\
+        apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: w}\nspec: {replicas: 1, selector: {matchLabels: {app: w}}, \
+        template: {metadata: {labels: {app: w}}, spec: {containers: [{name: c, image: 'a:1'}]}}}\n";
+    let slices = Seen::of(&spec, objects).read("endpointslices", Vec::new());
+    let generation = slices["items"][0]["metadata"]["generation"].as_u64();
+    assert!(generation.is_some_and(|it| it >= 3), "{slices}");
+}
+
+#[test]
+fn a_machine_that_starts_and_finds_its_node_deleted_registers_it_anew() {
+    let spec = |steps: &str| {
+        format!(
+            "{THREE}  duration: 8m\n  timeline:\n  - {{at: 1m, fault: node-crash, target: node/n-0, for: 2m}}\n{steps}"
+        )
+    };
+    let deleted = "  - {at: 150s, delete: node/n-0}\n  - {at: 5m, delete: node/n-1}\n";
+    let set = "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: d}\nspec: {selector: {matchLabels: {app: d}}, \
+               template: {metadata: {labels: {app: d}}, spec: {containers: [{name: c, image: 'a:1'}]}}}\n";
+    let mut again = Seen::of(&spec(deleted), set);
+    let names = |seen: &Seen| -> Vec<String> {
+        let all = seen.read("nodes", Vec::new());
+        let names = all["items"].as_array().into_iter().flatten();
+        names.filter_map(|it| Some(it["metadata"]["name"].as_str()?.to_owned())).collect()
+    };
+    assert_eq!(
+        names(&again),
+        ["master-0", "n-0", "n-2"],
+        "a kubelet that runs on does not register again"
+    );
+    let ready = again.condition("node", "n-0", "Ready");
+    assert_eq!(ready["status"], "True", "{ready}");
+    assert_eq!(again.get("node", "n-0")["spec"].get("taints"), None);
+    let uid = |seen: &Seen| seen.get("node", "n-0")["metadata"]["uid"].clone();
+    assert_ne!(uid(&again), uid(&Seen::of(&spec(""), set)), "it is another node");
+    assert_said(&again.events("Node", "n-0"), "RegisteredNode: ");
+    let pods = again.read("pods", Vec::new());
+    let on: Vec<_> = pods["items"].as_array().into_iter().flatten().collect();
+    assert!(on.iter().any(|it| it["spec"]["nodeName"] == "n-0"), "{pods}");
+}

@@ -2,9 +2,10 @@
 //! as, then decoded, given its defaults and checked as an update, and made compact again.
 //!
 //! Owns the way back from a compact object to its JSON (the fields a run keeps, with the specs as
-//! written) and what an edit leaves alone: uid, owner, status, the node of a pod.
+//! written) and what an edit leaves alone: uid, status, the node of a pod.
 
 mod conditions;
+mod owners;
 mod resize;
 mod service;
 mod storage;
@@ -16,6 +17,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Map, Value, json};
 
 pub use conditions::conditions_patched;
+pub use owners::with_known_uids;
 pub use resize::resized;
 pub use service::allocated;
 pub use storage::grown;
@@ -203,6 +205,7 @@ fn keep(held: &Object, next: &mut Object) -> Result<(), String> {
     meta.labels = written.labels.clone();
     meta.annotations = written.annotations.clone();
     meta.set_finalizers(written.finalizers().to_vec());
+    meta.take_owners(written);
     *next.meta_mut() = meta;
     match (held, next) {
         (Object::Deployment(held), Object::Deployment(next)) => {
@@ -329,6 +332,9 @@ fn metadata(meta: &Meta) -> Value {
     if !meta.finalizers().is_empty() {
         let list: Vec<&str> = meta.finalizers().iter().map(AsRef::as_ref).collect();
         written.insert("finalizers".into(), json!(list));
+    }
+    if meta.owners().next().is_some() {
+        written.insert("ownerReferences".into(), owners::references(meta));
     }
     Value::Object(written)
 }

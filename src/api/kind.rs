@@ -100,6 +100,26 @@ impl Kind {
         }
     }
 
+    /// The `apiVersion` of its objects; `Other` has no single one.
+    pub fn api_version(self) -> &'static str {
+        match self {
+            Kind::ReplicaSet
+            | Kind::Deployment
+            | Kind::StatefulSet
+            | Kind::DaemonSet
+            | Kind::ControllerRevision => "apps/v1",
+            Kind::Job | Kind::CronJob => "batch/v1",
+            Kind::EndpointSlice => "discovery.k8s.io/v1",
+            Kind::Lease => "coordination.k8s.io/v1",
+            Kind::PriorityClass => "scheduling.k8s.io/v1",
+            Kind::PodDisruptionBudget => "policy/v1",
+            Kind::HorizontalPodAutoscaler => "autoscaling/v2",
+            Kind::StorageClass | Kind::CsiNode => "storage.k8s.io/v1",
+            Kind::VerticalPodAutoscaler => "autoscaling.k8s.io/v1",
+            _ => "v1",
+        }
+    }
+
     /// The resource as the API server names it in a status: `replicasets.apps`.
     pub fn resource(self) -> &'static str {
         match self {

@@ -19,6 +19,17 @@ pub type Labels = BTreeMap<Text, Text>;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Uid(pub u64);
 
+impl Uid {
+    /// The uid that is printed as `text`, if one is.
+    pub fn printed(text: &str) -> Option<Uid> {
+        let hex = |range| u64::from_str_radix(text.get(range)?, 16).ok();
+        let (high, middle, low) = (hex(0..8)?, hex(9..13)?, hex(15..18)?);
+        // Four bits give way to the version; the rest of the text tells them.
+        let all = (0..16).map(|four| Uid(high << 32 | middle << 16 | four << 12 | low));
+        all.into_iter().find(|uid| uid.to_string() == text)
+    }
+}
+
 impl fmt::Display for Uid {
     /// The form of a version-4 UUID, as Kubernetes prints it, spread from the 64 bits held.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,6 +60,8 @@ impl RawId {
     /// Where an owner lies that is not stored: nowhere. Whoever stores imported objects puts the right
     /// place in, found by uid.
     pub const NOWHERE: RawId = RawId { slot: u32::MAX, generation: 0 };
+    /// Where an owner lies that is looked for later, together with others.
+    pub const UNSOUGHT: RawId = RawId { slot: u32::MAX, generation: 1 };
 }
 
 /// An owner of an object, mostly its controller (`ownerReferences` with `controller: true`).
@@ -176,6 +189,21 @@ impl fmt::Display for ObjectName {
             write!(f, "{}/{}", self.kind, self.name)
         } else {
             write!(f, "{}/{}/{}", self.kind, self.namespace, self.name)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uid_is_known_by_how_it_is_printed() {
+        for uid in [0, 1, u64::MAX, 0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210] {
+            assert_eq!(Uid::printed(&Uid(uid).to_string()), Some(Uid(uid)));
+        }
+        for text in ["", "uid-set", "aaaaaaaa-0000-0000-0000-000000000001", "ä"] {
+            assert_eq!(Uid::printed(text), None);
         }
     }
 }

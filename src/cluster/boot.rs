@@ -244,6 +244,7 @@ impl World {
         let owner = Owner::Kubelet(self.nodes.len() as u32);
         let client = self.clients.add(owner, place, hash_text("kubelet"), limit);
         let at = self.nodes.add(id, node, place, client);
+        self.store.hold::<Node>(id);
         if now > SimTime::ZERO {
             self.nodes.kubelets.has_started(at, now);
         }
@@ -276,10 +277,13 @@ impl World {
         let is_range = |one: &&PlannedObject| matches!(one.object, Object::LimitRange(_));
         let imported = imported().filter(|one| !is_range(one)).chain(imported().filter(is_range));
         let mut put: Vec<(RawId, Object)> = Vec::new();
-        let mut by_uid: BTreeMap<Uid, RawId> = BTreeMap::new();
+        let nodes = self.store.table::<Node>().iter();
+        let mut by_uid: BTreeMap<Uid, RawId> =
+            nodes.map(|(id, node)| (node.meta.uid, id.into())).collect();
         for planned in imported {
-            let object = self.with_node(planned);
+            let mut object = self.with_node(planned);
             let before = object.clone();
+            object.meta_mut().owners_mut(|owner| owner.at = RawId::UNSOUGHT);
             let Some(id) = self.put(object, sink) else { continue };
             by_uid.insert(before.meta().uid, id);
             put.push((id, before));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::World;
 use super::plan::Change;
 use crate::api::controller_revision::ControllerRevision;
-use crate::api::edit::{conditions_patched, edited, resized, to_json};
+use crate::api::edit::{conditions_patched, edited, resized, to_json, with_known_uids};
 use crate::api::meta::{Labels, Meta};
 use crate::api::name::Text;
 use crate::api::node::{Node, Schedulability};
@@ -43,7 +43,7 @@ impl World {
                 return with_image(object, gates, (container.as_deref(), image));
             }
             Change::Patch { patch, how } => {
-                return edited(object, gates, |json| merge(json, patch, *how));
+                return edited(object, gates, |json| merge(json, &with_known_uids(patch), *how));
             }
             Change::Resize { patch, how } => {
                 return resized(object, gates, |json| merge(json, patch, *how));

@@ -10,13 +10,13 @@
 
 use std::sync::Arc;
 
-use super::World;
 use super::boot::rate;
 use super::clients::{Owner, after};
 use super::event::Event;
 use super::nodes::Power;
 use super::plan::Plan;
 use super::requests::Sink;
+use super::{World, registration};
 use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
 use crate::api::name::{Name, Text};
@@ -35,8 +35,6 @@ use crate::time::{SimDuration, SimTime};
 
 const BOOT: Label = Label::new("machine-boot");
 
-/// After which a registration that failed is tried again (the longest step of the kubelet's back-off).
-const REGISTER_AGAIN: SimDuration = SimDuration::from_secs(7);
 /// From one look for nodes whose machines are gone to the next (cloud-controller-manager
 /// `--node-monitor-period`).
 const LOOK: SimDuration = SimDuration::from_secs(5);
@@ -130,6 +128,15 @@ impl Cloud {
         if let Some(machine) = self.lent.iter_mut().find(|machine| machine.name == *name) {
             (machine.at, machine.node) = (Some(at), Some(node));
         }
+    }
+
+    /// The node of a machine that is lent, as it joins.
+    pub fn node_of(&self, name: &Name) -> Option<Node> {
+        let machine = self.lent.iter().find(|one| one.returned.is_none() && one.name == *name)?;
+        let mut node = self.groups[usize::from(machine.group)].node.clone();
+        node.meta.name = name.clone();
+        node.address = super::boot::node_address(machine.place);
+        Some(node)
     }
 
     /// What the machines of each group cost up to `now`.
@@ -277,7 +284,7 @@ impl World {
         };
         let node = found.and_then(|id| Some((id, self.store.get::<Node>(id)?.clone())));
         let Some((id, node)) = node else {
-            let again = after(self.kernel.now(), REGISTER_AGAIN);
+            let again = after(self.kernel.now(), registration::AGAIN);
             return self.kernel.schedule(again, cause, Event::Machine(number));
         };
         let (is_returned, place) = (machine.returned.is_some(), Place::Node(machine.place));

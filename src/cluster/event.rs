@@ -51,6 +51,8 @@ pub enum Event {
     Heal(u32),
     /// A machine of the cloud has booted, or left its node behind.
     Machine(u32),
+    /// The kubelet of a machine, in one of its lives, asks for its node to be registered.
+    Register(NodeIndex, u32),
     /// An API server answers, in one of its lives.
     Serves(u8, u32),
     /// An API server dials etcd, which is back.

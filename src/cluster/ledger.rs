@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::api::apply::apply;
-use crate::api::edit::edited;
+use crate::api::edit::{edited, with_known_uids};
 use crate::api::kinds::SERVED;
 use crate::api::meta::{Labels, Meta};
 use crate::api::misc::Other;
@@ -76,12 +76,14 @@ fn of_user(manifest: &str) -> Value {
         whole.remove(field);
     }
     if let Some(Value::Object(meta)) = whole.get_mut("metadata") {
-        meta.retain(|field, _| matches!(&**field, "labels" | "annotations" | "finalizers"));
+        meta.retain(|field, _| {
+            matches!(&**field, "labels" | "annotations" | "finalizers" | "ownerReferences")
+        });
         if let Some(Value::Object(annotations)) = meta.get_mut("annotations") {
             annotations.remove(LAST_APPLIED);
         }
     }
-    Value::Object(whole)
+    with_known_uids(&Value::Object(whole))
 }
 
 /// An object that is not modelled is what was written of it.

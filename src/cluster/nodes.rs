@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use super::clients::after;
 use super::event::{Event, News};
 use super::outside::{EngineInput, EngineOrder};
+use super::registration::REGISTER;
 use super::requests::Sink;
 use super::{Duty, World};
 use crate::api::meta::{Labels, Uid};
@@ -481,7 +482,12 @@ impl World {
     /// A reply for a kubelet.
     pub(super) fn kubelet_reply(&mut self, at: u32, cause: u64, reply: &Reply, sink: Sink<'_>) {
         let at = NodeIndex(at);
-        if self.nodes.row(at).power == Power::On {
+        if self.nodes.row(at).power != Power::On {
+            return;
+        }
+        if reply.tag == REGISTER {
+            self.register_reply(cause, at, reply, sink);
+        } else {
             self.kubelet(at, cause, sink, |kubelets, fx| kubelets.reply(reply, fx));
         }
     }
@@ -523,6 +529,7 @@ impl World {
                 self.resync(cause, at, sink);
             }
             self.plan_pressure(at);
+            self.await_registration(cause, at);
         }
     }
 

@@ -337,6 +337,7 @@ fn luck_key(store: &mut Store, call: &Call) -> (u64, u64) {
         Call::Update { id, object, .. } => (TableKind::of(object.kind()), *id),
         Call::PodStatus { pod, .. }
         | Call::Disrupt { pod, .. }
+        | Call::Fail { pod, .. }
         | Call::Evict { pod }
         | Call::Bind { pod, .. } => (TableKind::Pod, RawId::from(*pod)),
         Call::Get { kind, id }

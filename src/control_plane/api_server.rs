@@ -130,6 +130,7 @@ impl<T> Server<'_, T> {
             Call::Update { id, object, base, part } => self.update(id, object, base, part),
             Call::PodStatus { pod, uid, status } => self.pod_status(pod, uid, *status),
             Call::Disrupt { pod, uid, why } => self.disrupt(pod, uid, why),
+            Call::Fail { pod, uid, why } => self.fail(pod, uid, why),
             Call::Patch { kind, id, uid, patch } => self.patch(kind, id, uid, &patch),
             Call::Collect { kind, id, by } => self.collect(kind, id, by),
             Call::Scale { kind, id, uid, replicas } => self.scale(kind, id, uid, replicas),

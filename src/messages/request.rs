@@ -68,6 +68,15 @@ pub enum Call {
         /// The condition's reason and message.
         why: Arc<StatusReason>,
     },
+    /// A patch of a pod's status: it has failed.
+    Fail {
+        /// The pod.
+        pod: Id<Pod>,
+        /// Its uid, as a precondition.
+        uid: Uid,
+        /// Reason and message of its condition DisruptionTarget, if it gets one.
+        why: Option<Arc<StatusReason>>,
+    },
     /// A patch of an object's metadata.
     Patch {
         /// Its kind.

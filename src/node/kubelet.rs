@@ -65,6 +65,7 @@ use self::shutdown::Shutdown;
 use self::worker::{Ending, Stage};
 use super::NodeIndex;
 use crate::api::meta::Meta;
+use crate::api::name::Name;
 use crate::api::node::Node;
 use crate::api::pod::{Pod, StatusReason};
 use crate::api::resources::Resources;
@@ -256,6 +257,17 @@ impl Kubelets {
         let kept = &mut self.nodes[at.row()];
         kept.meta.labels.clone_from(&node.meta.labels);
         kept.taints.clone_from(&node.taints);
+    }
+
+    /// The node's name.
+    pub fn name(&self, at: NodeIndex) -> &Name {
+        &self.nodes[at.row()].meta.name
+    }
+
+    /// The node was registered anew: it is another one.
+    pub fn has_registered(&mut self, at: NodeIndex, node: &Node) {
+        self.nodes[at.row()].meta.uid = node.meta.uid;
+        self.see_node(at, node);
     }
 
     /// What a node's kubelet does again and again, and when.

@@ -461,23 +461,10 @@ impl Loader {
     /// Fields of a patch that its kind does not have are named.
     fn look_through(&mut self, document: &Document<'_>, path: &str, kind: Kind) {
         let Some(patch) = document.node.at_path(path) else { return };
-        let version = match kind {
-            Kind::Deployment
-            | Kind::ReplicaSet
-            | Kind::StatefulSet
-            | Kind::DaemonSet
-            | Kind::ControllerRevision => "apps/v1",
-            Kind::Job | Kind::CronJob => "batch/v1",
-            Kind::PodDisruptionBudget => "policy/v1",
-            Kind::HorizontalPodAutoscaler => "autoscaling/v2",
-            Kind::StorageClass | Kind::CsiNode => "storage.k8s.io/v1",
-            Kind::PriorityClass => "scheduling.k8s.io/v1",
-            _ => "v1",
-        };
         let mut whole = patch.clone().into_owned();
         if let Value::Map(entries) = &mut whole.value {
             entries.retain(|entry| !matches!(&*entry.key, "apiVersion" | "kind"));
-            for (key, text) in [("apiVersion", version), ("kind", kind.name())] {
+            for (key, text) in [("apiVersion", kind.api_version()), ("kind", kind.name())] {
                 let node = Node::new(Value::Text(text.into()));
                 entries.push(Entry { key: key.into(), key_at: node.at, node });
             }

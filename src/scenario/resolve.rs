@@ -15,7 +15,8 @@ use crate::api::compact::{Arrival, Compactor};
 use crate::api::diagnostic::{Diagnostic, Severity};
 use crate::api::ip_family::Families;
 use crate::api::kind::Kind;
-use crate::api::name::Text;
+use crate::api::meta::Owner;
+use crate::api::name::{Name, Text};
 use crate::api::object::Object;
 use crate::api::resources::Resources;
 use crate::api::rules::resources::{amounts, counted};
@@ -58,7 +59,7 @@ pub(super) fn plan(
     let node_names: FastSet<Text> =
         nodes.iter().map(|it| compactor.text(&it.node.meta.name.to_string())).collect();
     unbind_strays(&mut objects, &node_names, findings);
-    release_orphans(&mut objects, findings);
+    release_orphans(&mut objects, &nodes, findings);
     let mut written = settings.steps;
     written.sort_by_key(|it| it.step.at);
     let (steps, claims): (Vec<_>, Vec<_>) =
@@ -310,29 +311,58 @@ fn families(said: Families, objects: &[PlannedObject]) -> Families {
     }
 }
 
-/// Owners that are not in the input own nothing: the garbage collector would delete what is theirs.
-fn release_orphans(objects: &mut [PlannedObject], findings: &mut Vec<Diagnostic>) {
+/// Owners that are not in the input own nothing of what was in the cluster before: the garbage collector
+/// would delete what is theirs, as it does with what is applied.
+fn release_orphans(
+    objects: &mut [PlannedObject],
+    nodes: &[PlannedNode],
+    findings: &mut Vec<Diagnostic>,
+) {
+    let is_imported = |it: &&PlannedObject| it.arrival == Arrival::Imported;
     let known: FastSet<u64> = objects
         .iter()
-        .filter(|it| it.arrival == Arrival::Imported)
+        .filter(is_imported)
         .map(|it| it.object.meta().uid.0)
+        .chain(nodes.iter().map(|it| it.node.meta.uid.0))
         .collect();
-    let mut released = 0_u32;
-    let mut example = None;
+    let mut released = Example::default();
+    let mut doomed = Example::default();
     for planned in objects {
+        let is_imported = is_imported(&&*planned);
         let meta = planned.object.meta_mut();
-        if meta.keep_owners(|owner| known.contains(&owner.uid.0)) > 0 {
-            released += 1;
-            let name = meta.name.clone();
-            example.get_or_insert_with(|| (name, planned.source.clone()));
+        let is_known = |owner: &Owner| known.contains(&owner.uid.0);
+        if is_imported {
+            if meta.keep_owners(is_known) > 0 {
+                released.note(&meta.name, &planned.source);
+            }
+        } else if meta.owners().next().is_some() && !meta.owners().any(|(it, _)| is_known(&it)) {
+            doomed.note(&meta.name, &planned.source);
         }
     }
-    if let Some((name, source)) = example {
-        let message = format!(
-            "objects whose owners are not in the input are taken to have none: {released} ({name}, \
-             for one)"
-        );
-        findings.push(warning(&source.to_string(), message));
+    released.tell("objects whose owners are not in the input are taken to have none", findings);
+    let message =
+        "owners of what is applied are not in the input: the garbage collector deletes it";
+    doomed.tell(message, findings);
+}
+
+/// How many objects something is said of, and the first of them.
+#[derive(Default)]
+struct Example {
+    count: u32,
+    first: Option<(Name, Source)>,
+}
+
+impl Example {
+    fn note(&mut self, name: &Name, source: &Source) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| (name.clone(), source.clone()));
+    }
+
+    fn tell(self, message: &str, findings: &mut Vec<Diagnostic>) {
+        if let Some((name, source)) = self.first {
+            let message = format!("{message}: {} ({name}, for one)", self.count);
+            findings.push(warning(&source.to_string(), message));
+        }
     }
 }
 

@@ -39,11 +39,16 @@ impl Indexes {
 
     /// A node is gone, or was when a pod was bound to it.
     pub(super) fn node_gone(&mut self, id: Id<Node>, last: &Node) {
-        // Pods of one that had its slot before may be left.
-        let before = self.departed.range(Id::from_parts(id.slot() as u32, 0)..id);
-        let others: u32 = before.map(|(_, (_, pods))| pods).sum();
-        let pods = (self.pods_on(id).len() as u32).saturating_sub(others);
-        self.departed.entry(id).or_insert_with(|| (Arc::new(last.clone()), pods));
+        let pods = match self.departed.get(&id) {
+            Some((_, pods)) => *pods,
+            // Pods of one that had its slot before may be left.
+            None => {
+                let before = self.departed.range(Id::from_parts(id.slot() as u32, 0)..id);
+                let others: u32 = before.map(|(_, (_, pods))| pods).sum();
+                (self.pods_on(id).len() as u32).saturating_sub(others)
+            }
+        };
+        self.departed.insert(id, (Arc::new(last.clone()), pods));
     }
 
     /// Forgets a node that is gone once no pod is bound to it.

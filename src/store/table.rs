@@ -298,6 +298,13 @@ impl<T: Stored> Table<T> {
         self.add_row(Rev::ZERO, Rev::ZERO, hash, Tenure::Reserved, value).1
     }
 
+    /// Holds the id of an object for those of its name that come after it.
+    pub(super) fn hold(&mut self, id: Id<T>) {
+        if let Some(row) = self.rows.get_mut(row_id(id)) {
+            row.tenure = Tenure::Reserved;
+        }
+    }
+
     /// The id that is held for objects of this name, if none of them is there.
     pub(super) fn reserved(&self, namespace: &str, name: &Name) -> Option<Id<T>> {
         self.names.iter_hash(name_hash(namespace, name.stable_hash())).find_map(|&slot| {

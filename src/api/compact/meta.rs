@@ -23,9 +23,9 @@ pub(super) fn arrival(written: &ObjectMeta) -> Arrival {
     }
 }
 
-/// The uid a run gives to an object that had one.
+/// The uid a run gives to an object that had one: its own again, if a run printed it.
 pub fn imported_uid(written: &str) -> Uid {
-    Uid(hash_text(written))
+    Uid::printed(written).unwrap_or_else(|| Uid(hash_text(written)))
 }
 
 impl Compactor {

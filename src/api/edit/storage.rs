@@ -5,7 +5,6 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 use serde_json::{Value, json};
 
 use super::{metadata, parsed, whole};
-use crate::api::compact::imported_uid;
 use crate::api::object::Object;
 use crate::api::quantity::{Format, Quantity};
 use crate::api::rules::affinity::Term;
@@ -19,13 +18,6 @@ pub(super) fn keep(held: &Object, next: &mut Object) {
         (Object::PersistentVolume(held), Object::PersistentVolume(next)) => {
             (next.phase, next.phase_since) = (held.phase, held.phase_since);
             next.message = held.message.clone();
-            // A uid is told by its text; that of a claim of this run is still the claim's.
-            if let (Some(next), Some(held)) = (&mut next.claim, &held.claim) {
-                let told = held.uid.map(|uid| imported_uid(&uid.to_string()));
-                if next.uid.is_some() && next.uid == told {
-                    next.uid = held.uid;
-                }
-            }
         }
         (Object::PersistentVolumeClaim(held), Object::PersistentVolumeClaim(next)) => {
             next.phase = held.phase;

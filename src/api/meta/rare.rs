@@ -124,6 +124,17 @@ impl Meta {
         }
     }
 
+    /// Takes over the owners of `written`; those that are its owners already lie where they lay.
+    pub fn take_owners(&mut self, written: &Meta) {
+        let held: Vec<Owner> = self.owners().map(|(owner, _)| owner).collect();
+        let found = |owner: Owner| *held.iter().find(|it| it.uid == owner.uid).unwrap_or(&owner);
+        self.owner = written.owner.map(found);
+        self.set_controller_blocks(written.controller_blocks());
+        let others = written.other_owners().iter();
+        let others = others.map(|one| Reference { owner: found(one.owner), ..one.clone() });
+        self.set_other_owners(others.collect());
+    }
+
     /// Takes away the owners with these uids.
     pub fn disown(&mut self, owners: &[Uid]) {
         self.keep_owners(|owner| !owners.contains(&owner.uid));

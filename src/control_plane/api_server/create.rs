@@ -13,7 +13,6 @@ use crate::api::meta::{Meta, ObjectName, RawId, Uid};
 use crate::api::misc::Namespace;
 use crate::api::name::{NAME_MAX, Name};
 use crate::api::object::Object;
-use crate::api::pod::Pod;
 use crate::api::resource_quota::QuotaStatus;
 use crate::api::rules::static_pods::is_mirror;
 use crate::api::stateful_set::StatefulSetStatus;
@@ -37,9 +36,7 @@ impl<T> Server<'_, T> {
     pub(super) fn create(&mut self, mut object: Object) -> Result<Done, Status> {
         let kind = object.kind();
         self.check_namespace(kind, object.meta())?;
-        if object.meta().uid == Uid(0) {
-            self.find_owners(object.meta_mut());
-        }
+        self.find_owners(object.meta_mut());
         self.name(kind, object.meta_mut(), &|server, meta| match kind {
             Kind::ReplicaSet | Kind::ReplicationController => server.is_taken_by_set(kind, meta),
             // Others share one table; kinds are told apart by the caller's names.
@@ -92,9 +89,9 @@ impl<T> Server<'_, T> {
 
     fn store_any(&mut self, object: Object) -> Done {
         match object {
-            Object::Pod(it) if is_mirror(&it.meta) => self.store_mirror(*it),
+            Object::Pod(it) if is_mirror(&it.meta) => self.store_held(*it),
             Object::Pod(it) => self.store_new(*it),
-            Object::Node(it) => self.store_new(*it),
+            Object::Node(it) => self.store_held(*it),
             Object::Namespace(it) => self.store_new(*it),
             Object::ReplicaSet(it) => self.store_new(*it),
             Object::Deployment(it) => self.store_new(*it),
@@ -129,11 +126,13 @@ impl<T> Server<'_, T> {
         Done { id: id.into(), rev: self.store.revision() }
     }
 
-    /// A mirror is stored where its kubelet expects it.
-    fn store_mirror(&mut self, mut pod: Pod) -> Done {
-        pod.meta.created = self.now;
-        facts::created(&pod, self.effects);
-        let id = self.store.create_reserved(self.now, pod);
+    /// A mirror is stored where its kubelet expects it, as is a node that comes again.
+    fn store_held<S: Told>(&mut self, mut object: S) -> Done {
+        let meta = object.meta_mut();
+        meta.created = self.now;
+        meta.generation = meta.generation.max(1);
+        facts::created(&object, self.effects);
+        let id = self.store.create_reserved(self.now, object);
         Done { id: id.into(), rev: self.store.revision() }
     }
 
@@ -162,7 +161,10 @@ impl<T> Server<'_, T> {
 
     /// Owners somebody wrote are found by their uid. Nothing is refused that names nobody: the garbage
     /// collector sees to it.
-    fn find_owners(&self, meta: &mut Meta) {
+    pub(super) fn find_owners(&self, meta: &mut Meta) {
+        if meta.owners().all(|(owner, _)| owner.at != RawId::NOWHERE) {
+            return;
+        }
         meta.owners_mut(|owner| {
             if owner.at == RawId::NOWHERE {
                 let found = of_kind!(owner.kind, S => {

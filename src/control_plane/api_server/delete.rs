@@ -9,6 +9,7 @@ use super::kinds::of_kind;
 use super::{Server, not_found};
 use crate::api::kind::Kind;
 use crate::api::meta::{Deletion, Meta, ObjectName, RawId, Uid};
+use crate::api::misc::Namespace;
 use crate::api::pod::Pod;
 use crate::api::status::Status;
 use crate::base::id::Id;
@@ -21,6 +22,8 @@ use crate::time::{SimDuration, SimTime};
 pub const FOREGROUND: &str = "foregroundDeletion";
 /// Finalizer of an object whose dependents stay.
 pub const ORPHAN: &str = "orphan";
+/// Namespaces that stay (`immortalNamespaces` of admission plugin NamespaceLifecycle, 1.36).
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 
 impl<T> Server<'_, T> {
     pub(super) fn delete(
@@ -33,7 +36,21 @@ impl<T> Server<'_, T> {
     ) -> Result<Done, Status> {
         match kind {
             Kind::Pod => self.delete_pod(id.typed(), uid, grace_seconds, propagation),
+            Kind::Namespace => {
+                self.check_mortal(id.typed())?;
+                self.delete_as::<Namespace>(id, uid, propagation)
+            }
             kind => of_kind!(kind, S => self.delete_as::<S>(id, uid, propagation)),
+        }
+    }
+
+    fn check_mortal(&self, id: Id<Namespace>) -> Result<(), Status> {
+        match self.store.get(id) {
+            Some(it) if IMMORTAL.contains(&&**it.meta.name.base()) => Err(Status::Forbidden(
+                ObjectName::of(Kind::Namespace, &it.meta),
+                "this namespace may not be deleted".into(),
+            )),
+            _ => Ok(()),
         }
     }
 

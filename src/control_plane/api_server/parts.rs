@@ -92,7 +92,6 @@ macro_rules! one_part {
 }
 one_part!(
     Service,
-    EndpointSlice,
     Endpoints,
     Lease,
     PriorityClass,
@@ -102,6 +101,19 @@ one_part!(
     ControllerRevision,
     Other
 );
+
+impl Parted for EndpointSlice {
+    fn take_status(&mut self, _other: &EndpointSlice) {}
+
+    /// Its labels count too (`endpointSliceStrategy.PrepareForUpdate`).
+    fn spec_differs(&self, other: &EndpointSlice) -> bool {
+        self.family != other.family
+            || self.endpoints != other.endpoints
+            || self.hints != other.hints
+            || self.ports != other.ports
+            || self.meta.labels != other.meta.labels
+    }
+}
 
 impl Parted for Namespace {
     fn take_status(&mut self, other: &Namespace) {

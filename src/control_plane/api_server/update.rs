@@ -185,6 +185,9 @@ impl<T> Server<'_, T> {
                 if next.spec_differs(current) {
                     next.meta_mut().generation += 1;
                 }
+                if next.meta().owners_hash() != held.owners_hash() {
+                    self.find_owners(next.meta_mut());
+                }
                 if held.is_terminating() {
                     no_new_finalizers(next.kind(), held, next.meta())?;
                     if is_done(next.meta()) && next.is_finalized() {
@@ -289,6 +292,28 @@ impl<T> Server<'_, T> {
         let mut next = pod.clone();
         next.status.set(PodCondition::DisruptionTarget, true, self.now);
         next.status.disruption = Some(why);
+        Ok(self.write(id, next))
+    }
+
+    /// A patch of a pod's status by the pod garbage collector. What is done stays as it ended.
+    pub(super) fn fail(
+        &mut self,
+        id: Id<Pod>,
+        uid: Uid,
+        why: Option<Arc<StatusReason>>,
+    ) -> Result<Done, Status> {
+        let Some(pod) = self.store.get(id).filter(|pod| pod.meta.uid == uid) else {
+            return Err(not_found(Kind::Pod, None));
+        };
+        let mut next = pod.clone();
+        next.status.observed_generation = pod.meta.generation;
+        if !next.status.phase.is_terminal() {
+            next.status.phase = Phase::Failed;
+        }
+        if why.is_some() {
+            next.status.set(PodCondition::DisruptionTarget, true, self.now);
+            next.status.disruption = why;
+        }
         Ok(self.write(id, next))
     }
 }

@@ -18,13 +18,12 @@ use crate::api::kind::Kind;
 use crate::api::meta::RawId;
 use crate::api::name::Name;
 use crate::api::node::Node;
-use crate::api::object::Object;
-use crate::api::pod::{Phase, Pod, PodCondition, StatusReason};
+use crate::api::pod::{Pod, StatusReason};
 use crate::api::status::Status;
 use crate::base::id::Id;
 use crate::kernel::recurring::Cadence;
 use crate::messages::request::Propagation;
-use crate::messages::{Call, ClientId, Effects, Part, Reply};
+use crate::messages::{Call, ClientId, Effects, Reply};
 use crate::store::Change;
 use crate::time::{SimDuration, SimTime};
 
@@ -226,22 +225,19 @@ impl PodGc {
                     (id, Some(("DeletionByPodGC", "PodGC: node no longer exists")))
                 }
             };
-            let Some((rev, pod)) = known.view.version(id) else {
+            let Some(pod) = known.view.get(id) else {
                 self.line.pop_front();
                 continue;
             };
             if pod.status.phase.is_terminal() {
                 return self.delete(id, fx);
             }
-            let mut next = pod.clone();
-            next.status.phase = Phase::Failed;
-            if let Some((reason, message)) = why {
-                next.status.set(PodCondition::DisruptionTarget, true, fx.now());
+            let why = why.map(|(reason, message): (&str, &str)| {
                 let (reason, message) = (reason.into(), message.into());
-                next.status.disruption = Some(Arc::new(StatusReason { reason, message }));
-            }
-            let object = Object::Pod(Box::new(next));
-            let call = Call::Update { id: id.into(), object, base: Some(rev), part: Part::Status };
+                Arc::new(StatusReason { reason, message })
+            });
+            // A patch by uid: nobody else's write gets in its way (`PatchPodStatus`).
+            let call = Call::Fail { pod: id, uid: pod.meta.uid, why };
             return fx.send(self.client, MARK, call);
         }
     }

@@ -15,14 +15,13 @@ use std::sync::Arc;
 use crate::api::kind::Kind;
 use crate::api::meta::{ObjectName, RawId};
 use crate::api::node::Node;
-use crate::api::object::Object;
 use crate::api::pod::{Pod, PodCondition, StatusReason};
 use crate::api::rules::taints::{Effect, Taint, Toleration};
 use crate::api::status::Status;
 use crate::base::FastMap;
 use crate::base::id::Id;
 use crate::messages::request::Propagation;
-use crate::messages::{About, Call, ClientId, Component, Effects, Fact, Part, Remark, Reply, Verb};
+use crate::messages::{About, Call, ClientId, Component, Effects, Fact, Remark, Reply, Verb};
 use crate::store::Change;
 use crate::time::{SimDuration, SimTime};
 
@@ -111,10 +110,10 @@ impl TaintEviction {
 
     /// A node changed.
     pub fn node(&mut self, change: &Change<'_, Node>, known: Known<'_>, fx: &mut Effects<Timer>) {
-        let taints: Arc<[Taint]> = change.new.map_or(Arc::from([]), |node| {
-            let lasting = node.taints.iter().filter(|one| one.effect == Effect::NoExecute);
-            lasting.cloned().collect()
-        });
+        // What waits for a node that is gone waits on (`handleNodeUpdate`).
+        let Some(node) = change.new else { return drop(self.tainted.remove(&change.id)) };
+        let lasting = node.taints.iter().filter(|one| one.effect == Effect::NoExecute);
+        let taints: Arc<[Taint]> = lasting.cloned().collect();
         let held = self.tainted.get(&change.id).map_or(&[][..], |held| held);
         if *held == *taints {
             return;
@@ -227,19 +226,15 @@ impl TaintEviction {
     }
 
     fn note(&mut self, id: Id<Pod>, known: Known<'_>, fx: &mut Effects<Timer>) {
-        let Some((rev, pod)) = known.view.read(id) else { return self.forget(id) };
+        let Some((_, pod)) = known.view.read(id) else { return self.forget(id) };
         let Some(eviction) = self.evictions.get_mut(&id) else { return };
         if pod.status.is(PodCondition::DisruptionTarget) {
             return self.delete(id, fx);
         }
         eviction.step = Step::Noting;
-        let mut next = pod.clone();
-        next.status.set(PodCondition::DisruptionTarget, true, fx.now());
         let (reason, message) = ("DeletionByTaintManager".into(), DELETING.into());
-        next.status.disruption = Some(Arc::new(StatusReason { reason, message }));
-        let object = Object::Pod(Box::new(next));
-        let call = Call::Update { id: id.into(), object, base: Some(rev), part: Part::Status };
-        fx.send(self.client, tag(id), call);
+        let why = Arc::new(StatusReason { reason, message });
+        fx.send(self.client, tag(id), Call::Disrupt { pod: id, uid: pod.meta.uid, why });
     }
 
     fn delete(&mut self, id: Id<Pod>, fx: &mut Effects<Timer>) {

@@ -341,10 +341,8 @@ fn pods_of_a_vanished_node_are_taken_away() {
 /// golden-timelines, fact 9: pods are marked 5 s after the namespace, the rest goes 5 s later.
 #[test]
 fn a_namespace_goes_after_its_contents_pods_first() {
-    use crate::api::kind::Kind;
+    use crate::api::meta::Deletion;
     use crate::api::misc::Namespace;
-    use crate::messages::Call;
-    use crate::messages::request::Propagation;
     let mut cluster = Cluster::new();
     deploy(&mut cluster, testing::deployment("web", 3));
     cluster.create(Object::Service(Box::new(testing::service("web"))));
@@ -352,9 +350,9 @@ fn a_namespace_goes_after_its_contents_pods_first() {
     settle_pods(&mut cluster);
     cluster.run(secs(1));
     let (id, _) = cluster.all::<Namespace>().remove(0);
-    let (kind, propagation) = (Kind::Namespace, Propagation::Background);
-    let call = Call::Delete { kind, id: id.into(), uid: None, grace_seconds: None, propagation };
-    cluster.commit(call).expect("a deletion");
+    // It is the one that an API server would not let go.
+    let at = cluster.now();
+    cluster.change(id, |it| it.meta.deletion = Some(Deletion { at, grace_seconds: 0 }));
     let ending = |cluster: &Cluster| {
         cluster.all::<Pod>().iter().filter(|(_, pod)| pod.meta.is_terminating()).count()
     };

@@ -193,17 +193,14 @@ fn owners(moment: Moment<'_>, meta: &Meta) -> Vec<Value> {
 
 fn controller(moment: Moment<'_>, meta: &Meta) -> Option<Value> {
     let owner = meta.owner?;
-    let version = match owner.kind {
-        Kind::ReplicaSet | Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => "apps/v1",
-        Kind::Job | Kind::CronJob => "batch/v1",
-        Kind::Other => return None,
-        _ => "v1",
-    };
+    if owner.kind == Kind::Other {
+        return None;
+    }
     // An owner that is gone is known by what its child's name begins with.
     let name = search::name_at(moment.store, TableKind::of(owner.kind), owner.at)
         .unwrap_or_else(|| meta.name.base().trim_end_matches('-').to_owned());
     Some(json!({
-        "apiVersion": version,
+        "apiVersion": owner.kind.api_version(),
         "kind": owner.kind.name(),
         "name": name,
         "uid": owner.uid.to_string(),

@@ -72,7 +72,7 @@ fn involved(about: &About, source: &Source) -> Value {
     let mut fields = json!({
         "kind": about.kind.name(),
         "name": about.name.to_string(),
-        "apiVersion": api_version(about.kind),
+        "apiVersion": about.kind.api_version(),
     });
     if !about.namespace.is_empty() {
         fields["namespace"] = json!(&*about.namespace);
@@ -90,14 +90,4 @@ fn involved(about: &About, source: &Source) -> Value {
         fields["resourceVersion"] = json!(of.0.to_string());
     }
     fields
-}
-
-fn api_version(kind: Kind) -> &'static str {
-    match kind {
-        Kind::ReplicaSet | Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => "apps/v1",
-        Kind::Job | Kind::CronJob => "batch/v1",
-        Kind::PodDisruptionBudget => "policy/v1",
-        Kind::Lease => "coordination.k8s.io/v1",
-        _ => "v1",
-    }
 }

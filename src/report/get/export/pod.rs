@@ -98,8 +98,10 @@ fn status(moment: Moment<'_>, pod: &Pod) -> Value {
     if !conditions.is_empty() {
         status["conditions"] = json!(conditions);
     }
-    // A reason of a pod that is not placed is that of its condition.
-    if let Some(why) = held.reason.as_ref().filter(|_| !pod.is_unplaced()) {
+    // A reason of a pod that was never placed is that of its condition.
+    let is_of_condition = pod.node.is_none()
+        && held.condition(PodCondition::PodScheduled).value == Some(Tristate::False);
+    if let Some(why) = held.reason.as_ref().filter(|_| !is_of_condition) {
         status["reason"] = json!(&*why.reason);
         status["message"] = json!(&*why.message);
     }
