@@ -403,3 +403,40 @@ fn a_manifest_applied_anew_says_its_owners_anew() {
         "of two owners merged by uid the first was taken out, the other never was"
     );
 }
+
+#[test]
+fn what_kubectl_refuses_itself_is_told_in_its_own_words() {
+    let steps = "  - {at: 1m, taint: node/n-0, with: 'z-'}\n  - {at: 1m, setImage: deployment/default/d, container: x, \
+                 image: 'w:2'}\n  - {at: 1m, undo: deployment/default/d}\n";
+    let (_, told) = run(&scenario(steps, &workload("Deployment", "d", "replicas: 1", "")));
+    let words = [
+        "error: taint \"z\" not found",
+        "error: unable to find container named \"x\"",
+        "error: no rollout history found for deployment \"d\"",
+    ];
+    assert_eq!(refused(&told), words);
+}
+
+#[test]
+fn a_class_keeps_its_description_and_one_of_the_system_stays() {
+    let steps = "  - {at: 1m, delete: pc/system-node-critical}\n  - {at: 1m, delete: priorityclasses/mine}\n  - {at: 1m, \
+                 patch: pc/other, with: {description: for others}}\n";
+    let class = |name: &str, value: i32| {
+        format!(
+            "apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {{name: {name}}}\nvalue: {value}\n\
+             description: for mine\n---\n"
+        )
+    };
+    let classes =
+        [class("mine", 5), class("other", 5), class("system-node-critical", 2_000_001_000)];
+    let (finished, told) = run(&scenario(steps, &classes.concat()));
+    let says = "priorityclasses.scheduling.k8s.io \"system-node-critical\" is forbidden: this is a system priority class \
+                and cannot be deleted";
+    assert_eq!(refused(&told), [says]);
+    let all = finished.world.store().table::<PriorityClass>().iter();
+    let mut all: Vec<(String, String)> =
+        all.map(|(_, it)| (it.meta.name.to_string(), it.description.to_string())).collect();
+    all.sort();
+    let both = [("other", "for others"), ("system-node-critical", "for mine")];
+    assert_eq!(all, both.map(|(name, words)| (name.to_owned(), words.to_owned())));
+}

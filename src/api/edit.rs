@@ -468,6 +468,9 @@ fn priority_class(it: &PriorityClass) -> Value {
     if it.scope == ClassScope::Default {
         class["globalDefault"] = json!(true);
     }
+    if !it.description.is_empty() {
+        class["description"] = json!(&*it.description);
+    }
     class
 }
 

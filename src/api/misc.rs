@@ -114,7 +114,13 @@ pub struct PriorityClass {
     pub scope: ClassScope,
     /// Whether its pods may preempt others.
     pub preemption: Preemption,
+    /// What it is for, in its maker's words.
+    pub description: Text,
 }
+
+/// The two classes every cluster has, and their values (`pkg/apis/scheduling/types.go`, 1.36).
+pub const SYSTEM_CLASSES: [(&str, i32); 2] =
+    [("system-node-critical", 2_000_001_000), ("system-cluster-critical", 2_000_000_000)];
 
 /// For whom a PriorityClass is meant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

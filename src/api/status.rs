@@ -6,7 +6,7 @@ use super::kind::Kind;
 use super::meta::ObjectName;
 use super::name::Text;
 
-/// A refusal. `Display` gives the API server's message.
+/// A refusal. `Display` gives the API server's message, or kubectl's.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Status {
     /// 404.
@@ -19,6 +19,8 @@ pub enum Status {
     Forbidden(ObjectName, Text),
     /// 422.
     Invalid(ObjectName, Text),
+    /// kubectl says no before it asks.
+    Unasked(Text),
     /// 429, of an eviction: its budget does not allow it now; the message says why.
     TooManyRequests(Text),
     /// 500, with the message.
@@ -40,7 +42,7 @@ impl Status {
             Status::Invalid(..) => 422,
             Status::TooManyRequests(_) => 429,
             Status::Internal(_) | Status::Unavailable => 500,
-            Status::Unreachable => 0,
+            Status::Unreachable | Status::Unasked(_) => 0,
         }
     }
 
@@ -66,6 +68,7 @@ impl fmt::Display for Status {
             Status::Invalid(name, why) => {
                 write!(f, "{} \"{}\" is invalid: {why}", group_kind(name.kind), name.name)
             }
+            Status::Unasked(why) => write!(f, "error: {why}"),
             Status::TooManyRequests(why) => {
                 write!(f, "Cannot evict pod as it would violate the pod's disruption budget. {why}")
             }

@@ -6,6 +6,7 @@ use super::World;
 use super::plan::Change;
 use crate::api::controller_revision::ControllerRevision;
 use crate::api::edit::{conditions_patched, edited, resized, to_json, with_known_uids};
+use crate::api::kind::Kind;
 use crate::api::meta::{Labels, Meta};
 use crate::api::name::Text;
 use crate::api::node::{Node, Schedulability};
@@ -13,6 +14,7 @@ use crate::api::object::Object;
 use crate::api::patch::merge;
 use crate::api::pod::PodTemplate;
 use crate::api::rules::taint_edits;
+use crate::api::status::Status;
 use crate::api::validation::gates::Gates;
 use crate::api::workload::{Deployment, ReplicaSet, Rollout};
 use crate::control_plane::controllers::deployment::annotations::{NOT_COPIED, revision};
@@ -26,8 +28,9 @@ impl World {
     ///
     /// # Errors
     /// What kubectl or the API server would say.
-    pub(super) fn changed(&self, object: &Object, change: &Change) -> Result<Object, String> {
+    pub(super) fn changed(&self, object: &Object, change: &Change) -> Result<Object, Status> {
         let (mut next, gates) = (object.clone(), self.plan.checks);
+        let invalid = |why: String| Status::Invalid(object.name(), why.into());
         match change {
             Change::Scale(replicas) => match &mut next {
                 Object::Deployment(it) => it.replicas = *replicas,
@@ -35,44 +38,51 @@ impl World {
                 Object::StatefulSet(_) => {
                     return edited(object, gates, |json| {
                         json["spec"]["replicas"] = (*replicas).into()
-                    });
+                    })
+                    .map_err(invalid);
                 }
-                other => return Err(format!("a {} has no replicas", other.kind())),
+                other => return Err(unasked(format!("a {} has no replicas", other.kind()))),
             },
             Change::Image { container, image } => {
                 return with_image(object, gates, (container.as_deref(), image));
             }
             Change::Patch { patch, how } => {
-                return edited(object, gates, |json| merge(json, &with_known_uids(patch), *how));
+                return edited(object, gates, |json| merge(json, &with_known_uids(patch), *how))
+                    .map_err(invalid);
             }
             Change::Resize { patch, how } => {
-                return resized(object, gates, |json| merge(json, patch, *how));
+                return resized(object, gates, |json| merge(json, patch, *how)).map_err(invalid);
             }
             Change::Status { patch, how } => {
-                return conditions_patched(object, patch, *how, self.kernel.now());
+                return conditions_patched(object, patch, *how, self.kernel.now()).map_err(invalid);
             }
             Change::Undo { revision } if has_revisions(object) => {
                 return self.back_to(object, *revision);
             }
-            Change::Undo { revision } => self.undo(deployment(&mut next)?, *revision)?,
+            Change::Undo { revision } => {
+                self.undo(deployment(&mut next)?, *revision).map_err(unasked)?;
+            }
             Change::Restart => {
                 let at = self.calendar();
                 if has_revisions(object) {
                     return edited(object, gates, |json| {
                         let template = &mut json["spec"]["template"];
                         template["metadata"]["annotations"][RESTARTED_AT] = at.into();
-                    });
+                    })
+                    .map_err(invalid);
                 }
-                restart(deployment(&mut next)?, at)?;
+                restart(deployment(&mut next)?, at).map_err(unasked)?;
             }
-            Change::Pause | Change::Resume => pause(deployment(&mut next)?, change)?,
+            Change::Pause | Change::Resume => {
+                pause(deployment(&mut next)?, change).map_err(unasked)?;
+            }
             Change::Cordon => node(&mut next)?.schedulability = Schedulability::Cordoned,
             Change::Uncordon => node(&mut next)?.schedulability = Schedulability::Open,
             Change::Label(edits) => edit_map(&mut next.meta_mut().labels, edits),
             Change::Annotate(edits) => edit_map(&mut next.meta_mut().annotations, edits),
             Change::Taint(edits) => {
                 let node = node(&mut next)?;
-                node.taints = taint_edits::edited(&node.taints, edits)?.into();
+                node.taints = taint_edits::edited(&node.taints, edits).map_err(unasked)?.into();
             }
         }
         Ok(next)
@@ -86,17 +96,18 @@ impl World {
 
     /// A StatefulSet or DaemonSet as one of its revisions has it (kubectl 1.36
     /// `pkg/polymorphichelpers/rollback.go`).
-    fn back_to(&self, object: &Object, to: Option<i64>) -> Result<Object, String> {
+    fn back_to(&self, object: &Object, to: Option<i64>) -> Result<Object, Status> {
         let all = self.store.table::<ControllerRevision>().iter().map(|(_, one)| one);
         let mut all: Vec<&ControllerRevision> =
             all.filter(|one| one.meta.is_owned_by(object.meta().uid)).collect();
         all.sort_by_key(|one| std::cmp::Reverse(one.revision));
         let found = match to {
-            Some(number) => *all
-                .iter()
-                .find(|one| one.revision == number)
-                .ok_or_else(|| format!("unable to find specified revision {number} in history"))?,
-            None => all.get(1).ok_or("no last revision to roll back to")?,
+            Some(number) => *all.iter().find(|one| one.revision == number).ok_or_else(|| {
+                unasked(format!("unable to find specified revision {number} in history"))
+            })?,
+            None => {
+                all.get(1).ok_or_else(|| unasked("no last revision to roll back to".to_owned()))?
+            }
         };
         let data = to_json(&Object::ControllerRevision(Box::new(found.clone())));
         let mut template = data.map(|json| json["data"]["spec"]["template"].clone());
@@ -106,6 +117,7 @@ impl World {
         edited(object, self.plan.checks, |json| {
             json["spec"]["template"] = template.unwrap_or_default()
         })
+        .map_err(|why| Status::Invalid(object.name(), why.into()))
     }
 
     /// kubectl 1.36 `pkg/polymorphichelpers/rollback.go`.
@@ -158,17 +170,22 @@ fn has_revisions(object: &Object) -> bool {
     matches!(object, Object::StatefulSet(_) | Object::DaemonSet(_))
 }
 
-fn deployment(object: &mut Object) -> Result<&mut Deployment, String> {
+/// What kubectl says before it asks.
+fn unasked(why: String) -> Status {
+    Status::Unasked(why.into())
+}
+
+fn deployment(object: &mut Object) -> Result<&mut Deployment, Status> {
     match object {
         Object::Deployment(it) => Ok(it),
-        other => Err(format!("a {} has no rollouts", other.kind())),
+        other => Err(unasked(format!("a {} has no rollouts", other.kind()))),
     }
 }
 
-fn node(object: &mut Object) -> Result<&mut Node, String> {
+fn node(object: &mut Object) -> Result<&mut Node, Status> {
     match object {
         Object::Node(it) => Ok(it),
-        other => Err(format!("a {} is no node", other.kind())),
+        other => Err(unasked(format!("a {} is no node", other.kind()))),
     }
 }
 
@@ -177,7 +194,7 @@ fn with_image(
     object: &Object,
     gates: Gates,
     (container, image): (Option<&str>, &str),
-) -> Result<Object, String> {
+) -> Result<Object, Status> {
     let mut found = false;
     let next = edited(object, gates, |json| {
         for list in ["initContainers", "containers"] {
@@ -192,9 +209,10 @@ fn with_image(
                 }
             }
         }
-    })?;
+    })
+    .map_err(|why| Status::Invalid(object.name(), why.into()))?;
     match (found, container) {
-        (false, Some(name)) => Err(format!("unable to find container named {name:?}")),
+        (false, Some(name)) => Err(unasked(format!("unable to find container named {name:?}"))),
         _ => Ok(next),
     }
 }
@@ -219,7 +237,11 @@ fn pause(of: &mut Deployment, change: &Change) -> Result<(), String> {
         _ => (Rollout::Active, "is not paused"),
     };
     if of.rollout == wanted {
-        return Err(word.to_owned());
+        return Err(format!(
+            "{} {:?} {word}",
+            Kind::Deployment.resource(),
+            of.meta.name.to_string()
+        ));
     }
     of.rollout = wanted;
     Ok(())

@@ -333,7 +333,7 @@ impl World {
                 };
                 Turn::Send(Call::Update { id, object, base: Some(base), part })
             }
-            Err(why) => Turn::Refused(Status::Invalid(target.object(), why.into())),
+            Err(status) => Turn::Refused(status),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::api::tree::{Node, Value};
 use crate::cluster::plan::{Count, Instance, Pods, Spot, Target, Which};
 
 /// Kinds a step may name, as kubectl names them.
-const KINDS: [(&str, Kind); 58] = [
+const KINDS: [(&str, Kind); 60] = [
     ("deployment", Kind::Deployment),
     ("deployments", Kind::Deployment),
     ("deploy", Kind::Deployment),
@@ -36,6 +36,8 @@ const KINDS: [(&str, Kind); 58] = [
     ("nodes", Kind::Node),
     ("no", Kind::Node),
     ("priorityclass", Kind::PriorityClass),
+    ("priorityclasses", Kind::PriorityClass),
+    ("pc", Kind::PriorityClass),
     ("poddisruptionbudget", Kind::PodDisruptionBudget),
     ("poddisruptionbudgets", Kind::PodDisruptionBudget),
     ("pdb", Kind::PodDisruptionBudget),

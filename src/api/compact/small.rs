@@ -99,6 +99,7 @@ impl Compactor {
                 _ => ClassScope::Named,
             },
             preemption: preemption(written.preemption_policy.as_deref()),
+            description: self.intern.text(written.description.as_deref().unwrap_or_default()),
         };
         let object = Object::PriorityClass(Box::new(class));
         Compacted { object, arrival: arrival(&written.metadata), node: None }

@@ -8,13 +8,10 @@ use super::{
     names,
     scalar::{immutable, one_of, text},
 };
+use crate::api::misc::SYSTEM_CLASSES;
 
 /// The highest priority anyone but the system may give.
 pub const HIGHEST_USER_PRIORITY: i32 = 1_000_000_000;
-
-/// The system's own classes and their priorities.
-pub const SYSTEM_CLASSES: [(&str, i32); 2] =
-    [("system-node-critical", 2_000_001_000), ("system-cluster-critical", 2_000_000_000)];
 
 /// Checks a new PriorityClass.
 pub fn validate(class: &PriorityClass, errors: &mut Errors) {
@@ -42,7 +39,7 @@ pub fn validate(class: &PriorityClass, errors: &mut Errors) {
 }
 
 fn system_class_fault(name: &str, value: i32, global_default: bool) -> Option<String> {
-    let Some((_, expected)) = SYSTEM_CLASSES.iter().find(|(known, _)| *known == name) else {
+    let Some((_, expected)) = SYSTEM_CLASSES.iter().find(|(known, ..)| *known == name) else {
         return Some(format!("{name} is not a known system priority class"));
     };
     if value != *expected {

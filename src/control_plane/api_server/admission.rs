@@ -14,7 +14,7 @@ use crate::api::compact::Compactor;
 use crate::api::job::{Job, JobStatus};
 use crate::api::kind::Kind;
 use crate::api::meta::ObjectName;
-use crate::api::misc::{ClassScope, NAMESPACE_CONTENT, Namespace, PriorityClass};
+use crate::api::misc::{ClassScope, NAMESPACE_CONTENT, Namespace, PriorityClass, SYSTEM_CLASSES};
 use crate::api::name::{Name, Text};
 use crate::api::node::{Node, TAINT_NOT_READY, TAINT_UNREACHABLE};
 use crate::api::pod::{Phase, Pod, PodCondition, PodSpec, Preemption, StatusReason};
@@ -33,10 +33,6 @@ const DEFAULT_TOLERATION_SECONDS: i64 = 300;
 /// Why a pod with scheduling gates is not placed (`pkg/registry/core/pod/strategy.go`, 1.36).
 const SCHEDULING_GATED: (&str, &str) =
     ("SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates");
-
-/// The two classes every cluster has (`pkg/apis/scheduling/types.go`, 1.36).
-const SYSTEM_CLASSES: [(&str, i32); 2] =
-    [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
 
 /// Where a spec comes from: its address, and the namespace where that has a say.
 type Source = (usize, Option<Text>);
@@ -171,7 +167,7 @@ impl<T> Server<'_, T> {
             spec.priority_class = class.meta.name.to_string().into();
             return Ok((class.value, class.preemption));
         }
-        let system = SYSTEM_CLASSES.iter().find(|(name, _)| **name == *spec.priority_class);
+        let system = SYSTEM_CLASSES.iter().find(|(name, ..)| **name == *spec.priority_class);
         if let Some((_, value)) = system {
             return Ok((*value, Preemption::default()));
         }

@@ -9,7 +9,7 @@ use super::kinds::of_kind;
 use super::{Server, not_found};
 use crate::api::kind::Kind;
 use crate::api::meta::{Deletion, Meta, ObjectName, RawId, Uid};
-use crate::api::misc::Namespace;
+use crate::api::misc::{Namespace, PriorityClass, SYSTEM_CLASSES};
 use crate::api::pod::Pod;
 use crate::api::status::Status;
 use crate::base::id::Id;
@@ -36,6 +36,10 @@ impl<T> Server<'_, T> {
     ) -> Result<Done, Status> {
         match kind {
             Kind::Pod => self.delete_pod(id.typed(), uid, grace_seconds, propagation),
+            Kind::PriorityClass => {
+                self.check_class(id.typed())?;
+                self.delete_as::<PriorityClass>(id, uid, propagation)
+            }
             Kind::Namespace => {
                 self.check_mortal(id.typed())?;
                 self.delete_as::<Namespace>(id, uid, propagation)
@@ -52,6 +56,18 @@ impl<T> Server<'_, T> {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// `REST.Delete` of `pkg/registry/scheduling/priorityclass/storage`.
+    fn check_class(&self, id: Id<PriorityClass>) -> Result<(), Status> {
+        let Some(class) = self.store.get(id) else { return Ok(()) };
+        if SYSTEM_CLASSES.iter().all(|(name, ..)| class.meta.name != **name) {
+            return Ok(());
+        }
+        Err(Status::Forbidden(
+            ObjectName::of(Kind::PriorityClass, &class.meta),
+            "this is a system priority class and cannot be deleted".into(),
+        ))
     }
 
     /// A deletion that the garbage collector asks for: only while the object's owners are those it

@@ -280,6 +280,7 @@ fn priority_comes_from_the_class_and_siblings_share_the_admitted_spec() {
         value: 1000,
         scope: crate::api::misc::ClassScope::Named,
         preemption: Preemption::Never,
+        description: "".into(),
     };
     rig.call(Call::Create(Object::PriorityClass(Box::new(class)))).unwrap();
     let Object::Pod(first) = pod("a") else { unreachable!() };

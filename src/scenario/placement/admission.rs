@@ -4,16 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::api::misc::{ClassScope, PriorityClass};
+use crate::api::misc::{ClassScope, PriorityClass, SYSTEM_CLASSES};
 use crate::api::object::Object;
 use crate::api::pod::{Pod, PodSpec, Preemption};
 use crate::api::rules::merge_label_keys::Merges;
 use crate::base::FastMap;
 use crate::cluster::plan::PlannedObject;
-
-/// The two classes every cluster has (`pkg/apis/scheduling/types.go`, 1.36).
-const SYSTEM_CLASSES: [(&str, i32); 2] =
-    [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
 
 /// The classes, and specs as they were left; siblings share one.
 pub(super) struct Admission {
@@ -71,7 +67,7 @@ impl Admission {
             };
             return Ok((priority, preemption));
         }
-        let system = SYSTEM_CLASSES.iter().find(|(name, _)| **name == *spec.priority_class);
+        let system = SYSTEM_CLASSES.iter().find(|(name, ..)| **name == *spec.priority_class);
         match system {
             Some((_, priority)) if !has_priority => Ok((*priority, spec.preemption)),
             _ if has_priority || spec.priority_class.is_empty() => Ok(written),
