@@ -36,7 +36,9 @@ mod security;
 mod selector;
 pub mod service;
 pub mod storage;
+pub mod storage_class;
 mod volume_drivers;
+mod volume_sources;
 mod volumes;
 pub mod workloads;
 

@@ -14,6 +14,7 @@ use super::{
     lease, meta,
     names::{self, NameRule},
     namespace, node, pod, pod_update, policy, priority_class, quota_limits, service, storage,
+    storage_class,
     workloads::{
         daemon_set, deployment, replica_set, replication_controller, stateful_set, status,
     },
@@ -164,6 +165,7 @@ fn validate_create(object: &Typed, kind: Option<&Kind>, errors: &mut Errors) {
         Typed::CronJob(it) => batch::validate_cron_job(it, errors),
         Typed::PersistentVolumeClaim(it) => storage::validate_claim(it, errors),
         Typed::PersistentVolume(it) => storage::validate_volume(it, errors),
+        Typed::StorageClass(it) => storage_class::validate(it, errors),
         Typed::Namespace(it) => namespace::validate(it, errors),
         Typed::Node(it) => node::validate(it, errors),
         Typed::PriorityClass(it) => priority_class::validate(it, errors),
@@ -274,7 +276,7 @@ fn validate_small_update(new: &Typed, old: &Typed, errors: &mut Errors) {
             storage::validate_volume_update(new, old, errors);
         }
         (Typed::StorageClass(new), Typed::StorageClass(old)) => {
-            storage::validate_class_update(new, old, errors);
+            storage_class::validate_update(new, old, errors);
         }
         (Typed::Namespace(new), Typed::Namespace(old)) => {
             namespace::validate_update(new, old, errors);

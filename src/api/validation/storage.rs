@@ -1,22 +1,20 @@
 //! Claims and volumes.
 //!
-//! Of a PersistentVolume, the parts that decide whether a claim fits are looked at; what each
-//! volume plugin wants of its own fields is not.
-
-use std::collections::BTreeMap;
+//! What a PersistentVolume lies on is checked in `volume_sources`.
 
 use k8s_openapi::api::core::v1::{
     CSIPersistentVolumeSource, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec,
     PersistentVolumeSpec,
 };
-use k8s_openapi::api::storage::v1::StorageClass;
 
 use super::{
+    affinity::validate_node_selector,
     field::{Errors, Path},
     labels::{SelectorValues, validate_label_selector},
     meta::{Scope, validate_object_meta, validate_object_meta_update},
     names, resource_names,
     scalar::{immutable, items, obeys, text},
+    volume_sources,
 };
 use crate::api::quantity::Quantity;
 
@@ -234,10 +232,47 @@ pub fn validate_volume(volume: &PersistentVolume, errors: &mut Errors) {
     if !reclaim.is_empty() && !known.contains(&reclaim) {
         errors.not_supported(&path.child("persistentVolumeReclaimPolicy"), reclaim, &known);
     }
-    check_source_count(spec, &path, errors);
+    if let Some(affinity) = &spec.node_affinity {
+        let path = path.child("nodeAffinity");
+        let path = path.child("required");
+        match &affinity.required {
+            Some(selector) => validate_node_selector(selector, &path, errors),
+            None => errors.required(&path, "must specify required node constraints"),
+        }
+    }
+    let name = text(volume.metadata.name.as_ref());
+    volume_sources::validate(spec, name, &path, errors);
+    if reclaim == "Recycle" && spec.host_path.as_ref().is_some_and(|it| is_root(&it.path)) {
+        let detail = "may not be 'recycle' for a hostPath mount of '/'";
+        errors.forbidden(&path.child("persistentVolumeReclaimPolicy"), detail);
+    }
     check_class(("storageClassName", &spec.storage_class_name), &path, errors);
     check_volume_mode(spec.volume_mode.as_ref(), &path, errors);
-    check_class(("volumeAttributesClassName", &spec.volume_attributes_class_name), &path, errors);
+    if let Some(class) = &spec.volume_attributes_class_name {
+        if class.is_empty() {
+            let detail = "an empty string is disallowed";
+            errors.required(&path.child("volumeAttributesClassName"), detail);
+        }
+        let field = ("volumeAttributesClassName", &spec.volume_attributes_class_name);
+        check_class(field, &path, errors);
+        if spec.csi.is_none() {
+            let detail = "has to be specified when using volumeAttributesClassName";
+            errors.required(&path.child("csi"), detail);
+        }
+    }
+}
+
+/// Whether a path is that of the root directory (`path.Clean` of Go).
+fn is_root(path: &str) -> bool {
+    let mut depth = 0_usize;
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => depth = depth.saturating_sub(1),
+            _ => depth += 1,
+        }
+    }
+    path.starts_with('/') && depth == 0
 }
 
 /// Checks that a PersistentVolume may become `new`.
@@ -280,68 +315,4 @@ fn source_of(spec: &PersistentVolumeSpec, old: &PersistentVolumeSpec) -> Persist
         csi.controller_expand_secret_ref = None;
     }
     source
-}
-
-/// Checks that a StorageClass may become `new`, whose defaults are set (`ValidateStorageClassUpdate` of
-/// pkg/apis/storage/validation).
-pub fn validate_class_update(new: &StorageClass, old: &StorageClass, errors: &mut Errors) {
-    let metadata = Path::ROOT.child("metadata");
-    validate_object_meta_update(&new.metadata, &old.metadata, &metadata, errors);
-    let none = BTreeMap::new();
-    let changed = [
-        (
-            "parameters",
-            new.parameters.as_ref().unwrap_or(&none) != old.parameters.as_ref().unwrap_or(&none),
-        ),
-        ("provisioner", new.provisioner != old.provisioner),
-        ("reclaimPolicy", new.reclaim_policy != old.reclaim_policy),
-    ];
-    for (field, _) in changed.into_iter().filter(|(_, changed)| *changed) {
-        errors.forbidden(&Path::ROOT.child(field), format!("updates to {field} are forbidden."));
-    }
-    let path = Path::ROOT.child("volumeBindingMode");
-    immutable(&path, &new.volume_binding_mode, &old.volume_binding_mode, errors);
-}
-
-/// A volume is of one kind.
-fn check_source_count(spec: &PersistentVolumeSpec, path: &Path<'_>, errors: &mut Errors) {
-    let sources = [
-        ("hostPath", spec.host_path.is_some()),
-        ("gcePersistentDisk", spec.gce_persistent_disk.is_some()),
-        ("awsElasticBlockStore", spec.aws_elastic_block_store.is_some()),
-        ("glusterfs", spec.glusterfs.is_some()),
-        ("flocker", spec.flocker.is_some()),
-        ("nfs", spec.nfs.is_some()),
-        ("rbd", spec.rbd.is_some()),
-        ("quobyte", spec.quobyte.is_some()),
-        ("cephFS", spec.cephfs.is_some()),
-        ("iscsi", spec.iscsi.is_some()),
-        ("cinder", spec.cinder.is_some()),
-        ("fc", spec.fc.is_some()),
-        ("flexVolume", spec.flex_volume.is_some()),
-        ("azureFile", spec.azure_file.is_some()),
-        ("vsphereVolume", spec.vsphere_volume.is_some()),
-        ("photonPersistentDisk", spec.photon_persistent_disk.is_some()),
-        ("portworxVolume", spec.portworx_volume.is_some()),
-        ("azureDisk", spec.azure_disk.is_some()),
-        ("scaleIO", spec.scale_io.is_some()),
-        ("local", spec.local.is_some()),
-        ("storageos", spec.storageos.is_some()),
-        ("csi", spec.csi.is_some()),
-    ];
-    let mut given = sources.iter().filter(|(_, given)| *given);
-    if given.next().is_none() {
-        errors.required(path, "must specify a volume type");
-    }
-    for (field, _) in given {
-        errors.forbidden(&path.child(field), "may not specify more than 1 volume type");
-    }
-    if let Some(local) = &spec.local {
-        if local.path.is_empty() {
-            errors.required(&path.child("local").child("path"), "");
-        }
-        if spec.node_affinity.is_none() {
-            errors.required(&path.child("nodeAffinity"), "Local volume requires node affinity");
-        }
-    }
 }

@@ -262,18 +262,22 @@ pub(super) fn validate_scale_io(s: &ScaleIOVolumeSource, path: &Path<'_>, errors
     require(text(&s.volume_name), &path.child("volumeName"), errors);
 }
 
-pub(super) fn validate_csi(s: &CSIVolumeSource, path: &Path<'_>, errors: &mut Errors) {
-    let driver_path = path.child("driver");
-    if s.driver.is_empty() {
-        errors.required(&driver_path, "");
-    } else {
-        if s.driver.len() > 63 {
-            errors.too_long(&driver_path, 63);
-        }
-        for message in is_dns1123_subdomain(&s.driver.to_lowercase()) {
-            errors.invalid(&driver_path, &s.driver, message);
-        }
+/// The name of a CSI driver.
+pub(super) fn validate_csi_driver(driver: &str, path: &Path<'_>, errors: &mut Errors) {
+    if driver.is_empty() {
+        errors.required(path, "");
+        return;
     }
+    if driver.len() > 63 {
+        errors.too_long(path, 63);
+    }
+    for message in is_dns1123_subdomain(&driver.to_lowercase()) {
+        errors.invalid(path, driver, message);
+    }
+}
+
+pub(super) fn validate_csi(s: &CSIVolumeSource, path: &Path<'_>, errors: &mut Errors) {
+    validate_csi_driver(&s.driver, &path.child("driver"), errors);
     let Some(secret) = &s.node_publish_secret_ref else { return };
     if secret.name.is_empty() {
         errors.required(&path.child("nodePublishSecretRef").child("name"), "");

@@ -70,14 +70,21 @@ pub(super) fn validate_volumes<'a>(
 }
 
 /// Counts the sources of one volume: the first is checked, every further one is refused.
-struct Sources<'a, 'p> {
+pub(super) struct Sources<'a, 'p> {
     path: &'a Path<'p>,
-    errors: &'a mut Errors,
-    seen: usize,
+    pub(super) errors: &'a mut Errors,
+    /// How many there were so far.
+    pub(super) seen: usize,
 }
 
-impl Sources<'_, '_> {
-    fn one<T>(
+impl<'a, 'p> Sources<'a, 'p> {
+    /// None so far, of the volume at `path`.
+    pub(super) fn new(path: &'a Path<'p>, errors: &'a mut Errors) -> Sources<'a, 'p> {
+        Sources { path, errors, seen: 0 }
+    }
+
+    /// The next source, if it is given.
+    pub(super) fn one<T>(
         &mut self,
         field: &str,
         source: &Option<T>,
@@ -101,7 +108,7 @@ fn validate_source(
     path: &Path<'_>,
     errors: &mut Errors,
 ) {
-    let mut s = Sources { path, errors, seen: 0 };
+    let mut s = Sources::new(path, errors);
     s.one("emptyDir", &volume.empty_dir, validate_empty_dir);
     s.one("hostPath", &volume.host_path, validate_host_path);
     s.one("gitRepo", &volume.git_repo, drivers::validate_git_repo);
@@ -177,7 +184,11 @@ fn validate_empty_dir(source: &EmptyDirVolumeSource, path: &Path<'_>, errors: &m
     }
 }
 
-fn validate_host_path(source: &HostPathVolumeSource, path: &Path<'_>, errors: &mut Errors) {
+pub(super) fn validate_host_path(
+    source: &HostPathVolumeSource,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
     if source.path.is_empty() {
         errors.required(&path.child("path"), "");
         return;
@@ -198,7 +209,7 @@ fn validate_host_path(source: &HostPathVolumeSource, path: &Path<'_>, errors: &m
     }
 }
 
-fn validate_nfs(source: &NFSVolumeSource, path: &Path<'_>, errors: &mut Errors) {
+pub(super) fn validate_nfs(source: &NFSVolumeSource, path: &Path<'_>, errors: &mut Errors) {
     require(&source.server, &path.child("server"), errors);
     require(&source.path, &path.child("path"), errors);
     if !source.path.starts_with('/') {
