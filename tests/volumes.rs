@@ -168,3 +168,19 @@ fn a_claim_that_has_lost_its_volume_has_nothing_of_it() {
         ]
     );
 }
+
+#[test]
+fn a_clone_waits_for_the_claim_it_is_of() {
+    let class = "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: s}\nprovisioner: d\n---\n";
+    let of =
+        |name: &str| format!("{ONCE}, dataSource: {{kind: PersistentVolumeClaim, name: {name}}}");
+    let objects = class.to_owned()
+        + &claim("clone", "1Gi", &of("source"))
+        + &claim("of-none", "1Gi", &of("nowhere"))
+        + &claim("source", "1Gi", ONCE);
+    let mut seen = Seen::of("  seed: 1\n  duration: 1m", &objects);
+    let phases = ["source", "clone", "of-none"].map(|name| phase(&seen, "pvc", name));
+    assert_eq!(phases, ["Bound", "Bound", "Pending"]);
+    let waits = events(&mut seen, "of-none");
+    assert!(waits.len() == 1 && waits[0].starts_with("Normal ExternalProvisioning"), "{waits:?}");
+}

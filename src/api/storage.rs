@@ -367,8 +367,19 @@ pub struct ClaimSpec {
     pub mode: VolumeMode,
     /// `volumeAttributesClassName`; empty: none.
     pub attributes_class: Text,
+    /// What its volume is to be filled with; none: nothing.
+    pub filling: Option<Filling>,
     /// Spec as written, as canonical JSON, `volumeName` and class apart.
     pub written: Text,
+}
+
+/// What a new volume is filled with (`dataSource`, `dataSourceRef`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Filling {
+    /// What the volume of this claim of the same namespace has.
+    Claim(Text),
+    /// What an object of this kind has, such as a VolumeSnapshot.
+    Other(Text),
 }
 
 impl ClaimSpec {

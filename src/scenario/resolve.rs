@@ -71,6 +71,7 @@ pub(super) fn plan(
         objects.extend(storage::standard_class(&objects, &steps, compactor));
     }
     storage::warn_of_classes(&objects, &steps, findings);
+    storage::warn_of_wishes(&objects, &steps, findings);
     forget_manifests(&mut objects, &steps);
     let plan = Plan {
         name: name.into(),

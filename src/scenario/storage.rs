@@ -9,7 +9,7 @@ use crate::api::compact::{Arrival, Compactor};
 use crate::api::diagnostic::{Diagnostic, Severity};
 use crate::api::object::Object;
 use crate::api::rules::volumes::PodClaim;
-use crate::api::storage::{ClaimSpec, DEFAULT_CLASS, StorageClass};
+use crate::api::storage::{ClaimSpec, DEFAULT_CLASS, Filling, Reclaim, StorageClass, VolumeSource};
 use crate::cluster::plan::{Act, PlannedObject, Source, Step};
 
 /// Name and provisioner of the class: as kind and minikube call theirs, and as kind makes volumes.
@@ -122,6 +122,50 @@ pub(super) fn warn_of_classes(
     }
 }
 
+/// Tells of what is asked of volumes and is not modelled.
+pub(super) fn warn_of_wishes(
+    objects: &[PlannedObject],
+    steps: &[Step],
+    findings: &mut Vec<Diagnostic>,
+) {
+    let has_attributes = |name: &str| {
+        all(objects, steps).any(|planned| {
+            matches!(&planned.object, Object::Other(it)
+                if &*it.kind == "VolumeAttributesClass" && it.meta.name == *name)
+        })
+    };
+    for planned in all(objects, steps) {
+        let name = planned.object.name();
+        let mut warn = |message: String| {
+            let finding = Diagnostic::of_file(&planned.source.to_string(), message);
+            findings.push(Diagnostic { severity: Severity::Warning, ..finding });
+        };
+        if let Object::PersistentVolume(volume) = &planned.object
+            && volume.spec.reclaim == Reclaim::Recycle
+            && matches!(volume.spec.source, VolumeSource::HostPath { .. } | VolumeSource::Nfs)
+        {
+            warn(format!(
+                "{name}: reclaim policy Recycle is not modelled: it stays Released after its claim"
+            ));
+        }
+        for claim in claimed(&planned.object) {
+            if let Some(Filling::Other(kind)) = &claim.filling {
+                warn(format!(
+                    "{name}: a data source of kind {kind} is not modelled: a volume is made whether or not \
+                     there is one"
+                ));
+            }
+            let class = &*claim.attributes_class;
+            if !class.is_empty() && !has_attributes(class) {
+                warn(format!(
+                    "{name} names VolumeAttributesClass {class:?}, which is nowhere in the input: a volume is \
+                     made, where a real provisioner waits for it"
+                ));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::api::object::Object;
@@ -146,6 +190,30 @@ mod tests {
             "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: data}}\nspec:\n  \
              accessModes: [ReadWriteOnce]\n  {class}\n  resources: {{requests: {{storage: 1Gi}}}}\n"
         )
+    }
+
+    #[test]
+    fn what_is_asked_of_a_volume_and_not_modelled_is_told() {
+        let told = |text: &str| -> Vec<String> {
+            let findings = load(text).findings;
+            findings.iter().map(|it| it.message.clone()).collect()
+        };
+        let volume = |policy: &str, source: &str| {
+            format!(
+                "apiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: v}}\nspec: {{accessModes: \
+                 [ReadWriteOnce], capacity: {{storage: 2Gi}}, persistentVolumeReclaimPolicy: {policy}, \
+                 {source}}}\n"
+            )
+        };
+        let host = "hostPath: {path: /v}";
+        assert!(told(&volume("Recycle", host))[0].contains("Recycle is not modelled"));
+        assert!(told(&volume("Retain", host)).is_empty());
+        assert!(told(&claim("dataSource: {kind: PersistentVolumeClaim, name: x}")).is_empty());
+        let snapshot =
+            "dataSource: {apiGroup: snapshot.storage.k8s.io, kind: VolumeSnapshot, name: x}";
+        assert!(told(&claim(snapshot))[0].contains("of kind VolumeSnapshot is not modelled"));
+        let class = told(&claim("volumeAttributesClassName: gold"));
+        assert!(class[0].contains("VolumeAttributesClass \"gold\", which is nowhere"), "{class:?}");
     }
 
     const NODE: &str = "---\napiVersion: v1\nkind: Node\nmetadata: {name: n-0}\n";

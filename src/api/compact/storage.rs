@@ -17,7 +17,7 @@ use crate::api::object::Object;
 use crate::api::quantity::Quantity;
 use crate::api::storage::{
     AccessModes, BindingMode, ClaimPhase, ClaimRef, ClaimSpec, ClassGrowth, CsiDriverOnNode,
-    CsiNode, InTreePlugin, PersistentVolume, PersistentVolumeClaim, Reclaim, StorageClass,
+    CsiNode, Filling, InTreePlugin, PersistentVolume, PersistentVolumeClaim, Reclaim, StorageClass,
     Topology, VolumeMode, VolumePhase, VolumeSource, VolumeSpec,
 };
 
@@ -79,7 +79,21 @@ impl Interner {
             selector: spec.selector.as_ref().map(|it| self.selector(it)),
             mode: mode(spec.volume_mode.as_deref()),
             attributes_class: self.optional(spec.volume_attributes_class_name.as_deref()),
+            filling: self.filling(&spec),
             written: text,
+        })
+    }
+
+    /// The API server writes each of the two fields where only the other is given.
+    fn filling(&mut self, spec: &core::PersistentVolumeClaimSpec) -> Option<Filling> {
+        let (kind, name, is_near) = match (&spec.data_source_ref, &spec.data_source) {
+            (Some(it), _) => (&it.kind, &it.name, it.namespace.is_none()),
+            (None, Some(it)) => (&it.kind, &it.name, true),
+            (None, None) => return None,
+        };
+        Some(match kind.as_str() {
+            "PersistentVolumeClaim" if is_near => Filling::Claim(self.text(name)),
+            kind => Filling::Other(self.text(kind)),
         })
     }
 

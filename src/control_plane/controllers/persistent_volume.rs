@@ -30,9 +30,9 @@ use crate::api::object::Object;
 use crate::api::pod::Pod;
 use crate::api::rules::volumes::PodClaim;
 use crate::api::storage::{
-    AccessModes, BOUND_BY_CONTROLLER, ClaimPhase, InTreePlugin, PROVISIONED_BY, PersistentVolume,
-    PersistentVolumeClaim, Reclaim, SELECTED_NODE, STORAGE_PROVISIONER, STORAGE_PROVISIONER_BETA,
-    StorageClass, VolumePhase,
+    AccessModes, BOUND_BY_CONTROLLER, ClaimPhase, Filling, InTreePlugin, PROVISIONED_BY,
+    PersistentVolume, PersistentVolumeClaim, Reclaim, SELECTED_NODE, STORAGE_PROVISIONER,
+    STORAGE_PROVISIONER_BETA, StorageClass, VolumePhase,
 };
 use crate::base::id::Id;
 use crate::control_plane::scheduler::algorithm::volumes::{
@@ -88,6 +88,8 @@ pub struct PersistentVolumes {
     in_flight: Option<Item>,
     /// Volumes being made, and when each is there.
     making: BTreeMap<Id<PersistentVolumeClaim>, SimTime>,
+    /// Claims whose volumes are to be filled from claims that are not bound yet.
+    cloning: BTreeSet<Id<PersistentVolumeClaim>>,
     /// Volumes that are to grow, and when each has grown; the end of time: its node is waited for.
     growing: BTreeMap<Id<PersistentVolumeClaim>, SimTime>,
     /// What was refused, to be tried again.
@@ -105,6 +107,7 @@ impl PersistentVolumes {
             waiting: BTreeSet::new(),
             in_flight: None,
             making: BTreeMap::new(),
+            cloning: BTreeSet::new(),
             growing: BTreeMap::new(),
             refused: Vec::new(),
         }
@@ -135,8 +138,13 @@ impl PersistentVolumes {
             Some(_) => self.add(Item::Claim(change.id)),
             None => {
                 self.making.remove(&change.id);
+                self.cloning.remove(&change.id);
                 self.growing.remove(&change.id);
             }
+        }
+        if claim.phase == ClaimPhase::Bound {
+            let waiting = std::mem::take(&mut self.cloning);
+            waiting.into_iter().for_each(|id| self.add(Item::Claim(id)));
         }
         let volume = claim.volume.as_ref();
         let volume = volume.and_then(|name| known.view.find::<PersistentVolume>("", name));
@@ -305,6 +313,12 @@ impl PersistentVolumes {
         if claim.meta.annotation(STORAGE_PROVISIONER) != Some(provisioner) {
             return Some(update(id, Some(rev), asking(claim, provisioner), Part::Main));
         }
+        if self.lacks_filling(claim) {
+            if self.cloning.insert(id) {
+                told::unbound(claim, Unbound::External(provisioner), known, fx);
+            }
+            return None;
+        }
         let is_there = self.making.get(&id).is_some_and(|at| *at <= fx.now());
         if is_there || !self.making.contains_key(&id) {
             if !is_there {
@@ -323,6 +337,14 @@ impl PersistentVolumes {
         let place = name.as_deref().zip(node.map(|node| &*node.meta.labels));
         let made = provisioned(&self.known, claim, class, place);
         Some(Call::Create(Object::PersistentVolume(Box::new(made))))
+    }
+
+    /// Whether what the claim's volume is to be filled with is not there yet: provisioners clone volumes of
+    /// bound claims alone (external-provisioner, `getPVCSource`).
+    fn lacks_filling(&self, claim: &PersistentVolumeClaim) -> bool {
+        let Some(Filling::Claim(name)) = &claim.spec.filling else { return false };
+        let source = self.known.claim(&claim.meta.namespace, name);
+        source.is_none_or(|source| source.phase != ClaimPhase::Bound)
     }
 
     /// What is to be done about a volume (`syncVolume`).
