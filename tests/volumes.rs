@@ -96,7 +96,7 @@ fn the_volume_with_the_fewest_access_modes_is_taken_and_its_modes_are_the_claims
         claim["status"]["accessModes"],
         serde_json::json!(["ReadWriteOnce", "ReadOnlyMany"])
     );
-    assert_eq!(seen.get("pv", "both")["status"]["lastPhaseTransitionTime"].is_string(), true);
+    assert!(seen.get("pv", "both")["status"]["lastPhaseTransitionTime"].is_string());
 }
 
 #[test]
