@@ -89,6 +89,9 @@ fn cron_job(schedule: &str) -> String {
 fn a_bad_schedule_is_refused_when_it_is_applied_and_when_it_is_changed() {
     let lines = refused(&(scenario("  duration: 1m") + &cron_job("61 * * * *")));
     assert_says(&lines, "spec.schedule: Invalid value: \"61 * * * *\"");
+    let lines = refused(&(scenario("  duration: 1m") + &cron_job("TZ=Foo 0 * * * *")));
+    assert!(lines[0].ends_with(": provided bad location Foo: unknown time zone Foo"), "{lines:?}");
+    assert!(lines[1].ends_with("use timeZone field instead"), "{lines:?}");
     let spec = "  duration: 3m\n  timeline:\n  \
                 - {at: 30s, patch: cronjob/c, type: merge, with: {spec: {schedule: 'every day'}}}";
     let (finished, _) = run(&(scenario(spec) + &cron_job("* * * * *")));
@@ -278,5 +281,35 @@ fn a_resize_keeps_to_ranges_and_quotas_and_is_told_with_what_containers_take() {
     {
         let line = format!("Pod/small {reason}: {words}: {what}");
         assert!(told.contains(&line), "{line}: {told:#?}");
+    }
+}
+
+#[test]
+fn a_selector_that_asks_for_nothing_is_not_one_that_is_missing() {
+    let lines = |kind: &str, selector: &str| {
+        let object = format!(
+            "apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: it}}\nspec:\n  {selector}\n  template:\n    \
+             metadata: {{labels: {{a: b}}}}\n    spec: {{containers: [{{name: c, image: x}}]}}\n"
+        );
+        let lines = refused(&(scenario("  duration: 1m") + &object));
+        let place = |line: &String| line.find("spec.").unwrap_or_default();
+        lines.iter().map(|line| line[place(line)..].to_owned()).collect::<Vec<_>>()
+    };
+    let words = [
+        ("Deployment", "deployment"),
+        ("ReplicaSet", "deployment"),
+        ("StatefulSet", "statefulset"),
+        ("DaemonSet", "daemonset"),
+    ];
+    let unmatched = "spec.template.metadata.labels: Invalid value: {\"a\":\"b\"}: `selector` does not match \
+                     template `labels`";
+    for (kind, word) in words {
+        let empty =
+            format!("spec.selector: Invalid value: {{}}: empty selector is invalid for {word}");
+        assert_eq!(lines(kind, "selector: {}"), [&*empty], "{kind}");
+        assert_eq!(lines(kind, "selector: {matchLabels: {}}"), [&*empty], "{kind}");
+        let missing = ["spec.selector: Required value", unmatched];
+        let missing = if kind == "DaemonSet" { &missing[1..] } else { &missing[..] };
+        assert_eq!(lines(kind, "minReadySeconds: 0"), missing, "{kind}");
     }
 }

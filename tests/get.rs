@@ -203,3 +203,50 @@ fn conditions_of_a_node_say_when_its_kubelet_posted_last() {
     let (back, status) = seconds(3030, crash);
     assert!((3000..3030).contains(&back) && status == "True", "{back} {status}");
 }
+
+#[test]
+fn a_set_says_since_when_it_fails_and_its_deployment_with_it() {
+    let quota = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q}\nspec: {hard: {pods: '1'}}\n---\n";
+    let seen = seen(
+        "2m",
+        "{at: 30s, scale: deployment/web, replicas: 2}",
+        &(quota.to_owned() + &web(1, "port: 80")),
+    );
+    let failing = |object: &Value| {
+        let all = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let one = all.into_iter().find(|it| it["type"] == "ReplicaFailure").unwrap_or_default();
+        let since = one["lastTransitionTime"].as_str().unwrap_or_default().to_owned();
+        (one["reason"].clone(), since, one["message"].clone())
+    };
+    let set = failing(&only(&seen, "replicasets"));
+    assert_eq!((&set.0, &*set.1), (&json!("FailedCreate"), "1970-01-01T00:00:30Z"));
+    assert_eq!(failing(&seen.get("deployment", "web")), set);
+}
+
+#[test]
+fn jobs_tell_what_is_not_counted_and_cron_jobs_which_version_they_started() {
+    let spec = "template: {spec: {restartPolicy: Never, containers: [{name: c, image: 'a:1'}]}}";
+    let job = |name: &str, more: &str| {
+        format!(
+            "---\napiVersion: batch/v1\nkind: Job\nmetadata: {{name: {name}}}\nspec: {{{more}{spec}}}\n"
+        )
+    };
+    let objects = format!(
+        "apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: c}}\nspec: {{schedule: '* * * * *', \
+         concurrencyPolicy: Forbid, jobTemplate: {{spec: {{{spec}}}}}}}\n{}{}{}",
+        job("runs", ""),
+        job("held", "suspend: true, "),
+        job("foreign", "managedBy: example.com/it, "),
+    );
+    let runs = "  seed: 1\n  duration: 3m\n  apps: [{match: {image: 'a:1'}, run: {for: 10m}}]";
+    let seen = Seen::of(runs, &objects);
+    let uncounted = |name: &str| seen.get("job", name)["status"]["uncountedTerminatedPods"].take();
+    assert_eq!((uncounted("runs"), uncounted("held")), (json!({}), json!({})));
+    assert_eq!(uncounted("foreign"), Value::Null);
+    let cron = seen.get("cronjob", "c");
+    let active = &cron["status"]["active"][0];
+    let started = seen.get("job", active["name"].as_str().unwrap_or_default());
+    let number = |it: &Value| it["resourceVersion"].as_str().and_then(|it| it.parse::<u64>().ok());
+    let (then, now) = (number(active).expect("a version"), number(&started["metadata"]));
+    assert!(0 < then && Some(then) < now, "{cron:#}");
+}

@@ -177,3 +177,72 @@ fn what_the_pods_of_a_suspended_job_ask_for_and_where_they_go_may_change_and_not
         assert!(pod.node.is_none(), "no node has such a disk");
     }
 }
+
+/// When a CronJob is due, somebody else's Job has the name of the one it would start.
+#[test]
+fn a_cron_job_whose_next_job_is_somebody_elses_waits_until_something_happens_to_it() {
+    let spec = "restartPolicy: Never, containers: [{name: c, image: x}]";
+    let started = |timeline: &str| {
+        let text = format!(
+            "{SCENARIO}spec: {{duration: 10m, epoch: '2026-03-28T23:57:30Z', timeline: [{timeline}]}}\n---\n\
+             apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: c}}\nspec:\n  schedule: '* * * * *'\n  \
+             successfulJobsHistoryLimit: 20\n  jobTemplate: {{spec: {{template: {{spec: {{{spec}}}}}}}}}\n---\n\
+             apiVersion: batch/v1\nkind: Job\nmetadata: {{name: c-29579040}}\nspec: {{template: {{spec: {{{spec}}}}}}}\n"
+        );
+        let finished = run(&text);
+        let store = finished.world.store();
+        let mut all: Vec<u32> = store
+            .table::<Job>()
+            .iter()
+            .filter(|(_, job)| job.meta.owner.is_some())
+            .filter_map(|(_, job)| job.meta.name.to_string().strip_prefix("c-295790")?.parse().ok())
+            .collect();
+        all.sort_unstable();
+        all
+    };
+    assert_eq!(started(""), [38, 39]);
+    let woken = "{at: 6m10s, annotate: cronjob/c, with: {a: b}}";
+    assert_eq!(started(woken), [38, 39, 43, 44, 45, 46, 47]);
+}
+
+#[test]
+fn a_job_keeps_its_selector_and_labels_when_they_become_its_own_to_say() {
+    let patch = |at: &str, spec: &str| {
+        format!("{{at: {at}, patch: job/default/sweep, type: merge, with: {{spec: {{{spec}}}}}}}, ")
+    };
+    let manual = |it: &str| format!("manualSelector: {it}");
+    let no_label = "template: {metadata: {labels: {job-name: null}}}";
+    let ran = |steps: &[String]| {
+        let text = format!(
+            "{SCENARIO}spec: {{duration: 2m, timeline: [{}], apps: [{{match: {{labels: {{app: sweep}}}}, run: {{for: \
+             10m}}}}]}}\n---\n{SWEEP}",
+            steps.concat()
+        );
+        play::run(&text)
+    };
+    let said = |told: &play::Told| -> Vec<String> {
+        let refused = told.0.iter().filter(|(_, fact)| fact.verb == Verb::Refused);
+        refused.filter_map(|(_, fact)| Some(fact.message.as_ref()?.to_string())).collect()
+    };
+    let (finished, told) = ran(&[patch("30s", &manual("true"))]);
+    assert_eq!(said(&told), [""; 0]);
+    let store = finished.world.store();
+    let held = job(store, "sweep").expect("the Job");
+    let selector = held.spec.manual_selector.as_ref().expect("its own");
+    assert!(selector.matches(&held.pod_labels), "{selector:?}");
+    assert_eq!(held.pod_labels.get("job-name").map(|it| &**it), Some("sweep"));
+    let pods = store.table::<Pod>().iter();
+    assert_eq!(pods.filter(|(_, pod)| selector.matches(&pod.meta.labels)).count(), 3);
+
+    let there_and_back = [patch("30s", &manual("true")), patch("40s", &manual("false"))];
+    let (finished, told) = ran(&there_and_back);
+    assert_eq!(said(&told), [""; 0]);
+    let (never, _) = ran(&[]);
+    let held = |of: &Finished| job(of.world.store(), "sweep").expect("the Job").clone();
+    assert_eq!(held(&finished).spec, held(&never).spec);
+
+    let (_, told) = ran(&[patch("30s", no_label)]);
+    let said = said(&told);
+    let missing = "spec.template.metadata.labels[job-name]: Required value: must be 'sweep'";
+    assert!(said[0].contains(missing), "{said:?}");
+}

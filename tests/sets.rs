@@ -9,9 +9,10 @@ use wavetank::api::controller_revision::ControllerRevision;
 use wavetank::api::daemon_set::DaemonSet;
 use wavetank::api::kind::Kind;
 use wavetank::api::pod::Pod;
-use wavetank::api::stateful_set::StatefulSet;
+use wavetank::api::stateful_set::{StatefulSet, UpdateStrategy};
 use wavetank::api::storage::PersistentVolumeClaim;
 use wavetank::messages::Verb;
+use wavetank::scenario::{Loader, Overrides};
 use wavetank::store::{Store, Stored};
 
 /// How often this happened to pods.
@@ -137,4 +138,65 @@ fn claims_are_bound_and_stay_or_go_as_the_set_says() {
         names.sort();
         assert_eq!(names, ["data-it-0", "data-it-1"][..left], "{kept}");
     }
+}
+
+/// A set that is made anew over pods and revisions that were left behind.
+#[test]
+fn a_set_goes_on_with_the_history_it_finds() {
+    for kind in ["StatefulSet", "DaemonSet"] {
+        let name = kind.to_lowercase();
+        let next = format!(
+            "{{apiVersion: apps/v1, kind: {kind}, metadata: {{name: it}}, spec: {{selector: {{matchLabels: {{app: \
+             it}}}}, template: {{metadata: {{labels: {{app: it}}}}, spec: {{containers: [{{name: c, image: 'it:2'}}]}}}}}}}}"
+        );
+        let steps = format!(
+            "{{at: 1m, delete: {name}/default/it, cascade: orphan}}, {{at: 90s, apply: {next}}}, {{at: 3m, undo: \
+             {name}/default/it}}"
+        );
+        let (finished, _) = run(&(scenario(&steps) + &set(kind, "minReadySeconds: 0")));
+        let store = finished.world.store();
+        assert_eq!(image(store), ["it:1"], "{kind}");
+        let revisions = store.table::<ControllerRevision>().iter();
+        let mut numbers: Vec<i64> = revisions.map(|(_, one)| one.revision).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [2, 3], "{kind}");
+    }
+}
+
+#[test]
+fn without_its_gate_nothing_is_kept_of_how_many_pods_of_a_set_may_be_unavailable() {
+    let update = |share: &str| {
+        format!(
+            "updateStrategy: {{type: RollingUpdate, rollingUpdate: {{maxUnavailable: {share}}}}}"
+        )
+    };
+    let load = |gate: &str, share: &str| {
+        let text = scenario("").replace("  cluster:", &format!("  cluster:\n    {gate}"))
+            + &set("StatefulSet", &update(share));
+        let mut loader = Loader::new(Overrides::default());
+        loader.read("in.yaml", text.as_bytes(), &mut |_| {});
+        loader.finish().findings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let (off, on) = ("featureGates: {}", "featureGates: {MaxUnavailableStatefulSet: true}");
+    for share in ["2", "0"] {
+        let said = load(off, share);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(
+            said[0].contains(
+                "warning: spec.updateStrategy.rollingUpdate.maxUnavailable: plays no part"
+            )
+        );
+    }
+    assert_eq!(load(on, "2"), [""; 0]);
+    let said = load(on, "0");
+    assert!(said.len() == 1 && said[0].ends_with("Invalid value: 0: cannot be 0"), "{said:?}");
+
+    let patch = "{at: 1m, patch: statefulset/default/it, with: {spec: {updateStrategy: {rollingUpdate: \
+                 {partition: 1, maxUnavailable: 0}}}}}";
+    let (finished, told) = run(&(scenario(patch) + &set("StatefulSet", &update("0"))));
+    assert!(told.0.iter().all(|(_, fact)| fact.verb != Verb::Refused));
+    let held: StatefulSet = only(finished.world.store());
+    assert!(!held.written.contains("maxUnavailable"), "{}", held.written);
+    assert_eq!(held.update, UpdateStrategy::RollingUpdate { partition: 1, max_unavailable: None });
+    assert_eq!(held.meta.generation, 2);
 }

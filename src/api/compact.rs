@@ -37,6 +37,7 @@ pub use notes::{Note, Notes};
 
 pub use resizing::counted_spec;
 pub use small::AsRead;
+pub use stateful_set::without_max_unavailable;
 
 use k8s_openapi::api::core::v1 as core;
 

@@ -16,6 +16,21 @@ pub fn zone(name: &str) -> Option<TimeZone> {
     (found.iana_name() == Some(name)).then_some(found)
 }
 
+/// The place of a time zone of this name, as Go's `time.LoadLocation` finds it on a machine that is set to
+/// UTC.
+///
+/// # Errors
+/// Why there is none, in Go's words.
+pub fn location(name: &str) -> Result<TimeZone, String> {
+    if matches!(name, "" | "UTC" | "Local") {
+        return Ok(TimeZone::UTC);
+    }
+    if name.contains("..") || name.starts_with(['/', '\\']) {
+        return Err("time: invalid location name".to_owned());
+    }
+    zone(name).ok_or_else(|| format!("unknown time zone {name}"))
+}
+
 /// Which fields a text must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -83,8 +98,15 @@ fn split_zone(text: &str) -> Result<(Option<String>, &str), NotASchedule> {
         return Ok((None, text));
     };
     match rest.split_once(' ') {
-        Some((zone, fields)) => Ok((Some(zone.to_owned()), fields.trim())),
-        None => Err(NotASchedule(format!("invalid schedule format: no fields after {text}"))),
+        Some((zone, fields)) => match location(zone) {
+            Ok(_) => Ok((Some(zone.to_owned()), fields.trim())),
+            Err(why) => Err(NotASchedule(format!("provided bad location {zone}: {why}"))),
+        },
+        // The library panics, and Kubernetes says so.
+        None => {
+            let why = "runtime error: slice bounds out of range [:-1]";
+            Err(NotASchedule(format!("invalid schedule format: {why}")))
+        }
     }
 }
 
@@ -182,6 +204,15 @@ mod tests {
             "failed to parse int from a: strconv.Atoi: parsing \"a\": invalid syntax"
         );
         assert_eq!(error("@often"), "unrecognized descriptor: @often");
+        assert_eq!(error("TZ=Foo 61 * * * *"), "provided bad location Foo: unknown time zone Foo");
+        let nowhere = "provided bad location ../UTC: time: invalid location name";
+        assert_eq!(error("CRON_TZ=../UTC 0 * * * *"), nowhere);
+        let panics = "invalid schedule format: runtime error: slice bounds out of range [:-1]";
+        assert_eq!(error("TZ=UTC"), panics);
+        for zone in ["", "UTC", "Local", "Europe/Berlin"] {
+            let text = format!("TZ={zone} 0 * * * *");
+            assert!(Schedule::parse(&text, Layout::Standard).is_ok(), "{text}");
+        }
     }
 
     #[test]

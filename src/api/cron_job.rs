@@ -98,4 +98,6 @@ pub struct ActiveJob {
     pub name: Name,
     /// Where it lies.
     pub at: RawId,
+    /// The version of it that was listed, if any is known.
+    pub version: Option<u64>,
 }

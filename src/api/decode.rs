@@ -129,7 +129,13 @@ impl Decoder {
         let mut unknown = Vec::new();
         let read = typed::read_kind(kind, &document.node, &mut unknown)?;
         let decoded = match read {
-            Ok(object) => Some(Decoded::BuiltIn(kind, object)),
+            Ok(mut object) => {
+                let selector = document.node.get("spec").and_then(|spec| spec.get("selector"));
+                if selector.is_some_and(|it| matches!(it.value, Value::Map(_))) {
+                    object.tell_empty_selector();
+                }
+                Some(Decoded::BuiltIn(kind, object))
+            }
             Err(misfit) => {
                 unknown = all_misfits(kind, misfit, document, findings);
                 None

@@ -26,7 +26,7 @@ use super::compact::Compactor;
 use super::controller_revision::ControllerRevision;
 use super::daemon_set::{DaemonSet, DaemonUpdate, TEMPLATE_GENERATION};
 use super::decode::Typed;
-use super::job::{JobConditionKind, JobStatus};
+use super::job::{Job, JobConditionKind, JobStatus, UID_LABELS};
 use super::meta::Meta;
 use super::misc::{ClassScope, PriorityClass};
 use super::node::{Node, Schedulability};
@@ -34,7 +34,6 @@ use super::object::Object;
 use super::pod::PodTemplate;
 use super::rules::selector::{Operator, Selector};
 use super::rules::taints::Taint;
-use super::validation::batch::job::generate_selector;
 use super::validation::gates::Gates;
 use super::validation::object::prepare_update;
 use super::workload::{Deployment, IntOrPercent, ReplicaSet, Rollout, SetKind, Strategy};
@@ -65,7 +64,7 @@ pub fn to_json(object: &Object) -> Option<Value> {
         Object::StatefulSet(it) => whole("apps/v1", "StatefulSet", &it.meta, parsed(&it.written)),
         Object::DaemonSet(it) => daemon_set(it),
         Object::ControllerRevision(it) => controller_revision(it),
-        Object::Job(it) => whole("batch/v1", "Job", &it.meta, parsed(&it.spec.written)),
+        Object::Job(it) => job(it),
         Object::CronJob(it) => whole("batch/v1", "CronJob", &it.meta, parsed(&it.spec.written)),
         Object::PersistentVolume(it) => storage::volume(it),
         Object::PersistentVolumeClaim(it) => storage::claim(it),
@@ -111,7 +110,8 @@ fn typed(object: &Object, value: Value) -> Result<Typed, String> {
     fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<Box<T>, String> {
         serde_json::from_value(value).map(Box::new).map_err(|error| error.to_string())
     }
-    Ok(match object {
+    let has_selector = value.pointer("/spec/selector").is_some_and(Value::is_object);
+    let mut typed = match object {
         Object::Deployment(_) => Typed::Deployment(read::<apps::Deployment>(value)?),
         Object::ReplicaSet(it) if it.kind == SetKind::ReplicaSet => {
             Typed::ReplicaSet(read::<apps::ReplicaSet>(value)?)
@@ -129,10 +129,8 @@ fn typed(object: &Object, value: Value) -> Result<Typed, String> {
         Object::ControllerRevision(_) => Typed::ControllerRevision(read(value)?),
         Object::Job(it) => {
             let mut job: Box<batch::Job> = read(value)?;
-            // The API server's own part of it, which is not kept with what was written.
             job.metadata.uid = Some(it.meta.uid.to_string());
             job.status = Some(job_status(&it.status));
-            generate_selector(&mut job);
             Typed::Job(job)
         }
         Object::CronJob(_) => Typed::CronJob(read(value)?),
@@ -150,7 +148,22 @@ fn typed(object: &Object, value: Value) -> Result<Typed, String> {
         other => Typed::Namespace(
             read::<core::Namespace>(value).map_err(|why| format!("{}: {why}", other.kind()))?,
         ),
-    })
+    };
+    if has_selector {
+        typed.tell_empty_selector();
+    }
+    Ok(typed)
+}
+
+/// A Job with what the API server worked out, which is not kept with what was written: by which labels its
+/// pods are known.
+fn job(it: &Job) -> Value {
+    let mut spec = parsed(&it.spec.written);
+    if it.spec.manual_selector.is_none() {
+        spec["selector"] = json!({"matchLabels": {UID_LABELS[1]: it.meta.uid.to_string()}});
+        spec["template"]["metadata"]["labels"] = texts(&it.pod_labels);
+    }
+    whole("batch/v1", "Job", &it.meta, spec)
 }
 
 /// What of a Job's status decides about changes of its spec.

@@ -87,8 +87,19 @@ pub struct SetStatus {
     pub terminating: Option<i32>,
     /// The generation this status speaks of.
     pub observed_generation: u32,
-    /// Condition `ReplicaFailure`: reason and message.
-    pub failure: Option<(Text, Text)>,
+    /// Condition `ReplicaFailure`.
+    pub failure: Option<SetFailure>,
+}
+
+/// Why a ReplicaSet or ReplicationController could not make or delete a pod, the first time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SetFailure {
+    /// One CamelCase word.
+    pub reason: Text,
+    /// What was said.
+    pub message: Text,
+    /// When.
+    pub since: SimTime,
 }
 
 /// A Deployment.

@@ -447,6 +447,7 @@ fn shared(plan: &Plan, luck: Luck) -> Shared {
     let range = ServiceRange::new(SERVICE_RANGE.0, SERVICE_RANGE.1);
     let mut shared = Shared::new(luck, range);
     shared.pod_tolerations = plan.pod_tolerations;
+    shared.gates = plan.checks;
     shared.families = plan.families;
     shared
 }

@@ -40,6 +40,7 @@ use crate::api::meta::{Meta, ObjectName, RawId, Uid};
 use crate::api::name::Text;
 use crate::api::service::Service;
 use crate::api::status::Status;
+use crate::api::validation::gates::Gates;
 use crate::base::FastMap;
 use crate::base::id::Id;
 use crate::luck::{Label, Luck};
@@ -68,6 +69,8 @@ pub struct Shared {
     generated: FastMap<u64, u32>,
     /// Whether namespaces have a say in their pods' tolerations.
     pub pod_tolerations: PodTolerations,
+    /// Where the feature gates stand that decide what is kept of objects.
+    pub gates: Gates,
     admitted: admission::Admitted,
     limits: limits::Limits,
     raises: verticals::Raises,
@@ -89,6 +92,7 @@ impl Shared {
             node_ports: NodePorts::default(),
             generated: FastMap::default(),
             pod_tolerations: PodTolerations::default(),
+            gates: Gates::default(),
             admitted: admission::Admitted::default(),
             limits: limits::Limits::default(),
             raises: verticals::Raises::default(),

@@ -9,6 +9,7 @@ use crate::api::name::Text;
 use crate::api::object::Object;
 use crate::api::validation::gates::{Gate, Gates, State};
 use crate::api::validation::object::prepare_create_undecided;
+use crate::api::validation::workloads::stateful_set::max_unavailable;
 use crate::api::vertical::{Vertical, is_known_kind, is_vertical};
 use crate::cluster::plan::{PlannedObject, Source};
 
@@ -140,6 +141,7 @@ impl Objects {
                 if !is_valid {
                     return None;
                 }
+                self.tell_of_max_unavailable(&typed, document);
                 self.compactor.built_in(typed, as_read(kind.scope))
             }
             Decoded::Custom(named) => {
@@ -168,6 +170,17 @@ impl Objects {
             _ => manifest,
         };
         Some(planned)
+    }
+
+    /// Without its gate, nothing comes of `maxUnavailable` of a StatefulSet.
+    fn tell_of_max_unavailable(&mut self, typed: &Typed, document: &Document<'_>) {
+        let Typed::StatefulSet(set) = typed else { return };
+        if self.purpose == Purpose::Run && max_unavailable(set).is_some() {
+            let message = "plays no part: feature gate MaxUnavailableStatefulSet is off, as in 1.36 unless it is set";
+            let path = "spec.updateStrategy.rollingUpdate.maxUnavailable";
+            let finding = document.finding(Severity::Warning, path, message);
+            self.undecided.push((Gate::MaxUnavailableStatefulSet, State::Off, finding));
+        }
     }
 
     /// Says what is wrong with the fields in `document`, which is no whole object.

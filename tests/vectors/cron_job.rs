@@ -172,7 +172,8 @@ fn synced(input: &Value, expected: &Value) -> Outcome {
         }
         if is("jobPresentInCJActiveStatus") {
             let at = RawId { slot: 0, generation: 0 };
-            let active = ActiveJob { uid: job.meta.uid, name: job.meta.name.clone(), at };
+            let active =
+                ActiveJob { uid: job.meta.uid, name: job.meta.name.clone(), at, version: None };
             cron.status.active.push(active);
         }
         if !is("jobStillNotFoundInLister") {
@@ -258,7 +259,7 @@ fn by_controller(input: &Value, expected: &Value) -> Outcome {
     }
     let (uid, name) = (job.meta.uid, job.meta.name.clone());
     let child = store.create(now, job);
-    let active = ActiveJob { uid, name, at: child.into() };
+    let active = ActiveJob { uid, name, at: child.into(), version: None };
     let mut listed = cron.clone();
     listed.status.active.push(active);
     if is("jobPresentInCJActiveStatus") {

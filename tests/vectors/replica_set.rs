@@ -10,7 +10,7 @@ use wavetank::api::object::Object;
 use wavetank::api::pod::{Pod, PodTemplate};
 use wavetank::api::rules::selector::Selector;
 use wavetank::api::status::Status;
-use wavetank::api::workload::{ReplicaSet, SetKind, SetStatus};
+use wavetank::api::workload::{ReplicaSet, SetFailure, SetKind, SetStatus};
 use wavetank::control_plane::controllers::Settings;
 use wavetank::control_plane::controllers::replica_set::{TerminatingPods, next_availability};
 use wavetank::messages::{Call, Part};
@@ -30,7 +30,11 @@ fn replica_set(value: &Value) -> ReplicaSet {
     let spec = &value["spec"];
     let labels = objects::labels(&spec["template"]["metadata"]["labels"]);
     let held = list(&value["status"]["conditions"]).first();
-    let failure = held.map(|_| ("FailedCreate".into(), "before".into()));
+    let failure = held.map(|_| SetFailure {
+        reason: "FailedCreate".into(),
+        message: "before".into(),
+        since: NOW,
+    });
     let template = PodTemplate {
         rare: None,
         name: "".into(),
@@ -99,8 +103,7 @@ fn status(title: &str, input: &Value, expected: &Value) -> Outcome {
 fn failure(input: &Value, expected: &Value) -> Outcome {
     let error = &input["manageReplicasErr"]["error"];
     let error = error.as_str().map(|text| Status::Forbidden(nameless(), text.into()));
-    let ours =
-        written(SetKind::ReplicaSet, input, error).failure.map(|(reason, _)| reason.to_string());
+    let ours = written(SetKind::ReplicaSet, input, error).failure.map(|it| it.reason.to_string());
     let theirs = list(&expected["expectedReplicaSetConditions"]).first();
     // The held condition of the table has no reason; ours has one, and keeps it.
     let theirs = theirs.map(|one| one["reason"].as_str().unwrap_or("FailedCreate").to_owned());

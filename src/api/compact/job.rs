@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::batch::v1 as batch;
 use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::meta::{arrival, imported_uid};
 use super::pod_spec::canonical;
@@ -50,6 +51,8 @@ fn take_generated(spec: &mut batch::JobSpec) {
             meta.labels = None;
         }
     }
+    let metadata = &mut spec.template.metadata;
+    *metadata = metadata.take().filter(|meta| *meta != ObjectMeta::default());
 }
 
 impl Compactor {
@@ -220,6 +223,7 @@ impl Compactor {
             uid: imported_uid(it.uid.as_deref().unwrap_or_default()),
             name: Name::new(it.name.as_deref().unwrap_or_default()),
             at: crate::api::meta::RawId::NOWHERE,
+            version: it.resource_version.as_deref().and_then(|it| it.parse().ok()),
         };
         CronJobStatus {
             active: written.active.iter().flatten().map(job).collect(),

@@ -36,6 +36,20 @@ fn update(written: Option<&apps::StatefulSetUpdateStrategy>) -> UpdateStrategy {
     }
 }
 
+/// Takes `maxUnavailable` out of a set whose API server does not know it (`dropStatefulSetDisabledFields`).
+pub fn without_max_unavailable(set: &mut StatefulSet) {
+    let UpdateStrategy::RollingUpdate { max_unavailable, .. } = &mut set.update else { return };
+    if max_unavailable.take().is_none() {
+        return;
+    }
+    let mut spec: apps::StatefulSetSpec = serde_json::from_str(&set.written).unwrap_or_default();
+    let update = spec.update_strategy.as_mut().and_then(|it| it.rolling_update.as_mut());
+    if let Some(update) = update {
+        update.max_unavailable = None;
+    }
+    set.written = canonical(&spec, &mut Vec::new()).into();
+}
+
 impl Compactor {
     /// A StatefulSet; its status counts only if it was in a cluster.
     pub fn stateful_set(&mut self, written: apps::StatefulSet) -> Compacted {

@@ -135,6 +135,23 @@ typed! {
     VolumeAttributesClass = ("storage.k8s.io", "v1", "VolumeAttributesClass") => api::storage::v1::VolumeAttributesClass,
 }
 
+impl Typed {
+    /// Tells a selector that was written and asks for nothing from one that was not written: the types of
+    /// workloads have a selector either way. It gets a map of labels, which is empty.
+    pub fn tell_empty_selector(&mut self) {
+        let selector = match self {
+            Typed::Deployment(it) => it.spec.as_mut().map(|spec| &mut spec.selector),
+            Typed::ReplicaSet(it) => it.spec.as_mut().map(|spec| &mut spec.selector),
+            Typed::StatefulSet(it) => it.spec.as_mut().map(|spec| &mut spec.selector),
+            Typed::DaemonSet(it) => it.spec.as_mut().map(|spec| &mut spec.selector),
+            _ => None,
+        };
+        if let Some(selector) = selector.filter(|it| it.match_expressions.is_none()) {
+            selector.match_labels.get_or_insert_default();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

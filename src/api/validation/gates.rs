@@ -14,6 +14,8 @@ pub enum Gate {
     InPlacePodVerticalScalingInitContainers,
     /// `matchLabelKeys` of spread constraints are merged into their selectors.
     MatchLabelKeysInPodTopologySpreadSelectorMerge,
+    /// StatefulSets say how many of their pods may be unavailable while they are updated.
+    MaxUnavailableStatefulSet,
     /// What the pods of a suspended Job ask for may change.
     MutablePodResourcesForSuspendedJobs,
     /// Names of Services may begin with a digit.
@@ -26,11 +28,12 @@ pub enum Gate {
 
 impl Gate {
     /// All of them.
-    pub const ALL: [Gate; 8] = [
+    pub const ALL: [Gate; 9] = [
         Gate::ContainerRestartRules,
         Gate::EnvFiles,
         Gate::InPlacePodVerticalScalingInitContainers,
         Gate::MatchLabelKeysInPodTopologySpreadSelectorMerge,
+        Gate::MaxUnavailableStatefulSet,
         Gate::MutablePodResourcesForSuspendedJobs,
         Gate::RelaxedServiceNameValidation,
         Gate::StrictIPCIDRValidation,
@@ -48,6 +51,7 @@ impl Gate {
             Gate::MatchLabelKeysInPodTopologySpreadSelectorMerge => {
                 "MatchLabelKeysInPodTopologySpreadSelectorMerge"
             }
+            Gate::MaxUnavailableStatefulSet => "MaxUnavailableStatefulSet",
             Gate::MutablePodResourcesForSuspendedJobs => "MutablePodResourcesForSuspendedJobs",
             Gate::RelaxedServiceNameValidation => "RelaxedServiceNameValidation",
             Gate::StrictIPCIDRValidation => "StrictIPCIDRValidation",
@@ -68,13 +72,15 @@ pub enum State {
 /// Where all of them stand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Gates {
-    on: u8,
+    on: u16,
 }
 
 impl Default for Gates {
-    /// As 1.36 has them: all on but the comparison of numbers.
+    /// As 1.36 has them: all on but the comparison of numbers and `maxUnavailable` of StatefulSets.
     fn default() -> Gates {
-        Gates { on: u8::MAX }.with(Gate::TaintTolerationComparisonOperators, State::Off)
+        Gates { on: u16::MAX }
+            .with(Gate::MaxUnavailableStatefulSet, State::Off)
+            .with(Gate::TaintTolerationComparisonOperators, State::Off)
     }
 }
 

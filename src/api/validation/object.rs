@@ -80,6 +80,12 @@ pub fn prepare_update(new: &mut Typed, old: &Typed, gates: Gates) -> Errors {
         defaults::service::trim_families(new, old);
         defaults::service::drop_type_dependent(new, old);
     }
+    let gates = match (&mut *new, old) {
+        (Typed::StatefulSet(new), Typed::StatefulSet(old)) => {
+            stateful_set::drop_disabled(new, old, gates)
+        }
+        _ => gates,
+    };
     let mut had = Errors::undecided();
     validate_create(old, old.kind(), &mut had);
     let has = |gate| had.list().iter().any(|error| error.only.is_some_and(|it| it.0 == gate));

@@ -51,8 +51,7 @@ fn check_selector(
 ) -> SelectorIs {
     if selector::is_empty(selector) {
         if selector.match_labels.is_some() || selector.match_expressions.is_some() {
-            let detail = format!("empty selector is invalid for {}", kind.in_selector);
-            errors.invalid_as(path, json(selector), detail);
+            refuse_empty(kind, path, errors);
         } else {
             errors.required(path, "");
         }
@@ -64,6 +63,11 @@ fn check_selector(
     }
     errors.invalid_as(path, json(selector), kind.unsound_selector);
     SelectorIs::Unsound
+}
+
+fn refuse_empty(kind: Kind, path: &Path<'_>, errors: &mut Errors) {
+    let detail = format!("empty selector is invalid for {}", kind.in_selector);
+    errors.invalid_as(path, "{}", detail);
 }
 
 /// The template's labels must be matched by the selector. A selector that was not given matches

@@ -6,6 +6,7 @@ use super::facts::{self, Told};
 use super::kinds::of_kind;
 use super::{Server, UID, verticals};
 use crate::api::autoscaling::HpaStatus;
+use crate::api::compact::without_max_unavailable;
 use crate::api::daemon_set::DaemonSetStatus;
 use crate::api::disruption::BudgetStatus;
 use crate::api::kind::Kind;
@@ -18,6 +19,7 @@ use crate::api::rules::static_pods::is_mirror;
 use crate::api::stateful_set::StatefulSetStatus;
 use crate::api::status::Status;
 use crate::api::storage::{VOLUME_PROTECTION, VolumePhase};
+use crate::api::validation::gates::{Gate, State};
 use crate::api::workload::ReplicaSet;
 use crate::base::hash::StableHasher;
 use crate::luck::Label;
@@ -64,7 +66,12 @@ impl<T> Server<'_, T> {
             Object::PriorityClass(class) => self.admit_class(class)?,
             Object::PodDisruptionBudget(budget) => budget.status = BudgetStatus::default(),
             Object::HorizontalPodAutoscaler(it) => it.status = HpaStatus::default(),
-            Object::StatefulSet(set) => set.status = StatefulSetStatus::default(),
+            Object::StatefulSet(set) => {
+                set.status = StatefulSetStatus::default();
+                if self.shared.gates.state(Gate::MaxUnavailableStatefulSet) == State::Off {
+                    without_max_unavailable(set);
+                }
+            }
             Object::DaemonSet(set) => {
                 set.status = DaemonSetStatus::default();
                 set.template_generation = set.template_generation.max(1);

@@ -13,6 +13,7 @@ use crate::api::meta::{Labels, Meta, Owner, Uid};
 use crate::api::name::Name;
 use crate::api::object::Object;
 use crate::api::pod::PodTemplate;
+use crate::api::rules::selector::Selector;
 use crate::api::status::Status;
 use crate::base::id::Id;
 use crate::messages::{Call, Part, Reply};
@@ -78,11 +79,18 @@ pub fn sort(revisions: &mut [Held<'_>]) {
     });
 }
 
-/// The revisions of the owner `uid`, sorted.
-pub fn of<'a>(uid: Uid, known: Known<'a>) -> Vec<Held<'a>> {
-    let ids = known.index.owned.revisions(uid).iter();
-    let held = ids.filter_map(|&id| Some(Held { id, revision: known.view.get(id)? }));
-    let mut held: Vec<Held<'a>> = held.collect();
+/// The revisions that `selector` matches, of the owner `uid` and of nobody, sorted
+/// (`ListControllerRevisions`): what was adopted a moment ago is nobody's yet where it is read.
+pub fn listed<'a>(
+    (uid, namespace): (Uid, &str),
+    selector: &Selector,
+    known: Known<'a>,
+) -> Vec<Held<'a>> {
+    let owned = known.index.owned.revisions(uid).iter().copied();
+    let ids = owned.chain(known.index.owned.orphan_revisions(namespace));
+    let held = ids.filter_map(|id| Some(Held { id, revision: known.view.get(id)? }));
+    let mut held: Vec<Held<'a>> =
+        held.filter(|one| selector.matches(&one.revision.meta.labels)).collect();
     sort(&mut held);
     held
 }
@@ -104,15 +112,16 @@ pub enum Revising<'a> {
     Write(Box<ControllerRevision>, Call),
 }
 
-/// How the `template` of `owner`, which stands for it in references as `by`, comes to have one
-/// (`getStatefulSetRevisions`, `constructHistory`).
+/// How the `template` of `owner`, which stands for it in references as `by` and has the revisions `held`,
+/// comes to have one (`getStatefulSetRevisions`, `constructHistory`).
 pub fn revising<'a>(
     (owner, by): (&Meta, Owner),
+    held: &[Held<'a>],
     template: &Arc<PodTemplate>,
     collisions: u32,
     known: Known<'a>,
 ) -> Revising<'a> {
-    match latest(&of(owner.uid, known), template) {
+    match latest(held, template) {
         Latest::Is(one) => Revising::Is(one.revision),
         Latest::Again(one, number) => {
             let (next, call) = renumbered(&one, number, known);

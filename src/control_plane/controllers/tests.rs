@@ -215,7 +215,7 @@ fn a_refused_pod_shows_as_failure_and_is_tried_again() {
     let id: Id<ReplicaSet> = cluster.create(Object::ReplicaSet(Box::new(set))).typed();
     cluster.run(secs(1));
     let failure = |cluster: &Cluster| {
-        cluster.store.get(id).expect("the set").status.failure.clone().map(|(reason, _)| reason)
+        cluster.store.get(id).expect("the set").status.failure.clone().map(|it| it.reason)
     };
     assert_eq!(failure(&cluster).as_deref(), Some("FailedCreate"));
     cluster.refuse_pods = None;

@@ -80,7 +80,6 @@ pub(super) fn object(moment: Moment<'_>, object: &Object, revision: Rev) -> Valu
         match object {
             Object::Pod(it) => pod::complete(moment, it, fields),
             Object::Node(it) => node::complete(moment, it, fields),
-            Object::Job(it) => batch::complete(it, fields),
             Object::Service(it) => network::service(it, fields),
             Object::PersistentVolume(it) => status::volume(moment.store, it, fields),
             _ => {}

@@ -5,7 +5,7 @@ use k8s_openapi::{
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use super::{Kind, check_endless, check_match, printed_amount, printed_strategy};
+use super::{Kind, check_endless, check_match, printed_amount, printed_strategy, refuse_empty};
 use crate::api::validation::{
     amounts::{amount_or_zero, check_amount, check_at_most_all},
     field::{Errors, Path},
@@ -52,8 +52,7 @@ fn validate_spec(spec: Option<&DaemonSetSpec>, errors: &mut Errors) {
     }
     let given = selector.match_labels.is_some() || selector.match_expressions.is_some();
     if given && selector::is_empty(selector) {
-        let detail = format!("empty selector is invalid for {}", KIND.in_selector);
-        errors.invalid_as(&selector_path, json(selector), detail);
+        refuse_empty(KIND, &selector_path, errors);
     }
     validate_pod_template_spec(&spec.template, &template_path, errors);
     check_endless(&spec.template, KIND, &template_path, errors);

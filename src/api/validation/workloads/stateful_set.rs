@@ -2,19 +2,23 @@
 
 use std::borrow::Cow;
 
-use k8s_openapi::api::{
-    apps::v1::{
-        RollingUpdateStatefulSetStrategy, StatefulSet,
-        StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec,
-        StatefulSetUpdateStrategy,
+use k8s_openapi::{
+    api::{
+        apps::v1::{
+            RollingUpdateStatefulSetStrategy, StatefulSet,
+            StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec,
+            StatefulSetUpdateStrategy,
+        },
+        core::v1::{PersistentVolumeClaimVolumeSource, PodTemplateSpec, Volume},
     },
-    core::v1::{PersistentVolumeClaimVolumeSource, PodTemplateSpec, Volume},
+    apimachinery::pkg::util::intstr::IntOrString,
 };
 
 use super::{Kind, SelectorIs, check_endless, check_match, check_selector, printed_strategy};
 use crate::api::validation::{
     amounts::{amount_or_zero, check_amount, check_at_most_all},
     field::{Errors, Path},
+    gates::{Gate, Gates, State},
     meta::{Scope, validate_object_meta, validate_object_meta_update},
     names,
     pod::validate_pod_template_spec,
@@ -184,12 +188,7 @@ fn validate_strategy(
         ("RollingUpdate", Some(update)) => {
             not_negative(&place.child("partition"), update.partition.unwrap_or(0), errors);
             if let Some(unavailable) = &update.max_unavailable {
-                let place = place.child("maxUnavailable");
-                check_amount(unavailable, &place, errors);
-                if amount_or_zero(unavailable) == 0 {
-                    errors.invalid_as(&place, json(unavailable), "cannot be 0");
-                }
-                check_at_most_all(unavailable, &place, errors);
+                check_unavailable(unavailable, &place.child("maxUnavailable"), errors);
             }
         }
         (other, update) => {
@@ -203,6 +202,39 @@ fn validate_strategy(
             errors.invalid_as(path, value, "must be 'RollingUpdate' or 'OnDelete'");
         }
     }
+}
+
+/// `spec.updateStrategy.rollingUpdate.maxUnavailable`.
+pub fn max_unavailable(set: &StatefulSet) -> Option<&IntOrString> {
+    let strategy = set.spec.as_ref()?.update_strategy.as_ref()?;
+    strategy.rolling_update.as_ref()?.max_unavailable.as_ref()
+}
+
+/// Takes `maxUnavailable` out of `new` where its gate is off and `old` does not have it
+/// (`dropStatefulSetDisabledFields`): what has it keeps it, and is held to it. The gates to check by come
+/// back.
+pub fn drop_disabled(new: &mut StatefulSet, old: &StatefulSet, gates: Gates) -> Gates {
+    if max_unavailable(old).is_some() {
+        return gates.with(Gate::MaxUnavailableStatefulSet, State::On);
+    }
+    if gates.state(Gate::MaxUnavailableStatefulSet) == State::Off {
+        let strategy = new.spec.as_mut().and_then(|spec| spec.update_strategy.as_mut());
+        if let Some(update) = strategy.and_then(|strategy| strategy.rolling_update.as_mut()) {
+            update.max_unavailable = None;
+        }
+    }
+    gates
+}
+
+/// Without its gate the field is dropped before anybody looks at it.
+fn check_unavailable(amount: &IntOrString, path: &Path<'_>, errors: &mut Errors) {
+    errors.only(Gate::MaxUnavailableStatefulSet, State::On, |errors| {
+        check_amount(amount, path, errors);
+        if amount_or_zero(amount) == 0 {
+            errors.invalid_as(path, json(amount), "cannot be 0");
+        }
+        check_at_most_all(amount, path, errors);
+    });
 }
 
 fn printed(update: &RollingUpdateStatefulSetStrategy) -> String {

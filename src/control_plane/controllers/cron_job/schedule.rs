@@ -6,7 +6,7 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::cron::{Layout, NotASchedule, Schedule, zone};
+use crate::api::cron::{Layout, NotASchedule, Schedule, location, zone};
 
 /// How long after its time a start is looked at (`nextScheduleDelta`).
 pub const DELTA: SignedDuration = SignedDuration::from_millis(100);
@@ -67,7 +67,7 @@ impl Clocked {
         let find = |name: &str| zone(name).ok_or_else(|| Unusable::Zone(name.to_owned()));
         let outer = time_zone.map(find).transpose()?;
         let schedule = Schedule::parse(schedule, Layout::Standard).map_err(Unusable::Schedule)?;
-        let inner = schedule.zone().map(find).transpose()?;
+        let inner = schedule.zone().and_then(|name| location(name).ok());
         let zone = inner.or(outer).unwrap_or(TimeZone::UTC);
         Ok(Clocked { schedule, zone, walks: [None; 2] })
     }

@@ -207,12 +207,12 @@ impl CronJobs {
     ) {
         let Step::Create(job) = &task.step else { return };
         let (mut uid, name) = (job.meta.uid, job.meta.name.clone());
-        let at = match &reply.result {
+        let (at, rev) = match &reply.result {
             Ok(done) => {
                 self.events.record(Kind::CronJob, &task.cron.meta, fx, || {
                     Remark::normal("SuccessfulCreate", format!("Created job {name}"))
                 });
-                done.id
+                (done.id, Some(done.rev))
             }
             Err(Status::AlreadyExists(_)) => {
                 // Started before, and not noted; or somebody else's.
@@ -221,10 +221,12 @@ impl CronJobs {
                 let Some((id, held)) = held else { return self.fail(task, fx) };
                 let is_listed = task.plan.status.active.iter().any(|it| it.uid == held.meta.uid);
                 if !held.meta.is_owned_by(task.cron.meta.uid) || is_listed {
+                    // Nothing is looked at again until something happens to the CronJob or a Job of it.
+                    task.plan.again = None;
                     return self.write(task, fx);
                 }
                 uid = held.meta.uid;
-                id.into()
+                (id.into(), known.view.version(id).map(|(rev, _)| rev))
             }
             Err(status) if is_namespace_ending(status) => return self.fail(task, fx),
             Err(why) => {
@@ -234,7 +236,7 @@ impl CronJobs {
                 return self.fail(task, fx);
             }
         };
-        task.plan.status.active.push(ActiveJob { uid, name, at });
+        task.plan.status.active.push(ActiveJob { uid, name, at, version: rev.map(|it| it.0) });
         task.plan.status.last_schedule = task.plan.start.map(|start| self.calendar.of(start));
         self.write(task, fx);
     }

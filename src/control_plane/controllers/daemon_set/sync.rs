@@ -191,7 +191,8 @@ impl DaemonSets {
     fn revise(&mut self, mut task: Task, known: Known<'_>, fx: &mut Effects<Timer>) {
         let (set, owner) = (&task.set, owner_of(&task));
         let collisions = set.status.collision_count;
-        match history::revising((&set.meta, owner), &set.template, collisions, known) {
+        let held = revisions(set, known);
+        match history::revising((&set.meta, owner), &held, &set.template, collisions, known) {
             Revising::Is(one) => {
                 task.hash = hash_of(one);
                 self.act(task, known, fx);
@@ -539,6 +540,11 @@ fn hash_of(revision: &ControllerRevision) -> Text {
     revision.meta.labels.get(REVISION_HASH).cloned().unwrap_or_else(|| "".into())
 }
 
+/// Those it has, and those it has just adopted (`controlledHistories`).
+fn revisions<'a>(set: &DaemonSet, known: Known<'a>) -> Vec<Held<'a>> {
+    history::listed((set.meta.uid, &set.meta.namespace), &set.selector, known)
+}
+
 /// `CreatePodTemplate`.
 fn pod_labels(set: &DaemonSet, hash: &Text) -> Arc<Labels> {
     let mut labels = Labels::clone(&set.template.labels);
@@ -551,7 +557,7 @@ fn pod_labels(set: &DaemonSet, hash: &Text) -> Arc<Labels> {
 
 /// `cleanupHistory`: revisions that are neither the newest nor any pod's.
 fn surplus(task: &Task, known: Known<'_>) -> VecDeque<Id<ControllerRevision>> {
-    let held = history::of(task.set.meta.uid, known);
+    let held = revisions(&task.set, known);
     let old: Vec<Held<'_>> =
         held.into_iter().filter(|one| hash_of(one.revision) != task.hash).collect();
     let pods = known.index.owned.pods(task.set.meta.uid).iter();

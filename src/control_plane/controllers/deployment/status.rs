@@ -109,7 +109,7 @@ pub fn rollout<'s>(
     if has_deadline(d) && !was_complete {
         progress(d, &mut status, held, new_set, now);
     }
-    status.failure = failure(d, all, new_set, now);
+    status.failure = failure(d, all, new_set);
     status
 }
 
@@ -150,13 +150,12 @@ fn failure<'s>(
     d: &Deployment,
     all: impl Iterator<Item = &'s ReplicaSet> + Clone,
     new_set: Option<&ReplicaSet>,
-    now: SimTime,
 ) -> Option<WorkloadCondition> {
     let failing = |set: &&ReplicaSet| set.status.failure.is_some();
     let set = new_set.filter(failing).or_else(|| all.clone().find(failing))?;
-    let (reason, message) = set.status.failure.clone()?;
-    let reason = if &*reason == "FailedDelete" { "FailedDelete" } else { "FailedCreate" };
+    let found = set.status.failure.as_ref()?;
+    let reason = if &*found.reason == "FailedDelete" { "FailedDelete" } else { "FailedCreate" };
     let mut slot = d.status.failure.clone();
-    set_condition(&mut slot, condition(Some(true), reason, message, now));
+    set_condition(&mut slot, condition(Some(true), reason, found.message.clone(), found.since));
     slot
 }

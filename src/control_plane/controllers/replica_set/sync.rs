@@ -10,7 +10,7 @@ use crate::api::name::{Name, Text};
 use crate::api::object::Object;
 use crate::api::pod::{Pod, PodStatus};
 use crate::api::status::Status;
-use crate::api::workload::{ReplicaSet, SetKind, SetStatus};
+use crate::api::workload::{ReplicaSet, SetFailure, SetKind, SetStatus};
 use crate::base::id::Id;
 use crate::control_plane::controllers::batches::{Batches, Next};
 use crate::control_plane::controllers::index::Roster;
@@ -297,7 +297,8 @@ impl ReplicaSets {
             (Some(_), Some(held)) => Some(held.clone()),
             (Some(error), None) => {
                 let reason = if missing > 0 { "FailedCreate" } else { "FailedDelete" };
-                Some((reason.into(), error.clone()))
+                let (reason, message) = (reason.into(), error.clone());
+                Some(SetFailure { reason, message, since: fx.now() })
             }
         };
         if task.counts == task.set.status {

@@ -9,7 +9,7 @@ use crate::api::pod::{Phase, Pod};
 use crate::api::quantity::Quantity;
 use crate::api::resource_quota::{QuotaStatus, ResourceQuota};
 use crate::api::rules::resources::Amounts;
-use crate::api::workload::ReplicaSet;
+use crate::api::workload::{ReplicaSet, SetFailure};
 use crate::base::id::Id;
 use crate::messages::Call;
 use crate::messages::request::Propagation;
@@ -49,7 +49,7 @@ fn a_quota_keeps_pods_out_until_it_is_raised_and_the_back_off_is_over() {
     cluster.run(SimDuration::from_secs(20));
     assert_eq!((cluster.all::<Pod>().len(), used(&cluster).as_str()), (2, "2"));
     let (_, set) = cluster.all::<ReplicaSet>().remove(0);
-    let (reason, message) = set.status.failure.expect("a failure");
+    let SetFailure { reason, message, .. } = set.status.failure.expect("a failure");
     assert_eq!(&*reason, "FailedCreate");
     assert!(
         message.ends_with("exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2")

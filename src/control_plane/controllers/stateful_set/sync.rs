@@ -17,7 +17,7 @@ use crate::api::stateful_set::{StatefulSet, StatefulSetStatus};
 use crate::api::status::Status;
 use crate::base::id::Id;
 use crate::control_plane::controllers::claims::{self, Claim};
-use crate::control_plane::controllers::history::{self, Revised, Revising};
+use crate::control_plane::controllers::history::{self, Held, Revised, Revising};
 use crate::control_plane::controllers::own_writes::Written;
 use crate::control_plane::controllers::replica_set::next_availability;
 use crate::control_plane::controllers::workqueue::{Job, Outcome, Tag};
@@ -150,7 +150,8 @@ impl StatefulSets {
     fn revise(&mut self, mut task: Task, known: Known<'_>, fx: &mut Effects<Timer>) {
         let (set, owner) = (&task.set, owner_of(&task));
         let collisions = task.status.collision_count;
-        match history::revising((&set.meta, owner), &set.template, collisions, known) {
+        let held = revisions(set, known);
+        match history::revising((&set.meta, owner), &held, &set.template, collisions, known) {
             Revising::Is(one) => {
                 let name = one.meta.name.to_string();
                 self.act(task, &name, known, fx);
@@ -190,7 +191,7 @@ impl StatefulSets {
 
     /// `updateStatefulSet`, with `update` as the revision to get to.
     fn act(&mut self, mut task: Task, update: &str, known: Known<'_>, fx: &mut Effects<Timer>) {
-        let held = history::of(task.set.meta.uid, known);
+        let held = revisions(&task.set, known);
         let current = &*task.set.status.current_revision;
         let found = held.iter().find(|one| one.revision.meta.name == *current);
         let (name, template) = match found {
@@ -377,7 +378,7 @@ impl StatefulSets {
         {
             self.queue.add_after(task.job.key, wait, fx);
         }
-        let held = history::of(set.meta.uid, known);
+        let held = revisions(set, known);
         let status = &task.status;
         let is_live = |one: &ControllerRevision| {
             let name = one.meta.name.to_string();
@@ -409,6 +410,10 @@ impl StatefulSets {
         self.send(&task, 0, call, fx);
         self.park(task);
     }
+}
+
+fn revisions<'a>(set: &StatefulSet, known: Known<'a>) -> Vec<Held<'a>> {
+    history::listed((set.meta.uid, &set.meta.namespace), &set.selector, known)
 }
 
 fn owner_of(task: &Task) -> Owner {

@@ -2,23 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Moment;
 use super::status::counts;
-use super::{Fields, Moment};
 use crate::api::cron_job::CronJob;
-use crate::api::job::{Job, UID_LABELS};
+use crate::api::job::Job;
 use crate::api::meta::Uid;
-
-/// Adds what the API server worked out: by which labels its pods are known.
-pub(super) fn complete(it: &Job, fields: &mut Fields) {
-    let Some(spec) = fields.get_mut("spec") else { return };
-    if it.spec.manual_selector.is_some() {
-        return;
-    }
-    spec["selector"] = json!({"matchLabels": {UID_LABELS[1]: it.meta.uid.to_string()}});
-    let labels: Map<String, Value> =
-        it.pod_labels.iter().map(|(key, value)| (key.to_string(), json!(&**value))).collect();
-    spec["template"]["metadata"]["labels"] = Value::Object(labels);
-}
 
 fn uids(list: &[Uid]) -> Value {
     list.iter().map(|uid| json!(uid.to_string())).collect()
@@ -57,7 +45,8 @@ pub(super) fn job(moment: Moment<'_>, it: &Job) -> Value {
             uncounted.insert(field.to_owned(), uids(list));
         }
     }
-    if held.start.is_some() {
+    // Its controller begins with it, and says when the Job started or that it is suspended.
+    if held.start.is_some() || !held.conditions.is_empty() {
         put("uncountedTerminatedPods", Value::Object(uncounted));
     }
     let conditions: Vec<Value> = held
@@ -92,13 +81,17 @@ pub(super) fn cron_job(moment: Moment<'_>, it: &CronJob) -> Value {
         .active
         .iter()
         .map(|job| {
-            json!({
+            let mut listed = json!({
                 "apiVersion": "batch/v1",
                 "kind": "Job",
                 "namespace": &*it.meta.namespace,
                 "name": job.name.to_string(),
                 "uid": job.uid.to_string(),
-            })
+            });
+            if let Some(version) = job.version {
+                listed["resourceVersion"] = json!(version.to_string());
+            }
+            listed
         })
         .collect();
     if !active.is_empty() {

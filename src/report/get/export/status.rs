@@ -21,7 +21,7 @@ use crate::store::Store;
 pub(super) fn of(moment: Moment<'_>, object: &Object) -> Option<Value> {
     Some(match object {
         Object::Deployment(it) => deployment(moment, it),
-        Object::ReplicaSet(it) => replica_set(it),
+        Object::ReplicaSet(it) => replica_set(moment, it),
         Object::StatefulSet(it) => stateful_set(it),
         Object::DaemonSet(it) => daemon_set(it),
         Object::Job(it) => batch::job(moment, it),
@@ -154,7 +154,7 @@ fn condition(moment: Moment<'_>, name: &str, held: &WorkloadCondition) -> Value 
     })
 }
 
-fn replica_set(it: &ReplicaSet) -> Value {
+fn replica_set(moment: Moment<'_>, it: &ReplicaSet) -> Value {
     let held = &it.status;
     let mut status = counts([
         ("observedGeneration", held.observed_generation.into()),
@@ -164,9 +164,9 @@ fn replica_set(it: &ReplicaSet) -> Value {
     ]);
     status.insert("replicas".into(), json!(held.replicas));
     status.extend(terminating(held.terminating));
-    if let Some((reason, message)) = &held.failure {
-        let failure = json!({"type": "ReplicaFailure", "status": "True", "reason": &**reason,
-            "message": &**message});
+    if let Some(held) = &held.failure {
+        let failure = json!({"type": "ReplicaFailure", "status": "True", "reason": &*held.reason,
+            "message": &*held.message, "lastTransitionTime": moment.instant(held.since)});
         status.insert("conditions".into(), json!([failure]));
     }
     Value::Object(status)
