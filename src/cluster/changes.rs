@@ -219,7 +219,7 @@ fn with_image(
 
 fn restart(of: &mut Deployment, at: String) -> Result<(), String> {
     if of.rollout == Rollout::Paused {
-        return Err("can't restart paused deployment (run rollout resume first)".to_owned());
+        return Err(about(of, "can't restart paused deployment (run rollout resume first)"));
     }
     let template = &of.template;
     let mut annotations = Labels::clone(&template.annotations);
@@ -231,17 +231,18 @@ fn restart(of: &mut Deployment, at: String) -> Result<(), String> {
     Ok(())
 }
 
+/// What most commands under `kubectl rollout` say of a Deployment.
+fn about(of: &Deployment, what: &str) -> String {
+    format!("{} {:?} {what}", Kind::Deployment.resource(), of.meta.name.to_string())
+}
+
 fn pause(of: &mut Deployment, change: &Change) -> Result<(), String> {
     let (wanted, word) = match change {
         Change::Pause => (Rollout::Paused, "is already paused"),
         _ => (Rollout::Active, "is not paused"),
     };
     if of.rollout == wanted {
-        return Err(format!(
-            "{} {:?} {word}",
-            Kind::Deployment.resource(),
-            of.meta.name.to_string()
-        ));
+        return Err(about(of, word));
     }
     of.rollout = wanted;
     Ok(())

@@ -25,6 +25,7 @@ mod kinds;
 mod limits;
 mod parts;
 mod quotas;
+mod runtime_classes;
 mod scale;
 mod services;
 pub mod tolerations;

@@ -8,7 +8,10 @@ use crate::api::diagnostic::Diagnostic;
 use crate::api::kind::Kind;
 use crate::api::kinds::nearest;
 use crate::api::name::Text;
+use crate::api::object::Object;
 use crate::api::rules::image_names::with_tag;
+use crate::api::rules::volumes::PodClaim;
+use crate::api::storage::ClaimTemplate;
 use crate::base::glob::is_like;
 use crate::cluster::plan::{Act, Change, Instance, Plan, Spot, Step, Target};
 
@@ -44,6 +47,7 @@ struct Known<'p> {
     nodes: BTreeSet<String>,
     zones: BTreeSet<&'p str>,
     objects: BTreeSet<(Kind, String, String)>,
+    volume_claims: Vec<VolumeClaims>,
     images: BTreeSet<&'p str>,
 }
 
@@ -54,6 +58,7 @@ pub(super) fn check(plan: &Plan, claims: &[Claims], findings: &mut Vec<Diagnosti
         nodes: plan.nodes.iter().map(|it| it.node.meta.name.to_string()).collect(),
         zones: plan.nodes.iter().map(|it| it.node.zone()).collect(),
         objects: BTreeSet::new(),
+        volume_claims: Vec::new(),
         images: images(plan),
     };
     for planned in plan.objects.iter().chain(&plan.mirrors()) {
@@ -88,9 +93,60 @@ fn images(plan: &Plan) -> BTreeSet<&str> {
     containers.chain(of_nodes).map(|container| &*container.image).chain(set).collect()
 }
 
-impl Known<'_> {
-    fn add(&mut self, object: &crate::api::object::Object) {
+/// PersistentVolumeClaims that are made for pods.
+struct VolumeClaims {
+    namespace: Text,
+    /// How their names begin.
+    head: String,
+    /// How they go on.
+    rest: Rest,
+}
+
+/// What follows the head of a name.
+enum Rest {
+    /// The number of a StatefulSet's pod.
+    Ordinal,
+    /// Maybe more of a pod's name, then a volume's.
+    Volume(String),
+}
+
+impl VolumeClaims {
+    /// Those of the pods that `object` is or makes.
+    fn of(object: &Object) -> Vec<VolumeClaims> {
         let meta = object.meta();
+        let claims = |head: String, rest: Rest| VolumeClaims {
+            namespace: meta.namespace.clone(),
+            head,
+            rest,
+        };
+        let mut made = Vec::new();
+        if let Object::StatefulSet(set) = object {
+            let of_set = |template: &ClaimTemplate| format!("{}-{}-", template.name, meta.name);
+            made.extend(set.claims.iter().map(|it| claims(of_set(it), Rest::Ordinal)));
+        }
+        for claim in object.pod_spec().iter().flat_map(|spec| &spec.volumes.claims) {
+            if let PodClaim::Ephemeral(template) = claim {
+                let rest = Rest::Volume(format!("-{}", template.name));
+                made.push(claims(meta.name.to_string(), rest));
+            }
+        }
+        made
+    }
+
+    fn holds(&self, target: &Target) -> bool {
+        let rest = target.name.strip_prefix(self.head.as_str());
+        self.namespace == target.namespace
+            && rest.is_some_and(|rest| match &self.rest {
+                Rest::Ordinal => rest.parse::<u32>().is_ok_and(|number| number.to_string() == rest),
+                Rest::Volume(volume) => rest.starts_with('-') && rest.ends_with(volume.as_str()),
+            })
+    }
+}
+
+impl Known<'_> {
+    fn add(&mut self, object: &Object) {
+        let meta = object.meta();
+        self.volume_claims.extend(VolumeClaims::of(object));
         let named = (object.kind(), meta.namespace.to_string(), meta.name.to_string());
         self.objects.insert(named);
     }
@@ -175,7 +231,7 @@ impl Known<'_> {
         Some((message, near))
     }
 
-    /// Pods and ReplicaSets get names out of their owners', which nobody can know before.
+    /// Pods, ReplicaSets and claims get names out of their owners', which nobody can know before.
     fn may_be_generated(&self, target: &Target) -> bool {
         let makers: &[Kind] = match target.kind {
             Kind::Pod => &[
@@ -190,6 +246,9 @@ impl Known<'_> {
             Kind::Job => &[Kind::CronJob],
             Kind::ReplicaSet => &[Kind::Deployment],
             Kind::ControllerRevision => &[Kind::StatefulSet, Kind::DaemonSet],
+            Kind::PersistentVolumeClaim => {
+                return self.volume_claims.iter().any(|claims| claims.holds(target));
+            }
             _ => return false,
         };
         self.objects.iter().any(|(kind, namespace, name)| {

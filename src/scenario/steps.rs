@@ -184,8 +184,10 @@ fn change(
         "patch" if step.subresource.as_deref() == Some("status") => {
             only(target, &[Kind::Pod], &place, "only the status of pods is patched", judge)
         }
-        "undo" | "restart" => only(target, &rollouts, &place, "it has no rollouts", judge),
-        "pause" | "resume" => only(target, &sets[..1], &place, "it has no rollouts", judge),
+        "undo" => only(target, &rollouts, &place, "it has no rollouts", judge),
+        "restart" => only(target, &rollouts, &place, "restarting is not supported", judge),
+        "pause" => only(target, &sets[..1], &place, "pausing is not supported", judge),
+        "resume" => only(target, &sets[..1], &place, "resuming is not supported", judge),
         _ => Some(target),
     });
     let change = match verb {

@@ -128,6 +128,7 @@ fn a_step_has_exactly_one_verb_and_breaks_only_what_is_there() {
         ("{at: 1s, fault: latency, target: node/n-0}", "spec.timeline[0].delay: Required value"),
         ("{at: 1s, fault: kill, target: etcd/1}", "there is no etcd member 1"),
         ("{at: 1s, undo: service/web}", "a Service: it has no rollouts"),
+        ("{at: 1s, pause: statefulset/web}", "a StatefulSet: pausing is not supported"),
         ("{at: 1s, undo: deployment/web, replicas: 1}", "belongs to scale, not to undo"),
         ("{at: 1s, label: node/n-0, with: 'a b'}", "expected KEY=VALUE"),
         ("{at: 1s, taint: node/n-0, with: 'a=b:NoExecut'}", "did you mean \"NoExecute\"?"),
@@ -203,6 +204,30 @@ fn a_step_names_what_is_there_by_then_and_no_name_is_given_twice() {
          Pod/default/web-1: neither the input nor an earlier step creates it",
     ];
     assert_eq!(said, expected);
+}
+
+/// Claims that controllers make out of templates are named by rule.
+#[test]
+fn a_step_names_claims_that_are_made_for_pods() {
+    let volume = "{name: tmp, ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], \
+                  resources: {requests: {storage: 1Gi}}}}}}";
+    let spec = format!("{{containers: [{{name: c, image: i}}], volumes: [{volume}]}}");
+    let claim = "{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], \
+                 resources: {requests: {storage: 1Gi}}}}";
+    let steps =
+        ["data-pg-1", "data-pg-01", "logs-pg-0", "pg-0-tmp", "pg-tmp", "solo-tmp", "solo-data"];
+    let steps = steps.map(|name| format!("  - {{at: 1s, delete: pvc/{name}}}\n")).concat();
+    let said = findings(&format!(
+        "{HEAD}spec:\n  timeline:\n{steps}---\n\
+         {{apiVersion: v1, kind: Pod, metadata: {{name: solo}}, spec: {spec}}}\n---\n\
+         {{apiVersion: apps/v1, kind: StatefulSet, metadata: {{name: pg}}, spec: {{serviceName: pg, \
+         selector: {{matchLabels: {{a: b}}}}, volumeClaimTemplates: [{claim}], \
+         template: {{metadata: {{labels: {{a: b}}}}, spec: {spec}}}}}}}\n"
+    ));
+    let missing =
+        |name: &str| said.iter().any(|it| it.contains(&format!("default/{name}: neither")));
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(["data-pg-01", "logs-pg-0", "solo-data"].into_iter().all(missing), "{said:?}");
 }
 
 #[test]

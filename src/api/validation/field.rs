@@ -54,6 +54,8 @@ impl fmt::Display for Path<'_> {
         fmt::Display::fmt(parent, f)?;
         match self.segment {
             Segment::Root => Ok(()),
+            // A place without a name is printed as an entry without a key (`Path.String`).
+            Segment::Field("") => f.write_str("[]"),
             Segment::Field(name) if parent.parent.is_none() => f.write_str(name),
             Segment::Field(name) => write!(f, ".{name}"),
             Segment::Index(at) => write!(f, "[{at}]"),

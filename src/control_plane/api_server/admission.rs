@@ -1,7 +1,8 @@
 //! What the API server adds to new objects, or refuses about them: priority, default tolerations,
 //! default classes of claims (admission plugins LimitRanger, Priority, DefaultTolerationSeconds,
-//! DefaultStorageClass, PodTolerationRestriction, 1.36). Order: LimitRanges fill in, priority, tolerations; then the pod is checked,
-//! by its own rules first, then by LimitRanges; quotas come last.
+//! DefaultStorageClass, PodTolerationRestriction, RuntimeClass, 1.36). Order: LimitRanges fill in, priority,
+//! tolerations, the runtime class; then the pod is checked, by its own rules first, then by LimitRanges;
+//! quotas come last.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -34,8 +35,9 @@ const DEFAULT_TOLERATION_SECONDS: i64 = 300;
 const SCHEDULING_GATED: (&str, &str) =
     ("SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates");
 
-/// Where a spec comes from: its address, and the namespace where that has a say.
-type Source = (usize, Option<Text>);
+/// Where a spec comes from: its address, the namespace where that has a say, and the revision of
+/// objects like runtime classes where it names one.
+type Source = (usize, Option<Text>, Rev);
 
 /// Specs as admission left them, by the spec they came from: siblings share one.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +103,9 @@ impl<T> Server<'_, T> {
             admitted.by_source.clear();
             admitted.as_of = as_of;
         }
-        let key = (Arc::as_ptr(&pod.spec) as usize, namespace);
+        let runtime = self.runtime_classes(&pod.spec);
+        let admitted = &mut self.shared.admitted;
+        let key = (Arc::as_ptr(&pod.spec) as usize, namespace, runtime);
         if let Some((_, spec)) = admitted.by_source.get(&key) {
             return Ok(spec.clone());
         }
@@ -115,6 +119,7 @@ impl<T> Server<'_, T> {
         if let Some(namespace) = &key.1 {
             self.restrict_tolerations(namespace, &mut spec)?;
         }
+        self.admit_runtime(pod, &mut spec)?;
         let spec = if spec == *pod.spec { pod.spec.clone() } else { Arc::new(spec) };
         let value = (pod.spec.clone(), spec.clone());
         self.shared.admitted.by_source.insert(key, value, |(source, spec)| {
@@ -128,10 +133,7 @@ impl<T> Server<'_, T> {
     /// Gives a pod its class's priority; one that it states itself must be the same (admission plugin
     /// Priority, 1.36).
     fn admit_priority(&self, pod: &Pod, spec: &mut PodSpec) -> Result<(), Status> {
-        // A name that is generated is not known yet when this plugin is asked.
-        let mut name = ObjectName::of(Kind::Pod, &pod.meta);
-        name.name = Name::new(name.name.base().clone());
-        let forbidden = |why: String| Err(Status::Forbidden(name.clone(), why.into()));
+        let forbidden = |why: String| Err(Status::Forbidden(asked_name(pod), why.into()));
         let (priority, preemption) = match self.class_of(spec) {
             Ok(found) => found,
             Err(why) => return forbidden(why),
@@ -220,10 +222,23 @@ impl<T> Server<'_, T> {
     }
 }
 
+/// What a plugin calls a pod: a name that is generated is not known yet when it is asked.
+pub(super) fn asked_name(pod: &Pod) -> ObjectName {
+    let mut name = ObjectName::of(Kind::Pod, &pod.meta);
+    name.name = Name::new(name.name.base().clone());
+    name
+}
+
 /// A new Job has no status yet, and pods that are told by it.
 pub(super) fn admit_job(job: &mut Job) {
     job.status = JobStatus::default();
     job.label_pods();
+    // A Job without labels has its template's: those that its author wrote there, or else those that it
+    // has by the time it is read back (`SetDefaults_Job`, pkg/apis/batch/v1/defaults.go).
+    if job.meta.labels.is_empty() {
+        let written = &job.spec.template.labels;
+        job.meta.labels = if written.is_empty() { &job.pod_labels } else { written }.clone();
+    }
 }
 
 /// The priority and the preemption policy that a spec names itself.

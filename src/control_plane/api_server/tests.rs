@@ -7,7 +7,7 @@ use super::tolerations::PodTolerations;
 use super::{Server, Shared};
 use crate::api::kind::Kind;
 use crate::api::meta::{Meta, Owner, RawId};
-use crate::api::misc::{Lease, Namespace, PriorityClass};
+use crate::api::misc::{Lease, Namespace, Other, PriorityClass};
 use crate::api::object::Object;
 use crate::api::pod::{Phase, Pod, PodStatus, Preemption, Protocol};
 use crate::api::service::{
@@ -435,4 +435,28 @@ fn namespaces_have_a_say_in_tolerations_where_the_plugin_is_on() {
     assert!(refused.to_string().contains("conflict with its namespace whitelist"), "{refused}");
     annotated(&mut rig, "broken", "team");
     assert_eq!(rig.call(of("broken")).expect_err("no list").code(), 500);
+}
+
+#[test]
+fn a_pod_waits_for_no_runtime_class() {
+    let mut rig = Rig::new();
+    let written = r#"{"containers":[],"runtimeClassName":"kata"}"#;
+    let kata = |name: &str| {
+        let Object::Pod(mut pod) = pod(name) else { panic!("a pod") };
+        Arc::make_mut(&mut pod.spec).written = written.into();
+        Call::Create(Object::Pod(pod))
+    };
+    let why = rig.call(kata("a")).unwrap_err().to_string();
+    assert_eq!(why, "pods \"a\" is forbidden: pod rejected: RuntimeClass \"kata\" not found");
+    rig.call(Call::Create(Object::Other(Box::new(Other {
+        meta: Meta::new("".into(), "kata".into()),
+        api_version: "node.k8s.io/v1".into(),
+        kind: "RuntimeClass".into(),
+        written: r#"{"handler":"kata","metadata":{},"overhead":{"podFixed":{"memory":"1Mi"}}}"#
+            .into(),
+    }))))
+    .unwrap();
+    let id = rig.call(kata("b")).unwrap().id;
+    let spec = &rig.store.get::<Pod>(id.typed()).unwrap().spec;
+    assert_eq!(spec.requests.memory, 1 << 20);
 }

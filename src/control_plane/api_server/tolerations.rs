@@ -73,10 +73,15 @@ fn listed(meta: &Meta, annotation: &str) -> Result<Vec<Toleration>, Status> {
     };
     let tolerations: Vec<core::Toleration> =
         serde_json::from_str(text).map_err(|error| Status::Internal(error.to_string().into()))?;
+    Ok(held(tolerations))
+}
+
+/// Tolerations as pods hold them.
+pub(super) fn held(tolerations: Vec<core::Toleration>) -> Vec<Toleration> {
     let spec = core::PodSpec { tolerations: Some(tolerations), ..core::PodSpec::default() };
     let pod = core::Pod { spec: Some(spec), ..core::Pod::default() };
     match Compactor::new().pod(pod).object {
-        Object::Pod(pod) => Ok(pod.spec.tolerations.clone()),
-        _ => Ok(Vec::new()),
+        Object::Pod(pod) => pod.spec.tolerations.clone(),
+        _ => Vec::new(),
     }
 }
