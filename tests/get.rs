@@ -7,6 +7,8 @@ mod common {
 
 use common::seen::Seen;
 use serde_json::{Value, json};
+use wavetank::api::ip_family::Families;
+use wavetank::report::get::{Asked, Form, Moment, Namespaces, Query, answer};
 
 const TWO: &str = "  cluster: {nodes: [{name: n, count: 2, zone: a, capacity: {cpu: '4', memory: 4Gi, pods: 20}}]}\n";
 
@@ -249,4 +251,34 @@ fn jobs_tell_what_is_not_counted_and_cron_jobs_which_version_they_started() {
     let number = |it: &Value| it["resourceVersion"].as_str().and_then(|it| it.parse::<u64>().ok());
     let (then, now) = (number(active).expect("a version"), number(&started["metadata"]));
     assert!(0 < then && Some(then) < now, "{cron:#}");
+}
+
+#[test]
+fn pods_say_what_an_api_server_says_of_them_unasked() {
+    let seen = seen("20s", "", &web(1, "port: 80"));
+    let pod = only(&seen, "pods");
+    assert_eq!(pod["spec"]["enableServiceLinks"], json!(true));
+    assert_eq!(pod["spec"]["containers"][0]["resources"], json!({}));
+    let deployment = only(&seen, "deployments");
+    let template = &deployment["spec"]["template"]["spec"];
+    assert_eq!(template["containers"][0]["resources"], json!({}));
+    assert_eq!(template["enableServiceLinks"], Value::Null, "a template says nothing of it");
+}
+
+#[test]
+fn a_scheduler_tells_its_host_in_its_events() {
+    let mut seen = seen("20s", "", &web(1, "port: 80"));
+    let events = seen.world.core_events().cloned();
+    let (store, now) = (seen.world.store(), seen.world.now());
+    let moment =
+        Moment { store, now, epoch_seconds: 0, families: Families::V4, events: events.as_ref() };
+    let namespaces = Namespaces::One("default".to_owned());
+    let query = Query { namespaces, names: Vec::new(), labels: None };
+    let asked = Asked { kinds: "events".to_owned(), query };
+    let text = answer(moment, &[asked], Form::Json).expect("a kind").text;
+    let list: Value = serde_json::from_str(&text).expect("JSON");
+    let all = list["items"].as_array().expect("a list");
+    let placed = all.iter().find(|it| it["reason"] == "Scheduled").expect("it was placed");
+    assert_eq!(placed["reportingComponent"], "default-scheduler");
+    assert_eq!(placed["reportingInstance"], "default-scheduler-kube-scheduler-0");
 }

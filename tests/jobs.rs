@@ -106,6 +106,23 @@ fn a_job_deleted_while_it_runs_takes_its_pods_along() {
 }
 
 #[test]
+fn a_job_without_labels_has_those_of_its_pods() {
+    let labels = |job_labels: &str, template: &str| {
+        let text = SWEEP
+            .replace("{name: sweep}", &format!("{{name: sweep{job_labels}}}"))
+            .replace("{labels: {app: sweep}}", template);
+        let finished = run(&format!("{SCENARIO}spec: {{duration: 5s}}\n---\n{text}"));
+        let labels = job(finished.world.store(), "sweep").expect("it is there").meta.labels.clone();
+        labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>()
+    };
+    assert_eq!(labels("", "{labels: {app: sweep}}"), ["app=sweep"]);
+    assert_eq!(labels(", labels: {own: x}", "{}"), ["own=x"]);
+    let generated = labels("", "{}");
+    assert_eq!(generated.len(), 4, "{generated:?}");
+    assert!(generated.contains(&"batch.kubernetes.io/job-name=sweep".to_owned()), "{generated:?}");
+}
+
+#[test]
 fn a_schedule_that_never_comes_starts_nothing_and_costs_nothing() {
     let cron = |schedule: &str| {
         format!(

@@ -183,6 +183,33 @@ fn images_roll_forward_and_undo_takes_the_old_set_up_again() {
 }
 
 #[test]
+fn what_kubectl_will_not_even_ask_for_is_said_in_its_own_words() {
+    for (steps, said) in [
+        (
+            "{at: 1m, setImage: deployment/web, container: zz, image: 'web:2'}",
+            "error: unable to find container named \"zz\"",
+        ),
+        ("{at: 1m, resume: deployment/web}", "error: deployments.apps \"web\" is not paused"),
+        (
+            "{at: 1m, undo: deployment/web}",
+            "error: no rollout history found for deployment \"web\"",
+        ),
+        (
+            "{at: 1m, pause: deployment/web}\n  - {at: 2m, pause: deployment/web}",
+            "error: deployments.apps \"web\" is already paused",
+        ),
+        (
+            "{at: 1m, pause: deployment/web}\n  - {at: 2m, restart: deployment/web}",
+            "error: deployments.apps \"web\" can't restart paused deployment (run rollout resume first)",
+        ),
+    ] {
+        let ran = run(&format!("  - {steps}"));
+        let refused = ran.world.refused().iter().map(|it| it.status.to_string());
+        assert_eq!(refused.collect::<Vec<_>>(), [said]);
+    }
+}
+
+#[test]
 fn a_restart_replaces_every_pod_and_a_pause_holds_a_rollout() {
     let before = run("  - {at: 1m, label: deployment/web, with: 'a=b'}");
     before.is_well();

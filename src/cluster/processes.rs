@@ -177,6 +177,7 @@ impl World {
         let life = row.process.life;
         let view = View::new(now, &self.store, &row.process.cursors);
         work(&mut row.scheduler, &self.store, &view, &mut fx);
+        fx.sign(at);
         self.carry_out(&mut fx, sink, |kernel, when, cause, timer| {
             kernel.schedule(when, cause, Event::Scheduler(at, life, timer));
         });

@@ -97,8 +97,8 @@ impl CoreEvents {
                     })
                 });
             }
-            &Source::Series { ref component, action, of } => {
-                let speaker = speaker(component);
+            &Source::Series { ref component, instance, action, of } => {
+                let speaker = speaker(component, instance);
                 let broadcaster = self.broadcasters.entry(speaker).or_default();
                 let (series, is_written) = broadcaster.note(&event, (action, of), now, stamp);
                 if is_written {
@@ -179,8 +179,8 @@ fn fresh(event: CoreEvent, now: SimTime, stamp: Stamp) -> Stored {
 }
 
 /// The speaker alone, whatever it does and of which revision.
-fn speaker(component: &Text) -> Source {
-    Source::Series { component: component.clone(), action: "", of: Rev::ZERO }
+fn speaker(component: &Text, instance: u8) -> Source {
+    Source::Series { component: component.clone(), instance, action: "", of: Rev::ZERO }
 }
 
 /// A hash of the object an Event is about, without the part of it.

@@ -54,6 +54,8 @@ pub enum Source {
     Series {
         /// `reportingController`.
         component: Text,
+        /// Which of the instances of the speaker's kind it is, from 0.
+        instance: u8,
         /// What it was about to do.
         action: &'static str,
         /// The revision of the object it knew: Events about different ones are never equal.

@@ -2,7 +2,7 @@
 //! before the next.
 
 use super::cloud::CloudCall;
-use super::core_event::{CoreEvent, Listening};
+use super::core_event::{CoreEvent, Listening, Source};
 use super::engine::EngineCall;
 use super::fact::Fact;
 use super::request::{Call, ClientId, Request};
@@ -138,6 +138,15 @@ impl<T> Effects<T> {
     /// Takes the facts out, each with its cause, in order.
     pub fn drain_facts(&mut self) -> impl Iterator<Item = (u64, Fact)> + '_ {
         self.facts.drain(..)
+    }
+
+    /// What was said as part of a series comes from the speaker of this number.
+    pub fn sign(&mut self, number: u8) {
+        for (_, event) in &mut self.said {
+            if let Source::Series { instance, .. } = &mut event.source {
+                *instance = number;
+            }
+        }
     }
 
     /// Takes the Events out, each with its instant, in the order in which they were said.

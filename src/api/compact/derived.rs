@@ -43,7 +43,7 @@ pub fn identified(
             name: volume.to_string(),
             persistent_volume_claim: Some(core::PersistentVolumeClaimVolumeSource {
                 claim_name: claim.clone(),
-                read_only: Some(false),
+                ..core::PersistentVolumeClaimVolumeSource::default()
             }),
             ..core::Volume::default()
         })
@@ -167,7 +167,7 @@ mod tests {
             json!({"containers": [{"name": "c"}], "hostname": "db-0", "subdomain": "db",
                 "volumes": [
                     {"name": "data",
-                     "persistentVolumeClaim": {"claimName": "data-db-0", "readOnly": false}},
+                     "persistentVolumeClaim": {"claimName": "data-db-0"}},
                     {"name": "tmp", "emptyDir": {}}]})
         );
     }

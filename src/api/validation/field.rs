@@ -337,6 +337,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_place_without_a_name_is_printed_as_an_index_without_one() {
+        let mut errors = Errors::new();
+        errors.too_long(&Path::ROOT.child(""), 1024);
+        assert_eq!(errors.list()[0].to_string(), "[]: Too long: may not be more than 1024 bytes");
+    }
+
+    #[test]
     fn lines_read_as_the_api_servers() {
         let mut errors = Errors::new();
         let spec = Path::ROOT.child("spec");

@@ -16,8 +16,8 @@ fn core(name: &str, message: &str) -> CoreEvent {
 }
 
 fn series(of: u64) -> CoreEvent {
-    let source =
-        Source::Series { component: "default-scheduler".into(), action: "Scheduling", of: Rev(of) };
+    let component = "default-scheduler".into();
+    let source = Source::Series { component, instance: 0, action: "Scheduling", of: Rev(of) };
     CoreEvent { source, about: about("a"), remark: Remark::warning("FailedScheduling", "no") }
 }
 

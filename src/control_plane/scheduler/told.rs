@@ -51,7 +51,9 @@ fn say<T>(
 ) {
     fx.say(|| {
         let (of, pod) = view.version(id)?;
-        let source = Source::Series { component: pod.spec.scheduler_name.clone(), action, of };
+        // Who runs the process signs for it.
+        let component = pod.spec.scheduler_name.clone();
+        let source = Source::Series { component, instance: 0, action, of };
         let about = About::of(Kind::Pod, &pod.meta);
         Some(CoreEvent { source, about, remark: remark(pod)? })
     });

@@ -75,6 +75,7 @@ pub(super) fn object(moment: Moment<'_>, object: &Object, revision: Rev) -> Valu
     });
     if let Value::Object(fields) = &mut whole {
         omit_empty(fields);
+        say_always(object, fields);
         let metadata = metadata(moment, object, revision, fields.remove("metadata"));
         fields.insert("metadata".into(), metadata);
         match object {
@@ -100,6 +101,29 @@ fn omit_empty(fields: &mut Fields) {
     let metadata = spec.get_mut("template").and_then(|template| template.get_mut("metadata"));
     if let Some(Value::Object(metadata)) = metadata {
         metadata.retain(|_, value| value.as_object().is_none_or(|map| !map.is_empty()));
+    }
+}
+
+/// Puts in what an API server says of pods even if nobody wrote it: resources of containers, and of a pod
+/// itself that it hears of Services (`SetDefaults_PodSpec`, pkg/apis/core/v1/defaults.go 1.36).
+fn say_always(object: &Object, fields: &mut Fields) {
+    let path: &[&str] = match object {
+        Object::Pod(_) => &["spec"],
+        Object::CronJob(_) => &["spec", "jobTemplate", "spec", "template", "spec"],
+        Object::ControllerRevision(_) => &["data", "spec", "template", "spec"],
+        _ => &["spec", "template", "spec"],
+    };
+    let Some((first, rest)) = path.split_first() else { return };
+    let found = rest.iter().try_fold(fields.get_mut(*first), |at, key| Some(at?.get_mut(key)));
+    let Some(Some(Value::Object(spec))) = found else { return };
+    if matches!(object, Object::Pod(_)) {
+        spec.entry("enableServiceLinks").or_insert(json!(true));
+    }
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        let containers = spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
+        for container in containers.filter_map(Value::as_object_mut) {
+            container.entry("resources").or_insert(json!({}));
+        }
     }
 }
 

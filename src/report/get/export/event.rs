@@ -51,14 +51,15 @@ pub(in super::super) fn event(moment: Moment<'_>, event: &Stored) -> Value {
             whole["reportingComponent"] = json!(component);
             whole["reportingInstance"] = json!(host.unwrap_or_default());
         }
-        Source::Series { component, action, .. } => {
+        Source::Series { component, instance, action, .. } => {
             whole["source"] = json!({});
             whole["firstTimestamp"] = Value::Null;
             whole["lastTimestamp"] = Value::Null;
             whole["eventTime"] = moment.micro_instant(event.first);
             whole["action"] = json!(action);
             whole["reportingComponent"] = json!(&**component);
-            whole["reportingInstance"] = json!(&**component);
+            // The speaker and its host (`NewRecorder`, client-go tools/events), named as in its Lease.
+            whole["reportingInstance"] = json!(format!("{component}-kube-scheduler-{instance}"));
             if event.count > 1 {
                 let last = moment.micro_instant(event.last);
                 whole["series"] = json!({ "count": event.count, "lastObservedTime": last });
