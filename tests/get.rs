@@ -8,6 +8,7 @@ mod common {
 use common::seen::Seen;
 use serde_json::{Value, json};
 use wavetank::api::ip_family::Families;
+use wavetank::kernel::Engine;
 use wavetank::report::get::{Asked, Form, Moment, Namespaces, Query, answer};
 
 const TWO: &str = "  cluster: {nodes: [{name: n, count: 2, zone: a, capacity: {cpu: '4', memory: 4Gi, pods: 20}}]}\n";
@@ -269,9 +270,14 @@ fn pods_say_what_an_api_server_says_of_them_unasked() {
 fn a_scheduler_tells_its_host_in_its_events() {
     let mut seen = seen("20s", "", &web(1, "port: 80"));
     let events = seen.world.core_events().cloned();
-    let (store, now) = (seen.world.store(), seen.world.now());
-    let moment =
-        Moment { store, now, epoch_seconds: 0, families: Families::V4, events: events.as_ref() };
+    let moment = Moment {
+        store: seen.world.store(),
+        now: seen.world.now(),
+        epoch_seconds: 0,
+        families: Families::V4,
+        renewals: None,
+        events: events.as_ref(),
+    };
     let namespaces = Namespaces::One("default".to_owned());
     let query = Query { namespaces, names: Vec::new(), labels: None };
     let asked = Asked { kinds: "events".to_owned(), query };

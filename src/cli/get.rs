@@ -36,9 +36,11 @@ pub(super) fn get(args: &GetArgs) -> Result<Code, Failure> {
         events: events.as_ref(),
     };
     if let Some(node) = node {
-        let why =
-            || Failure::usage(format!("Error from server (NotFound): nodes {node:?} not found"));
-        super::say(proxy_rules(moment, node).ok_or_else(why)?.trim_end_matches('\n'));
+        let Some(rules) = proxy_rules(moment, node) else {
+            complain(&format!("Error from server (NotFound): nodes {node:?} not found"));
+            return Ok(Code::Input);
+        };
+        super::say(rules.trim_end_matches('\n'));
         return Ok(Code::Fine);
     }
     let answer = answer(moment, &asked, form).map_err(Failure::usage)?;

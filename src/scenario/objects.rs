@@ -12,6 +12,7 @@ use crate::api::validation::object::prepare_create_undecided;
 use crate::api::validation::workloads::stateful_set::max_unavailable;
 use crate::api::vertical::{Vertical, is_known_kind, is_vertical};
 use crate::cluster::plan::{PlannedObject, Source};
+use crate::net::node_ports::NODE_PORTS;
 
 /// Who applies an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -138,6 +139,10 @@ impl Objects {
                         None => self.findings.push(finding),
                     }
                 }
+                for (path, why) in strange_node_ports(&typed) {
+                    self.findings.push(document.finding(Severity::Error, &path, why));
+                    is_valid = false;
+                }
                 if !is_valid {
                     return None;
                 }
@@ -210,4 +215,27 @@ impl Objects {
         findings.extend(self.decoder.finish());
         (self.compactor, findings)
     }
+}
+
+/// Ports of the nodes that a new Service asks for and no allocator here has: their places, and the API
+/// server's words. What comes out of another cluster may have been in its range.
+fn strange_node_ports(typed: &Typed) -> Vec<(String, String)> {
+    let Typed::Service(service) = typed else { return Vec::new() };
+    if service.metadata.uid.is_some() {
+        return Vec::new();
+    }
+    let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten()).enumerate();
+    let asked = ports.filter_map(|(at, port)| Some((at, port.node_port.filter(|it| *it != 0)?)));
+    let is_in = |port: i32| u16::try_from(port).is_ok_and(|port| NODE_PORTS.contains(&port));
+    let (first, last) = (NODE_PORTS.start(), NODE_PORTS.end());
+    asked
+        .filter(|(_, port)| !is_in(*port))
+        .map(|(at, port)| {
+            let why = format!(
+                "Invalid value: {port}: provided port is not in the valid range. The range of valid \
+                 ports is {first}-{last}"
+            );
+            (format!("spec.ports[{at}].nodePort"), why)
+        })
+        .collect()
 }

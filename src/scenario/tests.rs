@@ -206,6 +206,24 @@ fn a_step_names_what_is_there_by_then_and_no_name_is_given_twice() {
     assert_eq!(said, expected);
 }
 
+#[test]
+fn ports_of_the_nodes_are_in_their_range_before_anything_runs() {
+    let service = |spec: &str| {
+        findings(&format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: x}}\nspec: {{type: NodePort, ports: [{spec}]}}\n"
+        ))
+    };
+    let said = service("{port: 80, nodePort: 80}");
+    assert_eq!(
+        said,
+        [
+            "in.yaml:4:43 (document 1, Service/default/x): spec.ports[0].nodePort: Invalid value: 80: provided port is not \
+          in the valid range. The range of valid ports is 30000-32767"
+        ]
+    );
+    assert!(service("{port: 80, nodePort: 32767}").is_empty());
+}
+
 /// Claims that controllers make out of templates are named by rule.
 #[test]
 fn a_step_names_claims_that_are_made_for_pods() {
