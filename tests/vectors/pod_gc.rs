@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use wavetank::api::meta::RawId;
 use wavetank::api::node::{Node, Tristate};
-use wavetank::api::object::Object;
 use wavetank::api::pod::{Pod, StatusReason};
 use wavetank::base::Id;
 use wavetank::control_plane::controllers::pod_gc::Settings as Collector;
 use wavetank::control_plane::controllers::{Settings, ttl};
+use wavetank::messages::Call;
 use wavetank::messages::request::MetaPatch;
-use wavetank::messages::{Call, Part};
 use wavetank::store::Store;
 use wavetank::time::{SimDuration, SimTime};
 
@@ -82,9 +81,7 @@ fn found(rig: &Rig, names: &BTreeMap<RawId, String>) -> Found {
     for (_, call) in rig.calls.iter().filter(|(by, _)| *by == clients().pod_garbage) {
         match call {
             Call::Delete { id, .. } => deleted.extend(names.get(id).cloned()),
-            Call::Update { object: Object::Pod(_), part: Part::Status, id, .. } => {
-                marked.extend(names.get(id).cloned());
-            }
+            Call::Fail { pod, .. } => marked.extend(names.get(&(*pod).into()).cloned()),
             _ => {}
         }
     }

@@ -7,13 +7,12 @@ use wavetank::api::kind::Kind;
 use wavetank::api::meta::Meta;
 use wavetank::api::name::Name;
 use wavetank::api::node::{Node, NodeConditions, Schedulability, Tristate};
-use wavetank::api::object::Object;
 use wavetank::api::pod::Pod;
 use wavetank::api::rules::taints::{Effect, Taint};
 use wavetank::base::Id;
 use wavetank::control_plane::controllers::Settings;
 use wavetank::control_plane::controllers::taint_eviction::{Tolerance, tolerance};
-use wavetank::messages::{Call, Part};
+use wavetank::messages::Call;
 use wavetank::store::Store;
 use wavetank::time::{SimDuration, SimTime};
 
@@ -50,9 +49,7 @@ fn pod(value: &Value, of: Id<Node>) -> Pod {
 
 /// Whether any pod's condition was written, and whether any was deleted.
 fn asked(rig: &Rig) -> (bool, bool) {
-    let is_patch = |call: &Call| {
-        matches!(call, Call::Update { object: Object::Pod(_), part: Part::Status, .. })
-    };
+    let is_patch = |call: &Call| matches!(call, Call::Disrupt { .. });
     let is_delete = |call: &Call| matches!(call, Call::Delete { kind: Kind::Pod, .. });
     let calls = || rig.calls.iter().filter(|(by, _)| *by == clients().taints);
     (calls().any(|(_, call)| is_patch(call)), calls().any(|(_, call)| is_delete(call)))
