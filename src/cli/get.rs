@@ -37,7 +37,7 @@ pub(super) fn get(args: &GetArgs) -> Result<Code, Failure> {
     };
     if let Some(node) = node {
         let Some(rules) = proxy_rules(moment, node) else {
-            complain(&format!("Error from server (NotFound): nodes {node:?} not found"));
+            complain(format!("Error from server (NotFound): nodes {node:?} not found"));
             return Ok(Code::Input);
         };
         super::say(rules.trim_end_matches('\n'));

@@ -43,13 +43,11 @@ impl<T> Server<'_, T> {
         let Ok(written) = serde_json::from_str::<core::PodSpec>(&spec.written) else {
             return Ok(());
         };
-        let class = match &written.runtime_class_name {
-            Some(name) => Some(
-                self.runtime_class(name)
-                    .ok_or_else(|| format!("pod rejected: RuntimeClass {name:?} not found")),
-            ),
-            None => None,
+        let found = |name: &String| {
+            let class = self.runtime_class(name);
+            class.ok_or_else(|| format!("pod rejected: RuntimeClass {name:?} not found"))
         };
+        let class = written.runtime_class_name.as_ref().map(found);
         let given = class.transpose().and_then(|class| given(class.as_ref(), written, spec));
         given.map_err(|why| Status::Forbidden(asked_name(pod), why.into()))
     }
