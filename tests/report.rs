@@ -306,15 +306,40 @@ fn a_png_has_its_size_and_is_not_blank_and_is_the_same_each_time() {
     }
 }
 
-/// Nobody but who applied them made pods of no controller.
+/// What somebody applied no controller made, and what a controller makes after a step nobody applied.
 #[test]
-fn a_bare_pod_is_made_by_kubectl() {
+fn bare_pods_and_sets_are_made_by_kubectl() {
     let folder = TempDir::new().expect("a folder");
-    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: solo}\nspec: {containers: [{name: c, image: i}]}\n";
-    fs::write(folder.path().join("solo.yaml"), pod).expect("a file");
-    let said = wavetank(folder.path(), &["run", "solo.yaml", "--out", "r"]);
-    assert!(said.out.contains("kubectl apply: 1 Pod\n"), "{}", said.out);
+    let text = "\
+apiVersion: wavetank.dev/v1alpha1
+kind: Scenario
+metadata: {name: bare}
+spec:
+  duration: 3m
+  timeline:
+  - at: 1m
+    apply:
+      apiVersion: apps/v1
+      kind: ReplicaSet
+      metadata: {name: shelf}
+      spec:
+        replicas: 2
+        selector: {matchLabels: {app: it}}
+        template: {metadata: {labels: {app: it}}, spec: {containers: [{name: c, image: i}]}}
+  - {at: 2m, label: pod/default/solo, with: app=other}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: solo, labels: {app: it}}
+spec: {containers: [{name: c, image: i}]}
+";
+    fs::write(folder.path().join("bare.yaml"), text).expect("a file");
+    let said = wavetank(folder.path(), &["run", "bare.yaml", "--out", "r"]);
+    let told: Vec<&str> = said.out.lines().filter(|line| line.contains("kubectl apply")).collect();
+    assert!(told.len() == 2 && told[0].ends_with("kubectl apply: 1 Pod"), "{}", said.out);
+    assert!(told[1].ends_with("kubectl apply: 1 ReplicaSet"), "{}", said.out);
     assert!(!said.out.contains("controller"), "{}", said.out);
+    assert_eq!(said.out.matches("a new pod is created").count(), 2, "{}", said.out);
 }
 
 const STORY: &str = "\

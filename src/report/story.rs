@@ -28,6 +28,8 @@ const EPISODES_MAX: usize = 64;
 /// Deployments whose availability is followed.
 const DEPLOYMENTS_MAX: usize = 4096;
 
+/// Pods and ReplicaSets that somebody applied and are told apart from those of controllers.
+const APPLIED_MAX: usize = 4096;
 /// Machines that boot at a time and are told apart.
 const MACHINES_MAX: usize = 4096;
 
@@ -65,6 +67,8 @@ pub struct Chronicle {
     deployments: BTreeMap<String, (i64, Option<i64>)>,
     /// When each of the plan's steps comes, its name, and how long it lasts in words.
     steps: Vec<(SimTime, Text, String)>,
+    /// Pods and ReplicaSets that the plan applies, which controllers make otherwise.
+    applied: BTreeSet<String>,
     surges: Surges,
     /// Machines that boot.
     booting: BTreeSet<String>,
@@ -89,6 +93,7 @@ impl Chronicle {
             of: Vec::new(),
             deployments: wanted(plan),
             steps: steps.collect(),
+            applied: applied(plan),
             surges: Surges::new(plan),
             booting: BTreeSet::new(),
             now: SimTime::ZERO,
@@ -216,6 +221,17 @@ fn wanted(plan: &Plan) -> BTreeMap<String, (i64, Option<i64>)> {
     wanted
 }
 
+/// What the plan applies, now or later, of the kinds that controllers make.
+fn applied(plan: &Plan) -> BTreeSet<String> {
+    let steps = plan.steps.iter().filter_map(|step| match &step.act {
+        Act::Apply(objects) => Some(objects),
+        _ => None,
+    });
+    let all = plan.objects.iter().chain(steps.flatten()).map(|planned| &planned.object);
+    let made = all.filter(|it| matches!(it, Object::Pod(_) | Object::ReplicaSet(_)));
+    made.take(APPLIED_MAX).map(|it| it.name().to_string()).collect()
+}
+
 impl FactSink<Fact> for Chronicle {
     fn record(&mut self, at: SimTime, number: u64, cause: u64, fact: &Fact) {
         self.now = at;
@@ -256,7 +272,11 @@ impl FactSink<Fact> for Chronicle {
         let mark = match self.machine(fact).or_else(|| mark_of(at, fact)) {
             // What a controller makes of it nobody applied.
             Some(Mark::Applied(_)) if !is_applied => None,
-            Some(Mark::PodsMade) if is_applied => Some(Mark::Applied(Kind::Pod)),
+            Some(Mark::PodsMade | Mark::SetsMade)
+                if !self.applied.is_empty() && self.applied.contains(&fact.object.to_string()) =>
+            {
+                Some(Mark::Applied(fact.object.kind))
+            }
             mark => mark,
         };
         if let Some(mark) = mark {
