@@ -5,7 +5,7 @@
 //! written) and what an edit leaves alone: uid, status, the node of a pod.
 
 mod conditions;
-mod owners;
+pub mod owners;
 mod resize;
 mod service;
 mod storage;

@@ -18,7 +18,12 @@ pub(super) fn references(meta: &Meta) -> Value {
             "blockOwnerDeletion": meta.controller_blocks() == Blocks::Owner,
         })
     });
-    let others = meta.other_owners().iter().map(|one| {
+    controller.into_iter().chain(others(meta)).collect()
+}
+
+/// Owners of something that do not control it, as the API writes them.
+pub fn others(meta: &Meta) -> impl Iterator<Item = Value> {
+    meta.other_owners().iter().map(|one| {
         json!({
             "apiVersion": &*one.api_version,
             "kind": &*one.kind,
@@ -26,8 +31,7 @@ pub(super) fn references(meta: &Meta) -> Value {
             "uid": one.owner.uid.to_string(),
             "blockOwnerDeletion": one.blocks == Blocks::Owner,
         })
-    });
-    controller.into_iter().chain(others).collect()
+    })
 }
 
 /// A patch whose owners have the uids by which a run knows them: lists of owners merge by them.

@@ -124,23 +124,26 @@ impl<T> Server<'_, T> {
         }
     }
 
-    fn store_new<S: Told>(&mut self, mut object: S) -> Done {
-        let meta = object.meta_mut();
-        meta.created = self.now;
-        meta.generation = meta.generation.max(1);
-        facts::created(&object, self.effects);
+    fn store_new<S: Told>(&mut self, object: S) -> Done {
+        let object = self.born(object);
         let id = self.store.create(self.now, object);
         Done { id: id.into(), rev: self.store.revision() }
     }
 
     /// A mirror is stored where its kubelet expects it, as is a node that comes again.
-    fn store_held<S: Told>(&mut self, mut object: S) -> Done {
+    fn store_held<S: Told>(&mut self, object: S) -> Done {
+        let object = self.born(object);
+        let id = self.store.create_reserved(self.now, object);
+        Done { id: id.into(), rev: self.store.revision() }
+    }
+
+    /// What is about to be stored has its times, and is told.
+    fn born<S: Told>(&mut self, mut object: S) -> S {
         let meta = object.meta_mut();
         meta.created = self.now;
         meta.generation = meta.generation.max(1);
         facts::created(&object, self.effects);
-        let id = self.store.create_reserved(self.now, object);
-        Done { id: id.into(), rev: self.store.revision() }
+        object
     }
 
     fn check_namespace(&self, kind: Kind, meta: &Meta) -> Result<(), Status> {

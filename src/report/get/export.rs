@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{Moment, search};
-use crate::api::edit::to_json;
+use crate::api::edit::{owners, to_json};
 use crate::api::ip_family::Families;
 use crate::api::kind::Kind;
 use crate::api::meta::{Blocks, Meta};
@@ -202,16 +202,7 @@ fn has_generation(object: &Object) -> bool {
 }
 
 fn owners(moment: Moment<'_>, meta: &Meta) -> Vec<Value> {
-    let others = meta.other_owners().iter().map(|one| {
-        json!({
-            "apiVersion": &*one.api_version,
-            "kind": &*one.kind,
-            "name": &*one.name,
-            "uid": one.owner.uid.to_string(),
-            "blockOwnerDeletion": one.blocks == Blocks::Owner,
-        })
-    });
-    controller(moment, meta).into_iter().chain(others).collect()
+    controller(moment, meta).into_iter().chain(owners::others(meta)).collect()
 }
 
 fn controller(moment: Moment<'_>, meta: &Meta) -> Option<Value> {
